@@ -1,0 +1,63 @@
+"""Everything that the environment decides, in one place.
+
+Each function reads the environment when it is called, so that a test, or a process that changes its own
+environment before a fork, sees the value it set. Secrets come from here and from nowhere else.
+"""
+
+import os
+
+DEFAULT_QUEUE = "default"
+
+
+class SettingMissing(RuntimeError):
+    """A variable that has no sane default is not set; the message names it and says how to set it."""
+
+
+def _required(variable: str, remedy: str) -> str:
+    value = os.environ.get(variable, "")
+    if not value:
+        raise SettingMissing(f"{variable} is not set: {remedy}")
+    return value
+
+
+def registry_url() -> str:
+    """Return the PostgreSQL URL under which this process reads job types (a read-only role on agents).
+
+    Raises:
+        SettingMissing: `COINREQUEST_REGISTRY_URL` is not set.
+    """
+    return _required(
+        "COINREQUEST_REGISTRY_URL",
+        "give the PostgreSQL URL of the read-only role, for example postgresql://reader@host/airflow",
+    )
+
+
+def base_url() -> str:
+    """Return the public address of the installation, without a slash at its end."""
+    return os.environ.get("COINREQUEST_BASE_URL", "http://localhost:8080").rstrip("/")
+
+
+def allowed_networks() -> tuple[str, ...]:
+    """Return the networks and host names that actions may reach although their addresses are private."""
+    names = os.environ.get("COINREQUEST_ALLOWED_NETWORKS", "").split(",")
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def smtp_url() -> str | None:
+    """Return `smtp://[user:password@]host[:port]` or `smtps://...`; None: mail is only written to the log."""
+    return os.environ.get("COINREQUEST_SMTP_URL") or None
+
+
+def mail_from() -> str:
+    """Return the sender's address of every mail."""
+    return os.environ.get("COINREQUEST_MAIL_FROM", "coinrequest@localhost")
+
+
+def price_source() -> str:
+    """Return the name of the exchange that is asked for coin prices."""
+    return os.environ.get("COINREQUEST_PRICE_SOURCE", "coinbase")
+
+
+def price_url() -> str | None:
+    """Return a base URL that replaces the price source's own; None: the documented public one."""
+    return os.environ.get("COINREQUEST_PRICE_URL") or None
