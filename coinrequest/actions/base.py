@@ -1,0 +1,73 @@
+"""What every action is: a name, typed inputs, a typed result and one method.
+
+An action knows nothing of Airflow, of the REST service or of the database, so it can be called from a test or
+a script as it is called by an agent: `IntegerWait().run(IntegerWait.Inputs(value=3))`.
+"""
+
+import inspect
+import re
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+
+
+class ActionFailed(Exception):
+    """The work was tried and did not succeed; the text is for the person who reads the result."""
+
+
+class ActionModel(BaseModel):
+    """Base of inputs and results: frozen, strict about types, and an unknown field is an error.
+
+    A field that holds a tuple, a `Decimal` or a time is declared with `Field(strict=False)`, because JSON has
+    none of them: values that come from a definition are lists and strings.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+InputsT = TypeVar("InputsT", bound=BaseModel)
+ResultT = TypeVar("ResultT", bound=BaseModel)
+
+
+class Action(ABC, Generic[InputsT, ResultT]):
+    """A vetted piece of work. A subclass sets the four class variables and implements `run`.
+
+    Attributes:
+        name: dotted lower-case name, as a definition and the entry point write it, such as `url.test`.
+        summary: one line for the catalogue.
+        Inputs: model of the inputs; validate a document with `Inputs.model_validate(document)`.
+        Result: model of the result; `model_dump(mode="json")` makes it plain JSON.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    Inputs: ClassVar[type[BaseModel]]
+    Result: ClassVar[type[BaseModel]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a concrete subclass that forgot an attribute, when it is defined and not when it is used."""
+        super().__init_subclass__(**options)
+        if inspect.isabstract(cls) or ABC in cls.__bases__:
+            return
+        missing = [name for name in ("name", "summary", "Inputs", "Result") if not hasattr(cls, name)]
+        if missing:
+            raise TypeError(f"{cls.__qualname__} does not set {', '.join(missing)}")
+        if not _NAME.fullmatch(cls.name):
+            raise TypeError(f"{cls.__qualname__}.name is {cls.name!r}; write it as room.verb in lower case")
+
+    @abstractmethod
+    def run(self, inputs: InputsT) -> ResultT:
+        """Do the work once.
+
+        Args:
+            inputs: validated inputs.
+
+        Returns:
+            The result.
+
+        Raises:
+            ActionFailed: the work did not succeed; whoever called decides whether to try again.
+        """
