@@ -1,0 +1,150 @@
+"""The versioned DAG bundle over the registry (`[dag_processor] dag_bundle_config_list`).
+
+Its version is the number of the newest revision. The dag-processor has one constant working directory, in which
+a refresh rewrites only the shards whose types changed; what was written last stays when the database is down.
+An agent gets a directory for each version, made of links to stubs, which costs it a few system calls.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
+
+from coinrequest.generator import registry_connection
+from coinrequest.generator.loader import entry_of
+from coinrequest.generator.shards import (
+    clear_broken,
+    ensure_stubs,
+    read_entries,
+    shard_path,
+    write_atomically,
+    write_broken,
+    write_entries,
+)
+from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.registry import Revision
+
+log = logging.getLogger(__name__)
+
+
+class JobTypeBundle(BaseDagBundle):
+    """Job types as DAG files; takes the keyword arguments of `BaseDagBundle` and none of its own."""
+
+    supports_versioning = True
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._working = self.base_dir / "working"
+        self._stubs = self.base_dir / "stubs"
+        self._number = 0
+
+    @property
+    def path(self) -> Path:
+        """The directory that holds this version's files, or the dag-processor's working directory."""
+        return self._working if self.version is None else self.versions_dir / self.version
+
+    def initialize(self) -> None:
+        """Prepare the files: links to stubs for one version, the working directory otherwise.
+
+        Safe to call from several processes at once. The dag-processor keeps the files of its last run when the
+        registry cannot be read.
+        """
+        if self.version is None:
+            with self.lock():
+                ensure_stubs(self._working)
+                self._number = self._stored_number()
+                try:
+                    self._synchronise()
+                except Exception:
+                    log.exception(
+                        "The registry cannot be read; job types stay as of revision %s", self._number
+                    )
+        elif not (self.path / "shards").exists():
+            self._link_version()
+        super().initialize()
+
+    def get_current_version(self) -> BundleVersion | None:
+        """Return the number of the newest revision that the files show."""
+        return BundleVersion(version=self.version or str(self._number))
+
+    def refresh(self) -> None:
+        """Bring the working directory up to the registry; on an error it stays as it was."""
+        if self.version is not None:
+            raise ValueError(f"version {self.version} of the job types never changes")
+        with self.lock():
+            self._synchronise()
+
+    def _link_version(self) -> None:
+        with self.lock():
+            ensure_stubs(self._stubs)
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            (self.path / "shards").symlink_to(self._stubs / "shards", target_is_directory=True)
+        except FileExistsError:
+            log.debug("Another process linked version %s first", self.version)
+
+    @property
+    def _number_file(self) -> Path:
+        return self._working / "number.json"
+
+    def _stored_number(self) -> int:
+        try:
+            return int(json.loads(self._number_file.read_text()))
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def _synchronise(self) -> None:
+        from coinrequest.generator.publishing import retire_deleted
+
+        with registry_connection.connect() as connection:
+            number = registry.last_number(connection)
+            if number < self._number:
+                self._start_over()
+            if number != self._number:
+                self._write(registry.changed_between(connection, self._number, number))
+        retire_deleted()
+        if number != self._number:
+            self._number = number
+            write_atomically(self._number_file, json.dumps(number))
+
+    def _start_over(self) -> None:
+        """Forget the files: the database is not the one that they came from."""
+        log.warning("The registry is older than the files of the bundle; writing them anew")
+        for data in (self._working / "shards").glob("*.json"):
+            data.unlink()
+        self._number = 0
+
+    def _write(self, changes: Iterable[Revision]) -> None:
+        by_shard: dict[str, list[Revision]] = {}
+        for revision in changes:
+            by_shard.setdefault(shard_path(revision.name), []).append(revision)
+        for shard, revisions in by_shard.items():
+            stub = self._working / shard
+            entries = read_entries(stub)
+            for revision in revisions:
+                entries.pop(revision.name, None)
+                clear_broken(self._working, [revision.name])
+                if revision.deleted:
+                    continue
+                if reason := broken_because(revision):
+                    log.error("Job type %r, revision %s: %s", revision.name, revision.number, reason)
+                    write_broken(self._working, revision.name, reason)
+                    continue
+                entries[revision.name] = entry_of(revision)
+            write_entries(stub, entries)
+
+
+def broken_because(revision: Revision) -> str | None:
+    """Return why a stored definition cannot be read, or None where it can."""
+    from coinrequest.jobtypes.definition import load_definition
+
+    try:
+        definition = load_definition(revision.content())
+        if definition.name != revision.name:
+            return f"it is stored as {revision.name!r} and calls itself {definition.name!r}"
+    except Exception as error:  # whatever damaged the row must not stop the other types
+        return str(error)
+    return None

@@ -1,0 +1,192 @@
+"""From a definition to an Airflow DAG.
+
+The same definition and revision always give the same DAG, byte for byte when serialised: anything that varied
+would make a new DAG version at every parse.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Asset, BaseOperator, Param
+
+from coinrequest import settings
+from coinrequest.generator.operator import ActionOperator, ItemsOperator
+from coinrequest.jobtypes.definition import Definition, Task
+from coinrequest.jobtypes.references import find_references
+
+TAG = "job-type"
+DEFAULT_MAX_JOBS = 16
+
+
+def build_dag(
+    definition: Definition, *, number: int, announces: bool = False, created_at: datetime | str | None = None
+) -> DAG:
+    """Return the DAG of `definition`.
+
+    Args:
+        definition: the job type.
+        number: the revision; shown in the DAG's documentation.
+        announces: whether other types are scheduled after this one.
+        created_at: when the revision was made, with a zone; a schedule starts there.
+    """
+    if isinstance(created_at, str):
+        created_at = datetime.fromisoformat(created_at)
+    with DAG(
+        dag_id=definition.name,
+        description=definition.description or None,
+        schedule=_schedule(definition),
+        start_date=created_at or datetime(2026, 1, 1, tzinfo=UTC),
+        catchup=_catches_up(definition),
+        max_active_runs=_max_active_runs(definition),
+        dagrun_timeout=definition.timeout,
+        default_args={"owner": definition.owner},
+        tags=sorted({TAG, *definition.tags}),
+        params=_params(definition),
+        doc_md=documentation(definition.name, number),
+        is_paused_upon_creation=False,
+    ) as dag:
+        made = {task.id: _operator(definition, task) for task in definition.tasks}
+        for task in definition.tasks:
+            for upstream in task.depends_on:
+                first = dag.task_dict.get(_items_id(task), made[task.id])
+                made[upstream].set_downstream(first)
+        if announces:
+            _announce(dag, definition)
+    return dag
+
+
+def documentation(name: str, number: int) -> str:
+    """Return the DAG's documentation; `revision_of` reads the number back."""
+    return (
+        f"Job type **{name}**, revision {number}. [Definition](/jobs/v1/job-types/{name}/revisions/{number})"
+    )
+
+
+def revision_of(doc_md: str | None) -> int | None:
+    """Return the revision that a generated DAG was built from, by its documentation."""
+    words = (doc_md or "").partition(", revision ")[2].partition(".")[0]
+    return int(words) if words.isdigit() else None
+
+
+def _schedule(definition: Definition) -> Any:
+    """Return Airflow's form of the schedule. Triggers rather than data intervals: a job runs when it is due."""
+    schedule: Any = definition.schedule
+    if schedule is None:
+        return None
+    if hasattr(schedule, "cron"):
+        from airflow.sdk import CronTriggerTimetable
+
+        return CronTriggerTimetable(schedule.cron, timezone=schedule.timezone)
+    if hasattr(schedule, "every"):
+        from airflow.sdk import DeltaTriggerTimetable
+
+        return DeltaTriggerTimetable(schedule.every)
+    return [_asset(name) for name in schedule.after]
+
+
+def _catches_up(definition: Definition) -> bool:
+    schedule: Any = definition.schedule
+    return bool(getattr(schedule, "catch_up", False)) or getattr(schedule, "overlap", None) == "queue"
+
+
+def _max_active_runs(definition: Definition) -> int:
+    """`skip` and `queue` let one job run at a time; what was missed is dropped, or caught up one by one."""
+    if getattr(definition.schedule, "overlap", "allow") != "allow":
+        return 1
+    return definition.concurrency.max_jobs if definition.concurrency else DEFAULT_MAX_JOBS
+
+
+def _params(definition: Definition) -> dict[str, Param]:
+    """Return the params as Airflow's, so that its trigger form asks for them.
+
+    Each property becomes a schema of its own; local definitions go along with it.
+    """
+    schema: Mapping[str, Any] = definition.params or {}
+    shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    params = {}
+    for name, declared in schema.get("properties", {}).items():
+        content = {**shared, **declared} if isinstance(declared, Mapping) else dict(shared)
+        described = {"description": content.pop("description", None)}
+        if "default" in content:
+            described["default"] = content.pop("default")
+        elif name not in schema.get("required", ()):
+            content = _nullable(content)
+            described["default"] = None
+        params[name] = Param(**described, **content)
+    return params
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    """Let an optional property without a default be absent, which Airflow can only express as null."""
+    kind = schema.get("type")
+    if isinstance(kind, str):
+        return {
+            **schema,
+            "type": [kind, "null"],
+            **({"enum": [*schema["enum"], None]} if "enum" in schema else {}),
+        }
+    return schema
+
+
+def _operator(definition: Definition, task: Task) -> Any:
+    common = {"task_id": task.id, **_limits(definition, task)}
+    arguments = {
+        "action": task.action,
+        "inputs": task.inputs,
+        "upstream_outputs": sorted(_tasks_referred_to(task.inputs)),
+    }
+    if task.for_each is None:
+        return ActionOperator(**common, **arguments)
+    partial = ActionOperator.partial(**common, **arguments)
+    if not isinstance(task.for_each, str):
+        return partial.expand(item=list(task.for_each))
+    items = ItemsOperator(
+        task_id=_items_id(task),
+        items=task.for_each,
+        upstream_outputs=sorted(_tasks_referred_to(task.for_each)),
+        **_limits(definition, task),
+    )
+    return partial.expand(item=items.output)
+
+
+def _items_id(task: Task) -> str:
+    return f"{task.id}.items"
+
+
+def _limits(definition: Definition, task: Task) -> dict[str, Any]:
+    limits: dict[str, Any] = {
+        "priority_weight": definition.priority,
+        "weight_rule": "absolute",
+        "execution_timeout": task.timeout,
+        "queue": task.queue or settings.DEFAULT_QUEUE,
+        "retries": task.retries.max if task.retries else 0,
+    }
+    if task.retries:
+        limits["retry_delay"] = task.retries.delay
+        limits["retry_exponential_backoff"] = task.retries.backoff == "exponential"
+        limits["max_retry_delay"] = timedelta(hours=1)
+    if task.pool:
+        limits["pool"] = task.pool
+    return limits
+
+
+def _tasks_referred_to(value: object) -> set[str]:
+    return {reference.task for reference in find_references(value) if reference.task is not None}
+
+
+def _asset(name: str) -> Asset:
+    return Asset(name=f"job-type/{name}", uri=f"x-job-type://{name}")
+
+
+def _announce(dag: DAG, definition: Definition) -> None:
+    """Let the end of the job be an asset event; a job with several last tasks gets one that waits for all."""
+    from airflow.providers.standard.operators.empty import EmptyOperator
+
+    leaves: list[BaseOperator] = list(dag.leaves)
+    if len(leaves) == 1 and not leaves[0].is_mapped:
+        leaves[0].outlets = [_asset(definition.name)]
+        return
+    end = EmptyOperator(task_id="job.end", outlets=[_asset(definition.name)], queue=settings.DEFAULT_QUEUE)
+    for leaf in leaves:
+        leaf.set_downstream(end)

@@ -1,0 +1,247 @@
+"""What can happen to a job type, each as one transaction of the caller's session.
+
+Every change is a revision, is in Airflow's tables before the transaction ends, and is in Airflow's audit log.
+Whoever calls this commits; nothing is stored when something is wrong.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from coinrequest.generator import publishing
+from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.definition import Definition, load_definition, parse_definition
+from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
+from coinrequest.jobtypes.registry import Change, Revision
+from coinrequest.jobtypes.schedule import next_run_times
+
+
+class JobTypeExists(Exception):
+    """The name is taken, by a job type or by a DAG that is not a job type."""
+
+
+class JobTypeUnknown(Exception):
+    """No such job type, or it was deleted."""
+
+
+class RevisionUnknown(Exception):
+    """The type has no such revision, or that revision is a deletion."""
+
+
+class RevisionChanged(Exception):
+    """The caller named a revision that is not the current one any more."""
+
+
+class JobsActive(Exception):
+    """The type has jobs that are queued or running."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a registration would store: the definition, the edges of its graph, and its next times (UTC)."""
+
+    definition: Definition
+    edges: tuple[tuple[str, str], ...]
+    next_run_times: tuple[datetime, ...]
+
+
+def preview(session: Session, document: Mapping[str, object]) -> Preview:
+    """Check a document as a registration would, and say what would be stored.
+
+    Raises:
+        DefinitionInvalid: the document has errors; all of them.
+        PublishingFailed: Airflow refuses the DAG.
+    """
+    definition = _checked(session, document)
+    publishing.check_buildable(definition)
+    times = (
+        next_run_times(definition.schedule, count=5, after=datetime.now(UTC)) if definition.schedule else []
+    )
+    edges = tuple((upstream, task.id) for task in definition.tasks for upstream in task.depends_on)
+    return Preview(definition, edges, tuple(times))
+
+
+def register(session: Session, document: Mapping[str, object], *, author: str) -> Revision:
+    """Create a job type that does not exist, or was deleted.
+
+    Raises:
+        JobTypeExists: the name is taken.
+        DefinitionInvalid: the document has errors; all of them.
+    """
+    definition = _checked(session, document)
+    registry.lock(session)
+    found = registry.latest(session, definition.name)
+    if found is not None and not found.deleted:
+        raise JobTypeExists(f"{definition.name!r} exists as revision {found.number}; PUT replaces it")
+    if publishing.foreign_dag(session, definition.name):
+        raise JobTypeExists(f"{definition.name!r} is a DAG of the dags folder; choose another name")
+    return _store(
+        session,
+        "create",
+        definition,
+        document,
+        author=author,
+        announces=found is not None and found.announces,
+    )
+
+
+def replace_or_create(
+    session: Session,
+    name: str,
+    document: Mapping[str, object],
+    *,
+    author: str,
+    expected: int | None = None,
+) -> tuple[Revision, bool]:
+    """Replace the definition of `name`, or create it; return the revision, and whether it was created.
+
+    A document equal to the current one changes nothing and makes no revision.
+
+    Args:
+        expected: the revision that the caller believes to be current; None: whatever it is.
+
+    Raises:
+        RevisionChanged: the current revision is not `expected`.
+        DefinitionInvalid: the document has errors, or another name.
+    """
+    definition = _checked(session, document, name=name)
+    registry.lock(session)
+    found = registry.latest(session, name)
+    current = None if found is None or found.deleted else found
+    if expected is not None and (current is None or current.number != expected):
+        raise RevisionChanged(
+            f"{name!r} does not exist; leave out If-Match to create it"
+            if current is None
+            else f"{name!r} is at revision {current.number}, not {expected}; read it again, then repeat"
+        )
+    if current is None:
+        if publishing.foreign_dag(session, name):
+            raise JobTypeExists(f"{name!r} is a DAG of the dags folder; choose another name")
+        announces = found is not None and found.announces
+        return _store(session, "create", definition, document, author=author, announces=announces), True
+    if current.content() == dict(document):
+        return current, False
+    return (
+        _store(session, "update", definition, document, author=author, announces=current.announces),
+        False,
+    )
+
+
+def rollback(session: Session, name: str, number: int, *, author: str) -> Revision:
+    """Make the definition of revision `number` the current one, as a new revision.
+
+    Raises:
+        JobTypeUnknown, RevisionUnknown: there is nothing to go back from, or to.
+        DefinitionInvalid: the old definition no longer fits the actions of today.
+    """
+    registry.lock(session)
+    current = current_revision(session, name)
+    target = registry.find(session, name, number)
+    if target is None or target.deleted:
+        raise RevisionUnknown(f"{name!r} has no revision {number} with a definition")
+    document = target.content()
+    definition = _checked(session, document, name=name)
+    return _store(session, "rollback", definition, document, author=author, announces=current.announces)
+
+
+def set_paused(session: Session, name: str, *, paused: bool, author: str) -> Revision:
+    """Pause or resume a type: a paused one starts no jobs; what runs goes on.
+
+    Raises:
+        JobTypeUnknown: no such type.
+    """
+    registry.lock(session)
+    current = current_revision(session, name)
+    publishing.set_paused(session, name, paused=paused)
+    publishing.record(session, f"job_type.{'pause' if paused else 'resume'}", name, author=author)
+    return current
+
+
+def delete(session: Session, name: str, *, author: str) -> None:
+    """Delete a type at once; its history, its jobs and their results stay.
+
+    Raises:
+        JobTypeUnknown: no such type.
+        JobsActive: jobs are queued or running; Airflow would leave them there for ever.
+    """
+    registry.lock(session)
+    current_revision(session, name)
+    if active := publishing.active_jobs(session, name):
+        raise JobsActive(f"{name!r} has {active} active job(s); wait for them or cancel them, then repeat")
+    revision = registry.append(session, name, "delete", None, author=author)
+    publishing.withdraw(session, name)
+    publishing.record(session, "job_type.delete", name, author=author, extra=f"revision {revision.number}")
+
+
+def current_revision(session: Session, name: str) -> Revision:
+    """Return the current revision of a type that exists.
+
+    Raises:
+        JobTypeUnknown: no such type.
+    """
+    found = registry.latest(session, name)
+    if found is None or found.deleted:
+        raise JobTypeUnknown(f"No job type {name!r}")
+    return found
+
+
+def ensure_published(session: Session, revision: Revision) -> None:
+    """Publish `revision` again if an older parse has overwritten it in the meantime."""
+    if not publishing.is_current(session, revision.name, revision):
+        publishing.publish(session, load_definition(revision.content()), revision)
+
+
+def _checked(session: Session, document: Mapping[str, object], name: str | None = None) -> Definition:
+    """Parse, and check what only the database knows: pools, and the types to run after."""
+    definition = parse_definition(document)
+    errors: list[FieldError] = []
+    if name is not None and definition.name != name:
+        errors.append(FieldError("name", f"must be {name!r}, as in the address"))
+    unknown = publishing.unknown_pools(session, {task.pool for task in definition.tasks if task.pool})
+    for index, task in enumerate(definition.tasks):
+        if task.pool in unknown:
+            errors.append(
+                FieldError(f"tasks[{index}].pool", f"no pool {task.pool!r}; create it under Admin, Pools")
+            )
+    awaited = _awaited(definition)
+    known = registry.existing(session, awaited)
+    for index, other in enumerate(awaited):
+        if other not in known:
+            errors.append(FieldError(f"schedule.after[{index}]", f"no job type {other!r}; register it first"))
+    if errors:
+        raise DefinitionInvalid(tuple(errors))
+    return definition
+
+
+def _awaited(definition: Definition) -> tuple[str, ...]:
+    return tuple(getattr(definition.schedule, "after", ()))
+
+
+def _store(
+    session: Session,
+    change: Change,
+    definition: Definition,
+    document: Mapping[str, object],
+    *,
+    author: str,
+    announces: bool,
+) -> Revision:
+    for other in registry.existing(session, _awaited(definition)).values():
+        if not other.announces:
+            announcing = registry.append(
+                session, other.name, "announce", other.content(), author=author, announces=True
+            )
+            publishing.publish(session, load_definition(other.content()), announcing)
+    revision = registry.append(session, definition.name, change, document, author=author, announces=announces)
+    publishing.publish(session, definition, revision)
+    publishing.record(
+        session, f"job_type.{change}", definition.name, author=author, extra=f"revision {revision.number}"
+    )
+    # Airflow retries its writes after a lost connection, in a new transaction: ours would be gone from it.
+    if registry.find(session, definition.name, revision.number) is None:
+        raise publishing.PublishingFailed(
+            "the database connection was lost; nothing was stored, repeat the request"
+        )
+    return revision

@@ -1,0 +1,199 @@
+"""Writes a job type's DAG into Airflow's own tables, exactly as the dag-processor would, in the caller's transaction.
+
+This is the one module that reaches into Airflow's internals to do so (Airflow 3.3.2);
+`tests/integration/test_publishing_contract.py` compares its rows with those of a real dag-processor parse and fails
+when Airflow changes. A priority parse request goes along, so that an older parse in flight is followed by a new one.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.orm import Session
+
+from coinrequest.generator.dag import build_dag, revision_of
+from coinrequest.generator.shards import BUNDLE_NAME, ensure_stubs, shard_path
+from coinrequest.jobtypes.definition import Definition
+from coinrequest.jobtypes.registry import Revision
+
+
+class PublishingFailed(Exception):
+    """Airflow refused a DAG that the checks let through; the message holds Airflow's reason."""
+
+
+def check_buildable(definition: Definition) -> Any:
+    """Build and serialise the DAG of `definition` without writing anything; return the serialised form.
+
+    Raises:
+        PublishingFailed: Airflow refuses the DAG.
+    """
+    return _serialised(definition, number=0, announces=False, created_at=None)
+
+
+def publish(session: Session, definition: Definition, revision: Revision) -> None:
+    """Make `definition` runnable as of `revision`, when the caller commits.
+
+    Raises:
+        PublishingFailed: Airflow refuses the DAG; the caller rolls back.
+    """
+    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+
+    serialised = _serialised(
+        definition, revision.number, announces=revision.announces, created_at=revision.created_at
+    )
+    errors: dict[tuple[str, str], str] = {}
+    update_dag_parsing_results_in_db(
+        bundle_name=BUNDLE_NAME,
+        bundle_version=str(revision.number),
+        dags=[serialised],
+        import_errors=errors,
+        parse_duration=None,
+        warnings=set(),
+        session=session,
+        warning_types=(),
+    )
+    if errors:
+        raise PublishingFailed(f"Airflow refuses {definition.name!r}: {' '.join(errors.values())}")
+    _request_parse(session, definition.name)
+
+
+def withdraw(session: Session, name: str) -> None:
+    """Take the DAG `name` out of use, when the caller commits; its runs stay."""
+    from airflow.models.dag import DagModel
+    from airflow.models.errors import ParseImportError
+
+    from coinrequest.generator.shards import broken_path
+
+    session.execute(
+        update(DagModel)
+        .where(DagModel.dag_id == name, DagModel.bundle_name == BUNDLE_NAME)
+        .values(is_stale=True)
+    )
+    broken = f"broken/{broken_path(_root(), name).name}"
+    session.execute(
+        delete(ParseImportError).where(
+            ParseImportError.bundle_name == BUNDLE_NAME, ParseImportError.filename == broken
+        )
+    )
+    _request_parse(session, name)
+
+
+def is_current(session: Session, name: str, revision: Revision) -> bool:
+    """Return whether Airflow would run `name` as of `revision`.
+
+    A parse that began before a change can write the older DAG over it; the parse request heals that within
+    seconds, and a submission heals it at once.
+    """
+    from airflow.models.dag import DagModel
+    from airflow.models.serialized_dag import SerializedDagModel
+
+    stale = session.scalar(select(DagModel.is_stale).where(DagModel.dag_id == name))
+    serialised = SerializedDagModel.get(name, session=session)
+    if stale is not False or serialised is None:
+        return False
+    return revision_of((serialised.data or {}).get("dag", {}).get("doc_md")) == revision.number
+
+
+def set_paused(session: Session, name: str, *, paused: bool) -> None:
+    """Pause or resume the DAG `name`, when the caller commits."""
+    from airflow.models.dag import DagModel
+
+    session.execute(update(DagModel).where(DagModel.dag_id == name).values(is_paused=paused))
+
+
+def paused_names(session: Session, names: Collection[str]) -> set[str]:
+    """Return which of `names` are paused, by this project or by Airflow's own button."""
+    from airflow.models.dag import DagModel
+
+    return set(
+        session.scalars(
+            select(DagModel.dag_id).where(DagModel.dag_id.in_(names), DagModel.is_paused.is_(True))
+        )
+    )
+
+
+def foreign_dag(session: Session, name: str) -> bool:
+    """Return whether a DAG of this id is in use that is not a job type (a file in the dags folder, say)."""
+    from airflow.models.dag import DagModel
+
+    bundle = session.scalar(
+        select(DagModel.bundle_name).where(DagModel.dag_id == name, DagModel.is_stale.is_(False))
+    )
+    return bundle is not None and bundle != BUNDLE_NAME
+
+
+def unknown_pools(session: Session, pools: Collection[str]) -> set[str]:
+    """Return those of `pools` that Airflow does not have."""
+    from airflow.models.pool import Pool
+
+    return set(pools) - set(session.scalars(select(Pool.pool).where(Pool.pool.in_(pools))))
+
+
+def active_jobs(session: Session, name: str) -> int:
+    """Return how many runs of `name` are queued or running."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import func
+
+    count = select(func.count()).where(
+        DagRun.dag_id == name, DagRun.state.in_((DagRunState.QUEUED, DagRunState.RUNNING))
+    )
+    return session.execute(count).scalar_one()
+
+
+def record(session: Session, event: str, name: str, *, author: str, extra: str | None = None) -> None:
+    """Write a line of Airflow's audit log, when the caller commits."""
+    from airflow.models.log import Log
+
+    session.add(Log(event=event, owner=author, dag_id=name, extra=extra))
+
+
+def retire_deleted() -> None:
+    """Take out of use every deleted type that a parse in flight brought back. Runs in the dag-processor."""
+    from airflow.utils.session import create_session
+
+    statement = text(
+        """
+        UPDATE dag SET is_stale = true
+        WHERE bundle_name = :bundle AND NOT is_stale AND EXISTS (
+            SELECT FROM coinrequest_revision AS gone
+            WHERE gone.name = dag.dag_id AND gone.change = 'delete' AND gone.number = (
+                SELECT max(number) FROM coinrequest_revision AS newest WHERE newest.name = dag.dag_id
+            )
+        )
+        """
+    )
+    with create_session() as session:
+        session.execute(statement, {"bundle": BUNDLE_NAME})
+
+
+def _serialised(definition: Definition, number: int, *, announces: bool, created_at: Any) -> Any:
+    """Return the DAG as the dag-processor's parse would hand it over."""
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
+
+    root = _root()
+    ensure_stubs(root)
+    try:
+        dag = build_dag(definition, number=number, announces=announces, created_at=created_at)
+        dag.relative_fileloc = shard_path(definition.name)
+        dag.fileloc = str(root / shard_path(definition.name))
+        dag.validate()
+        bag = DagBag(dag_folder=root, collect_dags=False, bundle_path=root, bundle_name=BUNDLE_NAME)
+        bag.bag_dag(dag)
+        return LazyDeserializedDAG(data=DagSerialization.to_dict(dag), last_loaded=dag.last_loaded)
+    except Exception as error:
+        raise PublishingFailed(f"Airflow refuses {definition.name!r}: {error}") from error
+
+
+def _root() -> Any:
+    """Return the dag-processor's working directory, which the DAG's file location names on every machine."""
+    from airflow.dag_processing.bundles.base import get_bundle_base_folder
+
+    return get_bundle_base_folder(BUNDLE_NAME) / "working"
+
+
+def _request_parse(session: Session, name: str) -> None:
+    from airflow.models.dagbag import DagPriorityParsingRequest
+
+    session.merge(DagPriorityParsingRequest(bundle_name=BUNDLE_NAME, relative_fileloc=shard_path(name)))

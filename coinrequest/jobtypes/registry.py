@@ -1,0 +1,161 @@
+"""The registry: every revision of every job type, append-only, in PostgreSQL.
+
+A revision's number comes from one growing sequence. Writers hold `lock()` until they commit, so numbers become
+visible in their own order, and "the registry as of number N" never changes once it has been seen.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import Connection, Row, and_, func, insert, select, text
+from sqlalchemy.orm import Session
+
+from coinrequest.tables import revision as table
+
+Change = Literal["create", "update", "rollback", "announce", "delete"]
+
+# Any fixed number serves; it must only differ from Airflow's own advisory locks (airflow.utils.db.DBLocks).
+_LOCK = 7_305_031_996
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One immutable snapshot of a job type.
+
+    `document` is the JSON text of the definition as it was submitted, None for a deletion. `announces` says
+    that another type waits for this one (`schedule: {after: [...]}`), so its runs must announce their end.
+    """
+
+    number: int
+    name: str
+    change: Change
+    document: str | None
+    announces: bool
+    author: str
+    created_at: datetime
+
+    @property
+    def deleted(self) -> bool:
+        """Whether the type ends with this revision."""
+        return self.document is None
+
+    def content(self) -> dict[str, object]:
+        """Return the definition's document as an object.
+
+        Raises:
+            ValueError: the row holds no JSON object: it was damaged, or it is a deletion.
+        """
+        content = json.loads(self.document or "null")
+        if not isinstance(content, dict):
+            raise ValueError(f"revision {self.number} of {self.name!r} holds no definition")
+        return content
+
+
+def lock(connection: Session | Connection) -> None:
+    """Wait for, and hold until the transaction ends, the right to append revisions."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def append(
+    connection: Session | Connection,
+    name: str,
+    change: Change,
+    document: Mapping[str, object] | None,
+    *,
+    author: str,
+    announces: bool = False,
+) -> Revision:
+    """Write the next revision of `name`; the caller holds `lock()`."""
+    row = connection.execute(
+        insert(table)
+        .values(
+            name=name,
+            change=change,
+            document=None if document is None else json.dumps(document, ensure_ascii=False),
+            announces=announces,
+            author=author,
+            created_at=datetime.now(UTC),
+        )
+        .returning(*table.c)
+    ).one()
+    return _revision(row)
+
+
+def latest(connection: Session | Connection, name: str, *, as_of: int | None = None) -> Revision | None:
+    """Return the last revision of `name` (up to number `as_of`), also when it is a deletion; None: never was."""
+    query = select(table).where(table.c.name == name)
+    if as_of is not None:
+        query = query.where(table.c.number <= as_of)
+    row = connection.execute(query.order_by(table.c.number.desc()).limit(1)).one_or_none()
+    return None if row is None else _revision(row)
+
+
+def find(connection: Session | Connection, name: str, number: int) -> Revision | None:
+    """Return exactly revision `number` of `name`."""
+    query = select(table).where(table.c.name == name, table.c.number == number)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _revision(row)
+
+
+def history(
+    connection: Session | Connection, name: str, *, before: int | None = None, limit: int = 50
+) -> list[Revision]:
+    """Return up to `limit` revisions of `name`, newest first, below number `before`."""
+    query = select(table).where(table.c.name == name)
+    if before is not None:
+        query = query.where(table.c.number < before)
+    rows = connection.execute(query.order_by(table.c.number.desc()).limit(limit))
+    return [_revision(row) for row in rows]
+
+
+def live(connection: Session | Connection, *, after: str = "", limit: int = 50) -> list[Revision]:
+    """Return up to `limit` types that are not deleted, by name, behind the name `after`."""
+    found: list[Revision] = []
+    while len(found) < limit:
+        query = (
+            select(table)
+            .distinct(table.c.name)
+            .where(table.c.name > after)
+            .order_by(table.c.name, table.c.number.desc())
+            .limit(limit)
+        )
+        page = [_revision(row) for row in connection.execute(query)]
+        found += [revision for revision in page if not revision.deleted]
+        if len(page) < limit:
+            break
+        after = page[-1].name
+    return found[:limit]
+
+
+def last_number(connection: Session | Connection) -> int:
+    """Return the number of the newest revision; 0 for an empty registry."""
+    return connection.execute(select(func.coalesce(func.max(table.c.number), 0))).scalar_one()
+
+
+def changed_between(connection: Session | Connection, low: int, high: int) -> Iterator[Revision]:
+    """Yield, for each type with a revision in (low, high], the last of them, as of number `high`."""
+    newest = (
+        select(func.max(table.c.number))
+        .where(and_(table.c.number > low, table.c.number <= high))
+        .group_by(table.c.name)
+    )
+    rows = (
+        connection.execution_options(stream_results=True)
+        if isinstance(connection, Connection)
+        else connection
+    )
+    for row in rows.execute(select(table).where(table.c.number.in_(newest))):
+        yield _revision(row)
+
+
+def existing(connection: Session | Connection, names: Iterable[str]) -> dict[str, Revision]:
+    """Return the live revisions of those of `names` that exist."""
+    found = {name: latest(connection, name) for name in names}
+    return {name: revision for name, revision in found.items() if revision and not revision.deleted}
+
+
+def _revision(row: Row[tuple[object, ...]]) -> Revision:
+    return Revision(**row._mapping)
