@@ -59,9 +59,7 @@ class JobTypeBundle(BaseDagBundle):
                 try:
                     self._synchronise()
                 except Exception:
-                    log.exception(
-                        "The registry cannot be read; job types stay as of revision %s", self._number
-                    )
+                    log.exception("The registry cannot be read; job types stay as of revision %s", self._number)
         elif not (self.path / "shards").exists():
             self._link_version()
         super().initialize()

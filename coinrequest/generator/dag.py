@@ -58,9 +58,7 @@ def build_dag(
 
 def documentation(name: str, number: int) -> str:
     """Return the DAG's documentation; `revision_of` reads the number back."""
-    return (
-        f"Job type **{name}**, revision {number}. [Definition](/jobs/v1/job-types/{name}/revisions/{number})"
-    )
+    return f"Job type **{name}**, revision {number}. [Definition](/jobs/v1/job-types/{name}/revisions/{number})"
 
 
 def revision_of(doc_md: str | None) -> int | None:
@@ -183,8 +181,8 @@ def _announce(dag: DAG, definition: Definition) -> None:
     """Let the end of the job be an asset event; a job with several last tasks gets one that waits for all."""
     from airflow.providers.standard.operators.empty import EmptyOperator
 
-    leaves: list[BaseOperator] = list(dag.leaves)
-    if len(leaves) == 1 and not leaves[0].is_mapped:
+    leaves = list(dag.leaves)
+    if len(leaves) == 1 and isinstance(leaves[0], BaseOperator):
         leaves[0].outlets = [_asset(definition.name)]
         return
     end = EmptyOperator(task_id="job.end", outlets=[_asset(definition.name)], queue=settings.DEFAULT_QUEUE)

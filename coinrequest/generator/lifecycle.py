@@ -56,9 +56,7 @@ def preview(session: Session, document: Mapping[str, object]) -> Preview:
     """
     definition = _checked(session, document)
     publishing.check_buildable(definition)
-    times = (
-        next_run_times(definition.schedule, count=5, after=datetime.now(UTC)) if definition.schedule else []
-    )
+    times = next_run_times(definition.schedule, count=5, after=datetime.now(UTC)) if definition.schedule else []
     edges = tuple((upstream, task.id) for task in definition.tasks for upstream in task.depends_on)
     return Preview(definition, edges, tuple(times))
 
@@ -202,9 +200,7 @@ def _checked(session: Session, document: Mapping[str, object], name: str | None 
     unknown = publishing.unknown_pools(session, {task.pool for task in definition.tasks if task.pool})
     for index, task in enumerate(definition.tasks):
         if task.pool in unknown:
-            errors.append(
-                FieldError(f"tasks[{index}].pool", f"no pool {task.pool!r}; create it under Admin, Pools")
-            )
+            errors.append(FieldError(f"tasks[{index}].pool", f"no pool {task.pool!r}; create it under Admin, Pools"))
     awaited = _awaited(definition)
     known = registry.existing(session, awaited)
     for index, other in enumerate(awaited):
@@ -241,7 +237,5 @@ def _store(
     )
     # Airflow retries its writes after a lost connection, in a new transaction: ours would be gone from it.
     if registry.find(session, definition.name, revision.number) is None:
-        raise publishing.PublishingFailed(
-            "the database connection was lost; nothing was stored, repeat the request"
-        )
+        raise publishing.PublishingFailed("the database connection was lost; nothing was stored, repeat the request")
     return revision

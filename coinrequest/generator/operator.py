@@ -61,9 +61,7 @@ class ActionOperator(BaseOperator):
         result = action().run(inputs).model_dump(mode="json")
         size = len(json.dumps(result))
         if size > RESULT_LIMIT:
-            raise AirflowFailException(
-                f"The result of {self.action} has {size} bytes; the limit is {RESULT_LIMIT}"
-            )
+            raise AirflowFailException(f"The result of {self.action} has {size} bytes; the limit is {RESULT_LIMIT}")
         self.log.info("Job %s: task %s done, %s bytes of result", job, self.task_id, size)
         return result
 

@@ -38,9 +38,7 @@ def publish(session: Session, definition: Definition, revision: Revision) -> Non
     """
     from airflow.dag_processing.collection import update_dag_parsing_results_in_db
 
-    serialised = _serialised(
-        definition, revision.number, announces=revision.announces, created_at=revision.created_at
-    )
+    serialised = _serialised(definition, revision.number, announces=revision.announces, created_at=revision.created_at)
     errors: dict[tuple[str, str], str] = {}
     update_dag_parsing_results_in_db(
         bundle_name=BUNDLE_NAME,
@@ -65,15 +63,11 @@ def withdraw(session: Session, name: str) -> None:
     from coinrequest.generator.shards import broken_path
 
     session.execute(
-        update(DagModel)
-        .where(DagModel.dag_id == name, DagModel.bundle_name == BUNDLE_NAME)
-        .values(is_stale=True)
+        update(DagModel).where(DagModel.dag_id == name, DagModel.bundle_name == BUNDLE_NAME).values(is_stale=True)
     )
     broken = f"broken/{broken_path(_root(), name).name}"
     session.execute(
-        delete(ParseImportError).where(
-            ParseImportError.bundle_name == BUNDLE_NAME, ParseImportError.filename == broken
-        )
+        delete(ParseImportError).where(ParseImportError.bundle_name == BUNDLE_NAME, ParseImportError.filename == broken)
     )
     _request_parse(session, name)
 
@@ -105,20 +99,14 @@ def paused_names(session: Session, names: Collection[str]) -> set[str]:
     """Return which of `names` are paused, by this project or by Airflow's own button."""
     from airflow.models.dag import DagModel
 
-    return set(
-        session.scalars(
-            select(DagModel.dag_id).where(DagModel.dag_id.in_(names), DagModel.is_paused.is_(True))
-        )
-    )
+    return set(session.scalars(select(DagModel.dag_id).where(DagModel.dag_id.in_(names), DagModel.is_paused.is_(True))))
 
 
 def foreign_dag(session: Session, name: str) -> bool:
     """Return whether a DAG of this id is in use that is not a job type (a file in the dags folder, say)."""
     from airflow.models.dag import DagModel
 
-    bundle = session.scalar(
-        select(DagModel.bundle_name).where(DagModel.dag_id == name, DagModel.is_stale.is_(False))
-    )
+    bundle = session.scalar(select(DagModel.bundle_name).where(DagModel.dag_id == name, DagModel.is_stale.is_(False)))
     return bundle is not None and bundle != BUNDLE_NAME
 
 

@@ -19,7 +19,7 @@ BUNDLE_NAME = "job_types"
 # Changing the number moves DAGs between files; Airflow follows at the next parse.
 SHARD_COUNT = 128
 
-STUB = '''"""This DAG is a job type: data, not code. Read its definition at /jobs/v1/job-types, or under "Docs" in the UI."""
+STUB = '''"""This DAG is a job type: data, not code. Its documentation in the UI links to its definition."""
 
 from coinrequest.generator.loader import load  # Airflow DAG
 

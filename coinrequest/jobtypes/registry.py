@@ -132,7 +132,7 @@ def live(connection: Session | Connection, *, after: str = "", limit: int = 50) 
 
 def last_number(connection: Session | Connection) -> int:
     """Return the number of the newest revision; 0 for an empty registry."""
-    return connection.execute(select(func.coalesce(func.max(table.c.number), 0))).scalar_one()
+    return int(connection.execute(select(func.coalesce(func.max(table.c.number), 0))).scalar_one())
 
 
 def changed_between(connection: Session | Connection, low: int, high: int) -> Iterator[Revision]:
@@ -142,11 +142,7 @@ def changed_between(connection: Session | Connection, low: int, high: int) -> It
         .where(and_(table.c.number > low, table.c.number <= high))
         .group_by(table.c.name)
     )
-    rows = (
-        connection.execution_options(stream_results=True)
-        if isinstance(connection, Connection)
-        else connection
-    )
+    rows = connection.execution_options(stream_results=True) if isinstance(connection, Connection) else connection
     for row in rows.execute(select(table).where(table.c.number.in_(newest))):
         yield _revision(row)
 
