@@ -1,0 +1,49 @@
+"""Removing what a supervisor left behind when it was killed."""
+
+import signal
+
+from coinrequest.stack.layout import Layout
+from coinrequest.stack.processes import (
+    Identity,
+    identify,
+    is_alive,
+    kill_marked,
+    kill_session,
+    signal_process,
+    wait_until_gone,
+)
+from coinrequest.stack.state import StackStatus
+
+
+def remove_remains(layout: Layout, status: StackStatus) -> int:
+    """Stop every process of an earlier start; return how many of its recorded processes still ran.
+
+    The processes are known by the recorded id and start time, by the session that each of them opened, and by a
+    mark in their environment; never by name. PostgreSQL is asked to stop and the rest is killed.
+    """
+    recorded = [process.identity for process in status.processes.values() if process.identity]
+    alive = [identity for identity in recorded if is_alive(identity)]
+    postgres = _postgres(layout)
+    for identity in alive:
+        if postgres is None or identity.pid != postgres.pid:
+            kill_session(identity.pid)
+    if status.run:
+        kill_marked(status.run, keep_session=None if postgres is None else postgres.pid)
+    if postgres is not None:
+        signal_process(postgres, signal.SIGINT)
+        if not wait_until_gone(postgres, 20.0):
+            kill_session(postgres.pid)
+    return len(alive)
+
+
+def _postgres(layout: Layout) -> Identity | None:
+    """Return the server that holds the data directory, from the file that it keeps there."""
+    try:
+        lines = (layout.postgres / "postmaster.pid").read_text().splitlines()
+        # Lines: process id, data directory, start time in seconds since the epoch, ...
+        pid, started = int(lines[0]), int(lines[2])
+    except (OSError, ValueError, IndexError):
+        return None
+    identity = identify(pid)
+    # The id may belong to somebody else by now: the server wrote its file within seconds of its start.
+    return identity if is_alive(identity) and abs(identity.created - started) < 10 else None

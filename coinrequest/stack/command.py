@@ -1,0 +1,189 @@
+"""The stack on the command line."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from coinrequest.stack.errors import StackError
+from coinrequest.stack.files import last_lines
+from coinrequest.stack.handle import Stack
+from coinrequest.stack.layout import default_root, project_root
+from coinrequest.stack.options import (
+    DEFAULT_AGENTS,
+    DEFAULT_CONCURRENCY,
+    Options,
+    number_from_environment,
+    parse_overrides,
+)
+from coinrequest.stack.state import ProcessState, StackPhase, StackStatus
+
+DOWN = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `python -m coinrequest.stack`; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m coinrequest.stack", description=__doc__)
+    add_commands(parser)
+    return run(parser.parse_args(arguments))
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """Add the stack's commands and their options to a parser."""
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=None,
+        help=f"folder of the stack (COINREQUEST_STACK_ROOT; default {default_root()})",
+    )
+    commands = parser.add_subparsers(dest="stack_command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="start everything and wait until it works; does nothing if it is up")
+    up.add_argument(
+        "--agents",
+        type=int,
+        help=f"number of agents, each a process (COINREQUEST_AGENTS; default {DEFAULT_AGENTS})",
+    )
+    up.add_argument(
+        "--concurrency",
+        type=int,
+        help=f"tasks that an agent runs at a time (COINREQUEST_CONCURRENCY; default {DEFAULT_CONCURRENCY})",
+    )
+    up.add_argument("--queues", default="default", help="queues of the agents, comma-separated (default %(default)s)")
+    up.add_argument("--port", type=int, help="port of the web server (COINREQUEST_PORT; default: any free one)")
+    up.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="an Airflow option that differs from config/airflow.cfg; may be repeated",
+    )
+    commands.add_parser("down", help="stop everything; data and logs stay")
+    commands.add_parser("status", help="show every process (exit code 1: something does not run, 3: the stack is down)")
+    logs = commands.add_parser("logs", help="show the last log lines")
+    logs.add_argument("process", nargs="?", help="one process; all by default")
+    logs.add_argument("-n", "--lines", type=int, default=20, help="lines of each process (default %(default)s)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    restart = commands.add_parser("restart", help="restart one process and wait until it works")
+    restart.add_argument("process")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what the parsed arguments say; return the exit code."""
+    stack = Stack(arguments.root)
+    actions = {"up": _up, "down": _down, "status": _status, "logs": _logs, "restart": _restart}
+    try:
+        return actions[arguments.stack_command](stack, arguments)
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _up(stack: Stack, arguments: argparse.Namespace) -> int:
+    agents = arguments.agents or number_from_environment("COINREQUEST_AGENTS", DEFAULT_AGENTS)
+    concurrency = arguments.concurrency or number_from_environment("COINREQUEST_CONCURRENCY", DEFAULT_CONCURRENCY)
+    options = Options(
+        agents=agents,
+        concurrency=concurrency,
+        queues=arguments.queues,
+        web_port=arguments.port or number_from_environment("COINREQUEST_PORT", 0) or None,
+        overrides=parse_overrides(arguments.settings),
+    )
+    began = time.monotonic()
+    print(f"Starting the stack in {_shown(stack.layout.root)}", flush=True)
+    started = stack.up(options, lambda line: print(f"  {line}", flush=True))
+    if started:
+        print(f"The stack is up after {time.monotonic() - began:.1f} s.")
+    else:
+        print("The stack was up already.")
+    print(f"  Airflow    {stack.url}")
+    print(f"  sign-in    {stack.credentials().username} / {stack.credentials().password}")
+    print(f"  for shells . {_shown(stack.layout.env)}")
+    return 0
+
+
+def _down(stack: Stack, arguments: argparse.Namespace) -> int:
+    began = time.monotonic()
+    stopped = stack.down(lambda line: print(line, flush=True))
+    print(f"The stack is down after {time.monotonic() - began:.1f} s." if stopped else "The stack was down already.")
+    return 0
+
+
+def _restart(stack: Stack, arguments: argparse.Namespace) -> int:
+    began = time.monotonic()
+    stack.restart(arguments.process)
+    print(f"{arguments.process} works again after {time.monotonic() - began:.1f} s.")
+    return 0
+
+
+def _status(stack: Stack, arguments: argparse.Namespace) -> int:
+    status = stack.status()
+    for line in describe(status):
+        print(line)
+    if status.phase in (StackPhase.STOPPED, StackPhase.FAILED):
+        return DOWN
+    return 0 if status.healthy else 1
+
+
+def describe(status: StackStatus) -> list[str]:
+    """Return what `status` prints."""
+    lines = [f"The stack is {status.phase}."]
+    if status.phase is StackPhase.READY:
+        lines = [f"The stack is up at {status.url} since {_moment(status.started)}."]
+    if status.error:
+        lines.append(status.error)
+    if status.phase is StackPhase.STOPPED:
+        return lines
+    lines.append(f"{'process':<15}{'state':<10}{'pid':>8}  {'since':<20}{'restarts':>9}")
+    for name, process in status.processes.items():
+        pid = "-" if process.pid is None else str(process.pid)
+        lines.append(f"{name:<15}{process.state:<10}{pid:>8}  {_moment(process.since):<20}{process.restarts:>9}")
+        if process.ended is not None:
+            lines.append(f"    ended at {_moment(process.ended)} with {_exit(process.exit_code)}")
+        if process.state in (ProcessState.CRASHED, ProcessState.FAILED):
+            lines += [f"    | {line}" for line in process.tail]
+        if process.state is ProcessState.FAILED:
+            lines.append(f"    not restarted any more after repeated crashes; try: coinrequest stack restart {name}")
+    return lines
+
+
+def _logs(stack: Stack, arguments: argparse.Namespace) -> int:
+    known = sorted(path.stem for path in stack.layout.logs.glob("*.log"))
+    if arguments.process is not None and arguments.process not in known:
+        raise StackError(f"There is no log of {arguments.process!r}; there are {', '.join(known) or 'none'}.")
+    names = [arguments.process] if arguments.process else known
+    ends: dict[str, int] = {}
+    for name in names:
+        path = stack.layout.log(name)
+        ends[name] = path.stat().st_size
+        for line in last_lines(path, arguments.lines):
+            print(f"{name:<14}| {line}")
+    while arguments.follow:
+        time.sleep(0.3)
+        for name in names:
+            path = stack.layout.log(name)
+            size = path.stat().st_size
+            with path.open("rb") as log:
+                log.seek(min(ends[name], size))
+                for raw in log.read().splitlines():
+                    print(f"{name:<14}| {raw.decode('utf-8', 'replace')}", flush=True)
+            ends[name] = size
+    return 0
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else "-"
+
+
+def _exit(code: int | None) -> str:
+    if code is None:
+        return "an unknown exit code"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(project_root()) else str(path)

@@ -1,0 +1,88 @@
+"""The Airflow processes of the stack: their commands, and how each shows that it works."""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from coinrequest.stack.environment import base_url
+from coinrequest.stack.layout import Layout
+from coinrequest.stack.options import Options
+from coinrequest.stack.ports import Ports
+from coinrequest.stack.programs import Child, Program
+
+# The names under which the web server reports the heartbeats of the other processes.
+_HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
+
+
+def agent_names(options: Options) -> tuple[str, ...]:
+    """Return the names of the stack's agents."""
+    return tuple(f"agent-{number}" for number in range(1, options.agents + 1))
+
+
+def process_names(options: Options) -> tuple[str, ...]:
+    """Return the names of all processes of the stack, in the order in which they are shown."""
+    return ("postgres", "redis", "api-server", *_HEARTBEATS, *agent_names(options))
+
+
+def airflow_program(
+    name: str, environment: Mapping[str, str], *, layout: Layout, ports: Ports, options: Options
+) -> Program:
+    """Describe one Airflow process.
+
+    None of them serves its logs over HTTP: all share one log folder, and that server would listen on every
+    network of the machine.
+    """
+    airflow = (str(Path(sys.executable).parent / "airflow"),)
+    commands = {
+        "api-server": ("api-server",),
+        "scheduler": ("scheduler", "--skip-serve-logs"),
+        "dag-processor": ("dag-processor",),
+        "triggerer": ("triggerer", "--skip-serve-logs"),
+    }
+    if name in commands:
+        command = commands[name]
+    else:
+        command = ("celery", "worker", "--skip-serve-logs", "--concurrency", str(options.concurrency))
+        command += ("--queues", options.queues)
+        if options.agents > 1:
+            # Costs a second at the start, so only where two agents must be told apart.
+            command += ("--celery-hostname", f"{name}@%h")
+    return Program(
+        name=name,
+        command=airflow + command,
+        environment=environment,
+        log=layout.log(name),
+        is_ready=_readiness(name, ports),
+        # An agent's running tasks are lost on stop anyway when they last longer; Airflow then retries them.
+        stop_timeout=5.0 if name == "api-server" else 10.0,
+        needs=("redis",) if name.startswith("agent") else ("postgres",),
+    )
+
+
+def _readiness(name: str, ports: Ports) -> Callable[[Child], bool]:
+    if name == "api-server":
+        return lambda child: bool(_health(ports))
+    if name in _HEARTBEATS:
+        return lambda child: _beats(_health(ports).get(_HEARTBEATS[name]), name, child.identity.created)
+    return lambda child: child.logged(" ready.")
+
+
+def _beats(report: object, name: str, since: float) -> bool:
+    """Say whether a process reported itself alive after it was started (an earlier one's report is no proof)."""
+    beat = report.get(f"latest_{_HEARTBEATS[name]}_heartbeat") if isinstance(report, dict) else None
+    return isinstance(beat, str) and datetime.fromisoformat(beat).timestamp() >= since
+
+
+def _health(ports: Ports) -> dict[str, object]:
+    try:
+        # No proxy: the stack is on this machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{base_url(ports)}/api/v2/monitor/health", timeout=5) as answer:
+            report = json.load(answer)
+    except (OSError, urllib.error.URLError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}

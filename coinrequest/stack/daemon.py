@@ -1,0 +1,198 @@
+"""The background process: `python -m coinrequest.stack.daemon ROOT`.
+
+Only what has to be is sequential: PostgreSQL, then the migration, then the Airflow processes that use the database.
+Redis and the agents start beside them. A database that was prepared by the same software is not prepared again.
+"""
+
+import argparse
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from coinrequest.stack.components import agent_names, airflow_program, process_names
+from coinrequest.stack.environment import base_url, process_environment
+from coinrequest.stack.errors import StackError, StartFailed
+from coinrequest.stack.fingerprint import fingerprint, is_prepared, note_prepared
+from coinrequest.stack.layout import Layout
+from coinrequest.stack.options import Options
+from coinrequest.stack.ports import kept_ports
+from coinrequest.stack.prepare import MIGRATED
+from coinrequest.stack.programs import Child, Program
+from coinrequest.stack.secrets import ensure_secrets
+from coinrequest.stack.servers import create_database, ensure_roles, postgres_program, redis_program
+from coinrequest.stack.supervisor import Stopped, Supervisor, stop_on_signals
+
+_DATABASE_USERS = ("api-server", "scheduler", "dag-processor", "triggerer")
+
+
+class Start:
+    """The start of one stack, step by step."""
+
+    def __init__(self, layout: Layout, options: Options) -> None:
+        self._layout = layout
+        self._options = options
+        self._ports = kept_ports(layout)
+        self._secrets = ensure_secrets(layout)
+        self._run = uuid4().hex
+        self._mark = fingerprint(self._secrets, sorted(options.overrides.items()))
+        agents = agent_names(options)
+        self.supervisor = Supervisor(
+            layout,
+            self._run,
+            base_url(self._ports),
+            process_names(options),
+            # Agents report to the web server, everybody writes to the database: those go last.
+            [("scheduler", "dag-processor", "triggerer", *agents), ("api-server",), ("redis", "postgres")],
+        )
+
+    def run(self) -> None:
+        """Start everything; afterwards the stack is up, or the supervisor is told to stop."""
+        try:
+            with Together() as together:
+                together.do(self._start_broker_and_agents)
+                together.do(self._start_database_and_its_users)
+            self.supervisor.ready()
+        except Stopped:
+            return
+        except StackError as error:
+            self.supervisor.fail(str(error))
+        except Exception:
+            self.supervisor.fail(traceback.format_exc())
+
+    def _start_broker_and_agents(self) -> None:
+        step = self.supervisor.step
+        program = redis_program(self._layout, self._ports, self._secrets, self._run)
+        step("Redis is ready", lambda: self._bring_up(program))
+        agents = [self._program(name) for name in agent_names(self._options)]
+        step(f"{len(agents)} agent(s) are ready", lambda: self._bring_up(*agents))
+
+    def _start_database_and_its_users(self) -> None:
+        step = self.supervisor.step
+        step("PostgreSQL is ready", self._bring_up_database)
+        if is_prepared(self._layout, self._mark):
+            self._start_airflow()
+            return
+        self._layout.prepared.unlink(missing_ok=True)
+        prepare = Child(self._prepare_program())
+        try:
+            step("the database is migrated", lambda: self._wait_for(prepare, MIGRATED))
+            with Together() as together:
+                together.do(self._start_airflow)
+                together.do(lambda: step("job types and users are there", lambda: self._wait_for(prepare)))
+        finally:
+            prepare.stop()
+        note_prepared(self._layout, self._mark)
+
+    def _bring_up_database(self) -> None:
+        create_database(self._layout, self._secrets.postgres_superuser)
+        self._bring_up(postgres_program(self._layout, self._ports, self._run))
+        ensure_roles(self._layout, self._ports, self._secrets)
+
+    def _start_airflow(self) -> None:
+        names = {
+            "api-server": "the web server answers",
+            "scheduler": "the scheduler works",
+            "dag-processor": "the DAG processor works",
+            "triggerer": "the triggerer works",
+        }
+        with Together() as together:
+            for name, text in names.items():
+                together.do(self._step_for(name, text))
+
+    def _step_for(self, name: str, text: str) -> Callable[[], None]:
+        return lambda: self.supervisor.step(text, lambda: self._bring_up(self._program(name)))
+
+    def _bring_up(self, *programs: Program) -> None:
+        children = [self.supervisor.start(program) for program in programs]
+        for child in children:
+            self.supervisor.wait_ready(child)
+
+    def _program(self, name: str) -> Program:
+        return airflow_program(
+            name, self._environment(name), layout=self._layout, ports=self._ports, options=self._options
+        )
+
+    def _prepare_program(self) -> Program:
+        return Program(
+            name="prepare",
+            command=(sys.executable, "-m", "coinrequest.stack.prepare"),
+            environment=self._environment("prepare"),
+            log=self._layout.log("prepare"),
+        )
+
+    def _environment(self, process: str) -> dict[str, str]:
+        return process_environment(
+            process,
+            layout=self._layout,
+            ports=self._ports,
+            secrets=self._secrets,
+            options=self._options,
+            run=self._run,
+        )
+
+    def _wait_for(self, child: Child, text: str | None = None) -> None:
+        """Wait until a process that ends by itself has ended well, or has written `text`."""
+        while not (text is not None and child.logged(text)):
+            code = child.poll()
+            if code is not None:
+                if code == 0:
+                    return
+                lines = "\n".join(f"    {line}" for line in child.tail(40))
+                raise StartFailed(f"preparing the database failed ({child.program.log}):\n{lines}")
+            if self.supervisor.stopping.wait(0.1):
+                raise Stopped
+
+
+class Together:
+    """Do several things at once; leaving the block waits for all and raises the first error."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+        self._errors: list[BaseException] = []
+        self._wake = threading.Condition()
+
+    def __enter__(self) -> "Together":
+        return self
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Begin one of the things."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:
+                with self._wake:
+                    self._errors.append(error)
+                    self._wake.notify_all()
+
+        thread = threading.Thread(target=guarded, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        while any(thread.is_alive() for thread in self._threads):
+            with self._wake:
+                # The first error ends the start: nobody wants to wait for what cannot help any more.
+                if self._errors or (self._wake.wait(0.05) and self._errors):
+                    break
+        if self._errors:
+            raise self._errors[0]
+
+
+def main() -> int:
+    """Run the supervisor until it is told to stop; return the exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root", type=Path)
+    layout = Layout(parser.parse_args().root)
+    start = Start(layout, Options.load(layout))
+    stop_on_signals(start.supervisor)
+    threading.Thread(target=start.run, name="start", daemon=True).start()
+    start.supervisor.watch()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

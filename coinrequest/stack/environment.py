@@ -1,0 +1,157 @@
+"""What each process of the stack finds in its environment: what it needs, and nothing more.
+
+| variable                                  | who gets it                                             |
+|-------------------------------------------|---------------------------------------------------------|
+| metadata database URL, Fernet key         | prepare, api-server, scheduler, dag-processor, triggerer|
+| secret that signs the tokens of tasks     | api-server, scheduler                                   |
+| secret of the web sessions                | api-server                                              |
+| broker and result backend                 | scheduler, agents                                       |
+| registry URL of the read-only role        | all                                                     |
+| passwords of the users                    | prepare                                                 |
+
+So an agent, which runs other people's definitions, can neither read the metadata database nor sign a token.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from coinrequest.stack.layout import ROOT_VARIABLE, Layout, project_root
+from coinrequest.stack.options import Options
+from coinrequest.stack.ports import HOST, Ports
+from coinrequest.stack.processes import RUN_VARIABLE
+from coinrequest.stack.secrets import ROLES, Secrets
+
+_INHERITED = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"}
+    | {"SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
+    | {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}
+)
+_OWN_VARIABLES = (
+    "COINREQUEST_URL",
+    "COINREQUEST_USERNAME",
+    "COINREQUEST_PASSWORD",
+    *(f"COINREQUEST_{role.upper()}_{what}" for role in ROLES for what in ("USERNAME", "PASSWORD")),
+    "COINREQUEST_REGISTRY_URL",
+    "COINREQUEST_BASE_URL",
+    "COINREQUEST_AGENTS",
+    "COINREQUEST_CONCURRENCY",
+    "COINREQUEST_PORT",
+    ROOT_VARIABLE,
+    RUN_VARIABLE,
+)
+PASSWORD_VARIABLE = "COINREQUEST_STACK_PASSWORD_{role}"  # noqa: S105 - the name of a variable
+_DATABASE_PROCESSES = frozenset({"prepare", "api-server", "scheduler", "dag-processor", "triggerer"})
+
+
+def base_url(ports: Ports) -> str:
+    """Return the address of the stack's web server."""
+    return f"http://{HOST}:{ports.web}"
+
+
+def database_url(ports: Ports, user: str, password: str) -> str:
+    """Return the URL of the metadata database for one role."""
+    return f"postgresql://{user}:{password}@{HOST}:{ports.postgres}/airflow"
+
+
+def inherited(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return what the processes take over from the environment of the person who starts the stack.
+
+    An allow list: a person's other Airflow, Python or PostgreSQL settings must not reach into the stack. Settings
+    of this project (`COINREQUEST_*`) are taken over, except those that the stack itself decides.
+    """
+    kept = {name: value for name, value in variables.items() if name in _INHERITED}
+    kept |= {
+        name: value
+        for name, value in variables.items()
+        if name.startswith("COINREQUEST_") and name not in _OWN_VARIABLES and "_STACK_" not in name
+    }
+    direct = f"{HOST},localhost"
+    for name in ("NO_PROXY", "no_proxy"):
+        kept[name] = f"{variables[name]},{direct}" if variables.get(name) else direct
+    return kept
+
+
+def server_environment(run: str) -> dict[str, str]:
+    """Return the environment of the PostgreSQL and Redis servers."""
+    variables = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    return variables | {"LC_ALL": "C", "TZ": "UTC", RUN_VARIABLE: run}
+
+
+def process_environment(
+    process: str, *, layout: Layout, ports: Ports, secrets: Secrets, options: Options, run: str
+) -> dict[str, str]:
+    """Return the environment of one Airflow process.
+
+    Args:
+        process: `prepare`, `api-server`, `scheduler`, `dag-processor`, `triggerer`, or an agent's name.
+        layout: the stack's files.
+        ports: the stack's ports.
+        secrets: the stack's secrets.
+        options: how the stack is started.
+        run: the mark by which the processes of this start are known.
+    """
+    project = project_root()
+    variables = inherited(os.environ) | {
+        RUN_VARIABLE: run,
+        # The first entry of PATH: what a job starts by name comes from the same installation.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PYTHONUNBUFFERED": "1",
+        # glibc keeps up to eight heaps for each core otherwise; these processes have many idle threads.
+        "MALLOC_ARENA_MAX": "2",
+        "AIRFLOW_HOME": str(layout.airflow_home),
+        "AIRFLOW_CONFIG": str(project / "config" / "airflow.cfg"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(project / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),
+        # No name service is asked: a laptop's own name often does not resolve.
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url(ports)}/execution/",
+        "AIRFLOW__API__BASE_URL": base_url(ports),
+        "AIRFLOW__API__HOST": HOST,
+        "AIRFLOW__API__PORT": str(ports.web),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(layout.logs / "tasks"),
+        "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(layout.logs / "parsing"),
+        "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(layout.bundles),
+        "COINREQUEST_BASE_URL": base_url(ports),
+        "COINREQUEST_REGISTRY_URL": database_url(ports, "coinrequest_reader", secrets.postgres_reader),
+    }
+    # The stack's own web server is a legitimate target of its jobs.
+    variables.setdefault("COINREQUEST_ALLOWED_NETWORKS", f"{HOST}/32")
+    if sys.platform == "darwin":
+        # macOS kills a child that was forked while a system library was in use; every Airflow process forks.
+        variables["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
+    if process in ("api-server", "prepare"):
+        # Here job types are published; a second change within 30 s would be skipped silently otherwise.
+        variables["AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL"] = "0"
+    variables |= _secret_variables(process, ports, secrets)
+    variables |= {
+        "AIRFLOW__{}__{}".format(*(part.upper().replace(".", "_") for part in name.rsplit(".", 1))): value
+        for name, value in options.overrides.items()
+    }
+    return variables
+
+
+def _secret_variables(process: str, ports: Ports, secrets: Secrets) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    if process in _DATABASE_PROCESSES:
+        owner = database_url(ports, "airflow", secrets.postgres_owner)
+        variables |= {
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": owner,
+            "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
+        }
+    if process in ("api-server", "scheduler"):
+        variables["AIRFLOW__API_AUTH__JWT_SECRET"] = secrets.jwt_secret
+    if process == "api-server":
+        variables["AIRFLOW__API__SECRET_KEY"] = secrets.api_secret_key
+    if process == "scheduler" or process.startswith("agent"):
+        redis = f"redis://:{secrets.redis}@{HOST}:{ports.redis}"
+        variables |= {
+            "AIRFLOW__CELERY__BROKER_URL": f"{redis}/0",
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"{redis}/1",
+        }
+    if process == "prepare":
+        for role in ROLES:
+            variables[PASSWORD_VARIABLE.format(role=role.upper())] = secrets.password(role)
+    return variables

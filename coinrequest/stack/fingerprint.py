@@ -1,0 +1,46 @@
+"""Knowing that a database was prepared by this very software, so that preparing it again can be left out."""
+
+import hashlib
+from importlib.metadata import distributions
+from pathlib import Path
+
+from coinrequest.stack.layout import Layout, project_root
+from coinrequest.stack.secrets import Secrets
+
+_SUFFIXES = frozenset({".py", ".ini", ".cfg", ".yaml", ".yml", ".json", ".mako", ".sql"})
+
+
+def fingerprint(secrets: Secrets, overrides: object = None) -> str:
+    """Return a text that changes with the project's files, the Airflow packages, the users and the options."""
+    digest = hashlib.sha256()
+    project = project_root()
+    for folder in ("coinrequest", "config"):
+        for path in sorted((project / folder).rglob("*")):
+            if path.suffix in _SUFFIXES and path.is_file():
+                digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes() + b"\0")
+    installed = {
+        f"{found.metadata['Name']}=={found.version}"
+        for found in distributions()
+        if str(found.metadata["Name"]).startswith("apache-airflow")
+    }
+    digest.update(repr(sorted(installed)).encode())
+    digest.update(repr(overrides).encode())
+    digest.update(hashlib.sha256("".join(map(secrets.password, ("admin", "op", "user", "viewer"))).encode()).digest())
+    return digest.hexdigest()
+
+
+def is_prepared(layout: Layout, mark: str) -> bool:
+    """Say whether the stack's database was prepared by the software with this fingerprint."""
+    return _read(layout.prepared) == mark
+
+
+def note_prepared(layout: Layout, mark: str) -> None:
+    """Note that the database is prepared."""
+    layout.prepared.write_text(mark)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,283 @@
+"""The stack as an object: what the command line, the tests and the benchmarks use."""
+
+import fcntl
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+from coinrequest.stack.cleanup import remove_remains
+from coinrequest.stack.environment import base_url, process_environment
+from coinrequest.stack.errors import StackError, StackNotRunning, StartFailed
+from coinrequest.stack.files import last_lines, write_private
+from coinrequest.stack.layout import Layout, default_root, project_root
+from coinrequest.stack.options import Options
+from coinrequest.stack.ports import choose_ports, kept_ports
+from coinrequest.stack.processes import signal_process, wait_until_gone
+from coinrequest.stack.secrets import ROLES, ensure_secrets
+from coinrequest.stack.state import ProcessState, ProcessStatus, StackPhase, StackStatus, read_status
+
+_START_TIMEOUT = 300.0
+_STOP_TIMEOUT = 90.0
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A user's sign-in."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+class Stack:
+    """One embedded stack.
+
+    Args:
+        root: its folder; by default `COINREQUEST_STACK_ROOT`, or `.stack` in the project.
+    """
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        self.layout = Layout(Path(root).expanduser().resolve() if root is not None else default_root())
+
+    @property
+    def url(self) -> str:
+        """The address of the web server, without a slash at its end.
+
+        Raises:
+            StackError: the stack was never started.
+        """
+        return base_url(kept_ports(self.layout))
+
+    def credentials(self, role: str = "admin") -> Credentials:
+        """Return the sign-in of the user of a role: `admin`, `op`, `user` or `viewer`.
+
+        Raises:
+            KeyError: there is no such role.
+        """
+        return Credentials(role, ensure_secrets(self.layout).password(role))
+
+    def status(self) -> StackStatus:
+        """Return what is true now."""
+        return read_status(self.layout)
+
+    def environment(self, process: str) -> dict[str, str]:
+        """Return the environment of `api-server`, `scheduler`, `dag-processor`, `triggerer`, `prepare` or `agent-N`.
+
+        Raises:
+            StackNotRunning: the stack is down.
+        """
+        status = self._running()
+        return process_environment(
+            process,
+            layout=self.layout,
+            ports=kept_ports(self.layout),
+            secrets=ensure_secrets(self.layout),
+            options=Options.load(self.layout),
+            run=status.run,
+        )
+
+    def up(self, options: Options | None = None, report: Callable[[str], None] = lambda line: None) -> bool:
+        """Start the stack and wait until it works; return False if it was up already.
+
+        Args:
+            options: how to start it.
+            report: called with each line about the progress.
+
+        Raises:
+            StartFailed: a process did not come up; everything that was started is stopped again.
+            StackError: a port that was asked for is in use, or something is not installed.
+        """
+        self.layout.create()
+        with self._alone():
+            status = self.status()
+            if status.phase is StackPhase.READY:
+                return False
+            if status.phase is StackPhase.ABANDONED:
+                remains = remove_remains(self.layout, status)
+                report(f"removed {remains} process(es) of a supervisor that was killed")
+            elif status.phase in (StackPhase.STARTING, StackPhase.STOPPING):
+                self._stop(status)
+            self._clear()
+            options = options or Options()
+            _, notes = choose_ports(self.layout, options.web_port)
+            for note in notes:
+                report(note)
+            self._write_env()
+            options.save(self.layout)
+            self._follow(self._launch(), report)
+            return True
+
+    def down(self, report: Callable[[str], None] = lambda line: None) -> bool:
+        """Stop everything and leave nothing behind; return False if nothing ran.
+
+        Raises:
+            StackError: the supervisor does not end.
+        """
+        if not self.layout.run.exists():
+            return False
+        with self._alone():
+            status = self.status()
+            if status.phase is StackPhase.ABANDONED:
+                remains = remove_remains(self.layout, status)
+                report(f"removed {remains} process(es) of a supervisor that was killed")
+                self._clear()
+                return bool(remains)
+            if status.phase in (StackPhase.STOPPED, StackPhase.FAILED):
+                return False
+            self._stop(status)
+            return True
+
+    def restart(self, process: str, timeout: float = 120.0) -> None:
+        """Restart one process and wait until it works.
+
+        Raises:
+            StackNotRunning: the stack is down.
+            StackError: there is no such process, or it does not come up.
+        """
+        before = self._process(process)
+        self._command("restart", process)
+        self._wait(process, timeout, lambda status: status.pid not in (None, before))
+
+    def stop_process(self, process: str, timeout: float = 60.0) -> None:
+        """Stop one process in an orderly way; it stays stopped until `start_process`.
+
+        Raises:
+            StackNotRunning: the stack is down.
+            StackError: there is no such process, or it does not stop.
+        """
+        self._process(process)
+        self._command("stop", process)
+        self._wait(process, timeout, None)
+
+    def start_process(self, process: str, timeout: float = 120.0) -> None:
+        """Start a process that was stopped or has failed, and wait until it works.
+
+        Raises:
+            StackNotRunning: the stack is down.
+            StackError: there is no such process, or it does not come up.
+        """
+        self._process(process)
+        self._command("start", process)
+        self._wait(process, timeout, lambda status: True)
+
+    def kill(self, process: str, number: int) -> int:
+        """Send a signal to one process as a fault would; return its process id.
+
+        Raises:
+            StackNotRunning: the stack is down.
+            StackError: there is no such process, or it does not run.
+        """
+        self._process(process)
+        identity = self.status().processes[process].identity
+        if identity is None or not signal_process(identity, number):
+            raise StackError(f"{process} does not run.")
+        return identity.pid
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _running(self) -> StackStatus:
+        status = self.status()
+        if status.phase is not StackPhase.READY:
+            raise StackNotRunning(f"The stack in {self.layout.root} is {status.phase}: run `make up`.")
+        return status
+
+    def _process(self, name: str) -> int | None:
+        processes = self._running().processes
+        if name not in processes:
+            raise StackError(f"There is no process {name!r}; there are {', '.join(processes)}.")
+        return processes[name].pid
+
+    def _command(self, action: str, process: str) -> None:
+        request = self.layout.commands / f"{time.time_ns()}-{uuid4().hex}.json"
+        write_private(request, json.dumps({"action": action, "process": process}))
+        while request.exists():
+            self._running()
+            time.sleep(0.05)
+
+    def _wait(self, name: str, timeout: float, is_new: Callable[[ProcessStatus], bool] | None) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            process = self._running().processes[name]
+            if is_new is None and process.state is ProcessState.STOPPED:
+                return
+            if is_new is not None and process.state is ProcessState.RUNNING and is_new(process):
+                return
+            if process.state is ProcessState.FAILED or time.monotonic() > deadline:
+                lines = "\n".join(last_lines(self.layout.log(name)))
+                raise StackError(f"{name} is {process.state} after {timeout:.0f} s:\n{lines}")
+            time.sleep(0.05)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep a second `up` or `down` waiting until this one is done."""
+        with self.layout.lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _clear(self) -> None:
+        self.layout.state.unlink(missing_ok=True)
+        for request in self.layout.commands.iterdir():
+            request.unlink()
+
+    def _launch(self) -> "subprocess.Popen[bytes]":
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        # Compiled modules make every later start faster; some machines switch them off.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        with self.layout.log("supervisor").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "coinrequest.stack.daemon", str(self.layout.root)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=project_root(),
+                env=environment,
+                start_new_session=True,
+            )
+
+    def _follow(self, supervisor: "subprocess.Popen[bytes]", report: Callable[[str], None]) -> None:
+        told = 0
+        deadline = time.monotonic() + _START_TIMEOUT
+        while True:
+            code = supervisor.poll()
+            status = self.status()
+            for step in status.steps[told:]:
+                report(f"{step.finished:5.1f} s  {step.text} ({step.finished - step.started:.1f} s)")
+            told = len(status.steps)
+            if status.phase is StackPhase.READY:
+                return
+            if code is not None:
+                lines = "\n".join(last_lines(self.layout.log("supervisor"), 40))
+                raise StartFailed(status.error or f"The supervisor ended with exit code {code}:\n{lines}")
+            if time.monotonic() > deadline:
+                self._stop(status)
+                raise StartFailed(f"The stack is not up after {_START_TIMEOUT:.0f} s; see {self.layout.logs}.")
+            time.sleep(0.1)
+
+    def _stop(self, status: StackStatus) -> None:
+        if status.supervisor is None:
+            return
+        signal_process(status.supervisor, signal.SIGTERM)
+        if not wait_until_gone(status.supervisor, _STOP_TIMEOUT):
+            raise StackError(f"The supervisor (process {status.supervisor.pid}) does not end; see {self.layout.logs}.")
+
+    def _write_env(self) -> None:
+        admin = self.credentials("admin")
+        variables = {
+            "COINREQUEST_URL": self.url,
+            "COINREQUEST_USERNAME": admin.username,
+            "COINREQUEST_PASSWORD": admin.password,
+        }
+        for role in ROLES:
+            user = self.credentials(role)
+            variables[f"COINREQUEST_{role.upper()}_USERNAME"] = user.username
+            variables[f"COINREQUEST_{role.upper()}_PASSWORD"] = user.password
+        text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+        write_private(self.layout.env, text)

@@ -1,0 +1,76 @@
+"""What a person may choose about a stack."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+
+from coinrequest.stack.errors import StackError
+from coinrequest.stack.files import read_json, write_private
+from coinrequest.stack.layout import Layout
+
+DEFAULT_AGENTS = 1
+DEFAULT_CONCURRENCY = 4
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a stack is started.
+
+    Attributes:
+        agents: Celery agents, each a process of its own.
+        concurrency: tasks that one agent runs at a time.
+        queues: the queues that the agents take tasks from.
+        web_port: the web server's port; None: any free one, kept for the next start.
+        overrides: Airflow options that differ from `config/airflow.cfg`, `section.key` to value.
+    """
+
+    agents: int = DEFAULT_AGENTS
+    concurrency: int = DEFAULT_CONCURRENCY
+    queues: str = "default"
+    web_port: int | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.agents < 1 or self.concurrency < 1:
+            raise StackError("A stack needs at least one agent with a concurrency of at least one.")
+
+    def save(self, layout: Layout) -> None:
+        """Write the options where the supervisor reads them."""
+        write_private(layout.options, json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, layout: Layout) -> "Options":
+        """Return the options of the last start."""
+        return cls(**read_json(layout.options))  # type: ignore[arg-type]
+
+
+def number_from_environment(variable: str, default: int) -> int:
+    """Return the whole number in an environment variable.
+
+    Raises:
+        StackError: it is set, and to something else.
+    """
+    text = os.environ.get(variable, "")
+    if not text:
+        return default
+    try:
+        return int(text)
+    except ValueError:
+        raise StackError(f"{variable} must be a whole number, not {text!r}.") from None
+
+
+def parse_overrides(settings: Iterable[str]) -> dict[str, str]:
+    """Turn `section.key=value` texts into a mapping.
+
+    Raises:
+        StackError: one of them has another form.
+    """
+    overrides: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        section, dot, key = name.strip().rpartition(".")
+        if not (equals and dot and section and key):
+            raise StackError(f"{setting!r} is not an Airflow option: write section.key=value.")
+        overrides[f"{section}.{key}"] = value
+    return overrides

