@@ -1,0 +1,233 @@
+"""A request body as a document, from JSON or YAML, and a document as YAML for people.
+
+YAML is read by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), which says the same as
+JSON: `on`, `yes` and dates are text. Aliases, tags and several documents in one body are refused.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+import yaml
+
+from coinrequest.jobtypes.errors import (
+    DocumentInvalid,
+    DocumentTooLarge,
+    FieldError,
+    FieldErrors,
+    MediaTypeUnsupported,
+)
+from coinrequest.jobtypes.plain import MAX_DEPTH, plain_errors
+from coinrequest.jobtypes.suggestions import quoted
+
+MAX_DOCUMENT_BYTES = 64 * 1024
+
+JSON_TYPES = ("application/json",)
+YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/x-yaml")
+
+_CHARSETS = {"utf-8", "utf-16", "ascii", "iso8859-1"}
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULL = re.compile(r"~|null|Null|NULL|")
+_TRUE = re.compile(r"true|True|TRUE")
+_FALSE = re.compile(r"false|False|FALSE")
+_DECIMAL = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_RADIX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+def load_document(body: bytes, content_type: str | None, limit: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]:
+    """Read a request body.
+
+    Args:
+        body: the bytes as they were sent.
+        content_type: the header; nothing means JSON. A charset other than UTF-8 may be named in it.
+        limit: the largest size in bytes.
+
+    Returns:
+        The document as plain JSON values, its fields in their order.
+
+    Raises:
+        DocumentTooLarge: the body has more bytes than `limit`.
+        MediaTypeUnsupported: the content type is neither JSON nor YAML.
+        DocumentInvalid: the body is not one object of plain values: it cannot be read, names a field twice, holds
+            NaN or infinity, a NUL character, an alias or a tag, or is nested too deep.
+    """
+    media_type, charset = _content_type(content_type)
+    if len(body) > limit:
+        raise DocumentTooLarge("the document", len(body), limit)
+    try:
+        text = body.decode(charset)
+    except UnicodeError:
+        raise _invalid(f"is not text in {charset}") from None
+    document = _load_json(text) if media_type in JSON_TYPES else _load_yaml(text)
+    if not isinstance(document, dict):
+        raise _invalid("must be one object with fields")
+    if errors := plain_errors(document):
+        raise DocumentInvalid(errors)
+    return document
+
+
+def dump_yaml(document: Mapping[str, object]) -> str:
+    """Write a document as YAML for people, its fields in their order; `load_document` reads it back unchanged."""
+    text: str = yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100
+    )
+    return text
+
+
+def _invalid(message: str, field: str = "") -> DocumentInvalid:
+    return DocumentInvalid([FieldError(field, message)])
+
+
+def _content_type(header: str | None) -> tuple[str, str]:
+    media_type, *parameters = [part.strip() for part in (header or JSON_TYPES[0]).split(";")]
+    media_type = media_type.lower()
+    if media_type not in JSON_TYPES + YAML_TYPES:
+        known = ", ".join(JSON_TYPES + YAML_TYPES)
+        raise MediaTypeUnsupported(f"a document cannot be {quoted(media_type)}; send one of {known}")
+    charset = "utf-8"
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            charset = value.strip().strip('"')
+    try:
+        charset = codecs.lookup(charset).name
+    except (LookupError, ValueError):
+        charset = "unknown"
+    if charset not in _CHARSETS:
+        raise MediaTypeUnsupported("the document's charset is not supported; send UTF-8")
+    return media_type, "utf-8-sig" if charset == "utf-8" else charset
+
+
+def _load_json(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_not_finite)
+    except json.JSONDecodeError as error:
+        raise _invalid(f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise _invalid(f"is nested too deep; the limit is {MAX_DEPTH} levels") from None
+    except FieldErrors:
+        raise
+    except ValueError:
+        raise _invalid("holds a number with too many digits") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _invalid(f"names the field {quoted(key)} twice in one object")
+        found[key] = value
+    return found
+
+
+def _not_finite(constant: str) -> NoReturn:
+    raise _invalid(f"{constant} is not a number that JSON knows")
+
+
+def _load_yaml(text: str) -> Any:
+    try:
+        events = (event for event in yaml.parse(text, Loader=_LOADER))
+        return _YamlReader(events).document()
+    except yaml.MarkedYAMLError as error:
+        raise _invalid(f"is not YAML: {error.problem}{_at(error.problem_mark)}") from None
+    except yaml.YAMLError as error:
+        raise _invalid(f"is not YAML: {str(error).splitlines()[0]}") from None
+
+
+def _at(mark: Any) -> str:
+    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else ""
+
+
+class _YamlReader:
+    """Builds plain values from YAML's events, and stops at the first that JSON could not say."""
+
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._events = events
+
+    def document(self) -> Any:
+        value: Any = None
+        documents = 0
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise _invalid(f"holds several documents; send one{_at(event.start_mark)}")
+                value = self._value(next(self._events), 0)
+        return value
+
+    def _value(self, event: Any, depth: int) -> Any:
+        where = _at(event.start_mark)
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise _invalid(f"holds a YAML anchor or alias; write the value out{where}")
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event, where)
+        if event.tag is not None:
+            raise _invalid(f"holds the YAML tag {quoted(event.tag)}; only plain values are read{where}")
+        if depth >= MAX_DEPTH:
+            raise _invalid(f"is nested too deep; the limit is {MAX_DEPTH} levels{where}")
+        if isinstance(event, yaml.SequenceStartEvent):
+            values = []
+            while not isinstance(inner := next(self._events), yaml.SequenceEndEvent):
+                values.append(self._value(inner, depth + 1))
+            return values
+        return self._mapping(depth)
+
+    def _mapping(self, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            where = _at(event.start_mark)
+            key = self._value(event, depth + 1)
+            if not isinstance(key, str):
+                raise _invalid(f"the name of a field must be text; put it in quotes{where}")
+            if key in found:
+                raise _invalid(f"names the field {quoted(key)} twice in one object{where}")
+            found[key] = self._value(next(self._events), depth + 1)
+        return found
+
+    @staticmethod
+    def _scalar(event: Any, where: str) -> Any:
+        text: str = event.value
+        if event.tag in {"!", "tag:yaml.org,2002:str"} or (event.tag is None and not event.implicit[0]):
+            return text
+        if event.tag is not None:
+            raise _invalid(f"holds the YAML tag {quoted(event.tag)}; only plain values are read{where}")
+        try:
+            return _plain_scalar(text)
+        except ValueError:
+            raise _invalid(f"{quoted(text)} is not a number that JSON knows{where}") from None
+
+
+def _plain_scalar(text: str) -> Any:
+    if _NULL.fullmatch(text):
+        return None
+    if _TRUE.fullmatch(text):
+        return True
+    if _FALSE.fullmatch(text):
+        return False
+    if _DECIMAL.fullmatch(text):
+        return int(text)
+    if _RADIX.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _NOT_FINITE.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that any YAML, old or new, would take for something else, and repeats shared values."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+# PyYAML knows YAML 1.1, where these are text; 1.2 reads them as numbers.
+# (It looks for a beginning that matches, hence the end in the expressions.)
+for _number in (_DECIMAL, _RADIX, _FLOAT):
+    _whole = re.compile(rf"(?:{_number.pattern})\Z", re.ASCII)
+    _Dumper.add_implicit_resolver("tag:coinrequest:number", _whole, list("-+.0123456789"))

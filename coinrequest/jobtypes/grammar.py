@@ -1,0 +1,333 @@
+"""The grammar of a definition, as frozen models that accept nothing they do not know.
+
+The models check each field by itself. What takes the whole document or outside knowledge (references, the graph
+of tasks, actions, time zones, cron) is in `checks`.
+"""
+
+import copy
+import functools
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Strict,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from coinrequest.jobtypes.durations import DURATION_PATTERN, DurationInvalid, format_duration, parse_duration
+from coinrequest.jobtypes.references import Reference, has_braces, split
+
+MAX_TASKS = 100
+MAX_ITEMS = 1000
+MAX_RETRIES = 20
+
+NAME_PATTERN = r"^[a-z][a-z0-9_.-]{0,99}$"
+TASK_ID_PATTERN = r"^[a-z][a-z0-9_-]{0,99}$"
+OWNER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 _.@-]{0,99}$"
+QUEUE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+CONNECTION_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$"
+TIME_ZONE_PATTERN = r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$"
+
+_AT_MOST = "begins with a letter, at most 100 characters"
+PATTERNS_IN_WORDS = {
+    NAME_PATTERN: f"lower-case letters, digits, '_', '.' and '-'; {_AT_MOST}",
+    TASK_ID_PATTERN: f"lower-case letters, digits, '_' and '-'; {_AT_MOST}",
+    OWNER_PATTERN: "letters, digits, spaces and '_.@-'; at most 100 characters",
+    QUEUE_PATTERN: "letters, digits, '_', '.' and '-'; at most 100 characters",
+    CONNECTION_PATTERN: "the name of a connection: letters, digits, '_', '.' and '-'; at most 200 characters",
+    TIME_ZONE_PATTERN: "the name of a time zone, such as Europe/Dublin",
+    DURATION_PATTERN: "a duration such as 30s, 5m, 1h30m or 2d",
+}
+
+
+def _problem(message: str) -> PydanticCustomError:
+    # The text may hold braces, which pydantic would read as its own placeholders: so it goes in as a value.
+    return PydanticCustomError("definition", "{message}", {"message": message})
+
+
+def _no_double_dot(name: str) -> str:
+    if ".." in name:
+        raise _problem("a name cannot hold '..'")
+    return name
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise _problem("write a duration as text, such as 30s, 5m, 1h30m or 2d")
+    try:
+        return parse_duration(value)
+    except DurationInvalid as error:
+        raise _problem(str(error)) from None
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise _problem("must be longer than 0s")
+    return value
+
+
+def _plain_text(value: str) -> str:
+    if has_braces(value):
+        raise _problem("references work only in a task's inputs and for_each")
+    return value
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        twice = next(value for index, value in enumerate(values) if value in values[:index])
+        raise _problem(f"names {twice!r} twice")
+    return values
+
+
+def _https_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        host, user = parts.hostname, parts.username or parts.password
+        parts.port  # noqa: B018  (reading it checks it)
+    except ValueError:
+        host = user = None
+        parts = urlsplit("")
+    if parts.scheme != "https" or not host or not value.isascii() or not value.isprintable() or " " in value:
+        raise _problem("must be an https URL, such as https://example.org/hook")
+    if user:
+        raise _problem("a URL cannot hold a user name or password; keep secrets in a connection")
+    return value
+
+
+def _items(value: object) -> object:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        # Braces without a reference are reported with all the others, in `checks`.
+        parts = [part for part in split(value) if isinstance(part, str | Reference)]
+        if parts == [value] or len(parts) > 1:
+            raise _problem("must be a list, or one reference to a list and nothing else")
+        return value
+    if not isinstance(value, list | tuple):
+        raise _problem("must be a list, or a reference to one, such as {{ params.urls }}")
+    if not 1 <= len(value) <= MAX_ITEMS:
+        raise _problem(f"has {len(value):,} items; it takes 1 to {MAX_ITEMS:,}")
+    return list(value)
+
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_no_double_dot)]
+TaskId = Annotated[str, Field(pattern=TASK_ID_PATTERN)]
+Duration = Annotated[
+    timedelta,
+    PlainValidator(_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "5m", "1h30m", "2d"]}),
+]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+Items = Annotated[
+    Any,
+    PlainValidator(_items),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^\s*\{\{.*\}\}\s*$"},
+                {"type": "array", "minItems": 1, "maxItems": MAX_ITEMS},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+
+
+T = TypeVar("T")
+# JSON has lists only; a tuple keeps the models frozen.
+Listed = Annotated[tuple[T, ...], Strict(False)]
+
+
+class Part(BaseModel):
+    """Base of everything in a definition: frozen, strict, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class _Schedule(Part):
+    catch_up: bool = Field(default=False, description="Whether runs that were missed are made up for.")
+    overlap: Literal["skip", "queue", "allow"] = Field(
+        default="skip", description="What happens if the job before has not ended when the next one is due."
+    )
+
+
+class CronSchedule(_Schedule):
+    """Runs at the times of a cron expression in a time zone."""
+
+    cron: str = Field(min_length=1, max_length=200, examples=["*/15 * * * *", "@daily"])
+    timezone: str = Field(default="UTC", pattern=TIME_ZONE_PATTERN, examples=["Europe/Dublin"])
+
+
+class IntervalSchedule(_Schedule):
+    """Runs once in every interval."""
+
+    every: PositiveDuration
+
+
+class AfterSchedule(Part):
+    """Runs when a job of each of the named types has succeeded."""
+
+    after: Annotated[Listed[Name], Field(min_length=1, max_length=20), AfterValidator(_distinct)]
+
+
+def _tagged_by(*keys: str) -> Discriminator:
+    """Choose a form by the field that only it has."""
+
+    def tag(value: object) -> str | None:
+        names = value if isinstance(value, Mapping) else vars(value) if isinstance(value, Part) else ()
+        # A tag becomes part of the path of pydantic's errors; the brackets tell it from the name of a field.
+        return next((f"<{key}>" for key in keys if key in names), None)
+
+    return Discriminator(
+        tag,
+        custom_error_type="form",
+        custom_error_message=f"must be an object with one of the fields {', '.join(keys)}",
+    )
+
+
+Schedule = Annotated[
+    Annotated[CronSchedule, Tag("<cron>")]
+    | Annotated[IntervalSchedule, Tag("<every>")]
+    | Annotated[AfterSchedule, Tag("<after>")],
+    _tagged_by("cron", "every", "after"),
+]
+
+
+class Retries(Part):
+    """How often a task is tried again, and after which pause."""
+
+    max: int = Field(ge=0, le=MAX_RETRIES)
+    delay: Duration = Field(default=timedelta(seconds=5), validate_default=False)
+    backoff: Literal["fixed", "exponential"] = "fixed"
+
+
+class Task(Part):
+    """One call of an action."""
+
+    id: TaskId
+    action: str = Field(min_length=1, max_length=100, examples=["coin.prices"])
+    inputs: dict[str, Any] = Field(default_factory=dict, description="The action's inputs, with references.")
+    depends_on: Annotated[Listed[TaskId], AfterValidator(_distinct)] = ()
+    for_each: Items = Field(default=None, description="Do the task once for every item of a list.")
+    retries: Retries | None = None
+    timeout: PositiveDuration | None = None
+    queue: str | None = Field(default=None, pattern=QUEUE_PATTERN)
+    pool: str | None = Field(default=None, pattern=QUEUE_PATTERN)
+
+
+class Concurrency(Part):
+    """How many jobs of the type may run at once."""
+
+    max_jobs: int = Field(ge=1, le=1000)
+
+
+class ConnectionName(Part):
+    """The name of an Airflow connection, where secrets are kept."""
+
+    connection: str = Field(pattern=CONNECTION_PATTERN)
+
+
+class _Notify(Part):
+    on: Annotated[Listed[Literal["success", "failure"]], Field(min_length=1), AfterValidator(_distinct)]
+
+
+class WebhookNotify(_Notify):
+    """Posts to a URL when a job completes, signed if a secret is named."""
+
+    webhook: Annotated[str, Field(max_length=2000), AfterValidator(_plain_text), AfterValidator(_https_url)]
+    secret: ConnectionName | None = None
+
+
+class AppriseNotify(_Notify):
+    """Sends e-mail or chat through a connection when a job completes."""
+
+    apprise: ConnectionName
+
+
+class ChannelNotify(_Notify):
+    """Publishes to the result channel when a job completes."""
+
+    channel: Literal[True]
+
+
+Notify = Annotated[
+    Annotated[WebhookNotify, Tag("<webhook>")]
+    | Annotated[AppriseNotify, Tag("<apprise>")]
+    | Annotated[ChannelNotify, Tag("<channel>")],
+    _tagged_by("webhook", "apprise", "channel"),
+]
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+class Definition(Part):
+    """A job type: tasks that each call an action, and when and how they run."""
+
+    name: Name = Field(description="The name of the type, which is the id of its DAG.", examples=["btc-report"])
+    description: Annotated[str, AfterValidator(_plain_text)] = Field(default="", max_length=4000)
+    owner: str = Field(default="coinrequest", pattern=OWNER_PATTERN)
+    tags: Annotated[
+        Listed[Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_plain_text)]],
+        Field(max_length=20),
+        AfterValidator(_distinct),
+    ] = ()
+    schedule: Schedule | None = None
+    params: dict[str, Any] | None = Field(default=None, description="JSON Schema (draft 2020-12) of a job's params.")
+    tasks: Annotated[Listed[Task], Field(min_length=1, max_length=MAX_TASKS)]
+    result: str = Field(
+        default="",
+        description="The task whose output is the job's result; the last task by default.",
+        json_schema_extra=_without_default,
+    )
+    timeout: PositiveDuration | None = None
+    concurrency: Concurrency | None = None
+    priority: int = Field(default=1, ge=1, le=1000, description="Larger is sooner.")
+    notify: Annotated[Listed[Notify], Field(max_length=20)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _result_is_the_last_task(cls, document: Any) -> Any:
+        if not isinstance(document, Mapping) or document.get("result") is not None:
+            return document
+        match document.get("tasks"):
+            case [*_, {"id": str(last)}]:
+                return {**document, "result": last}
+        return {**document, "result": ""}
+
+    def task(self, task_id: str) -> Task:
+        """Return one task.
+
+        Raises:
+            KeyError: there is no task with this id.
+        """
+        for task in self.tasks:
+            if task.id == task_id:
+                return task
+        raise KeyError(task_id)
+
+
+@functools.cache
+def _schema() -> dict[str, Any]:
+    return Definition.model_json_schema(mode="validation")
+
+
+def definition_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a definition, for the documentation of the API."""
+    return copy.deepcopy(_schema())

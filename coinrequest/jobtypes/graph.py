@@ -1,0 +1,56 @@
+"""The order of tasks: which come before a task, and which wait for each other for ever."""
+
+from collections.abc import Iterable, Mapping
+
+
+def upstream(depends_on: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
+    """Return for every task all tasks that end before it begins.
+
+    Args:
+        depends_on: for every task the tasks it names itself; names of tasks that do not exist are ignored.
+
+    Returns:
+        The transitive closure. A task is among its own predecessors exactly if it is part of a cycle.
+    """
+    direct = {task: {name for name in names if name in depends_on} for task, names in depends_on.items()}
+    closure = {}
+    for task, names in direct.items():
+        seen: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting.extend(direct[name] - seen)
+        closure[task] = frozenset(seen)
+    return closure
+
+
+def cycles(depends_on: Mapping[str, Iterable[str]]) -> list[list[str]]:
+    """Return one cycle for each group of tasks that wait for each other.
+
+    Returns:
+        Lists of task ids, each beginning with the first of its tasks in the order of `depends_on`; each task
+        waits for the next one, and the last for the first.
+    """
+    before = upstream(depends_on)
+    found = []
+    reported: set[str] = set()
+    for task, names in before.items():
+        if task in names and task not in reported:
+            reported |= {name for name in names if task in before[name]}
+            found.append(_shortest_way_back(task, depends_on))
+    return found
+
+
+def _shortest_way_back(start: str, depends_on: Mapping[str, Iterable[str]]) -> list[str]:
+    paths = [[start]]
+    seen: set[str] = set()
+    for path in paths:
+        for name in depends_on[path[-1]]:
+            if name == start:
+                return path
+            if name in depends_on and name not in seen:
+                seen.add(name)
+                paths.append([*path, name])
+    return [start]

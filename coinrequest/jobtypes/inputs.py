@@ -1,0 +1,121 @@
+"""Checks a task's inputs against the action's model before any job runs.
+
+What a reference stands for is not known then. A text that is one reference is replaced by a marker that fits no
+type, and what the model says about it is dropped; a reference inside a longer text leaves a text of unknown
+content. Fields that are missing or unknown are found in either case.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from coinrequest.actions.catalogue import UnknownAction, action_names, find_action
+from coinrequest.jobtypes.checks import TaskView
+from coinrequest.jobtypes.errors import FieldError
+from coinrequest.jobtypes.messages import Path, dotted, field_error
+from coinrequest.jobtypes.references import has_braces, split
+from coinrequest.jobtypes.suggestions import hint, quoted
+
+_logger = logging.getLogger(__name__)
+
+
+class _Unknown:
+    """Stands for a value that is known only when the job runs."""
+
+    def __repr__(self) -> str:
+        return "a reference"
+
+
+_UNKNOWN = _Unknown()
+_STRUCTURE = {"missing", "extra_forbidden"}
+
+
+def check_inputs(tasks: list[TaskView]) -> Iterator[FieldError]:
+    """Yield what is wrong with the actions that tasks name and with the inputs that they give them."""
+    for task in tasks:
+        if task.action is None:
+            continue
+        try:
+            action = find_action(task.action)
+        except UnknownAction:
+            message = (
+                f"there is no action {quoted(task.action)}{hint(task.action, action_names(), 'none is installed')}"
+            )
+            yield FieldError(dotted((*task.path, "action")), message)
+        except Exception:
+            _logger.exception("action %s cannot be loaded", task.action)
+            message = f"action {quoted(task.action)} is installed but cannot be loaded; the log of the server says why"
+            yield FieldError(dotted((*task.path, "action")), message)
+        else:
+            if task.inputs is not None:
+                yield from _check(task.inputs, action.Inputs, (*task.path, "inputs"))
+
+
+def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -> Iterator[FieldError]:
+    marked = _marked(inputs)
+    try:
+        model.model_validate(marked)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if _stands(detail, inputs):
+                yield field_error(detail, model, prefix)
+    except Exception:
+        # A validator of the action's own may trip over a marker; without one the action is at fault.
+        if not _is_open(inputs):
+            _logger.exception("the inputs model %s failed", model.__qualname__)
+            yield FieldError(dotted(prefix), "the action cannot check these inputs; the log of the server says why")
+
+
+def _marked(value: object) -> Any:
+    if isinstance(value, str):
+        if not has_braces(value):
+            return value
+        parts = split(value)
+        if len(parts) == 1:
+            return _UNKNOWN
+        return "".join(part if isinstance(part, str) else "x" for part in parts)
+    if isinstance(value, Mapping):
+        return {key: _marked(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_marked(inner) for inner in value]
+    return value
+
+
+def _is_open(value: object) -> bool:
+    """Tell whether a value holds a reference, so that what it will be is not known yet."""
+    if isinstance(value, str):
+        return has_braces(value)
+    if isinstance(value, Mapping):
+        return any(map(_is_open, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_is_open, value))
+    return False
+
+
+def _leads(value: object, part: str | int) -> bool:
+    if isinstance(value, list | tuple):
+        return isinstance(part, int) and 0 <= part < len(value)
+    return isinstance(value, Mapping) and part in value
+
+
+def _stands(error: ErrorDetails, inputs: object) -> bool:
+    """Tell whether an error holds whatever the references turn out to be."""
+    value: object = inputs
+    path = error["loc"]
+    for position, part in enumerate(path):
+        if _leads(value, part):
+            value = value[part]  # type: ignore[index]
+        elif position == len(path) - 1 and error["type"] in _STRUCTURE:
+            return True
+        elif _is_open(value):
+            # The rest of the path is one of several forms, and a reference may make it another one.
+            return False
+    if error["type"] in _STRUCTURE:
+        return True
+    if isinstance(value, str) and has_braces(value):
+        # Text around a reference is text for certain, so a wrong type stays wrong; what the text says is open.
+        return len(split(value)) > 1 and error["type"].endswith("_type")
+    return not _is_open(value)

@@ -1,0 +1,91 @@
+"""Checks the params of a job against the JSON Schema of its type, and fills in defaults."""
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, ParamsInvalid
+from coinrequest.jobtypes.grammar import Definition
+from coinrequest.jobtypes.plain import plain_errors
+
+MAX_PARAMS_BYTES = 64 * 1024
+_MAX_REF_CHAIN = 32
+
+
+def check_params(definition: Definition, params: Mapping[str, object]) -> dict[str, Any]:
+    """Check a job's params.
+
+    Args:
+        definition: the type of the job.
+        params: plain JSON values; they are not changed.
+
+    Returns:
+        A copy of the params, with the defaults of properties that are absent, also inside nested objects.
+
+    Raises:
+        DocumentTooLarge: they are longer than 64 KiB as JSON.
+        ParamsInvalid: they do not fit the type's params schema; all errors at once.
+    """
+    if errors := plain_errors(params, "params"):
+        raise ParamsInvalid(errors)
+    size = len(json.dumps(params, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_PARAMS_BYTES:
+        raise DocumentTooLarge("params", size, MAX_PARAMS_BYTES)
+    if definition.params is None:
+        if params:
+            raise ParamsInvalid([FieldError(f"params.{name}", "the type takes no params") for name in params])
+        return {}
+    # Imported here because an agent never checks params, and jsonschema takes a tenth of a second to import.
+    from coinrequest.jobtypes.json_schema import instance_errors
+
+    filled: dict[str, Any] = with_defaults(definition.params, params, definition.params)
+    if errors := instance_errors(definition.params, filled, "params"):
+        raise ParamsInvalid(errors)
+    return filled
+
+
+def with_defaults(schema: object, value: Any, root: Mapping[str, Any]) -> Any:
+    """Return a deep copy of a value with the defaults of absent properties.
+
+    Args:
+        schema: the schema of the value, whose `properties` are followed, also through `$ref`.
+        value: plain JSON.
+        root: the whole schema, into which `$ref` point.
+    """
+    schema = _dereferenced(schema, root)
+    if not isinstance(value, Mapping):
+        return copy.deepcopy(value)
+    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+    properties = properties if isinstance(properties, Mapping) else {}
+    filled = {name: with_defaults(properties.get(name), inner, root) for name, inner in value.items()}
+    for name, inner in properties.items():
+        inner = _dereferenced(inner, root)
+        if name not in filled and isinstance(inner, Mapping) and "default" in inner:
+            filled[name] = with_defaults(inner, inner["default"], root)
+    return filled
+
+
+def _dereferenced(schema: object, root: Mapping[str, Any]) -> object:
+    """Follow `$ref`; what stands beside it counts first."""
+    for _ in range(_MAX_REF_CHAIN):
+        if not (isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str)):
+            break
+        beside = {key: value for key, value in schema.items() if key != "$ref"}
+        target = lookup(root, schema["$ref"])
+        schema = {**target, **beside} if isinstance(target, Mapping) else beside
+    return schema
+
+
+def lookup(root: Mapping[str, Any], reference: str) -> object:
+    """Return the part of a schema that a local `$ref` (a JSON pointer, RFC 6901) leads to, or None."""
+    found: object = root
+    for part in reference.removeprefix("#").split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, Mapping):
+            found = found.get(key)
+        elif isinstance(found, list | tuple) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return None
+    return found

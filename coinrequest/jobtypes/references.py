@@ -1,0 +1,286 @@
+"""References: the `{{ ... }}` of a definition.
+
+A reference is data, not a template. It names a param, the output of a task that came before, the item of a
+task with `for_each`, or a fact about the job, and nothing else can stand between double braces: no filter, no
+call, no other name. What a reference brings in is never read for references again.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from coinrequest.jobtypes.suggestions import hint, quoted
+
+ROOTS = ("params", "tasks", "item", "job")
+JOB_FIELDS = ("id", "type", "run_after")
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*", re.ASCII)
+_INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
+_WAY_OUT = "write {{ params.x }}, {{ tasks.id.output }}, {{ item }} or {{ job.id }}"
+
+
+class _Nothing:
+    """The type of `NOTHING`: there is no item, which is not the same as an item that is null."""
+
+    def __repr__(self) -> str:
+        return "NOTHING"
+
+
+NOTHING: Final = _Nothing()
+
+
+class ReferenceInvalid(ValueError):
+    """What stands between double braces is not a reference; the message says what would be one."""
+
+
+class ReferenceUnresolved(LookupError):
+    """A reference names something that this job does not have.
+
+    Attributes:
+        reference: the reference.
+        at: the part of it that was found last, such as `tasks.prices.output`.
+        exists: what there is instead, in words.
+    """
+
+    def __init__(self, reference: "Reference", at: str, exists: str) -> None:
+        self.reference = reference
+        self.at = at
+        self.exists = exists
+        super().__init__(f"{{{{ {reference} }}}} leads nowhere: {at} {exists}")
+
+    def __reduce__(self) -> tuple[type["ReferenceUnresolved"], tuple["Reference", str, str]]:
+        return (type(self), (self.reference, self.at, self.exists))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One reference.
+
+    Attributes:
+        root: `params`, `tasks`, `item` or `job`.
+        task: the task's id if the root is `tasks`, else None.
+        path: what follows: names of fields, and digits for the positions of a list, counted from 0.
+    """
+
+    root: str
+    task: str | None
+    path: tuple[str, ...]
+
+    def __str__(self) -> str:
+        head = (self.root,) if self.task is None else (self.root, self.task, "output")
+        return ".".join((*head, *self.path))
+
+    @classmethod
+    def parse(cls, text: str) -> "Reference":
+        """Read what stands between the braces; white space around it does not count.
+
+        Raises:
+            ReferenceInvalid: it is not a reference.
+        """
+        text = text.strip()
+        segments = text.split(".")
+        if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+            raise ReferenceInvalid(
+                f"{quoted(text)} is not a reference, and nothing else may stand in double braces; {_WAY_OUT}"
+            )
+        root, *rest = segments
+        if root == "tasks":
+            if len(rest) < 2 or rest[1] != "output":
+                raise ReferenceInvalid(f"{quoted(text)}: of a task there is only its output; write tasks.<id>.output")
+            return cls(root, rest[0], tuple(rest[2:]))
+        if root == "job":
+            if len(rest) != 1 or rest[0] not in JOB_FIELDS:
+                raise ReferenceInvalid(
+                    f"{quoted(text)}: of the job there are " + ", ".join(f"job.{name}" for name in JOB_FIELDS)
+                )
+            return cls(root, None, tuple(rest))
+        if root in ROOTS:
+            return cls(root, None, tuple(rest))
+        raise ReferenceInvalid(f"{quoted(text)}: a reference cannot begin with {quoted(root)}{hint(root, ROOTS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What references can see in one task of one job.
+
+    Attributes:
+        params: the job's params, with defaults filled in.
+        outputs: the outputs of upstream tasks by task id; it is asked only for tasks that are referred to.
+        item: the item of a mapped task, or `NOTHING`.
+        job: `id`, `type` and `run_after` of the job.
+    """
+
+    params: Mapping[str, object] = field(default_factory=dict)
+    outputs: Mapping[str, object] = field(default_factory=dict)
+    item: object = NOTHING
+    job: Mapping[str, object] = field(default_factory=dict)
+
+
+class Occurrence(NamedTuple):
+    """A reference, or braces that hold none, at its place in a value.
+
+    Attributes:
+        path: keys and positions that lead to the text from the value that was searched.
+        reference: the reference, or None.
+        problem: what is wrong, if there is no reference.
+        whole: whether the text is this reference alone, which keeps its type.
+    """
+
+    path: tuple[str | int, ...]
+    reference: Reference | None
+    problem: str
+    whole: bool
+
+
+def split(text: str) -> list[str | Reference | ReferenceInvalid]:
+    """Cut a text into plain text, references and braces that hold none, in their order."""
+    parts: list[str | Reference | ReferenceInvalid] = []
+    position = 0
+    while (opening := text.find("{{", position)) >= 0:
+        plain = text[position:opening]
+        closing = text.find("}}", opening + 2)
+        if closing < 0:
+            parts.append(plain)
+            parts.append(ReferenceInvalid(f"'{{{{' is never closed; {_WAY_OUT}"))
+            position = len(text)
+            break
+        parts.append(plain)
+        try:
+            parts.append(Reference.parse(text[opening + 2 : closing]))
+        except ReferenceInvalid as error:
+            parts.append(error)
+        position = closing + 2
+    parts.append(text[position:])
+    if "{%" in text:
+        parts.append(ReferenceInvalid(f"'{{%' is not understood: a definition holds no templates; {_WAY_OUT}"))
+    return [part for part in parts if part != ""]
+
+
+def has_braces(text: str) -> bool:
+    """Tell whether a text holds what looks like a reference or a template."""
+    return "{{" in text or "{%" in text
+
+
+def scan(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Occurrence]:
+    """Find every reference, and everything that only looks like one, in texts at any depth.
+
+    Braces in the keys of an object are never references and are reported as a problem.
+    """
+    if isinstance(value, str):
+        if has_braces(value):
+            parts = split(value)
+            for part in parts:
+                if isinstance(part, Reference):
+                    yield Occurrence(path, part, "", whole=len(parts) == 1)
+                elif isinstance(part, ReferenceInvalid):
+                    yield Occurrence(path, None, str(part), whole=False)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if isinstance(key, str) and has_braces(key):
+                yield Occurrence((*path, key), None, "the name of a field cannot hold a reference", whole=False)
+            yield from scan(inner, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from scan(inner, (*path, index))
+
+
+def find_references(value: object) -> tuple[Reference, ...]:
+    """Return the references in a value, each once, in the order in which they are written.
+
+    Args:
+        value: a text, or lists and objects of texts at any depth. Braces without a reference are passed over.
+    """
+    return tuple(dict.fromkeys(found.reference for found in scan(value) if found.reference is not None))
+
+
+def resolve(value: object, scope: Scope) -> object:
+    """Put in what the references of a value stand for.
+
+    Args:
+        value: plain JSON; it is not changed.
+        scope: what the references can see.
+
+    Returns:
+        The value with every reference replaced. A text that is one reference and nothing else becomes what the
+        reference stands for, with its type; a reference inside a longer text is turned into text, which is JSON
+        for everything that is not text already.
+
+    Raises:
+        ReferenceInvalid: double braces hold something else than a reference.
+        ReferenceUnresolved: a reference leads to something that does not exist.
+    """
+    if isinstance(value, str):
+        return _resolve_text(value, scope) if has_braces(value) else value
+    if isinstance(value, Mapping):
+        return {key: resolve(inner, scope) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [resolve(inner, scope) for inner in value]
+    return value
+
+
+def _resolve_text(text: str, scope: Scope) -> object:
+    parts = split(text)
+    for part in parts:
+        if isinstance(part, ReferenceInvalid):
+            raise part
+    if len(parts) == 1 and isinstance(parts[0], Reference):
+        return lookup(parts[0], scope)
+    return "".join(as_text(lookup(part, scope)) if isinstance(part, Reference) else str(part) for part in parts)
+
+
+def lookup(reference: Reference, scope: Scope) -> object:
+    """Return what one reference stands for.
+
+    Raises:
+        ReferenceUnresolved: it leads to something that does not exist.
+    """
+    value: object
+    if reference.task is not None:
+        try:
+            value = scope.outputs[reference.task]
+        except KeyError:
+            known = ", ".join(scope.outputs) or "none"
+            raise ReferenceUnresolved(
+                reference, f"tasks.{reference.task}", f"has no output here (outputs: {known})"
+            ) from None
+        at = f"tasks.{reference.task}.output"
+    else:
+        value = {"params": scope.params, "item": scope.item, "job": scope.job}[reference.root]
+        at = reference.root
+        if value is NOTHING:
+            raise ReferenceUnresolved(reference, at, "exists only in a task with for_each")
+    for segment in reference.path:
+        value = _step(reference, value, segment, at)
+        at = f"{at}.{segment}"
+    return value
+
+
+def _step(reference: Reference, value: object, segment: str, at: str) -> object:
+    if isinstance(value, Mapping):
+        if segment in value:
+            return value[segment]
+        names = ", ".join(str(name) for name in list(value)[:20]) or "no fields"
+        raise ReferenceUnresolved(reference, at, f"has no field {quoted(segment)} (it has {names})")
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        if _INDEX.fullmatch(segment) and int(segment) < len(value):
+            return value[int(segment)]
+        raise ReferenceUnresolved(
+            reference, at, f"is a list of {len(value)}, counted from 0; it has no {quoted(segment)}"
+        )
+    kind = "null" if value is None else type(value).__name__
+    raise ReferenceUnresolved(reference, at, f"is a single value ({kind}) and has no {quoted(segment)}")
+
+
+def as_text(value: object) -> str:
+    """Return a value as it appears inside a longer text: text as it is, all else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
