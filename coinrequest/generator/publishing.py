@@ -1,5 +1,7 @@
 """Writes a job type's DAG into Airflow's own tables, exactly as the dag-processor would, in the caller's transaction.
 
+The dag-processor's own function does the same two writes, but retries them after a rollback and lets FAB commit in
+between, either of which would break the caller's transaction; FAB's rows for each DAG follow with the parse.
 This is the one module that reaches into Airflow's internals to do so (Airflow 3.3.2);
 `tests/integration/test_publishing_contract.py` compares its rows with those of a real dag-processor parse and fails
 when Airflow changes. A priority parse request goes along, so that an older parse in flight is followed by a new one.
@@ -9,10 +11,11 @@ from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from coinrequest.generator.dag import build_dag, revision_of
-from coinrequest.generator.shards import BUNDLE_NAME, ensure_stubs, shard_path
+from coinrequest.generator.shards import BUNDLE_NAME, broken_path, ensure_stubs, shard_path
 from coinrequest.jobtypes.definition import Definition
 from coinrequest.jobtypes.registry import Revision
 
@@ -36,39 +39,26 @@ def publish(session: Session, definition: Definition, revision: Revision) -> Non
     Raises:
         PublishingFailed: Airflow refuses the DAG; the caller rolls back.
     """
-    from airflow.dag_processing.collection import update_dag_parsing_results_in_db
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.serialization.definitions.dag import SerializedDAG
 
     serialised = _serialised(definition, revision.number, announces=revision.announces, created_at=revision.created_at)
-    errors: dict[tuple[str, str], str] = {}
-    update_dag_parsing_results_in_db(
-        bundle_name=BUNDLE_NAME,
-        bundle_version=str(revision.number),
-        dags=[serialised],
-        import_errors=errors,
-        parse_duration=None,
-        warnings=set(),
-        session=session,
-        warning_types=(),
-    )
-    if errors:
-        raise PublishingFailed(f"Airflow refuses {definition.name!r}: {' '.join(errors.values())}")
+    version = str(revision.number)
+    _ensure_bundle(session)
+    SerializedDAG.bulk_write_to_db(BUNDLE_NAME, version, [serialised], None, session=session)
+    SerializedDagModel.write_dag(serialised, BUNDLE_NAME, version, session=session)
+    _clear_import_error(session, definition.name)
     _request_parse(session, definition.name)
 
 
 def withdraw(session: Session, name: str) -> None:
     """Take the DAG `name` out of use, when the caller commits; its runs stay."""
     from airflow.models.dag import DagModel
-    from airflow.models.errors import ParseImportError
-
-    from coinrequest.generator.shards import broken_path
 
     session.execute(
         update(DagModel).where(DagModel.dag_id == name, DagModel.bundle_name == BUNDLE_NAME).values(is_stale=True)
     )
-    broken = f"broken/{broken_path(_root(), name).name}"
-    session.execute(
-        delete(ParseImportError).where(ParseImportError.bundle_name == BUNDLE_NAME, ParseImportError.filename == broken)
-    )
+    _clear_import_error(session, name)
     _request_parse(session, name)
 
 
@@ -181,7 +171,28 @@ def _root() -> Any:
     return get_bundle_base_folder(BUNDLE_NAME) / "working"
 
 
+def _ensure_bundle(session: Session) -> None:
+    """Let the first registration precede the first start of a dag-processor, which writes this row otherwise."""
+    from airflow.models.dagbundle import DagBundleModel
+
+    if session.get(DagBundleModel, BUNDLE_NAME) is None:
+        session.add(DagBundleModel(name=BUNDLE_NAME))
+        session.flush()
+
+
+def _clear_import_error(session: Session, name: str) -> None:
+    """Take back the report of a broken definition that is replaced or deleted."""
+    from airflow.models.errors import ParseImportError
+
+    report = f"broken/{broken_path(_root(), name).name}"
+    session.execute(
+        delete(ParseImportError).where(ParseImportError.bundle_name == BUNDLE_NAME, ParseImportError.filename == report)
+    )
+
+
 def _request_parse(session: Session, name: str) -> None:
+    """Ask the dag-processor to refresh the bundle and to parse the file of `name` before any other."""
     from airflow.models.dagbag import DagPriorityParsingRequest
 
-    session.merge(DagPriorityParsingRequest(bundle_name=BUNDLE_NAME, relative_fileloc=shard_path(name)))
+    request = insert(DagPriorityParsingRequest).values(bundle_name=BUNDLE_NAME, relative_fileloc=shard_path(name))
+    session.execute(request.on_conflict_do_nothing())

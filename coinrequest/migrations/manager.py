@@ -19,9 +19,7 @@ class RegistryDBManager(BaseDBManager):
     supports_table_dropping = True
     revision_heads_map: dict[str, str] = {"0.1.0": "0001"}  # noqa: RUF012 - the base class's contract
 
-    def downgrade(
-        self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False
-    ) -> None:
+    def downgrade(self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False) -> None:
         """Take the tables back to `to_revision`; `base` removes them."""
         from alembic import command
 
