@@ -17,6 +17,10 @@ from coinrequest.stack.programs import Child, Program
 # The names under which the web server reports the heartbeats of the other processes.
 _HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
+# Seconds. What an agent cannot finish in 10 is retried by Airflow, as after a crash. The triggerer waits 10 for its own
+# child, although every deferred task stands in the database; the web server waits for open connections.
+_STOP_TIMEOUTS = {"triggerer": 2.0, "api-server": 5.0}
+
 
 def agent_names(options: Options) -> tuple[str, ...]:
     """Return the names of the stack's agents."""
@@ -57,8 +61,7 @@ def airflow_program(
         environment=environment,
         log=layout.log(name),
         is_ready=_readiness(name, ports),
-        # An agent's running tasks are lost on stop anyway when they last longer; Airflow then retries them.
-        stop_timeout=5.0 if name == "api-server" else 10.0,
+        stop_timeout=_STOP_TIMEOUTS.get(name, 10.0),
         needs=("redis",) if name.startswith("agent") else ("postgres",),
     )
 

@@ -36,6 +36,7 @@ def seed() -> None:
     if importlib.util.find_spec("coinrequest.seed") is None:
         return
     from airflow.dag_processing.bundles.manager import DagBundlesManager
+
     from coinrequest import seed as built_in
 
     # A published DAG refers to its bundle; the DAG processor, which notes the bundles otherwise, has not run yet.

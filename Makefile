@@ -1,0 +1,60 @@
+# Everything a person does with this project, on a machine that has Python 3.11+ and make (GNU make 3.81 will do).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup up down status logs demo test check format bench clean
+
+help: ## show this list
+	@echo "Usage: make TARGET"
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "Settings: COINREQUEST_AGENTS=2, COINREQUEST_CONCURRENCY=8, COINREQUEST_PORT=8080, COINREQUEST_STACK_ROOT=/some/folder"
+
+setup: $(STAMP) ## install the locked packages into .venv (the other targets do this themselves)
+
+# Only when the lock or the project's own description changed.
+$(STAMP): uv.lock pyproject.toml scripts/setup
+	@scripts/setup
+	@touch $@
+
+up: $(STAMP) ## start the embedded stack: PostgreSQL, Redis, Airflow, agents; twice is harmless
+	@$(BIN)/coinrequest stack up
+
+down: $(STAMP) ## stop the stack; data and logs stay in .stack/
+	@$(BIN)/coinrequest stack down
+
+status: $(STAMP) ## show the processes of the stack
+	@$(BIN)/coinrequest stack status
+
+logs: $(STAMP) ## show the last log lines of every process
+	@$(BIN)/coinrequest stack logs
+
+demo: up ## register a new job type over REST, run a job of it, show what happened
+	@$(BIN)/coinrequest demo
+
+test: $(STAMP) ## run all tests; may be run while the stack is up
+	@$(BIN)/pytest
+
+check: $(STAMP) ## check style, types, directions between rooms, and the Airflow configuration
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@scripts/lint-airflow-config
+
+format: $(STAMP) ## rewrite the source in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure; results go to benchmarks/README.md
+	@$(BIN)/python -m benchmarks
+
+clean: ## stop the stack and remove it with all its data, and the installed packages
+	@if [ -x $(BIN)/coinrequest ]; then $(BIN)/coinrequest stack down; fi
+	rm -rf .stack $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
