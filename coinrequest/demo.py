@@ -3,11 +3,14 @@
 It registers a job type that no file defines, submits a job of it, waits for the result, and prints what happened.
 """
 
+import argparse
 import json
 import os
+import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 _TIMEOUT_SECONDS = 60
@@ -112,14 +115,36 @@ def run(environment: Mapping[str, str]) -> None:
     print("  Stop with              make down")
 
 
-def main() -> int:
-    """Run the demonstration with the process's environment; return the exit code."""
+def main(words: Sequence[str] = ()) -> int:
+    """Run the demonstration; return the exit code.
+
+    Args:
+        words: the command line behind `coinrequest demo`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="coinrequest demo", description="Register a new job type over REST, run a job of it, show what happened."
+    )
+    parser.add_argument(
+        "--env",
+        metavar="FILE",
+        type=Path,
+        default=Path(os.environ.get("COINREQUEST_STACK_ROOT", ".stack")) / "env",
+        help="where the sign-in is read from when the environment does not hold it (default: %(default)s)",
+    )
     try:
-        run(os.environ)
+        run({**_read_exports(parser.parse_args(words).env), **os.environ})
     except KeyError as error:
-        print(f"{error.args[0]} is not set; start the stack with make up, then: . .stack/env")
+        print(f"{error.args[0]} is not set; start the stack with make up")
         return 2
     except DemoFailed as error:
         print(f"The demonstration failed. {error}")
         return 1
     return 0
+
+
+def _read_exports(path: Path) -> dict[str, str]:
+    """Return the variables that a file of `export NAME=value` lines sets; none where there is no file."""
+    if not path.exists():
+        return {}
+    assignments = (word for word in shlex.split(path.read_text(), comments=True) if "=" in word)
+    return dict(assignment.split("=", 1) for assignment in assignments)

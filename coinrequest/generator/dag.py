@@ -129,7 +129,7 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _operator(definition: Definition, task: Task) -> Any:
     common = {"task_id": task.id, **_limits(definition, task)}
-    arguments = {
+    arguments: dict[str, Any] = {
         "action": task.action,
         "inputs": task.inputs,
         "upstream_outputs": sorted(_tasks_referred_to(task.inputs)),

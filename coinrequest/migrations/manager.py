@@ -23,4 +23,5 @@ class RegistryDBManager(BaseDBManager):
         """Take the tables back to `to_revision`; `base` removes them."""
         from alembic import command
 
-        command.downgrade(self.get_alembic_config(), revision=to_revision, sql=show_sql_only)
+        config = self.get_alembic_config()  # type: ignore[no-untyped-call]
+        command.downgrade(config, revision=to_revision, sql=show_sql_only)
