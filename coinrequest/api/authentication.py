@@ -1,0 +1,117 @@
+"""Who calls, and what they may do: the one module of the service that touches Airflow's own API package.
+
+Written for Airflow 3.3.2; `tests/api/test_authentication.py` fails when what is used here changes.
+
+The rights are Airflow's. A reader may read all DAGs, and a submitter may also create DAG runs. Registering makes
+new code paths run under the installation's connections, so it asks for what Airflow's default roles give to Op
+and Admin alone: FAB has no right to create a DAG, its User may already edit DAGs, but only Op and Admin may
+create Variables (`FabAirflowSecurityManagerOverride.OP_PERMISSIONS`). Other auth managers understand both checks.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Annotated, Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
+from airflow.api_fastapi.auth.managers.models.resource_details import (
+    DagAccessEntity,
+    DagDetails,
+    VariableDetails,
+)
+from airflow.api_fastapi.core_api.security import get_user
+from airflow.utils.session import create_session
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    bearerFormat="JWT",
+    description=(
+        "The token that `POST /auth/token` answers to `{username, password}`. "
+        "A browser that is signed in to Airflow needs none: its cookie is used."
+    ),
+)
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+class Unauthenticated(Exception):
+    """The request carries no token, or one that is not valid (any more)."""
+
+
+class Forbidden(Exception):
+    """The user is known and lacks the right; the message names it."""
+
+
+async def signed_in_user(request: Request, credentials: Credentials) -> BaseUser:
+    """Return the user of the request's token or cookie.
+
+    Raises:
+        Unauthenticated: there is none, or it is not valid. Airflow answers 403 to a bad token; RFC 6750,
+            section 3.1, asks for 401.
+    """
+    try:
+        return await get_user(request, None, credentials)
+    except HTTPException as error:
+        raise Unauthenticated(str(error.detail)) from error
+    except ValueError as error:  # FAB: the user was deleted or locked after the token was made.
+        raise Unauthenticated("The user of this token does not exist any more") from error
+
+
+async def user_if_signed_in(request: Request, credentials: Credentials) -> BaseUser | None:
+    """Return the user, or None for a request without a valid token."""
+    try:
+        return await signed_in_user(request, credentials)
+    except Unauthenticated:
+        return None
+
+
+def _requires(what: str, *checks: Callable[[Any, BaseUser], bool]) -> Callable[[BaseUser], BaseUser]:
+    # A plain function: FastAPI runs it in its thread pool, because the checks may read the database.
+    def check(user: Annotated[BaseUser, Depends(signed_in_user)]) -> BaseUser:
+        manager = get_auth_manager()
+        if not all(allowed(manager, user) for allowed in checks):
+            raise Forbidden(f"{user.get_name()!r} may not {what}; an administrator can give the role for it")
+        return user
+
+    return check
+
+
+def may_read(manager: Any, user: BaseUser) -> bool:
+    """Return whether the user may read DAGs."""
+    return bool(manager.is_authorized_dag(method="GET", user=user))
+
+
+def _may_create_runs(manager: Any, user: BaseUser) -> bool:
+    return bool(
+        manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(), user=user)
+    )
+
+
+def _may_edit_dags(manager: Any, user: BaseUser) -> bool:
+    return bool(manager.is_authorized_dag(method="PUT", details=DagDetails(), user=user))
+
+
+def _may_create_variables(manager: Any, user: BaseUser) -> bool:
+    return bool(manager.is_authorized_variable(method="POST", details=VariableDetails(), user=user))
+
+
+def new_session() -> AbstractContextManager[Session]:
+    """Return a session of its own transaction: committed at the end, rolled back at any error."""
+    return create_session(scoped=False)
+
+
+def _session() -> Iterator[Session]:
+    with new_session() as session:
+        yield session
+
+
+Reader = Annotated[BaseUser, Depends(_requires("read job types and jobs", may_read))]
+Submitter = Annotated[BaseUser, Depends(_requires("submit jobs", may_read, _may_create_runs))]
+Registrar = Annotated[BaseUser, Depends(_requires("change job types", may_read, _may_edit_dags, _may_create_variables))]
+MaybeUser = Annotated[BaseUser | None, Depends(user_if_signed_in)]
+
+# One transaction for each request: committed before the response leaves, rolled back at any error.
+RequestSession = Annotated[Session, Depends(_session, scope="function")]

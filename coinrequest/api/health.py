@@ -1,0 +1,70 @@
+"""Looks at every component at once, each with a time limit, so that the answer comes when one of them hangs."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import text
+
+from coinrequest.api.authentication import new_session
+from coinrequest.api.models import Component, HealthReport
+
+TIME_LIMIT = 1.0
+
+
+async def check() -> HealthReport:
+    """Return the state of the database, Airflow's processes, the broker and the agents."""
+    database, processes, broker = await asyncio.gather(_limited(_database), _limited(_processes), _limited(_broker))
+    components: dict[str, Component] = {**database, **processes, **broker}
+    healthy = all(component.status == "healthy" for component in components.values())
+    return HealthReport(status="healthy" if healthy else "degraded", components=components)
+
+
+async def _limited(look: Callable[[], Mapping[str, Component]]) -> Mapping[str, Component]:
+    """Run a look in a thread; one that takes too long goes on there, and counts as failed."""
+    name = look.__name__.strip("_")
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(look), TIME_LIMIT)
+    except TimeoutError:
+        return {name: Component(status="unhealthy", detail=f"no answer within {TIME_LIMIT:g} s")}
+    except Exception as error:
+        return {name: Component(status="unhealthy", detail=type(error).__name__)}
+
+
+def _database() -> Mapping[str, Component]:
+    with new_session() as session:
+        session.execute(text("SELECT 1"))
+    return {"database": Component(status="healthy")}
+
+
+def _processes() -> Mapping[str, Component]:
+    from airflow.api.common.airflow_health import get_airflow_health
+
+    found = get_airflow_health()
+    components = {}
+    for name in ("scheduler", "dag_processor", "triggerer"):
+        state: Mapping[str, Any] = found[name]
+        heartbeat = state.get(f"latest_{name}_heartbeat")
+        healthy = state["status"] == "healthy"
+        components[name] = Component(
+            status="healthy" if healthy else "unhealthy",
+            detail=None if healthy else f"last heartbeat: {heartbeat or 'never'}",
+        )
+    return components
+
+
+def _broker() -> Mapping[str, Component]:
+    """Ask the broker, if it is Redis."""
+    from airflow.configuration import conf
+
+    url = conf.get("celery", "broker_url", fallback="")
+    if not url.startswith(("redis://", "rediss://", "redis+socket://")):
+        return {}
+    import redis
+
+    with contextlib.closing(
+        redis.Redis.from_url(url, socket_timeout=TIME_LIMIT / 2, socket_connect_timeout=TIME_LIMIT / 2)
+    ) as client:
+        client.ping()
+    return {"broker": Component(status="healthy")}

@@ -1,0 +1,100 @@
+"""What FastAPI cannot derive for the service's OpenAPI document by itself."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from coinrequest.jobtypes.definition import definition_schema
+
+ETAG = {"ETag": {"schema": {"type": "string"}, "description": 'The revision, for `If-Match`: `"42"`'}}
+LOCATION = {"Location": {"schema": {"type": "string"}, "description": "The address of what was made"}}
+YAML = {"application/yaml": {"schema": {"type": "string"}}}
+
+_EXAMPLE = {
+    "name": "url-check",
+    "description": "Tests a page every quarter of an hour",
+    "schedule": {"cron": "*/15 * * * *", "timezone": "Europe/Dublin"},
+    "params": {
+        "type": "object",
+        "properties": {"url": {"type": "string", "default": "https://example.org"}},
+        "additionalProperties": False,
+    },
+    "tasks": [{"id": "test", "action": "url.test", "inputs": {"url": "{{ params.url }}"}}],
+}
+
+_DEFINITION = {"$ref": "#/components/schemas/Definition"}
+DEFINITION_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The definition, at most 64 KiB",
+        "content": {
+            "application/json": {"schema": _DEFINITION, "example": _EXAMPLE},
+            "application/yaml": {"schema": _DEFINITION, "example": _EXAMPLE},
+        },
+    }
+}
+
+
+def submission_body(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the description of a submission's body."""
+    return {
+        "requestBody": {
+            "required": True,
+            "description": "At most 64 KiB",
+            "content": {
+                "application/json": {
+                    "schema": model.model_json_schema(),
+                    "example": {"params": {"url": "https://example.org"}},
+                }
+            },
+        }
+    }
+
+
+def install(app: FastAPI, *components: type[BaseModel]) -> None:
+    """Let `app` describe itself, with `components` added to its schemas."""
+
+    def describe() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+            )
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            for model in components:
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                schemas.update(schema.pop("$defs", {}))
+                schemas[model.__name__] = schema
+            schemas["Definition"] = _rooted(definition_schema(), schemas)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = describe  # type: ignore[method-assign]
+
+
+def _rooted(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """Move the local definitions of a schema to the document's components, under names of their own."""
+    moved = _renamed(schema)
+    for name, part in moved.pop("$defs", {}).items():
+        schemas[f"Definition_{name.strip('_')}"] = part
+    moved.pop("$schema", None)
+    moved.pop("$id", None)
+    return dict(moved)
+
+
+def _renamed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_renamed(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: f"#/components/schemas/Definition_{part.removeprefix('#/$defs/').strip('_')}"
+        if key in ("$ref",) and isinstance(part, str) and part.startswith("#/$defs/")
+        else _renamed(part)
+        for key, part in value.items()
+    }

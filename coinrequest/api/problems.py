@@ -1,0 +1,191 @@
+"""Errors as problem details (RFC 9457), each with the fields that are wrong."""
+
+import http
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import exc as database
+from starlette.exceptions import HTTPException
+
+from coinrequest.actions.catalogue import UnknownAction
+from coinrequest.api.authentication import Forbidden, Unauthenticated
+from coinrequest.generator.lifecycle import (
+    JobsActive,
+    JobTypeExists,
+    JobTypeUnknown,
+    RevisionChanged,
+    RevisionUnknown,
+)
+from coinrequest.generator.publishing import PublishingFailed
+from coinrequest.jobs.errors import JobTypePaused, JobUnknown
+from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+
+_STATUS: Mapping[type[Exception], int] = {
+    Forbidden: 403,
+    JobTypeUnknown: 404,
+    RevisionUnknown: 404,
+    JobUnknown: 404,
+    UnknownAction: 404,
+    JobTypeExists: 409,
+    JobsActive: 409,
+    JobTypePaused: 409,
+    RevisionChanged: 412,
+    MediaTypeUnsupported: 415,
+    PublishingFailed: 422,
+}
+
+
+class FieldProblem(BaseModel):
+    """One thing that is wrong."""
+
+    field: str = Field(description="Where it is; empty for the request as a whole", examples=["tasks[0].action"])
+    message: str = Field(description="What is wrong, and the way out", examples=["there is no action 'url.tset'"])
+
+
+class Problem(BaseModel):
+    """What every error looks like (RFC 9457)."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field(default="about:blank", description="The kind of problem; its title and status say it all")
+    title: str = Field(examples=["Unprocessable Entity"])
+    status: int = Field(examples=[422])
+    detail: str = Field(description="What is wrong, for a person")
+    instance: str = Field(description="The address that was asked", examples=["/jobs/v1/job-types"])
+    errors: list[FieldProblem] = Field(description="Every field that is wrong; empty where no field is")
+
+
+def response(
+    request: Request,
+    status: int,
+    detail: str,
+    errors: Iterable[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return one problem as a response."""
+    problem = Problem(
+        title=http.HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=request.scope.get("path", ""),
+        errors=[FieldProblem(field=error.field, message=error.message) for error in errors],
+    )
+    return JSONResponse(problem.model_dump(), status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI description of the errors that a route answers, beside those that all do."""
+    return {status: _description(status) for status in sorted({*statuses, 401, 403, 500, 503})}
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of `app` be a problem."""
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(FieldErrors, _fields)
+    app.add_exception_handler(Unauthenticated, _unauthenticated)
+    for kind in _STATUS:
+        app.add_exception_handler(kind, _domain)
+    app.add_exception_handler(database.DataError, _unstorable)
+    for kind in (database.OperationalError, database.InterfaceError, database.TimeoutError):
+        app.add_exception_handler(kind, _unavailable)
+
+
+def _http(request: Request, error: Any) -> JSONResponse:
+    details = {404: "There is nothing at this address; see /jobs/docs", 405: "This address has other methods"}
+    plain = error.detail == http.HTTPStatus(error.status_code).phrase
+    detail = details.get(error.status_code, error.detail) if plain else str(error.detail)
+    return response(request, error.status_code, detail, headers=error.headers)
+
+
+def _validation(request: Request, error: Any) -> JSONResponse:
+    """FastAPI's own validation of path, query and headers: name the parameter as the caller wrote it."""
+    errors = [FieldError(field_path(entry["loc"][1:]), entry["msg"]) for entry in error.errors()]
+    return response(request, 422, "The request does not fit", errors)
+
+
+def field_path(location: Iterable[str | int]) -> str:
+    """Return where a value is, as `tasks[0].inputs`."""
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _fields(request: Request, error: Any) -> JSONResponse:
+    if isinstance(error, DocumentTooLarge):
+        return response(request, 413, str(error), error.errors)
+    count = len(error.errors)
+    detail = str(error.errors[0]) if count == 1 else f"{count} fields are wrong"
+    return response(request, 422, detail, error.errors)
+
+
+def _unauthenticated(request: Request, error: Exception) -> JSONResponse:
+    return response(
+        request,
+        401,
+        f"{error}. Get a token from POST /auth/token, and send it as Authorization: Bearer",
+        headers={"WWW-Authenticate": 'Bearer realm="jobs"'},
+    )
+
+
+def _domain(request: Request, error: Exception) -> JSONResponse:
+    status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    errors = [FieldError("", str(error))] if status == 422 else []
+    return response(request, status, str(error), errors)
+
+
+def _unstorable(request: Request, error: Exception) -> JSONResponse:
+    return response(request, 422, "A value in the request cannot be stored")
+
+
+def _unavailable(request: Request, error: Exception) -> JSONResponse:
+    return response(
+        request,
+        503,
+        "The database cannot be reached; nothing was changed, repeat the request",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+_DESCRIPTIONS = {
+    401: "No valid token",
+    403: "The role does not allow it",
+    404: "Unknown",
+    405: "Another method is needed",
+    409: "In conflict with what exists; the detail names the way out",
+    412: "`If-Match` names a revision that is not current",
+    413: "Larger than 64 KiB",
+    415: "Neither JSON nor YAML",
+    422: "Fields are wrong; all of them are named",
+    500: "A fault of the service; the log has the cause under the reference in the detail",
+    503: "The database cannot be reached; repeat later",
+}
+
+
+def _description(status: int) -> dict[str, Any]:
+    example = Problem(
+        title=http.HTTPStatus(status).phrase,
+        status=status,
+        detail=_DESCRIPTIONS[status],
+        instance="/jobs/v1/job-types",
+        errors=[FieldProblem(field="tasks[0].action", message="there is no action 'url.tset'")]
+        if status == 422
+        else [],
+    )
+    described: dict[str, Any] = {
+        "description": _DESCRIPTIONS[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example.model_dump()}},
+    }
+    if status == 401:
+        described["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    if status == 503:
+        described["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}}
+    return described

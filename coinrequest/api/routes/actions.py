@@ -1,0 +1,26 @@
+"""The catalogue of actions."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from coinrequest.actions import catalogue
+from coinrequest.api import problems
+from coinrequest.api.authentication import Reader
+from coinrequest.api.models import ActionDetail, ActionList, ActionSummary
+
+router = APIRouter(prefix="/v1/actions", tags=["Actions"])
+
+
+@router.get("", summary="List the actions", responses=problems.documented())
+def list_actions(user: Reader) -> ActionList:
+    """Every action that a task of a definition may call. An action is code; adding one is a deployment."""
+    return ActionList(
+        actions=[ActionSummary(name=action.name, summary=action.summary) for action in catalogue.actions()]
+    )
+
+
+@router.get("/{name}", summary="Read an action", responses=problems.documented(404, 422))
+def read_action(user: Reader, name: Annotated[str, Path(examples=["url.test"])]) -> ActionDetail:
+    """An action with the JSON Schemas of its inputs and its result."""
+    return ActionDetail(**catalogue.describe(catalogue.find_action(name)))

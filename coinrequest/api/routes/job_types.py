@@ -1,0 +1,170 @@
+"""Job types: register, read, list, replace, delete, pause and resume."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from coinrequest.api import cursors, problems
+from coinrequest.api.authentication import Reader, Registrar, RequestSession
+from coinrequest.api.bodies import Document
+from coinrequest.api.models import (
+    Edge,
+    JobTypeDetail,
+    JobTypeList,
+    Preview,
+    job_type_detail,
+    job_type_summary,
+)
+from coinrequest.api.openapi import DEFINITION_BODY, ETAG, LOCATION, YAML
+from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root, expected_revision
+from coinrequest.generator import lifecycle, publishing
+from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.document import dump_yaml
+from coinrequest.jobtypes.registry import Revision
+
+router = APIRouter(prefix="/v1/job-types", tags=["Job types"])
+
+YAML_TYPE = "application/yaml"
+
+
+def answered(session: Session, root: str, revision: Revision) -> JobTypeDetail:
+    """Return the answer about the type of `revision`."""
+    paused = revision.name in publishing.paused_names(session, [revision.name])
+    return job_type_detail(root, revision, paused=paused)
+
+
+def tag(response: Response, revision: Revision) -> None:
+    """Give the response the entity tag of a revision."""
+    response.headers["ETag"] = f'"{revision.number}"'
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Register a job type",
+    response_model=JobTypeDetail,
+    openapi_extra=DEFINITION_BODY,
+    responses={
+        200: {"model": Preview, "description": "With `dry_run=true`: what would be stored"},
+        201: {"description": "Registered, and runnable", "headers": {**ETAG, **LOCATION}},
+        **problems.documented(409, 413, 415, 422),
+    },
+)
+def register(
+    document: Document,
+    user: Registrar,
+    session: RequestSession,
+    root: Root,
+    response: Response,
+    dry_run: Annotated[bool, Query(description="Check everything, store nothing")] = False,
+) -> Any:
+    """Check a definition whole, store it, and make it a runnable DAG before the answer leaves.
+
+    Anything wrong is answered with 422, every field named, and nothing is stored.
+    """
+    if dry_run:
+        preview = lifecycle.preview(session, document)
+        answer = Preview(
+            definition=document,
+            edges=[Edge(source=source, target=target) for source, target in preview.edges],
+            next_run_times=list(preview.next_run_times),
+        )
+        return JSONResponse(answer.model_dump(mode="json"), 200)
+    revision = lifecycle.register(session, document, author=user.get_name())
+    detail = answered(session, root, revision)
+    response.headers["Location"] = detail.links.self
+    tag(response, revision)
+    return detail
+
+
+@router.get("", summary="List the job types", responses=problems.documented(422))
+def list_job_types(
+    user: Reader, session: RequestSession, root: Root, limit: Limit = 50, cursor: Cursor = None
+) -> JobTypeList:
+    """The job types that exist, by name."""
+    after = cursors.decode(cursor, 1)[0] if cursor else ""
+    found = registry.live(session, after=after, limit=limit + 1)
+    shown = found[:limit]
+    paused = publishing.paused_names(session, [revision.name for revision in shown])
+    return JobTypeList(
+        job_types=[job_type_summary(root, revision, paused=revision.name in paused) for revision in shown],
+        next_cursor=cursors.encode(shown[-1].name) if len(found) > limit else None,
+    )
+
+
+@router.get(
+    "/{name}",
+    summary="Read a job type",
+    response_model=JobTypeDetail,
+    responses={200: {"headers": ETAG, "content": YAML}, **problems.documented(404, 422)},
+)
+def read_job_type(
+    name: JobTypeName, user: Reader, session: RequestSession, root: Root, request: Request, response: Response
+) -> Any:
+    """The current definition. With `Accept: application/yaml` the definition alone, ready for `PUT`."""
+    revision = lifecycle.current_revision(session, name)
+    if YAML_TYPE in request.headers.get("accept", ""):
+        return Response(dump_yaml(revision.content()), media_type=YAML_TYPE, headers={"ETag": f'"{revision.number}"'})
+    tag(response, revision)
+    return answered(session, root, revision)
+
+
+@router.put(
+    "/{name}",
+    summary="Replace or create a job type",
+    response_model=JobTypeDetail,
+    openapi_extra=DEFINITION_BODY,
+    responses={
+        200: {"description": "Replaced, or as it was", "headers": ETAG},
+        201: {"model": JobTypeDetail, "description": "Created", "headers": {**ETAG, **LOCATION}},
+        **problems.documented(409, 412, 413, 415, 422),
+    },
+)
+def replace_job_type(
+    name: JobTypeName,
+    document: Document,
+    user: Registrar,
+    session: RequestSession,
+    root: Root,
+    response: Response,
+    if_match: Annotated[
+        str | None, Header(description="The `ETag` that the caller has seen; 412 when it is not current")
+    ] = None,
+) -> Any:
+    """A running job keeps the revision that it started with. An equal document makes no new revision."""
+    revision, created = lifecycle.replace_or_create(
+        session, name, document, author=user.get_name(), expected=expected_revision(if_match)
+    )
+    detail = answered(session, root, revision)
+    tag(response, revision)
+    if created:
+        response.status_code = 201
+        response.headers["Location"] = detail.links.self
+    return detail
+
+
+@router.delete(
+    "/{name}",
+    status_code=204,
+    summary="Delete a job type",
+    responses={204: {"description": "Deleted; its history stays"}, **problems.documented(404, 409, 422)},
+)
+def delete_job_type(name: JobTypeName, user: Registrar, session: RequestSession) -> None:
+    """Takes effect at once. 409 while jobs are queued or running: wait for them, or cancel them."""
+    lifecycle.delete(session, name, author=user.get_name())
+
+
+@router.post("/{name}/pause", summary="Pause a job type", responses=problems.documented(404, 422))
+def pause_job_type(name: JobTypeName, user: Registrar, session: RequestSession, root: Root) -> JobTypeDetail:
+    """A paused type starts no jobs, by schedule or on request; what runs goes on."""
+    revision = lifecycle.set_paused(session, name, paused=True, author=user.get_name())
+    return answered(session, root, revision)
+
+
+@router.post("/{name}/resume", summary="Resume a job type", responses=problems.documented(404, 422))
+def resume_job_type(name: JobTypeName, user: Registrar, session: RequestSession, root: Root) -> JobTypeDetail:
+    """Let a paused type start jobs again."""
+    revision = lifecycle.set_paused(session, name, paused=False, author=user.get_name())
+    return answered(session, root, revision)

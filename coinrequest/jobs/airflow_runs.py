@@ -1,0 +1,138 @@
+"""Airflow's tables, as far as jobs need them: the one module of this room that touches them (Airflow 3.3.2)."""
+
+import functools
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, bindparam, select, text
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether Airflow would start runs of a DAG."""
+
+    paused: bool
+    stale: bool
+
+
+def hold(session: Session, dag_id: str) -> Status | None:
+    """Return the state of a DAG, and keep it so until the transaction ends; None: there is no such DAG.
+
+    The lock is shared, so submissions do not wait for each other; a deletion waits for them, and then sees
+    their runs.
+    """
+    row = session.execute(
+        text("SELECT is_paused, is_stale FROM dag WHERE dag_id = :dag_id FOR SHARE"), {"dag_id": dag_id}
+    ).one_or_none()
+    return None if row is None else Status(paused=bool(row.is_paused), stale=bool(row.is_stale))
+
+
+def dag_of(session: Session, dag_id: str, revision: int) -> Any:
+    """Return Airflow's DAG of a job type if it is the one of `revision`, else None.
+
+    Deserialised DAGs are kept by their version, so that a submission need not read one each time.
+    """
+    from airflow.models.dag_version import DagVersion
+
+    from coinrequest.generator.dag import revision_of
+
+    version = session.scalar(
+        select(DagVersion.id).where(DagVersion.dag_id == dag_id).order_by(DagVersion.version_number.desc()).limit(1)
+    )
+    if version is None:
+        return None
+    dag = _dags().get_dag(version, session)
+    if dag is not None and revision_of(dag.doc_md) != revision:
+        # A version that never ran is rewritten in place, and Airflow's cache may not have looked again yet.
+        _dags().clear_cache()
+        dag = _dags().get_dag(version, session)
+    return dag if dag is not None and revision_of(dag.doc_md) == revision else None
+
+
+def create(
+    session: Session,
+    dag: Any,
+    *,
+    run_id: str,
+    params: Mapping[str, Any],
+    user: str,
+    run_after: datetime,
+) -> None:
+    """Create a queued run of `dag`, as Airflow's own trigger route does, and note it in the audit log."""
+    from airflow.models.log import Log
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    dag.create_dagrun(
+        run_id=run_id,
+        logical_date=None,
+        data_interval=None,
+        run_after=run_after,
+        conf=dict(params),
+        run_type=DagRunType.MANUAL,
+        triggered_by=DagRunTriggeredByType.REST_API,
+        triggering_user_name=user,
+        state=DagRunState.QUEUED,
+        session=session,
+    )
+    session.add(Log(event="job.submit", owner=user, dag_id=dag.dag_id, run_id=run_id))
+
+
+@functools.cache
+def _dags() -> Any:
+    from airflow.models.dagbag import CachedDBDagBag
+
+    return CachedDBDagBag(load_op_links=False, cache_size=512, cache_ttl=0, stats_prefix="coinrequest.dag_bag")
+
+
+def run_table() -> Any:
+    """Return Airflow's table of runs."""
+    from airflow.models.dagrun import DagRun
+
+    return DagRun.__table__
+
+
+def outputs(session: Session, dag_run_id: int, task_id: str) -> list[Any]:
+    """Return what a task returned in one run: one value, or one for each item of a mapped task."""
+    from airflow.models.xcom import XComModel
+
+    rows = session.execute(
+        select(XComModel.value)
+        .where(XComModel.dag_run_id == dag_run_id, XComModel.task_id == task_id, XComModel.key == "return_value")
+        .order_by(XComModel.map_index)
+    )
+    # A task sends its output as JSON text, which Airflow stores as a JSON string.
+    return [json.loads(row.value) if isinstance(row.value, str) else row.value for row in rows]
+
+
+def first_failure(session: Session, dag_id: str, run_id: str) -> tuple[str, int | None] | None:
+    """Return the task that failed first in a run, and which item of it where it is mapped."""
+    row = session.execute(
+        text(
+            "SELECT task_id, map_index FROM task_instance"
+            " WHERE dag_id = :dag_id AND run_id = :run_id AND state = 'failed'"
+            " ORDER BY end_date, task_id, map_index LIMIT 1"
+        ),
+        {"dag_id": dag_id, "run_id": run_id},
+    ).one_or_none()
+    if row is None:
+        return None
+    return str(row.task_id), None if row.map_index < 0 else int(row.map_index)
+
+
+def finished(session: Session, job_ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these jobs are done, with one indexed read."""
+    rows = session.execute(
+        text(
+            "SELECT job.id FROM coinrequest_job AS job"
+            " LEFT JOIN dag_run AS run ON run.dag_id = job.job_type AND run.run_id = job.run_id"
+            " WHERE job.id = ANY(:ids) AND (run.state IS NULL OR run.state IN ('success', 'failed'))"
+        ).bindparams(bindparam("ids", type_=ARRAY(Uuid))),
+        {"ids": list(job_ids)},
+    )
+    return {row.id if isinstance(row.id, UUID) else UUID(str(row.id)) for row in rows}
