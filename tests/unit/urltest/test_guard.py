@@ -1,0 +1,118 @@
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coinrequest.urltest.guard import AddressGuard
+
+PUBLIC = ["8.8.8.8", "93.184.216.34", "1.1.1.1", "172.15.0.1", "172.32.0.1", "100.63.255.255", "100.128.0.0"]
+PUBLIC_V6 = ["2606:4700:4700::1111", "2a00:1450:400b:c01::64", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+SPECIAL = {
+    "127.0.0.1": "loopback",
+    "127.255.255.254": "loopback",
+    "0.0.0.0": "unspecified",
+    "0.1.2.3": "reserved",
+    "10.0.0.1": "private",
+    "172.16.0.1": "private",
+    "172.31.255.255": "private",
+    "192.168.1.1": "private",
+    "169.254.0.1": "link-local",
+    "169.254.169.254": "cloud metadata",
+    "100.100.100.200": "cloud metadata",
+    "168.63.129.16": "cloud metadata",
+    "100.64.0.1": "shared",
+    "100.127.255.255": "shared",
+    "192.0.0.192": "reserved",
+    "198.18.0.1": "benchmarks",
+    "203.0.113.7": "documentation",
+    "224.0.0.1": "multicast",
+    "239.255.255.255": "multicast",
+    "240.0.0.1": "reserved",
+    "255.255.255.255": "reserved",
+    "::": "unspecified",
+    "::1": "loopback",
+    "::ffff:127.0.0.1": "loopback",
+    "::ffff:a9fe:a9fe": "cloud metadata",
+    "::127.0.0.1": "loopback",
+    "::a00:1": "private",
+    "64:ff9b::7f00:1": "loopback",
+    "64:ff9b::a9fe:a9fe": "cloud metadata",
+    "64:ff9b:1::a00:1": "private",
+    "2002:7f00:1::1": "loopback",
+    "2002:c0a8:101::": "private",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2": "reserved",
+    "2001:db8::1": "documentation",
+    "fc00::1": "private",
+    "fd00:ec2::254": "cloud metadata",
+    "fd12:3456::1": "private",
+    "fe80::1": "link-local",
+    "fe80::1%eth0": "link-local",
+    "fec0::1": "private",
+    "ff02::1": "multicast",
+    "4000::1": "reserved",
+    "100::1": "reserved",
+}
+
+
+@pytest.mark.parametrize("address", [*PUBLIC, *PUBLIC_V6])
+def test_a_public_address_may_be_reached(address: str) -> None:
+    assert AddressGuard().refusal(address) is None
+
+
+@pytest.mark.parametrize(("address", "reason"), SPECIAL.items())
+def test_a_special_address_is_refused_with_its_reason(address: str, reason: str) -> None:
+    refusal = AddressGuard().refusal(address)
+    assert refusal is not None
+    assert reason in refusal
+
+
+@given(st.ip_addresses(v=4))
+def test_every_spelling_of_an_address_gets_the_same_verdict(address: ipaddress.IPv4Address) -> None:
+    guard = AddressGuard()
+    number = int(address)
+    spellings = [
+        ipaddress.IPv6Address((0xFFFF << 32) | number),
+        ipaddress.IPv6Address((0x64FF9B << 96) | number),
+        ipaddress.IPv6Address((0x2002 << 112) | (number << 80)),
+    ]
+    verdicts = {guard.refusal(str(spelling)) is None for spelling in (address, *spellings)}
+    assert len(verdicts) == 1
+
+
+@given(st.ip_addresses())
+def test_what_the_standard_library_calls_private_is_never_allowed(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
+    if address.is_private or address.is_multicast or address.is_reserved or address.is_link_local:
+        embeds = isinstance(address, ipaddress.IPv6Address) and (
+            address.ipv4_mapped is not None or address in ipaddress.ip_network("64:ff9b::/96")
+        )
+        assert embeds or AddressGuard().refusal(str(address)) is not None
+
+
+def test_an_allowed_network_may_be_reached_in_every_spelling() -> None:
+    guard = AddressGuard(["10.1.0.0/16", "fd00::/8"])
+    assert guard.refusal("10.1.2.3") is None
+    assert guard.refusal("::ffff:10.1.2.3") is None
+    assert guard.refusal("fd12::1") is None
+    assert guard.refusal("10.2.0.1") is not None
+
+
+def test_an_allowed_host_name_may_be_reached_and_no_other() -> None:
+    guard = AddressGuard(["Status.Example.test"])
+    assert guard.refusal("10.1.2.3", "status.example.test") is None
+    assert guard.refusal("10.1.2.3", "status.example.test.") is None
+    assert guard.refusal("10.1.2.3", "other.example.test") is not None
+    assert guard.refusal("10.1.2.3", "evil-status.example.test") is not None
+    assert guard.refusal("10.1.2.3") is not None
+
+
+@pytest.mark.parametrize("entry", ["10.0.0.0/33", "10.0.0/8", "fd00::/200", "", "."])
+def test_a_mistyped_network_is_an_error_and_no_host_name(entry: str) -> None:
+    with pytest.raises(ValueError, match="neither a network nor a host name"):
+        AddressGuard([entry])
+
+
+def test_what_is_no_address_is_refused() -> None:
+    assert "is not an address" in str(AddressGuard(["0.0.0.0/0"]).refusal("localhost"))

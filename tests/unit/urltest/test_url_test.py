@@ -1,0 +1,312 @@
+import datetime
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from stubs import Hit, HttpStub, Reply
+
+from coinrequest.urltest import url_test
+from coinrequest.urltest.errors import RequestFailed
+from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.transport import BODY_LIMIT, Request, send
+
+LOOPBACK = AddressGuard(["127.0.0.0/8"])
+
+
+@pytest.fixture
+def sockets(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every socket that the transport opens."""
+    opened: list[object] = []
+    real = socket.socket
+
+    def record(*arguments: int) -> socket.socket:
+        opened.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr("coinrequest.urltest.transport.socket", SimpleNamespace(socket=record))
+    return opened
+
+
+@pytest.mark.parametrize(
+    ("statuses", "hits", "result"),
+    [
+        ([200], 1, "200"),
+        ([204], 1, "204"),
+        ([500, 500, 500], 3, "500"),
+        ([500, 200], 2, "200"),
+        ([404, 503, 302], 3, "302"),
+        ([404, 404, 404, 200], 3, "404"),
+    ],
+)
+def test_it_asks_up_to_three_times_until_the_status_is_below_400(
+    http_stub: HttpStub, statuses: list[int], hits: int, result: str
+) -> None:
+    http_stub.replies = [Reply(status=status) for status in statuses]
+    seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
+    assert [hit.method for hit in http_stub.hits] == ["GET"] * hits
+    assert (seen.result, seen.status, seen.attempts) == (result, int(result), hits)
+
+
+def test_attempts_can_be_chosen(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(status=500)]
+    assert url_test.test_url(http_stub.url, attempts=1, guard=LOOPBACK).attempts == 1
+    assert len(http_stub.hits) == 1
+    with pytest.raises(ValueError, match="at least 1"):
+        url_test.test_url(http_stub.url, attempts=0)
+
+
+def test_the_settings_say_what_may_be_reached(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "loopback" in url_test.test_url(http_stub.url).result
+    monkeypatch.setenv("COINREQUEST_ALLOWED_NETWORKS", "127.0.0.1")
+    assert url_test.test_url(http_stub.url).result == "200"
+    monkeypatch.setenv("COINREQUEST_ALLOWED_NETWORKS", "localhost")
+    assert "loopback" in url_test.test_url(http_stub.url).result
+    assert url_test.test_url(f"localhost:{http_stub.port}").result == "200"
+    assert len(http_stub.hits) == 2
+
+
+def test_a_url_without_a_scheme_and_an_odd_one_arrive_and_come_back(http_stub: HttpStub) -> None:
+    seen = url_test.test_url(f"127.0.0.1:{http_stub.port}/ü'\"?q=a b", guard=LOOPBACK)
+    assert seen.url == f"http://127.0.0.1:{http_stub.port}/ü'\"?q=a b"
+    assert seen.result == "200"
+    assert http_stub.hits[0].path == "/%C3%BC'%22?q=a%20b"
+
+
+def test_phases_add_up(http_stub: HttpStub) -> None:
+    phases = url_test.test_url(http_stub.url, guard=LOOPBACK).phases
+    assert phases is not None
+    parts = (phases.resolve, phases.connect, phases.tls, phases.first_byte)
+    assert all(part >= 0 for part in parts)
+    assert phases.connect > 0
+    assert phases.first_byte > 0
+    assert phases.tls == 0
+    assert sum(parts) <= phases.total
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_refused_connection_is_a_text_and_is_not_tried_again() -> None:
+    seen = url_test.test_url(f"http://127.0.0.1:{free_port()}/", guard=LOOPBACK)
+    assert "connect" in seen.result
+    assert (seen.status, seen.attempts, seen.phases) == (None, 1, None)
+
+
+def test_a_name_that_does_not_exist_is_a_text() -> None:
+    seen = url_test.test_url("http://no-such-host.invalid/", guard=LOOPBACK)
+    assert "resolve" in seen.result
+    assert seen.attempts == 1
+
+
+@pytest.mark.parametrize("in_body", [False, True])
+def test_a_server_that_hangs_ends_within_the_time(http_stub: HttpStub, in_body: bool) -> None:
+    release = threading.Event()
+    http_stub.replies = [Reply(wait=release, wait_in_body=in_body, announced_length=100)]
+    started = time.monotonic()
+    seen = url_test.test_url(http_stub.url, timeout=0.3, guard=LOOPBACK)
+    took = time.monotonic() - started
+    release.set()
+    assert "the time is over" in seen.result
+    assert 0.25 <= took < 2
+    assert len(http_stub.hits) == 1
+
+
+def test_redirects_are_followed_and_told(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(302, headers={"Location": "/two"}), Reply(301, headers={"Location": "three?x=1"})]
+    http_stub.replies.append(Reply(200))
+    seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
+    assert [hit.path for hit in http_stub.hits] == ["/", "/two", "/three?x=1"]
+    assert [(hop.status, hop.location) for hop in seen.redirects] == [(302, "/two"), (301, "three?x=1")]
+    assert (seen.result, seen.attempts) == ("200", 1)
+
+
+def test_redirects_without_end_are_an_error(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(302, headers={"Location": "/again"})]
+    seen = url_test.test_url(http_stub.url, redirect_limit=3, guard=LOOPBACK)
+    assert seen.result == "more than 3 redirects"
+    assert len(http_stub.hits) == 4
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "file:///etc/passwd",
+        "gopher://127.0.0.1:70/_x",
+        "ftp://127.0.0.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "//169.254.169.254/",
+        "http://[::1]/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://2852039166/",
+        "http://10.0.0.1/",
+        "http://127.0.0.2\\@example.test/",
+    ],
+)
+def test_a_redirect_to_a_forbidden_place_is_refused(http_stub: HttpStub, sockets: list[object], location: str) -> None:
+    http_stub.replies = [Reply(302, headers={"Location": location})]
+    seen = url_test.test_url(http_stub.url, guard=AddressGuard(["127.0.0.1"]))
+    assert "refused" in seen.result
+    assert seen.status is None
+    assert len(http_stub.hits) == 1
+    assert len(sockets) == 1, "only the first request opened a socket"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.0.0.1",
+        "017700000001",
+        "0177.0.0.1",
+        "127.1",
+        "127.0.1",
+        "0",
+        "localhost",
+        "localhost.",
+        "LOCALHOST",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "\uff11\uff12\uff17.\uff10.\uff10.\uff11",
+        "127\u30020\u30020\u30021",
+        "example.test@127.0.0.1",
+        "user:pass@127.0.0.1",
+        "169.254.169.254",
+        "0xa9fea9fe",
+        "0251.0376.0251.0376",
+        "10.0.0.1",
+        "100.64.0.1",
+        "192.168.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[fe80::1]",
+        "[fe80::1%25lo]",
+        "[fd00:ec2::254]",
+    ],
+)
+def test_no_spelling_of_a_private_address_opens_a_socket(http_stub: HttpStub, sockets: list[object], host: str) -> None:
+    seen = url_test.test_url(f"http://{host}:{http_stub.port}/", guard=AddressGuard(), timeout=5)
+    assert seen.status is None
+    assert seen.result
+    assert sockets == []
+    assert http_stub.hits == []
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "file:/etc/passwd", "gopher://127.0.0.1/", "ftp://x/", ""])
+def test_other_schemes_are_refused(sockets: list[object], url: str) -> None:
+    assert "only http and https" in url_test.test_url(url, guard=LOOPBACK).result
+    assert sockets == []
+
+
+def test_proxies_of_the_environment_are_ignored(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{free_port()}")
+    assert url_test.test_url(http_stub.url, guard=LOOPBACK).result == "200"
+    assert url_test.test_url("http://10.0.0.1/", guard=LOOPBACK).result.startswith("10.0.0.1 is refused")
+
+
+def test_a_long_body_is_not_read_to_its_end(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(body=b"x" * (BODY_LIMIT + 100_000))]
+    response = send(Request(url=http_stub.url), LOOPBACK)
+    assert (response.status, len(response.body), response.truncated) == (200, BODY_LIMIT, True)
+    assert url_test.test_url(http_stub.url, guard=LOOPBACK).result == "200"
+
+
+def test_an_answer_that_breaks_off_is_an_error(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(body=b"short", announced_length=100)]
+    with pytest.raises(RequestFailed):
+        send(Request(url=http_stub.url), LOOPBACK)
+
+
+def test_a_redirect_to_another_origin_carries_no_secret(http_stub: HttpStub) -> None:
+    def answer(hit: Hit) -> Reply:
+        elsewhere = {"Location": f"http://localhost:{http_stub.port}/end"}
+        return Reply() if hit.path == "/end" else Reply(307, headers=elsewhere)
+
+    http_stub.answer = answer
+    request = Request(
+        url=f"http://user:pass@127.0.0.1:{http_stub.port}/start",
+        method="POST",
+        headers={"X-Api-Key": "s3cret", "Accept": "text/plain"},
+        body=b"text",
+    )
+    guard = AddressGuard(["127.0.0.0/8", "::1"])
+    assert send(request, guard).status == 200
+    first, second = http_stub.hits
+    assert "authorization" in first.headers
+    assert first.headers["x-api-key"] == "s3cret"
+    assert "authorization" not in second.headers
+    assert "x-api-key" not in second.headers
+    assert (second.method, second.body, second.headers["accept"]) == ("POST", b"text", "text/plain")
+
+
+@pytest.mark.parametrize(("status", "method", "body"), [(302, "GET", b""), (303, "GET", b""), (308, "POST", b"text")])
+def test_a_redirected_post_follows_the_rules(http_stub: HttpStub, status: int, method: str, body: bytes) -> None:
+    http_stub.replies = [Reply(status, headers={"Location": "/end"}), Reply()]
+    send(Request(url=http_stub.url, method="POST", body=b"text"), LOOPBACK)
+    assert (http_stub.hits[1].method, http_stub.hits[1].body) == (method, body)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path, http_stub: HttpStub) -> Path:
+    """Turn the stub into an HTTPS server with a certificate that nobody has signed but itself."""
+    pytest.importorskip("cryptography")
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "server.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    http_stub.server.socket = context.wrap_socket(http_stub.server.socket, server_side=True)
+    return path
+
+
+def test_a_certificate_that_is_not_trusted_is_an_error(http_stub: HttpStub, certificate: Path) -> None:
+    seen = url_test.test_url(f"https://127.0.0.1:{http_stub.port}/", guard=LOOPBACK)
+    assert "certificate" in seen.result
+    assert http_stub.hits == []
+
+
+def test_a_trusted_certificate_gives_a_tls_phase(
+    http_stub: HttpStub, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    seen = url_test.test_url(f"https://127.0.0.1:{http_stub.port}/", guard=LOOPBACK)
+    assert seen.result == "200"
+    assert seen.phases is not None
+    assert seen.phases.tls > 0
