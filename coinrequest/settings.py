@@ -53,6 +53,12 @@ def mail_from() -> str:
     return os.environ.get("COINREQUEST_MAIL_FROM", "coinrequest@localhost")
 
 
+def mail_to() -> tuple[str, ...]:
+    """Return the addresses that get a mail which names no recipient of its own."""
+    addresses = os.environ.get("COINREQUEST_MAIL_TO", "").split(",")
+    return tuple(address.strip() for address in addresses if address.strip())
+
+
 def price_source() -> str:
     """Return the name of the exchange that is asked for coin prices."""
     return os.environ.get("COINREQUEST_PRICE_SOURCE", "coinbase")
