@@ -46,9 +46,7 @@ def _entries() -> Mapping[str, EntryPoint]:
     entries: dict[str, EntryPoint] = {}
     # Sorted, so that every process comes to the same choice; own ones last, so that they stay.
     own_prefix = __name__.partition(".")[0] + "."
-    found = sorted(
-        entry_points(group=GROUP), key=lambda entry: (entry.value.startswith(own_prefix), entry.value)
-    )
+    found = sorted(entry_points(group=GROUP), key=lambda entry: (entry.value.startswith(own_prefix), entry.value))
     for entry in found:
         other = entries.get(entry.name)
         if other is not None and other.value != entry.value:

@@ -16,9 +16,7 @@ LONGEST_WAIT_SECONDS = 86_400
 class IntegerWaitInputs(ActionModel):
     """What to wait for."""
 
-    value: int = Field(
-        ge=0, le=LONGEST_WAIT_SECONDS, description="how long to wait, in seconds", examples=[3]
-    )
+    value: int = Field(ge=0, le=LONGEST_WAIT_SECONDS, description="how long to wait, in seconds", examples=[3])
 
 
 class IntegerWaitResult(ActionModel):

@@ -1,0 +1,48 @@
+"""`coin.report`: prices as a text that a person reads."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, Field
+
+from coinrequest.actions.base import Action, ActionModel
+from coinrequest.actions.coin_prices import CoinPrice
+from coinrequest.prices.report import PriceLine, compose_report
+
+
+class CoinReportInputs(ActionModel):
+    """What to report."""
+
+    prices: tuple[CoinPrice, ...] = Field(
+        strict=False, max_length=1_000, description="what `coin.prices` gave, whole or in part"
+    )
+    title: str = Field(default="Coin prices", min_length=1, max_length=200, description="what the prices are of")
+
+
+class CoinReportResult(ActionModel):
+    """A report, as `email.send` takes it."""
+
+    subject: str = Field(description="the title and the first rate")
+    body: str = Field(description="a table of plain text")
+
+
+class CoinReport(Action[CoinReportInputs, CoinReportResult]):
+    """Write prices as a table of plain text, with a subject line. It asks nobody and cannot fail."""
+
+    name: ClassVar[str] = "coin.report"
+    summary: ClassVar[str] = "Write coin prices as a table that a person reads"
+    Inputs: ClassVar[type[BaseModel]] = CoinReportInputs
+    Result: ClassVar[type[BaseModel]] = CoinReportResult
+
+    def run(self, inputs: CoinReportInputs) -> CoinReportResult:
+        """Write the report."""
+        lines = [
+            PriceLine(
+                currency=price.currency,
+                rate=format(price.rate, "f"),
+                price_date=price.price_date.isoformat(timespec="seconds"),
+                source=price.source,
+            )
+            for price in inputs.prices
+        ]
+        report = compose_report(lines, inputs.title)
+        return CoinReportResult(subject=report.subject, body=report.body)
