@@ -80,7 +80,7 @@ def _compose(subject: str, body: str, recipients: Sequence[str]) -> "EmailMessag
     from email.utils import format_datetime, localtime, make_msgid
 
     sender = settings.mail_from()
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))  # any server takes it
     message["From"] = sender
     message["To"] = ", ".join(recipients)
     message["Subject"] = subject
@@ -94,16 +94,15 @@ def _deliver(message: "EmailMessage", recipients: tuple[str, ...], url: SplitRes
     import smtplib
     import ssl
 
-    if url.scheme not in {"smtp", "smtps"} or not url.hostname:
-        raise MailFailed("COINREQUEST_SMTP_URL must look like smtp://user:password@host:port, or smtps://...")
-    where = f"{url.hostname}:{url.port or (465 if url.scheme == 'smtps' else 25)}"
+    host, port = _server_address(url)
+    where = f"{host}:{port}"
     context = ssl.create_default_context()
     try:
         server: smtplib.SMTP
         if url.scheme == "smtps":
-            server = smtplib.SMTP_SSL(url.hostname, url.port or 465, timeout=TIMEOUT_SECONDS, context=context)
+            server = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_SECONDS, context=context)
         else:
-            server = smtplib.SMTP(url.hostname, url.port or 25, timeout=TIMEOUT_SECONDS)
+            server = smtplib.SMTP(host, port, timeout=TIMEOUT_SECONDS)
         with server:
             server.ehlo()
             if url.scheme == "smtp" and server.has_extn("starttls"):
@@ -121,3 +120,15 @@ def _deliver(message: "EmailMessage", recipients: tuple[str, ...], url: SplitRes
         return Delivery(True, recipients, f"not delivered to {reason}")
     _logger.info("mail delivered to %s through %s", ", ".join(recipients), where)
     return Delivery(True, recipients)
+
+
+def _server_address(url: SplitResult) -> tuple[str, int]:
+    default_ports = {"smtp": 25, "smtps": 465}
+    try:
+        port = url.port
+    except ValueError:
+        port = 0
+    if url.scheme not in default_ports or not url.hostname or port == 0:
+        # The URL holds a password, so it is not shown.
+        raise MailFailed("COINREQUEST_SMTP_URL must look like smtp://user:password@host:port, or smtps://...")
+    return url.hostname, port or default_ports[url.scheme]

@@ -56,19 +56,19 @@ def fetch(source: str, url: str, params: Mapping[str, str], timeout: float = TIM
         with requests.Session() as session:
             session.trust_env = False  # neither proxies nor .netrc of whoever runs the agent
             session.headers["User-Agent"] = f"coinrequest/{__version__}"
-            response = session.get(
+            with session.get(
                 url,
                 params=params,
                 timeout=(min(CONNECT_TIMEOUT_SECONDS, timeout), timeout),
                 allow_redirects=False,
                 stream=True,
-            )
-            body = _read(source, response, deadline, timeout)
+            ) as response:
+                _check_status(source, response)
+                body = _read(source, response, deadline, timeout)
     except requests.Timeout as error:
         raise PriceUnavailable(source, f"no answer within {timeout:g} seconds") from error
     except requests.RequestException as error:
         raise PriceUnavailable(source, f"the request failed: {error}") from error
-    _check_status(source, response)
     return Answer(response.status_code, _parse(source, body), datetime.now(UTC))
 
 

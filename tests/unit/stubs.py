@@ -140,7 +140,7 @@ class SmtpStub:
                         self.say("354 go on")
                         lines = []
                         while (data := self.rfile.readline()) not in (b".\r\n", b""):
-                            lines.append(data.decode())
+                            lines.append(data.decode().removeprefix("."))
                         mail.data = "".join(lines)
                         stub.mails.append(mail)
                         self.say("250 taken")

@@ -6,9 +6,7 @@ from pydantic import ValidationError
 from coinrequest.actions.integer_wait import IntegerWait, IntegerWaitInputs
 
 
-def test_it_waits_the_seconds_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_waits_the_seconds_and_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     waited: list[float] = []
     monkeypatch.setattr(time, "sleep", waited.append)
     with caplog.at_level("INFO"):

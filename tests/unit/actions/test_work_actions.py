@@ -1,0 +1,248 @@
+"""The actions as an agent calls them: plain JSON in, plain JSON out."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from stubs import Hit, HttpStub, Reply, SmtpStub
+
+from coinrequest.actions.base import ActionFailed
+from coinrequest.actions.catalogue import find_action
+
+RATES = json.dumps({"data": {"rates": {"USD": "43211.0150", "EUR": "0.00000001"}}}).encode()
+
+
+def run(name: str, inputs: dict[str, Any]) -> Any:
+    """Run an action as an agent does, and prove that its result can be stored."""
+    action = find_action(name)
+    result = action().run(action.Inputs.model_validate(inputs)).model_dump(mode="json")
+    return json.loads(json.dumps(result, allow_nan=False))
+
+
+def errors(name: str, inputs: dict[str, Any]) -> str:
+    with pytest.raises(ValidationError) as caught:
+        find_action(name).Inputs.model_validate(inputs)
+    return str(caught.value)
+
+
+@pytest.fixture
+def exchange(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> HttpStub:
+    monkeypatch.setenv("COINREQUEST_PRICE_URL", http_stub.url)
+    http_stub.replies = [Reply(body=RATES)]
+    return http_stub
+
+
+def test_prices_are_a_list_that_a_reference_can_reach_into(exchange: HttpStub) -> None:
+    prices = run("coin.prices", {"coin": "btc", "currencies": ["USD", "eur"]})
+    assert [price["rate"] for price in prices] == ["43211.0150", "0.00000001"]
+    assert [price["currency"] for price in prices] == ["USD", "EUR"]
+    assert prices[0]["source"] == "coinbase"
+    assert prices[0]["price_date"].endswith("Z")
+
+
+def test_prices_go_into_a_report_and_from_there_into_a_mail(exchange: HttpStub) -> None:
+    report = run("coin.report", {"prices": run("coin.prices", {"currencies": ["USD", "EUR"]}), "title": "BTC"})
+    assert report["subject"] == "BTC: USD 43,211.0150"
+    rows = [line.split()[:2] for line in report["body"].splitlines()[2:]]
+    assert rows == [["Currency", "Rate"], ["USD", "43,211.0150"], ["EUR", "0.00000001"]]
+    assert run("email.send", report) == {
+        "delivered": False,
+        "to": [],
+        "reason": "COINREQUEST_SMTP_URL is not set; the mail is in the log",
+    }
+
+
+def test_a_source_without_prices_fails_the_action_with_its_words(exchange: HttpStub) -> None:
+    exchange.replies = [Reply(503)]
+    with pytest.raises(ActionFailed, match="coinbase: it answered with status 503"):
+        run("coin.prices", {"currencies": ["USD"]})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"currencies": []}, "at least 1 item"),
+        ({"currencies": ["USD"] * 21}, "at most 20 items"),
+        ({"currencies": "USD"}, "valid tuple"),
+        ({"currencies": [1]}, "valid string"),
+        ({"currencies": ["U$D"]}, "is not the code"),
+        ({"currencies": ["USD"], "source": "mtgox"}, "there is no price source 'mtgox'"),
+        ({"currencies": ["USD"], "coins": 1}, "Extra inputs"),
+    ],
+)
+def test_prices_of_what_is_none_are_refused(inputs: dict[str, Any], message: str) -> None:
+    assert message in errors("coin.prices", inputs)
+
+
+def test_a_url_test_is_done_whatever_the_server_does(http_stub: HttpStub, loopback_allowed: None) -> None:
+    http_stub.replies = [Reply(500), Reply(302, headers={"Location": "/x"}), Reply(200)]
+    seen = run("url.test", {"url": f"127.0.0.1:{http_stub.port}"})
+    assert (seen["result"], seen["status"], seen["attempts"]) == ("200", 200, 2)
+    assert seen["url"] == f"http://127.0.0.1:{http_stub.port}"
+    assert set(seen["phases"]) == {"resolve", "connect", "tls", "first_byte", "total"}
+    assert seen["redirects"][0]["location"] == "/x"
+
+
+def test_a_url_that_is_refused_is_a_result(http_stub: HttpStub) -> None:
+    seen = run("url.test", {"url": http_stub.url})
+    assert seen["result"] == "127.0.0.1 is refused: loopback address"
+    assert seen["status"] is None
+    assert http_stub.hits == []
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {},
+        {"url": ""},
+        {"url": 5},
+        {"url": "x" * 9000},
+        {"url": "x", "attempts": 0},
+        {"url": "x", "attempts": 11},
+        {"url": "x", "timeout": 0},
+        {"url": "x", "timeout": 301},
+        {"url": "x", "timeout": float("nan")},
+        {"url": "x", "method": "POST"},
+    ],
+)
+def test_a_url_test_of_nothing_is_refused(inputs: dict[str, Any]) -> None:
+    assert errors("url.test", inputs)
+
+
+def test_a_timeout_may_be_a_whole_number(http_stub: HttpStub, loopback_allowed: None) -> None:
+    assert run("url.test", {"url": http_stub.url, "timeout": 5})["result"] == "200"
+
+
+def test_a_request_sends_json_and_reads_json(http_stub: HttpStub, loopback_allowed: None) -> None:
+    http_stub.replies = [
+        Reply(201, b'{"id": 7}', headers={"Content-Type": "application/json", "X-Two": "1", "Set-Cookie": "a=1"})
+    ]
+    answer = run(
+        "http.request",
+        {"url": http_stub.url + "/orders", "method": "POST", "json": {"name": "ü"}, "headers": {"X-Team": "data"}},
+    )
+    assert (answer["status"], answer["json"], answer["body"]) == (201, {"id": 7}, '{"id": 7}')
+    assert answer["headers"]["x-two"] == "1"
+    assert answer["truncated"] is False
+    hit: Hit = http_stub.hits[0]
+    assert (hit.method, hit.path, json.loads(hit.body)) == ("POST", "/orders", {"name": "ü"})
+    assert hit.headers["content-type"] == "application/json"
+    assert hit.headers["x-team"] == "data"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_every_method_arrives(http_stub: HttpStub, loopback_allowed: None, method: str) -> None:
+    assert run("http.request", {"url": http_stub.url, "method": method})["status"] == 200
+    assert [(hit.method, hit.body) for hit in http_stub.hits] == [(method, b"")]
+
+
+def test_a_text_body_arrives(http_stub: HttpStub, loopback_allowed: None) -> None:
+    run("http.request", {"url": http_stub.url, "method": "PUT", "body": "grün"})
+    assert http_stub.hits[0].body == "grün".encode()
+    assert http_stub.hits[0].headers["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_the_characters_of_the_answer_are_read_as_it_says(http_stub: HttpStub, loopback_allowed: None) -> None:
+    latin = Reply(body=b"gr\xfcn", headers={"Content-Type": "text/plain; charset=iso-8859-1"})
+    http_stub.replies = [latin, Reply(body=b"\xff", headers={"Content-Type": "text/plain; charset=base64"})]
+    assert run("http.request", {"url": http_stub.url})["body"] == "grün"
+    assert run("http.request", {"url": http_stub.url})["body"] == "\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize("body", [b"NaN", b'{"a": Infinity}', b"<html>", b"", b"[" * 100_000])
+def test_what_is_no_json_is_text(http_stub: HttpStub, loopback_allowed: None, body: bytes) -> None:
+    http_stub.replies = [Reply(body=body)]
+    answer = run("http.request", {"url": http_stub.url})
+    assert (answer["json"], answer["body"]) == (None, body.decode())
+
+
+def test_a_long_answer_is_cut(http_stub: HttpStub, loopback_allowed: None) -> None:
+    http_stub.replies = [Reply(body=b"1" * 300_000)]
+    answer = run("http.request", {"url": http_stub.url})
+    assert (len(answer["body"]), answer["truncated"], answer["json"]) == (262_144, True, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "message"),
+    [
+        (404, None, "answered with status 404, expected below 400: 'no such order'"),
+        (500, None, "status 500"),
+        (200, [201, 202], "status 200, expected 201 or 202"),
+    ],
+)
+def test_an_unexpected_status_fails_the_action(
+    http_stub: HttpStub, loopback_allowed: None, status: int, expected: list[int] | None, message: str
+) -> None:
+    http_stub.replies = [Reply(status, b"no such order")]
+    with pytest.raises(ActionFailed, match=message):
+        run("http.request", {"url": http_stub.url, "expected_status": expected})
+    assert len(http_stub.hits) == 1
+
+
+def test_an_error_status_may_be_what_is_expected(http_stub: HttpStub, loopback_allowed: None) -> None:
+    http_stub.replies = [Reply(404)]
+    assert run("http.request", {"url": http_stub.url, "expected_status": [404]})["status"] == 404
+
+
+def test_a_request_stands_under_the_same_guard(http_stub: HttpStub) -> None:
+    with pytest.raises(ActionFailed, match=r"127\.0\.0\.1 is refused: loopback address"):
+        run("http.request", {"url": http_stub.url})
+    assert http_stub.hits == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"body": "x", "json": {}}, "not both"),
+        ({"method": "get"}, "method"),
+        ({"headers": {"Host": "other.test"}}, "set by the request itself"),
+        ({"headers": {"content-length": "1"}}, "set by the request itself"),
+        ({"headers": {"X-A": "a\r\nX-B: b"}}, "is not one line"),
+        ({"headers": {"X A": "a"}}, "is not the name of a header"),
+        ({"headers": {"X-A:": "a"}}, "is not the name of a header"),
+        ({"json_body": 1}, "json_body"),
+        ({"expected_status": []}, "at least 1 item"),
+    ],
+)
+def test_a_request_that_is_none_is_refused(inputs: dict[str, Any], message: str) -> None:
+    assert message in errors("http.request", {"url": "http://example.test", **inputs})
+
+
+def test_a_mail_is_sent_and_any_output_becomes_text(smtp_stub: SmtpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COINREQUEST_SMTP_URL", smtp_stub.url)
+    sent = run(
+        "email.send",
+        {"to": ["a@example.test"], "subject": "BTC", "body": [{"currency": "USD", "rate": "1.50", "note": "grün"}]},
+    )
+    assert sent == {"delivered": True, "to": ["a@example.test"], "reason": None}
+    assert "- currency: USD" in smtp_stub.mails[0].data
+    for body in ("plain", 5, None, True, {"a": [1]}):
+        assert run("email.send", {"to": ["a@example.test"], "subject": "x", "body": body})["delivered"]
+
+
+def test_a_dead_mail_server_fails_the_action(smtp_stub: SmtpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    smtp_stub.server.server_close()
+    monkeypatch.setenv("COINREQUEST_SMTP_URL", smtp_stub.url)
+    with pytest.raises(ActionFailed, match="did not take the mail"):
+        run("email.send", {"to": ["a@example.test"], "subject": "x", "body": "y"})
+    with pytest.raises(ActionFailed, match="no recipient"):
+        run("email.send", {"subject": "x", "body": "y"})
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"subject": "a\nBcc: x@example.test"}, "one line"),
+        ({"to": ["a@example.test\nBcc: b@example.test"]}, "is not a mail address"),
+        ({"to": []}, "at least 1 item"),
+        ({"to": "a@example.test"}, "valid tuple"),
+        ({"subject": ""}, "at least 1 character"),
+    ],
+)
+def test_a_mail_that_is_none_is_refused(inputs: dict[str, Any], message: str) -> None:
+    assert message in errors("email.send", {"subject": "x", "body": "y", **inputs})
+
+
+def test_a_mail_needs_a_body() -> None:
+    assert "body" in errors("email.send", {"subject": "x"})

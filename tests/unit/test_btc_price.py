@@ -1,0 +1,117 @@
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from stubs import HttpStub, Reply
+
+import coinrequest
+from coinrequest.btc_price import BTCPrice, BtcPrice, PricesInvalid
+from coinrequest.prices.errors import BadResponse, PriceUnavailable
+
+RATES = json.dumps({"data": {"rates": {"USD": "43211.0150", "GBP": "34000.1", "EUR": "0.00000001"}}}).encode()
+
+
+@pytest.fixture
+def exchange(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> HttpStub:
+    monkeypatch.setenv("COINREQUEST_PRICE_URL", http_stub.url)
+    http_stub.replies = [Reply(body=RATES)]
+    return http_stub
+
+
+def test_the_prices_have_currency_exact_rate_and_a_date_with_an_offset(exchange: HttpStub) -> None:
+    prices = BTCPrice.get_btc_prices()
+    assert [(price["currency"], price["rate"]) for price in prices] == [
+        ("USD", "43211.0150"),
+        ("GBP", "34000.1"),
+        ("EUR", "0.00000001"),
+    ]
+    assert all(set(price) == {"currency", "rate", "price_date"} for price in prices)
+    date = datetime.fromisoformat(prices[0]["price_date"])
+    assert abs(date - datetime.now(UTC)) < timedelta(seconds=30)
+    json.dumps(prices)
+
+
+def test_the_date_is_new_on_every_call_of_the_class_and_of_an_object(exchange: HttpStub) -> None:
+    dates = [BTCPrice.get_btc_prices()[0]["price_date"], BTCPrice().get_btc_prices()[0]["price_date"]]
+    assert dates[0] < dates[1]
+    assert len(exchange.hits) == 2
+
+
+def test_currencies_and_source_can_be_chosen(exchange: HttpStub) -> None:
+    (price,) = BTCPrice.get_btc_prices(["eur"], source="coinbase")
+    assert price["currency"] == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply(503), PriceUnavailable),
+        (Reply(body=b"<html>"), BadResponse),
+        (Reply(body=b'{"data": {"rates": {"USD": "x", "GBP": "1", "EUR": "1"}}}'), BadResponse),
+    ],
+)
+def test_a_failure_is_a_typed_error(exchange: HttpStub, reply: Reply, error: type[PriceUnavailable]) -> None:
+    exchange.replies = [reply]
+    with pytest.raises(error, match="coinbase"):
+        BTCPrice.get_btc_prices()
+
+
+def test_the_three_steps_end_in_a_readable_mail(exchange: HttpStub) -> None:
+    text = BTCPrice.process_prices(BTCPrice.get_btc_prices())
+    assert [price["currency"] for price in json.loads(text)] == ["EUR", "GBP", "USD"]
+    mail = BTCPrice.compose_price_email(text)
+    assert mail["subject"] == "Bitcoin price: EUR 0.00000001"
+    rows = [line.split()[:2] for line in mail["body"].splitlines()[2:]]
+    assert rows == [["Currency", "Rate"], ["EUR", "0.00000001"], ["GBP", "34,000.1"], ["USD", "43,211.0150"]]
+
+
+def test_rates_that_are_numbers_are_taken_too() -> None:
+    price = {"currency": "USD", "rate": Decimal("1.50"), "price_date": "2026-01-01T00:00:00+00:00"}
+    text = BTCPrice.process_prices([price])  # type: ignore[list-item]
+    assert json.loads(text)[0]["rate"] == "1.50"
+
+
+@pytest.mark.parametrize(
+    ("prices", "message"),
+    [
+        ({}, "not a list but dict"),
+        (["x"], "not an object but str"),
+        ([{"currency": "USD"}], "no rate and no price_date"),
+        ([{"currency": "USD", "rate": None, "price_date": "x"}], "no rate"),
+    ],
+)
+def test_what_are_no_prices_is_a_clear_error(prices: list[BtcPrice], message: str) -> None:
+    with pytest.raises(PricesInvalid, match=message):
+        BTCPrice.process_prices(prices)
+    with pytest.raises(PricesInvalid, match=message):
+        BTCPrice.compose_price_email(json.dumps(prices))
+
+
+def test_what_is_no_json_is_a_clear_error() -> None:
+    with pytest.raises(PricesInvalid, match="not JSON"):
+        BTCPrice.compose_price_email("{")
+
+
+def test_no_prices_are_a_mail_that_says_so() -> None:
+    assert BTCPrice.compose_price_email("[]")["subject"] == "Bitcoin price: no prices"
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, coinrequest; heavy = {'requests', 'pycurl', 'pydantic', 'json', 'airflow',"
+        "'coinrequest.btc_price'} & set(sys.modules); assert not heavy, heavy;"
+        "from coinrequest import BTCPrice, __version__; assert BTCPrice.process_prices and __version__;"
+        "assert 'requests' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_has_what_it_says_and_nothing_else() -> None:
+    assert coinrequest.BTCPrice is BTCPrice
+    assert coinrequest.__version__.count(".") == 2
+    with pytest.raises(AttributeError, match="no attribute 'ETHPrice'"):
+        coinrequest.ETHPrice  # noqa: B018
