@@ -6,8 +6,9 @@ read-only role, works in all of them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 
 from coinrequest import settings
@@ -21,6 +22,11 @@ def connect() -> Iterator[Connection]:
         coinrequest.settings.SettingMissing: no URL is configured.
         sqlalchemy.exc.OperationalError: the database cannot be reached within five seconds.
     """
-    engine = create_engine(settings.registry_url(), poolclass=NullPool, connect_args={"connect_timeout": 5})
-    with engine.connect() as connection:
+    with _engine(settings.registry_url()).connect() as connection:
         yield connection
+
+
+@cache
+def _engine(url: str) -> Engine:
+    """Return the engine, which holds no connection and may therefore be inherited by a forked process."""
+    return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})

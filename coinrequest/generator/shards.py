@@ -49,13 +49,18 @@ def shard_path(name: str) -> str:
 
 
 def ensure_stubs(root: Path) -> None:
-    """Write the stub of every shard below `root`, where it is missing or of another release."""
+    """Write the stub of every shard below `root`, where they are missing or of another release."""
+    marker = root / "stubs.txt"
+    release = f"{SHARD_COUNT} {zlib.crc32(STUB.encode()):08x}"
+    if marker.exists() and marker.read_text() == release:
+        return
     folder = root / "shards"
     folder.mkdir(parents=True, exist_ok=True)
     for index in range(SHARD_COUNT):
         path = folder / f"{index:02x}.py"
         if not path.exists() or path.read_text() != STUB:
             write_atomically(path, STUB)
+    write_atomically(marker, release)
 
 
 def read_entries(stub: Path) -> dict[str, Entry]:
