@@ -59,13 +59,12 @@ class BTCPrice:
 
     @staticmethod
     def process_prices(prices: Sequence[BtcPrice]) -> str:
-        """Return the prices as a JSON array, checked and ordered by currency.
+        """Return the prices as a JSON array, checked, in their order.
 
         Raises:
             PricesInvalid: they are not what `get_btc_prices` returns.
         """
-        checked = sorted((_checked(price) for price in _list(prices)), key=lambda price: price["currency"])
-        return json.dumps(checked, ensure_ascii=False)
+        return json.dumps([_checked(price) for price in _list(prices)], ensure_ascii=False)
 
     @staticmethod
     def compose_price_email(prices_json: str) -> PriceEmail:

@@ -61,11 +61,11 @@ def test_a_failure_is_a_typed_error(exchange: HttpStub, reply: Reply, error: typ
 
 def test_the_three_steps_end_in_a_readable_mail(exchange: HttpStub) -> None:
     text = BTCPrice.process_prices(BTCPrice.get_btc_prices())
-    assert [price["currency"] for price in json.loads(text)] == ["EUR", "GBP", "USD"]
+    assert [price["currency"] for price in json.loads(text)] == ["USD", "GBP", "EUR"]
     mail = BTCPrice.compose_price_email(text)
-    assert mail["subject"] == "Bitcoin price: EUR 0.00000001"
+    assert mail["subject"] == "Bitcoin price: USD 43,211.0150"
     rows = [line.split()[:2] for line in mail["body"].splitlines()[2:]]
-    assert rows == [["Currency", "Rate"], ["EUR", "0.00000001"], ["GBP", "34,000.1"], ["USD", "43,211.0150"]]
+    assert rows == [["Currency", "Rate"], ["USD", "43,211.0150"], ["GBP", "34,000.1"], ["EUR", "0.00000001"]]
 
 
 def test_rates_that_are_numbers_are_taken_too() -> None:
