@@ -49,13 +49,13 @@ def fetch(source: str, url: str, params: Mapping[str, str], timeout: float = TIM
     """
     import requests
 
-    from coinrequest import __version__
+    from coinrequest.user_agent import user_agent
 
     deadline = time.monotonic() + timeout
     try:
         with requests.Session() as session:
             session.trust_env = False  # neither proxies nor .netrc of whoever runs the agent
-            session.headers["User-Agent"] = f"coinrequest/{__version__}"
+            session.headers["User-Agent"] = user_agent()
             with session.get(
                 url,
                 params=params,

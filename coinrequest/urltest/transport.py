@@ -254,9 +254,9 @@ def _configure(curl: Any, request: Request, target: Target) -> None:
     import certifi
     import pycurl
 
-    from coinrequest import __version__
+    from coinrequest.user_agent import user_agent
 
-    headers = {"User-Agent": f"coinrequest/{__version__}", "Expect": ""} | dict(request.headers)
+    headers = {"User-Agent": user_agent(), "Expect": ""} | dict(request.headers)
     curl.setopt(pycurl.URL, target.url)
     curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.FOLLOWLOCATION, 0)
