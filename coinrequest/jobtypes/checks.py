@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from coinrequest.jobtypes.errors import FieldError
-from coinrequest.jobtypes.grammar import MAX_TASKS
+from coinrequest.jobtypes.grammar import MAX_CRON, MAX_TASKS
 from coinrequest.jobtypes.graph import cycles, upstream
 from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.references import Occurrence, Reference, scan
@@ -55,17 +55,15 @@ def task_views(document: Mapping[str, object]) -> list[TaskView]:
     return views
 
 
-def check_document(document: Mapping[str, object]) -> list[FieldError]:
-    """Return everything that is wrong beyond the grammar, except in actions' inputs and in the params schema."""
+def check_document(document: Mapping[str, object]) -> Iterator[FieldError]:
+    """Yield everything that is wrong beyond the grammar, except in actions' inputs and in the params schema."""
     tasks = task_views(document)
-    return [
-        *_check_schedule(document),
-        *_check_default_texts(document.get("params"), ("params",)),
-        *_check_ids(tasks),
-        *_check_graph(tasks),
-        *_check_references(tasks, document.get("params")),
-        *_check_result(document.get("result"), tasks),
-    ]
+    yield from _check_schedule(document)
+    yield from _check_default_texts(document.get("params"), ("params",))
+    yield from _check_ids(tasks)
+    yield from _check_graph(tasks)
+    yield from _check_references(tasks, document.get("params"))
+    yield from _check_result(document.get("result"), tasks)
 
 
 def _text(value: object) -> str | None:
@@ -80,12 +78,12 @@ def _check_schedule(document: Mapping[str, object]) -> Iterator[FieldError]:
     # Imported here because a task process never checks a schedule.
     from coinrequest.jobtypes.schedule import CronInvalid, TimeZoneUnknown, check_cron, find_time_zone
 
-    if isinstance(cron, str):
+    if isinstance(cron, str) and 0 < len(cron) <= MAX_CRON:
         try:
             check_cron(cron)
         except CronInvalid as error:
             yield FieldError("schedule.cron", str(error))
-    if isinstance(zone, str):
+    if isinstance(zone, str) and zone:
         try:
             find_time_zone(zone)
         except TimeZoneUnknown as error:

@@ -1,8 +1,9 @@
 """A job type's definition: read and check a document, or take one that was checked before."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
 from coinrequest.jobtypes.grammar import (
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 
+MAX_ERRORS = 200
+
+
 def parse_definition(document: Mapping[str, object]) -> Definition:
     """Check a definition whole and return it.
 
@@ -54,13 +58,22 @@ def parse_definition(document: Mapping[str, object]) -> Definition:
     from coinrequest.jobtypes.params_schema import check_params_schema
     from coinrequest.jobtypes.plain import plain_errors
 
-    impossible = plain_errors(document)
-    if impossible:
-        raise DefinitionInvalid(impossible)
-    definition, errors = _validate(document)
-    errors += check_document(document)
-    errors += check_params_schema(document.get("params"), scheduled=document.get("schedule") is not None)
-    errors += check_inputs(task_views(document))
+    if not isinstance(document, Mapping):
+        raise DefinitionInvalid([FieldError("", "a definition is one object with fields")])
+    if impossible := plain_errors(document):
+        raise DefinitionInvalid(impossible[:MAX_ERRORS])
+    definition, grammar_errors = _validate(document)
+    scheduled = document.get("schedule") is not None
+    found = chain(
+        grammar_errors,
+        check_document(document),
+        check_params_schema(document.get("params"), scheduled),
+        check_inputs(task_views(document)),
+    )
+    # Each message looks for the nearest name; without an end to them a bad document could keep a server busy.
+    errors = list(islice(found, MAX_ERRORS + 1))
+    if len(errors) > MAX_ERRORS:
+        errors[MAX_ERRORS:] = [FieldError("", f"there is more; these are the first {MAX_ERRORS} errors")]
     if errors or definition is None:
         raise DefinitionInvalid(errors)
     return definition
@@ -76,15 +89,14 @@ def load_definition(document: Mapping[str, object]) -> Definition:
     """
     definition, errors = _validate(document)
     if definition is None:
-        raise DefinitionInvalid(errors)
+        raise DefinitionInvalid(islice(errors, MAX_ERRORS))
     return definition
 
 
-def _validate(document: Mapping[str, object]) -> tuple[Definition | None, list[FieldError]]:
+def _validate(document: Mapping[str, object]) -> tuple[Definition | None, Iterator[FieldError]]:
     try:
-        return Definition.model_validate(document), []
+        return Definition.model_validate(document), iter(())
     except ValidationError as error:
-        from coinrequest.jobtypes.messages import field_error
+        from coinrequest.jobtypes.messages import details_of, field_error
 
-        model: type[BaseModel] = Definition
-        return None, [field_error(detail, model) for detail in error.errors(include_url=False)]
+        return None, (field_error(detail, Definition) for detail in details_of(error))

@@ -35,6 +35,7 @@ _FALSE = re.compile(r"false|False|FALSE")
 _DECIMAL = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _RADIX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_LINE_ENDS = re.compile("[\r\x85\u2028\u2029\ufeff]")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
@@ -225,6 +226,14 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+
+def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # Unusual ends of lines survive only as escapes; where a block cannot hold a text the emitter quotes it.
+    style = '"' if _LINE_ENDS.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 # PyYAML knows YAML 1.1, where these are text; 1.2 reads them as numbers.
 # (It looks for a beginning that matches, hence the end in the expressions.)

@@ -32,13 +32,13 @@ from coinrequest.jobtypes.references import Reference, has_braces, split
 MAX_TASKS = 100
 MAX_ITEMS = 1000
 MAX_RETRIES = 20
+MAX_CRON = 200
 
 NAME_PATTERN = r"^[a-z][a-z0-9_.-]{0,99}$"
 TASK_ID_PATTERN = r"^[a-z][a-z0-9_-]{0,99}$"
 OWNER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 _.@-]{0,99}$"
 QUEUE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 CONNECTION_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$"
-TIME_ZONE_PATTERN = r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$"
 
 _AT_MOST = "begins with a letter, at most 100 characters"
 PATTERNS_IN_WORDS = {
@@ -47,7 +47,6 @@ PATTERNS_IN_WORDS = {
     OWNER_PATTERN: "letters, digits, spaces and '_.@-'; at most 100 characters",
     QUEUE_PATTERN: "letters, digits, '_', '.' and '-'; at most 100 characters",
     CONNECTION_PATTERN: "the name of a connection: letters, digits, '_', '.' and '-'; at most 200 characters",
-    TIME_ZONE_PATTERN: "the name of a time zone, such as Europe/Dublin",
     DURATION_PATTERN: "a duration such as 30s, 5m, 1h30m or 2d",
 }
 
@@ -91,6 +90,12 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
         twice = next(value for index, value in enumerate(values) if value in values[:index])
         raise _problem(f"names {twice!r} twice")
     return values
+
+
+def _true(value: bool) -> bool:
+    if not value:
+        raise _problem("must be true")
+    return value
 
 
 def _https_url(value: str) -> str:
@@ -169,8 +174,8 @@ class _Schedule(Part):
 class CronSchedule(_Schedule):
     """Runs at the times of a cron expression in a time zone."""
 
-    cron: str = Field(min_length=1, max_length=200, examples=["*/15 * * * *", "@daily"])
-    timezone: str = Field(default="UTC", pattern=TIME_ZONE_PATTERN, examples=["Europe/Dublin"])
+    cron: str = Field(min_length=1, max_length=MAX_CRON, examples=["*/15 * * * *", "@daily"])
+    timezone: str = Field(default="UTC", min_length=1, max_length=100, examples=["Europe/Dublin"])
 
 
 class IntervalSchedule(_Schedule):
@@ -262,7 +267,7 @@ class AppriseNotify(_Notify):
 class ChannelNotify(_Notify):
     """Publishes to the result channel when a job completes."""
 
-    channel: Literal[True]
+    channel: Annotated[bool, AfterValidator(_true), WithJsonSchema({"const": True})]
 
 
 Notify = Annotated[
@@ -304,8 +309,10 @@ class Definition(Part):
     @model_validator(mode="before")
     @classmethod
     def _result_is_the_last_task(cls, document: Any) -> Any:
-        if not isinstance(document, Mapping) or document.get("result") is not None:
+        if not isinstance(document, Mapping):
             return document
+        if document.get("result") is not None:
+            return dict(document)
         match document.get("tasks"):
             case [*_, {"id": str(last)}]:
                 return {**document, "result": last}

@@ -15,8 +15,8 @@ from pydantic_core import ErrorDetails
 from coinrequest.actions.catalogue import UnknownAction, action_names, find_action
 from coinrequest.jobtypes.checks import TaskView
 from coinrequest.jobtypes.errors import FieldError
-from coinrequest.jobtypes.messages import Path, dotted, field_error
-from coinrequest.jobtypes.references import has_braces, split
+from coinrequest.jobtypes.messages import Path, details_of, dotted, field_error
+from coinrequest.jobtypes.references import ReferenceInvalid, has_braces, split
 from coinrequest.jobtypes.suggestions import hint, quoted
 
 _logger = logging.getLogger(__name__)
@@ -59,9 +59,15 @@ def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -
     try:
         model.model_validate(marked)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            if _stands(detail, inputs):
+        for detail in details_of(error):
+            value, open_form = _value_at(detail, inputs)
+            if open_form:
+                continue
+            if detail["type"] in _STRUCTURE or not _is_open(value):
                 yield field_error(detail, model, prefix)
+            elif isinstance(value, str) and _is_text_for_certain(value) and detail["type"].endswith("_type"):
+                found = field_error({**detail, "input": _UNKNOWN}, model, prefix)
+                yield FieldError(found.field, f"{found.message}; text around a reference makes it text")
     except Exception:
         # A validator of the action's own may trip over a marker; without one the action is at fault.
         if not _is_open(inputs):
@@ -101,21 +107,25 @@ def _leads(value: object, part: str | int) -> bool:
     return isinstance(value, Mapping) and part in value
 
 
-def _stands(error: ErrorDetails, inputs: object) -> bool:
-    """Tell whether an error holds whatever the references turn out to be."""
+def _value_at(error: ErrorDetails, inputs: object) -> tuple[object, bool]:
+    """Follow an error's path into the inputs.
+
+    Returns:
+        The value that the error is about, and whether the path took one of several forms of a value that holds
+        a reference: with what the reference stands for, it may well be another form.
+    """
     value: object = inputs
     path = error["loc"]
     for position, part in enumerate(path):
         if _leads(value, part):
             value = value[part]  # type: ignore[index]
         elif position == len(path) - 1 and error["type"] in _STRUCTURE:
-            return True
+            break
         elif _is_open(value):
-            # The rest of the path is one of several forms, and a reference may make it another one.
-            return False
-    if error["type"] in _STRUCTURE:
-        return True
-    if isinstance(value, str) and has_braces(value):
-        # Text around a reference is text for certain, so a wrong type stays wrong; what the text says is open.
-        return len(split(value)) > 1 and error["type"].endswith("_type")
-    return not _is_open(value)
+            return value, True
+    return value, False
+
+
+def _is_text_for_certain(value: str) -> bool:
+    parts = split(value)
+    return len(parts) > 1 and not any(isinstance(part, ReferenceInvalid) for part in parts)

@@ -7,6 +7,7 @@ patterns run in an engine that takes linear time, whatever the pattern (https://
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import datetime, time
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,10 @@ from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_sc
 
 from coinrequest.jobtypes.errors import FieldError
 from coinrequest.jobtypes.messages import dotted
+from coinrequest.jobtypes.params import SchemaRoot
 from coinrequest.jobtypes.suggestions import hint, quoted
+
+_root: ContextVar[SchemaRoot] = ContextVar("root")
 
 _KINDS = {
     "string": "text",
@@ -89,7 +93,7 @@ FORMATS = frozenset({*_OWN_FORMATS, *_LIBRARY_FORMATS, "multiline", "password"})
 
 
 @functools.cache
-def _validator_class() -> Any:
+def _validator_type() -> Any:
     from jsonschema import Draft202012Validator, FormatChecker, validators
     from jsonschema.exceptions import ValidationError as Invalid
 
@@ -98,6 +102,9 @@ def _validator_class() -> Any:
     checker.checkers = {name: Draft202012Validator.FORMAT_CHECKER.checkers[name] for name in _LIBRARY_FORMATS}
     for name, check in _OWN_FORMATS.items():
         checker.checkers[name] = (_only_for_text(check), (ValueError,))
+
+    def check_reference(validator: Any, reference: str, instance: object, schema: object) -> Iterator[Any]:
+        yield from validator.descend(instance, _root.get().follow(reference))
 
     def check_pattern(validator: Any, expression: str, instance: object, schema: object) -> Iterator[Any]:
         if isinstance(instance, str) and not matches(expression, instance):
@@ -121,12 +128,20 @@ def _validator_class() -> Any:
     extended = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
         {
+            "$ref": check_reference,
             "pattern": check_pattern,
             "patternProperties": check_pattern_properties,
             "additionalProperties": check_additional,
         },
     )
     return functools.partial(extended, format_checker=checker)
+
+
+def _validator(schema: Mapping[str, Any]) -> Any:
+    from referencing import Registry
+
+    # The registry is empty and retrieves nothing; the library's own would fetch what a schema names.
+    return _validator_type()(schema, registry=Registry())
 
 
 def _only_for_text(check: Callable[[str], bool]) -> Callable[[object], bool]:
@@ -143,13 +158,6 @@ def additional(instance: object, schema: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def validator_for(schema: Mapping[str, Any]) -> Any:
-    """Return a validator that looks nothing up outside the schema."""
-    from referencing import Registry
-
-    return _validator_class()(schema, registry=Registry())
-
-
 def instance_errors(
     schema: Mapping[str, Any], instance: object, name: str, root: Mapping[str, Any] | None = None
 ) -> list[FieldError]:
@@ -163,12 +171,16 @@ def instance_errors(
 
     Returns:
         An error for everything that does not fit.
+
+    Raises:
+        SchemaTooComplex: the schema's references lead on and on.
+        RecursionError: the same.
     """
-    validator = validator_for(root if root is not None else schema).evolve(schema=schema)
+    token = _root.set(SchemaRoot(schema if root is None else root))
     try:
-        return list(dict.fromkeys(_found(error, name) for error in _each(validator, instance)))
-    except RecursionError:
-        return [FieldError(name, "cannot be checked: the schema refers to itself without end")]
+        return list(dict.fromkeys(_found(error, name) for error in _each(_validator(schema), instance)))
+    finally:
+        _root.reset(token)
 
 
 def _each(validator: Any, instance: object) -> Iterator[Any]:
@@ -193,7 +205,10 @@ def _message(keyword: str, path: list[str | int], error: Any) -> str:
         case "required":
             return "is required"
         case "additionalProperties" if wanted is False:
-            return f"there is no param {quoted(str(path[-1]))}{hint(str(path[-1]), error.schema.get('properties', {}))}"
+            what = "param" if len(path) == 1 else "field"
+            return (
+                f"there is no {what} {quoted(str(path[-1]))}{hint(str(path[-1]), error.schema.get('properties', {}))}"
+            )
         case "type":
             kinds = [_KINDS.get(kind, kind) for kind in ([wanted] if isinstance(wanted, str) else wanted)]
             return f"must be {' or '.join(kinds)}"

@@ -4,7 +4,7 @@ import types
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, Tag
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from coinrequest.jobtypes.errors import FieldError
@@ -50,6 +50,18 @@ def dotted(path: Iterable[str | int]) -> str:
 def is_tag(part: str | int) -> bool:
     """Tell whether a part of pydantic's path is the tag of one of the grammar's forms, and not a field."""
     return isinstance(part, str) and part.startswith("<") and part.endswith(">")
+
+
+def details_of(error: ValidationError) -> list[ErrorDetails]:
+    """Return pydantic's errors without those that only follow from others.
+
+    pydantic counts the valid entries of a list, so one bad entry would also make the list too short.
+    """
+    return [
+        detail
+        for detail in error.errors(include_url=False)
+        if detail["type"] != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]
+    ]
 
 
 def field_error(error: ErrorDetails, model: type[BaseModel], prefix: Path = ()) -> FieldError:

@@ -10,7 +10,7 @@ from coinrequest.jobtypes.grammar import Definition
 from coinrequest.jobtypes.plain import plain_errors
 
 MAX_PARAMS_BYTES = 64 * 1024
-_MAX_REF_CHAIN = 32
+MAX_REFERENCES = 10_000
 
 
 def check_params(definition: Definition, params: Mapping[str, object]) -> dict[str, Any]:
@@ -39,19 +39,52 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
     # Imported here because an agent never checks params, and jsonschema takes a tenth of a second to import.
     from coinrequest.jobtypes.json_schema import instance_errors
 
-    filled: dict[str, Any] = with_defaults(definition.params, params, definition.params)
-    if errors := instance_errors(definition.params, filled, "params"):
+    try:
+        filled: dict[str, Any] = with_defaults(definition.params, params, SchemaRoot(definition.params))
+        errors = instance_errors(definition.params, filled, "params")
+    except (SchemaTooComplex, RecursionError):
+        raise ParamsInvalid([FieldError("params", "are too complex to be checked")]) from None
+    if errors:
         raise ParamsInvalid(errors)
     return filled
 
 
-def with_defaults(schema: object, value: Any, root: Mapping[str, Any]) -> Any:
+class SchemaTooComplex(RuntimeError):
+    """A schema refers to itself so often that checking a value would take too long."""
+
+
+class SchemaRoot:
+    """A whole schema, into which `$ref` point, and how many of them may still be followed.
+
+    Each `$ref` can lead to several others, so a small schema can ask for more steps than anybody has time for.
+    """
+
+    def __init__(self, schema: Mapping[str, Any], limit: int = MAX_REFERENCES) -> None:
+        self._schema = schema
+        self._left = limit
+
+    def follow(self, reference: str) -> object:
+        """Return the part of the schema that a local `$ref` leads to, or None.
+
+        Raises:
+            SchemaTooComplex: too many have been followed.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise SchemaTooComplex(f"more than {MAX_REFERENCES:,} references had to be followed")
+        return lookup(self._schema, reference)
+
+
+def with_defaults(schema: object, value: Any, root: SchemaRoot) -> Any:
     """Return a deep copy of a value with the defaults of absent properties.
 
     Args:
         schema: the schema of the value, whose `properties` are followed, also through `$ref`.
         value: plain JSON.
         root: the whole schema, into which `$ref` point.
+
+    Raises:
+        SchemaTooComplex: its references lead on and on.
     """
     schema = _dereferenced(schema, root)
     if not isinstance(value, Mapping):
@@ -66,13 +99,11 @@ def with_defaults(schema: object, value: Any, root: Mapping[str, Any]) -> Any:
     return filled
 
 
-def _dereferenced(schema: object, root: Mapping[str, Any]) -> object:
+def _dereferenced(schema: object, root: SchemaRoot) -> object:
     """Follow `$ref`; what stands beside it counts first."""
-    for _ in range(_MAX_REF_CHAIN):
-        if not (isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str)):
-            break
+    while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
         beside = {key: value for key, value in schema.items() if key != "$ref"}
-        target = lookup(root, schema["$ref"])
+        target = root.follow(schema["$ref"])
         schema = {**target, **beside} if isinstance(target, Mapping) else beside
     return schema
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coinrequest.jobtypes.errors import FieldError
 from coinrequest.jobtypes.messages import dotted
-from coinrequest.jobtypes.params import lookup, with_defaults
+from coinrequest.jobtypes.params import SchemaRoot, SchemaTooComplex, lookup, with_defaults
 from coinrequest.jobtypes.suggestions import hint, nearest, quoted
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def check_params_schema(schema: object, scheduled: bool) -> list[FieldError]:
         return []
     try:
         return list(_check(json.dumps(schema, sort_keys=False), scheduled))
-    except RecursionError:
-        return [FieldError("params", "the schema refers to itself without end")]
+    except (RecursionError, SchemaTooComplex):
+        return [FieldError("params", "the schema refers to itself without end, or nearly so")]
 
 
 @functools.lru_cache(maxsize=256)
@@ -157,7 +157,7 @@ def _default_errors(path: Path, part: Any, schema: Mapping[str, Any]) -> list[Fi
 
     if not isinstance(part, Mapping) or "default" not in part:
         return []
-    filled = with_defaults(part, part["default"], schema)
+    filled = with_defaults(part, part["default"], SchemaRoot(schema))
     return [
         FieldError(error.field, f"the default does not fit its own schema: {error.message}")
         for error in instance_errors(part, filled, dotted((*path, "default")), root=schema)
@@ -168,7 +168,7 @@ def _unattended_errors(schema: Mapping[str, Any]) -> Iterator[FieldError]:
     """A job that its schedule starts has the defaults and nothing else."""
     from coinrequest.jobtypes.json_schema import instance_errors
 
-    for error in instance_errors(schema, with_defaults(schema, {}, schema), ""):
+    for error in instance_errors(schema, with_defaults(schema, {}, SchemaRoot(schema)), ""):
         if error.message == "is required":
             where = ".properties.".join(("params", *error.field.split(".")))
             yield FieldError(where, "needs a default, because a scheduled job is given no params")

@@ -75,6 +75,11 @@ def check_cron(cron: str) -> None:
         raise CronInvalid(f"cannot read {quoted(cron)}") from None
 
 
+@functools.cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 @functools.lru_cache(maxsize=1024)
 def find_time_zone(name: str) -> ZoneInfo:
     """Return the time zone with an IANA name such as `Europe/Dublin`.
@@ -84,11 +89,11 @@ def find_time_zone(name: str) -> ZoneInfo:
     """
     try:
         # The set is asked too, because a file system that ignores case would find names that others do not.
-        if name == "UTC" or name in available_timezones():
+        if name == "UTC" or name in _time_zones():
             return ZoneInfo(name)
     except (OSError, ValueError):
         pass
-    match = hint(name, available_timezones()) if len(name) > 2 else ""
+    match = hint(name, _time_zones())
     example = match if match.startswith("; did") else "; write a name such as Europe/Dublin or UTC"
     raise TimeZoneUnknown(f"there is no time zone {quoted(name)}{example}")
 

@@ -1,0 +1,129 @@
+"""Schedules say when they run next, also when clocks change."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coinrequest.jobtypes.grammar import AfterSchedule, CronSchedule, IntervalSchedule
+from coinrequest.jobtypes.schedule import (
+    CronInvalid,
+    TimeZoneUnknown,
+    check_cron,
+    cron_expression,
+    find_time_zone,
+    next_run_times,
+)
+
+
+def times(cron, after, zone="Europe/Dublin", count=3):
+    found = next_run_times(CronSchedule(cron=cron, timezone=zone), count, datetime.fromisoformat(after))
+    return [time.isoformat(timespec="minutes") for time in found]
+
+
+def test_cron_in_its_time_zone():
+    assert times("30 9 * * mon", "2026-07-01T00:00Z", count=2) == ["2026-07-06T09:30+01:00", "2026-07-13T09:30+01:00"]
+    assert times("@daily", "2026-01-01T00:00Z", "UTC", 1) == ["2026-01-02T00:00+00:00"]
+
+
+def test_a_time_that_the_clock_skips_is_moved_on():
+    # On 29 March 2026 Dublin goes from 00:59 to 02:00.
+    assert times("30 1 * * *", "2026-03-28T12:00Z") == [
+        "2026-03-29T02:30+01:00",
+        "2026-03-30T01:30+01:00",
+        "2026-03-31T01:30+01:00",
+    ]
+
+
+def test_a_time_that_comes_twice_runs_once():
+    # On 25 October 2026 Dublin has 01:00 to 01:59 twice.
+    assert times("30 1 * * *", "2026-10-24T12:00Z", count=2) == ["2026-10-25T01:30+00:00", "2026-10-26T01:30+00:00"]
+
+
+def test_what_runs_in_every_hour_runs_in_the_repeated_one_too():
+    assert times("30 * * * *", "2026-10-24T23:45Z", count=4) == [
+        "2026-10-25T01:30+01:00",
+        "2026-10-25T01:30+00:00",
+        "2026-10-25T02:30+00:00",
+        "2026-10-25T03:30+00:00",
+    ]
+
+
+def test_intervals_keep_to_the_clock():
+    def following(every, after):
+        schedule = IntervalSchedule.model_validate({"every": every})
+        return next_run_times(schedule, 2, datetime.fromisoformat(after))
+
+    assert following("15m", "2026-01-01T10:07Z") == [
+        datetime(2026, 1, 1, 10, 15, tzinfo=UTC),
+        datetime(2026, 1, 1, 10, 30, tzinfo=UTC),
+    ]
+    assert following("7d", "2026-01-01T00:00Z")[0] == datetime(2026, 1, 5, tzinfo=UTC)
+    assert following("1h", "2026-01-01T10:00Z")[0] == datetime(2026, 1, 1, 11, tzinfo=UTC)
+
+
+def test_types_without_times_have_none():
+    assert next_run_times(None) == []
+    assert next_run_times(AfterSchedule(after=("other",))) == []
+
+
+def test_from_now_by_default():
+    schedule = IntervalSchedule(every=timedelta(hours=1))
+    (following,) = next_run_times(schedule, 1)
+    assert timedelta(0) < following - datetime.now(UTC) <= timedelta(hours=1)
+
+
+def test_a_time_without_a_zone_is_refused():
+    with pytest.raises(ValueError, match="needs a time zone"):
+        next_run_times(None, after=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_presets_are_written_out():
+    assert cron_expression("@Quarterly") == "0 0 1 */3 *"
+    assert cron_expression(" 0  1 * * * ") == "0 1 * * *"
+
+
+@pytest.mark.parametrize("cron", ["* * * * *", "*/15 9-17 * * mon-fri", "0 0 L * *", "0 0 * jan,JUL 7", "0 0 29 2 *"])
+def test_cron_that_is_right(cron):
+    check_cron(cron)
+
+
+@pytest.mark.parametrize(
+    "cron",
+    [
+        *["", " ", "a b c d e", "H * * * *", "R * * * *", "*/0 * * * *", "1,,2 * * * *", "@reboot", "; rm * * *"],
+        *["60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *", "* * * * 8", "0-4294967295 * * * *"],
+        *["* * * * mun", "mon * * * *", "-1 * * * *", "0 0 30 2 *", "0 0 31 4,6,9,11 *"],
+    ],
+)
+def test_cron_that_is_wrong(cron):
+    with pytest.raises(CronInvalid):
+        check_cron(cron)
+
+
+@given(st.text(alphabet="0123456789*/,-LlHRmonjan#?@ ") | st.text())
+def test_no_text_breaks_the_check(text):
+    try:
+        check_cron(text)
+    except CronInvalid:
+        return
+    assert len(next_run_times(CronSchedule.model_construct(cron=text, timezone="UTC"), 2)) == 2
+
+
+@pytest.mark.parametrize("name", ["", "europe/nowhere", "../../etc/passwd", "/etc/passwd", "Europe", "a\0b", "x" * 500])
+def test_time_zones_that_do_not_exist(name):
+    with pytest.raises(TimeZoneUnknown):
+        find_time_zone(name)
+
+
+@given(
+    st.sampled_from(["*/7 * * * *", "30 1 * * *", "0 */6 * * *", "15 2 1 * *"]),
+    st.sampled_from(["UTC", "Europe/Dublin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]),
+    st.datetimes(datetime(2020, 1, 1), datetime(2035, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+)
+def test_times_are_later_and_in_order(cron, zone, after):
+    found = next_run_times(CronSchedule(cron=cron, timezone=zone), 5, after)
+    stamps = [time.timestamp() for time in found]
+    assert stamps == sorted(set(stamps))
+    assert stamps[0] > after.timestamp()
