@@ -1,17 +1,16 @@
 """The Airflow processes of the stack: their commands, and how each shows that it works."""
 
+import http.client
 import json
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from coinrequest.stack.environment import base_url
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.options import Options
-from coinrequest.stack.ports import Ports
+from coinrequest.stack.ports import HOST, Ports
+from coinrequest.stack.prepare import SEEDED
 from coinrequest.stack.programs import Child, Program
 
 # The names under which the web server reports the heartbeats of the other processes.
@@ -20,6 +19,15 @@ _HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "trig
 # Seconds. What an agent cannot finish in 10 is retried by Airflow, as after a crash. The triggerer waits 10 for its own
 # child, although every deferred task stands in the database; the web server waits for open connections.
 _STOP_TIMEOUTS = {"triggerer": 2.0, "api-server": 5.0}
+
+# What each logs when it begins its work.
+_LOADED = {
+    "prepare": SEEDED,
+    "api-server": "Application startup complete",
+    "scheduler": "Starting the scheduler",
+    "dag-processor": "Starting the Dag Processor Job",
+    "triggerer": "Starting the triggerer",
+}
 
 
 def agent_names(options: Options) -> tuple[str, ...]:
@@ -66,6 +74,11 @@ def airflow_program(
     )
 
 
+def has_loaded(child: Child) -> bool:
+    """Say whether a process has imported what it needs, which is the expensive part of its start."""
+    return child.logged(_LOADED.get(child.program.name, " ready."))
+
+
 def _readiness(name: str, ports: Ports) -> Callable[[Child], bool]:
     if name == "api-server":
         return lambda child: bool(_health(ports))
@@ -81,11 +94,12 @@ def _beats(report: object, name: str, since: float) -> bool:
 
 
 def _health(ports: Ports) -> dict[str, object]:
+    connection = http.client.HTTPConnection(HOST, ports.web, timeout=5)
     try:
-        # No proxy: the stack is on this machine.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{base_url(ports)}/api/v2/monitor/health", timeout=5) as answer:
-            report = json.load(answer)
-    except (OSError, urllib.error.URLError, ValueError):
+        connection.request("GET", "/api/v2/monitor/health")
+        report = json.load(connection.getresponse())
+    except (OSError, http.client.HTTPException, ValueError):
         return {}
+    finally:
+        connection.close()
     return report if isinstance(report, dict) else {}

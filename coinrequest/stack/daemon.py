@@ -1,18 +1,21 @@
 """The background process: `python -m coinrequest.stack.daemon ROOT`.
 
 Only what has to be is sequential: PostgreSQL, then the migration, then the Airflow processes that use the database.
-Redis and the agents start beside them. A database that was prepared by the same software is not prepared again.
+Redis and the agents start beside them. Loading Airflow's modules is most of the work, so only as many processes load
+at a time as there are cores. A database that was prepared by the same software is not prepared again.
 """
 
 import argparse
+import os
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
-from coinrequest.stack.components import agent_names, airflow_program, process_names
+from coinrequest.stack.components import agent_names, airflow_program, has_loaded, process_names
 from coinrequest.stack.environment import base_url, process_environment
 from coinrequest.stack.errors import StackError, StartFailed
 from coinrequest.stack.fingerprint import fingerprint, is_prepared, note_prepared
@@ -25,8 +28,6 @@ from coinrequest.stack.secrets import ensure_secrets
 from coinrequest.stack.servers import create_database, ensure_roles, postgres_program, redis_program
 from coinrequest.stack.supervisor import Stopped, Supervisor, stop_on_signals
 
-_DATABASE_USERS = ("api-server", "scheduler", "dag-processor", "triggerer")
-
 
 class Start:
     """The start of one stack, step by step."""
@@ -38,6 +39,8 @@ class Start:
         self._secrets = ensure_secrets(layout)
         self._run = uuid4().hex
         self._mark = fingerprint(self._secrets, sorted(options.overrides.items()))
+        # The web server loads longest and has one core for itself; the others queue for the rest.
+        self._loading = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="load")
         agents = agent_names(options)
         self.supervisor = Supervisor(
             layout,
@@ -63,11 +66,11 @@ class Start:
             self.supervisor.fail(traceback.format_exc())
 
     def _start_broker_and_agents(self) -> None:
-        step = self.supervisor.step
         program = redis_program(self._layout, self._ports, self._secrets, self._run)
-        step("Redis is ready", lambda: self._bring_up(program))
-        agents = [self._program(name) for name in agent_names(self._options)]
-        step(f"{len(agents)} agent(s) are ready", lambda: self._bring_up(*agents))
+        self.supervisor.step("Redis is ready", lambda: self._bring_up(program))
+        with Together() as together:
+            for name in agent_names(self._options):
+                together.do(self._queued(name, f"{name} is ready"))
 
     def _start_database_and_its_users(self) -> None:
         step = self.supervisor.step
@@ -79,8 +82,10 @@ class Start:
         prepare = Child(self._prepare_program())
         try:
             step("the database is migrated", lambda: self._wait_for(prepare, MIGRATED))
+            seeded = self._loading.submit(self._wait_loaded, prepare)
             with Together() as together:
                 together.do(self._start_airflow)
+                together.do(seeded.result)
                 together.do(lambda: step("job types and users are there", lambda: self._wait_for(prepare)))
         finally:
             prepare.stop()
@@ -92,23 +97,31 @@ class Start:
         ensure_roles(self._layout, self._ports, self._secrets)
 
     def _start_airflow(self) -> None:
-        names = {
-            "api-server": "the web server answers",
-            "scheduler": "the scheduler works",
-            "dag-processor": "the DAG processor works",
-            "triggerer": "the triggerer works",
-        }
         with Together() as together:
-            for name, text in names.items():
-                together.do(self._step_for(name, text))
+            web_server = self._program("api-server")
+            together.do(lambda: self.supervisor.step("the web server answers", lambda: self._bring_up(web_server)))
+            together.do(self._queued("scheduler", "the scheduler works"))
+            together.do(self._queued("triggerer", "the triggerer works"))
+            together.do(self._queued("dag-processor", "the DAG processor works"))
 
-    def _step_for(self, name: str, text: str) -> Callable[[], None]:
-        return lambda: self.supervisor.step(text, lambda: self._bring_up(self._program(name)))
+    def _bring_up(self, program: Program) -> None:
+        self.supervisor.wait_ready(self.supervisor.start(program))
 
-    def _bring_up(self, *programs: Program) -> None:
-        children = [self.supervisor.start(program) for program in programs]
-        for child in children:
-            self.supervisor.wait_ready(child)
+    def _queued(self, name: str, text: str) -> Callable[[], None]:
+        """Queue a process for its turn to load, now; return what waits until it works."""
+
+        def load() -> Child:
+            child = self.supervisor.start(self._program(name))
+            self._wait_loaded(child)
+            return child
+
+        loaded = self._loading.submit(load)
+        return lambda: self.supervisor.step(text, lambda: self.supervisor.wait_ready(loaded.result()))
+
+    def _wait_loaded(self, child: Child) -> None:
+        while child.poll() is None and not has_loaded(child):
+            if self.supervisor.stopping.wait(0.1):
+                raise Stopped
 
     def _program(self, name: str) -> Program:
         return airflow_program(
