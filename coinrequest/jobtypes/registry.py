@@ -115,13 +115,14 @@ def live(connection: Session | Connection, *, after: str = "", limit: int = 50) 
     """Return up to `limit` types that are not deleted, by name, behind the name `after`."""
     found: list[Revision] = []
     while len(found) < limit:
-        query = (
-            select(table)
-            .distinct(table.c.name)
+        newest = (
+            select(func.max(table.c.number))
             .where(table.c.name > after)
-            .order_by(table.c.name, table.c.number.desc())
+            .group_by(table.c.name)
+            .order_by(table.c.name)
             .limit(limit)
         )
+        query = select(table).where(table.c.number.in_(newest)).order_by(table.c.name)
         page = [_revision(row) for row in connection.execute(query)]
         found += [revision for revision in page if not revision.deleted]
         if len(page) < limit:
