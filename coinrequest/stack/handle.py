@@ -110,7 +110,7 @@ class Stack:
             _, notes = choose_ports(self.layout, options.web_port)
             for note in notes:
                 report(note)
-            self._write_env()
+            self.write_env()
             options.save(self.layout)
             self._follow(self._launch(), report)
             return True
@@ -268,7 +268,8 @@ class Stack:
         if not wait_until_gone(status.supervisor, _STOP_TIMEOUT):
             raise StackError(f"The supervisor (process {status.supervisor.pid}) does not end; see {self.layout.logs}.")
 
-    def _write_env(self) -> None:
+    def write_env(self) -> None:
+        """Write what a shell needs to talk to the stack (`. .stack/env`), mode 0600."""
         admin = self.credentials("admin")
         variables = {
             "COINREQUEST_URL": self.url,
