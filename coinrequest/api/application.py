@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coinrequest.api import openapi, problems
-from coinrequest.api.routes import actions, health, job_types, jobs
+from coinrequest.api.routes import actions, health, job_types, jobs, revisions
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def create_app() -> FastAPI:
     app.add_middleware(Faults)
     problems.install(app)
     openapi.install(app, problems.Problem)
-    for module in (actions, job_types, jobs, health):
+    for module in (actions, job_types, revisions, jobs, health):
         app.include_router(module.router)
     return app
 

@@ -1,35 +1,45 @@
-"""Request bodies: documents of at most 64 KiB, JSON or YAML."""
+"""Request bodies: documents of bounded size, JSON or YAML."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from coinrequest.jobtypes.document import load_document
+from coinrequest.jobtypes.document import MAX_DOCUMENT_BYTES, load_document
 from coinrequest.jobtypes.errors import DocumentTooLarge
+from coinrequest.jobtypes.params import MAX_PARAMS_BYTES
 
-LIMIT = 64 * 1024
-
-
-async def _bounded_body(request: Request) -> tuple[bytes, str]:
-    """Return the body and its content type, reading no more of it than is allowed.
-
-    Raises:
-        DocumentTooLarge: more than 64 KiB.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > LIMIT:
-        raise DocumentTooLarge("the request body", int(declared), LIMIT)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LIMIT:
-            raise DocumentTooLarge("the request body", len(body), LIMIT)
-    return bytes(body), request.headers.get("content-type", "application/json")
+# What stands around the params of a submission, white space included.
+_ENVELOPE = 8 * 1024
 
 
-def _document(body: Annotated[tuple[bytes, str], Depends(_bounded_body)]) -> dict[str, Any]:
+def _body(limit: int) -> Callable[[Request], Awaitable[bytes]]:
+    async def read(request: Request) -> bytes:
+        """Return the body, reading no more of it than is allowed.
+
+        Raises:
+            DocumentTooLarge: more than the limit.
+        """
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared[:20]) > limit:
+            raise DocumentTooLarge("the request body", int(declared[:20]), limit)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise DocumentTooLarge("the request body", len(body), limit)
+        return bytes(body)
+
+    return read
+
+
+def _document(limit: int) -> Callable[[Request, bytes], dict[str, Any]]:
     # A plain function, so that a long YAML text is read in FastAPI's thread pool.
-    return dict(load_document(*body))
+    def read(request: Request, body: Annotated[bytes, Depends(_body(limit))]) -> dict[str, Any]:
+        return load_document(body, request.headers.get("content-type"), limit)
+
+    return read
 
 
-Document = Annotated[dict[str, Any], Depends(_document)]
+Document = Annotated[dict[str, Any], Depends(_document(MAX_DOCUMENT_BYTES))]
+SubmissionDocument = Annotated[dict[str, Any], Depends(_document(MAX_PARAMS_BYTES + _ENVELOPE))]

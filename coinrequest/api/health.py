@@ -59,7 +59,10 @@ def _broker() -> Mapping[str, Component]:
     from airflow.configuration import conf
 
     url = conf.get("celery", "broker_url", fallback="")
-    if not url.startswith(("redis://", "rediss://", "redis+socket://")):
+    # Airflow's default names a host that hardly anybody has: nothing is configured for this process.
+    if url == conf.get_default_value("celery", "broker_url") or not url.startswith(
+        ("redis://", "rediss://", "redis+socket://")
+    ):
         return {}
     import redis
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coinrequest import settings
 from coinrequest.jobs.job import Job
-from coinrequest.jobtypes.registry import Revision
+from coinrequest.jobtypes.registry import Change, Revision
 
 State = Literal["queued", "running", "success", "failed", "removed"]
 Health = Literal["healthy", "degraded"]
@@ -145,6 +145,45 @@ class JobList(Answer):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last")
 
 
+class RevisionLinks(Answer):
+    """Where to go from a revision."""
+
+    self: str
+    job_type: str
+
+
+class RevisionSummary(Answer):
+    """One change of a job type."""
+
+    number: int = Field(description="From one growing sequence for all types", examples=[42])
+    change: Change = Field(description="`announce`: another type began to wait for this one; nothing else changed")
+    author: str
+    created_at: datetime
+    links: RevisionLinks
+
+
+class RevisionDetail(RevisionSummary):
+    """One change of a job type, with the definition that it made current."""
+
+    name: str
+    definition: dict[str, Any] | None = Field(description="The document, unchanged; null: the type was deleted")
+
+
+class RevisionList(Answer):
+    """One page of revisions, newest first."""
+
+    revisions: list[RevisionSummary]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last")
+
+
+class RevisionDiff(Answer):
+    """What changed between two revisions."""
+
+    from_revision: int
+    to_revision: int
+    diff: str = Field(description="A unified diff of the YAML text; empty where nothing changed")
+
+
 class Component(Answer):
     """One part of the installation."""
 
@@ -191,6 +230,31 @@ def job_type_summary(root: str, revision: Revision, *, paused: bool) -> JobTypeS
         tags=list(content.get("tags", ())),
         links=job_type_links(root, revision.name),
     )
+
+
+def revision_summary(root: str, revision: Revision) -> RevisionSummary:
+    """Return a revision's line in a list."""
+    return RevisionSummary(**_revision_fields(root, revision))
+
+
+def revision_detail(root: str, revision: Revision) -> RevisionDetail:
+    """Return the answer about a revision."""
+    return RevisionDetail(
+        **_revision_fields(root, revision),
+        name=revision.name,
+        definition=None if revision.deleted else revision.content(),
+    )
+
+
+def _revision_fields(root: str, revision: Revision) -> dict[str, Any]:
+    address = f"{root}/v1/job-types/{revision.name}"
+    return {
+        "number": revision.number,
+        "change": revision.change,
+        "author": revision.author,
+        "created_at": revision.created_at,
+        "links": RevisionLinks(self=f"{address}/revisions/{revision.number}", job_type=address),
+    }
 
 
 def job_summary(root: str, job: Job) -> JobSummary:

@@ -37,18 +37,13 @@ DEFINITION_BODY: dict[str, Any] = {
 }
 
 
-def submission_body(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the description of a submission's body."""
+def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    """Return the description of a small body that is read as `model`."""
+    content = {"schema": model.model_json_schema(), "example": example}
     return {
         "requestBody": {
             "required": True,
-            "description": "At most 64 KiB",
-            "content": {
-                "application/json": {
-                    "schema": model.model_json_schema(),
-                    "example": {"params": {"url": "https://example.org"}},
-                }
-            },
+            "content": {"application/json": content, "application/yaml": content},
         }
     }
 

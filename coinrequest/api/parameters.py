@@ -32,11 +32,9 @@ def _name(name: NamePath) -> str:
 
 JobTypeName = Annotated[str, Depends(_name)]
 
-IfMatch = "if-match"
-
 
 def expected_revision(if_match: str | None) -> int | None:
-    """Return the revision that an `If-Match` header names; None: any.
+    """Return the revision that an `If-Match` header names; None: there is no header, or it is `*`.
 
     Raises:
         DefinitionInvalid: it is not an entity tag of ours.

@@ -2,13 +2,15 @@
 
 import os
 import tempfile
+import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import api_environment as environment
 import pytest
+from api_environment import Clients
 
 with warnings.catch_warnings():
     # Starlette prefers httpx2; Airflow's own dependencies bring httpx.
@@ -62,9 +64,6 @@ def tokens(airflow_app: Any) -> dict[str, str]:
         }
 
 
-Clients = Callable[[str | None], TestClient]
-
-
 @pytest.fixture(scope="session")
 def client_of(airflow_app: Any, tokens: dict[str, str]) -> Clients:
     """A function that gives the client of a role; None: of somebody without a token."""
@@ -79,3 +78,28 @@ def client_of(airflow_app: Any, tokens: dict[str, str]) -> Clients:
 @pytest.fixture(scope="session")
 def op(client_of: Clients) -> TestClient:
     return client_of("Op")
+
+
+@pytest.fixture(scope="session")
+def viewer(client_of: Clients) -> TestClient:
+    return client_of("Viewer")
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test uses."""
+    return f"t-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def definition(name: str) -> dict[str, Any]:
+    """A small valid definition."""
+    return environment.definition(name)
+
+
+@pytest.fixture
+def tables_unchanged(airflow_app: Any) -> Iterator[None]:
+    """Fails when the test leaves a row more, a row less or another row in any table."""
+    before = environment.contents()
+    yield
+    assert environment.contents() == before

@@ -13,7 +13,9 @@ router = APIRouter(prefix="/v1/actions", tags=["Actions"])
 
 
 @router.get("", summary="List the actions", responses=problems.documented())
-def list_actions(user: Reader) -> ActionList:
+def list_actions(
+    user: Reader,
+) -> ActionList:
     """Every action that a task of a definition may call. An action is code; adding one is a deployment."""
     return ActionList(
         actions=[ActionSummary(name=action.name, summary=action.summary) for action in catalogue.actions()]

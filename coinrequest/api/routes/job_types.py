@@ -53,8 +53,8 @@ def tag(response: Response, revision: Revision) -> None:
     },
 )
 def register(
-    document: Document,
     user: Registrar,
+    document: Document,
     session: RequestSession,
     root: Root,
     response: Response,
@@ -101,7 +101,7 @@ def list_job_types(
     responses={200: {"headers": ETAG, "content": YAML}, **problems.documented(404, 422)},
 )
 def read_job_type(
-    name: JobTypeName, user: Reader, session: RequestSession, root: Root, request: Request, response: Response
+    user: Reader, name: JobTypeName, session: RequestSession, root: Root, request: Request, response: Response
 ) -> Any:
     """The current definition. With `Accept: application/yaml` the definition alone, ready for `PUT`."""
     revision = lifecycle.current_revision(session, name)
@@ -123,9 +123,9 @@ def read_job_type(
     },
 )
 def replace_job_type(
+    user: Registrar,
     name: JobTypeName,
     document: Document,
-    user: Registrar,
     session: RequestSession,
     root: Root,
     response: Response,
@@ -134,6 +134,9 @@ def replace_job_type(
     ] = None,
 ) -> Any:
     """A running job keeps the revision that it started with. An equal document makes no new revision."""
+    if if_match == "*" and name not in registry.existing(session, [name]):
+        # RFC 9110, section 13.1.1: any revision will do, but there must be one.
+        raise lifecycle.RevisionChanged(f"{name!r} does not exist; leave out If-Match to create it")
     revision, created = lifecycle.replace_or_create(
         session, name, document, author=user.get_name(), expected=expected_revision(if_match)
     )
@@ -151,20 +154,20 @@ def replace_job_type(
     summary="Delete a job type",
     responses={204: {"description": "Deleted; its history stays"}, **problems.documented(404, 409, 422)},
 )
-def delete_job_type(name: JobTypeName, user: Registrar, session: RequestSession) -> None:
+def delete_job_type(user: Registrar, name: JobTypeName, session: RequestSession) -> None:
     """Takes effect at once. 409 while jobs are queued or running: wait for them, or cancel them."""
     lifecycle.delete(session, name, author=user.get_name())
 
 
 @router.post("/{name}/pause", summary="Pause a job type", responses=problems.documented(404, 422))
-def pause_job_type(name: JobTypeName, user: Registrar, session: RequestSession, root: Root) -> JobTypeDetail:
+def pause_job_type(user: Registrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
     """A paused type starts no jobs, by schedule or on request; what runs goes on."""
     revision = lifecycle.set_paused(session, name, paused=True, author=user.get_name())
     return answered(session, root, revision)
 
 
 @router.post("/{name}/resume", summary="Resume a job type", responses=problems.documented(404, 422))
-def resume_job_type(name: JobTypeName, user: Registrar, session: RequestSession, root: Root) -> JobTypeDetail:
+def resume_job_type(user: Registrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
     """Let a paused type start jobs again."""
     revision = lifecycle.set_paused(session, name, paused=False, author=user.get_name())
     return answered(session, root, revision)

@@ -12,9 +12,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from coinrequest.api import cursors, problems
 from coinrequest.api.authentication import Reader, RequestSession, Submitter, new_session
-from coinrequest.api.bodies import Document
+from coinrequest.api.bodies import SubmissionDocument
 from coinrequest.api.models import JobDetail, JobList, State, job_detail, job_summary
-from coinrequest.api.openapi import LOCATION, submission_body
+from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
 from coinrequest.jobs import airflow_runs, query
 from coinrequest.jobs.job import Job
@@ -44,16 +44,16 @@ class Submission(BaseModel):
     "/v1/job-types/{name}/jobs",
     status_code=202,
     summary="Submit a job",
-    openapi_extra=submission_body(Submission),
+    openapi_extra=json_body(Submission, {"params": {"url": "https://example.org"}}),
     responses={
         202: {"description": "Accepted", "headers": LOCATION},
         **problems.documented(404, 409, 413, 415, 422),
     },
 )
 def submit_job(
-    name: JobTypeName,
-    document: Document,
     user: Submitter,
+    name: JobTypeName,
+    document: SubmissionDocument,
     session: RequestSession,
     root: Root,
     response: Response,
@@ -119,8 +119,8 @@ def _position(cursor: str) -> tuple[datetime, UUID]:
 
 @router.get("/v1/jobs/{id}", summary="Read a job, or wait for it", responses=problems.documented(404, 422))
 async def read_job(
-    id: UUID,
     user: Reader,
+    id: UUID,
     root: Root,
     wait: Annotated[float, Query(ge=0, le=60, description="Answer when the job is done, or after so many seconds")] = 0,
 ) -> JobDetail:

@@ -1,0 +1,135 @@
+"""The history of a job type: its revisions, what changed between two, and the way back."""
+
+import difflib
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy.orm import Session
+
+from coinrequest.api import cursors, problems
+from coinrequest.api.authentication import Reader, Registrar, RequestSession
+from coinrequest.api.bodies import Document
+from coinrequest.api.models import (
+    JobTypeDetail,
+    RevisionDetail,
+    RevisionDiff,
+    RevisionList,
+    revision_detail,
+    revision_summary,
+)
+from coinrequest.api.openapi import ETAG, json_body
+from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
+from coinrequest.api.routes.job_types import answered, tag
+from coinrequest.generator import lifecycle
+from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.document import dump_yaml
+from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
+from coinrequest.jobtypes.registry import Revision
+
+router = APIRouter(prefix="/v1/job-types/{name}", tags=["Job types"])
+
+_LARGEST = 2**63 - 1
+Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The revision's number")]
+
+
+class Rollback(BaseModel):
+    """Where to go back to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    revision: int = Field(ge=1, le=_LARGEST, strict=True, description="A revision of this type", examples=[41])
+
+
+@router.post(
+    "/rollback",
+    summary="Go back to a revision",
+    openapi_extra=json_body(Rollback, {"revision": 41}),
+    responses={200: {"headers": ETAG}, **problems.documented(404, 413, 415, 422)},
+)
+def roll_back(
+    user: Registrar,
+    name: JobTypeName,
+    document: Document,
+    session: RequestSession,
+    root: Root,
+    response: Response,
+) -> JobTypeDetail:
+    """Make the definition of an earlier revision the current one, as a new revision."""
+    try:
+        target = Rollback.model_validate(document).revision
+    except ValidationError as error:
+        raise DefinitionInvalid(
+            [FieldError(problems.field_path(entry["loc"]), entry["msg"]) for entry in error.errors()]
+        ) from error
+    revision = lifecycle.rollback(session, name, target, author=user.get_name())
+    tag(response, revision)
+    return answered(session, root, revision)
+
+
+@router.get("/revisions", summary="List the revisions", responses=problems.documented(404, 422))
+def list_revisions(
+    user: Reader,
+    name: JobTypeName,
+    session: RequestSession,
+    root: Root,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> RevisionList:
+    """Every change of a job type, newest first; those of a deleted type stay."""
+    before = _number(cursors.decode(cursor, 1)[0]) if cursor else None
+    found = registry.history(session, name, before=before, limit=limit + 1)
+    if not found and before is None:
+        raise lifecycle.JobTypeUnknown(f"No job type {name!r}")
+    shown = found[:limit]
+    return RevisionList(
+        revisions=[revision_summary(root, revision) for revision in shown],
+        next_cursor=cursors.encode(str(shown[-1].number)) if len(found) > limit else None,
+    )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:20]) <= _LARGEST):
+        raise cursors.CursorInvalid
+    return int(text)
+
+
+@router.get("/revisions/{number}", summary="Read a revision", responses=problems.documented(404, 422))
+def read_revision(
+    user: Reader, name: JobTypeName, number: Number, session: RequestSession, root: Root
+) -> RevisionDetail:
+    """One revision with its definition; null where the type was deleted by it."""
+    return revision_detail(root, _existing(session, name, number))
+
+
+@router.get("/diff", summary="Compare two revisions", responses=problems.documented(404, 422))
+def compare(
+    user: Reader,
+    name: JobTypeName,
+    session: RequestSession,
+    from_: Annotated[int, Query(alias="from", ge=1, le=_LARGEST, description="The earlier revision")],
+    to: Annotated[int | None, Query(ge=1, le=_LARGEST, description="The later revision; none: the newest")] = None,
+) -> RevisionDiff:
+    """What changed between two revisions, as a unified diff of their YAML text."""
+    earlier = _existing(session, name, from_)
+    later = _existing(session, name, to) if to is not None else registry.latest(session, name)
+    if later is None:
+        raise lifecycle.JobTypeUnknown(f"No job type {name!r}")
+    lines = difflib.unified_diff(
+        _yaml_lines(earlier),
+        _yaml_lines(later),
+        f"{name} revision {earlier.number}",
+        f"{name} revision {later.number}",
+    )
+    return RevisionDiff(from_revision=earlier.number, to_revision=later.number, diff="".join(lines))
+
+
+def _yaml_lines(revision: Revision) -> list[str]:
+    return [] if revision.deleted else dump_yaml(revision.content()).splitlines(keepends=True)
+
+
+def _existing(session: Session, name: str, number: int) -> Revision:
+    found = registry.find(session, name, number)
+    if found is None:
+        raise lifecycle.RevisionUnknown(f"{name!r} has no revision {number}")
+    return found

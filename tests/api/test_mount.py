@@ -1,0 +1,67 @@
+"""The stand-in that Airflow mounts."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from coinrequest.api.mount import LazyApplication
+
+PLUGIN = Path(__file__).parents[2] / "plugins" / "coinrequest_plugin.py"
+
+
+def test_the_plugin_imports_nothing_heavy() -> None:
+    """Every task process imports it. Airflow's plugin base class is all that it may bring along."""
+    code = (
+        "import sys, runpy; import airflow.plugins_manager; before = set(sys.modules);"
+        f"runpy.run_path({str(PLUGIN)!r});"
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"coinrequest", "runpy", "pkgutil"}
+
+
+def test_the_application_is_made_once_by_the_first_requests() -> None:
+    made: list[str] = []
+    served: list[str] = []
+
+    async def application(scope: Any, _receive: Any, _send: Any) -> None:
+        served.append(scope["path"])
+
+    def create() -> Any:
+        made.append("once")
+        return application
+
+    async def requests() -> None:
+        lazy = LazyApplication(create)
+        assert made == []
+        await asyncio.gather(*(lazy({"path": str(number)}, None, None) for number in range(5)))  # type: ignore[arg-type]
+
+    asyncio.run(requests())
+    assert made == ["once"]
+    assert sorted(served) == list("01234")
+
+
+def test_a_failed_start_is_tried_again() -> None:
+    tries: list[int] = []
+
+    async def application(_scope: Any, _receive: Any, _send: Any) -> None:
+        return None
+
+    def create() -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError("not yet")
+        return application
+
+    async def requests() -> None:
+        lazy = LazyApplication(create)
+        for _ in range(3):
+            try:
+                await lazy({}, None, None)  # type: ignore[arg-type]
+            except OSError:
+                continue
+
+    asyncio.run(requests())
+    assert len(tries) == 2

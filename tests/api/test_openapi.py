@@ -1,0 +1,72 @@
+"""The description of the service, and the service held against it."""
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from starlette.testclient import TestClient
+
+
+def test_every_operation_is_described(op: TestClient) -> None:
+    document = op.get("/jobs/openapi.json").json()
+    assert document["servers"] == [{"url": "/jobs"}]
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            where = f"{method} {path}"
+            assert operation["summary"], where
+            assert operation["description"], where
+            assert operation["tags"], where
+            assert operation["security"] == [{"token": []}], where
+            assert {"500", "503"} <= set(operation["responses"]), where
+            for status, answer in operation["responses"].items():
+                if status.startswith(("4", "5")):
+                    schema = answer["content"]["application/problem+json"]["schema"]
+                    assert schema == {"$ref": "#/components/schemas/Problem"}, where
+            if method in ("post", "put") and "requestBody" in operation:
+                assert "example" in operation["requestBody"]["content"]["application/json"], where
+
+
+def test_the_example_can_be_registered(op: TestClient) -> None:
+    document = op.get("/jobs/openapi.json").json()
+    body = document["paths"]["/v1/job-types"]["post"]["requestBody"]
+    example = body["content"]["application/json"]["example"]
+    assert op.post("/jobs/v1/job-types?dry_run=true", json=example).status_code == 200
+
+
+def test_the_page_is_served(op: TestClient) -> None:
+    page = op.get("/jobs/docs")
+    assert page.status_code == 200
+    assert "/jobs/openapi.json" in page.text
+
+
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    *schemathesis.checks.CHECKS.get_by_names(
+        ["response_schema_conformance", "status_code_conformance", "content_type_conformance"]
+    ),
+]
+
+
+def test_the_service_answers_as_described(op: TestClient, tokens: dict[str, str]) -> None:
+    described = schemathesis.openapi.from_dict(op.get("/jobs/openapi.json").json())
+    tested = 0
+    for result in described.get_all_operations():
+        operation = result.ok()
+
+        @settings(
+            max_examples=12,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy())
+        def hold(case: schemathesis.Case) -> None:
+            if isinstance(case.query, dict) and "wait" in case.query:
+                case.query["wait"] = 0
+            response = case.call(session=op, headers={"Authorization": f"Bearer {tokens['Op']}"})
+            case.validate_response(response, checks=CHECKS)
+
+        hold()
+        tested += 1
+    assert tested == 18

@@ -1,0 +1,84 @@
+"""Every error is a problem of RFC 9457, whatever caused it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from api_environment import Clients
+from sqlalchemy.exc import OperationalError
+from starlette.testclient import TestClient
+
+
+def is_problem(answer: Any, status: int) -> bool:
+    body = answer.json()
+    return bool(
+        answer.status_code == status == body["status"]
+        and answer.headers["content-type"] == "application/problem+json"
+        and set(body) == {"type", "title", "status", "detail", "instance", "errors"}
+    )
+
+
+def test_an_address_without_anything(op: TestClient, client_of: Clients) -> None:
+    for client in (op, client_of(None)):
+        answer = client.get("/jobs/v1/nothing")
+        assert is_problem(answer, 404)
+        assert answer.json()["instance"] == "/jobs/v1/nothing"
+
+
+def test_another_method(op: TestClient) -> None:
+    answer = op.patch("/jobs/v1/job-types")
+    assert is_problem(answer, 405)
+    assert answer.headers["allow"]
+
+
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Iterator[None]:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("coinrequest.jobtypes.registry.live", fail)
+        yield
+
+
+def test_a_fault_tells_nothing_but_where_to_look(
+    op: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with failing(monkeypatch, RuntimeError("password=hunter2")):
+        answer = op.get("/jobs/v1/job-types")
+    assert is_problem(answer, 500)
+    assert "hunter2" not in answer.text
+    reference = answer.json()["detail"].rpartition(" ")[2]
+    assert reference in caplog.text
+
+
+def test_a_lost_database_asks_to_come_again(op: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    with failing(monkeypatch, OperationalError("SELECT", {}, Exception("host db.internal is down"))):
+        answer = op.get("/jobs/v1/job-types")
+    assert is_problem(answer, 503)
+    assert int(answer.headers["retry-after"]) > 0
+    assert "db.internal" not in answer.text
+
+
+def test_a_fault_rolls_everything_back(
+    op: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    definition: dict[str, Any],
+    tables_unchanged: None,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("coinrequest.api.routes.job_types.answered", lambda *_: 1 / 0)
+        assert is_problem(op.post("/jobs/v1/job-types", json=definition), 500)
+    assert op.get(f"/jobs/v1/job-types/{name}").status_code == 404
+
+
+def test_health_shows_the_parts_only_to_those_who_are_signed_in(op: TestClient, client_of: Clients) -> None:
+    report = op.get("/jobs/v1/health").json()
+    assert report["status"] == "degraded"
+    assert report["components"]["database"]["status"] == "healthy"
+    assert report["components"]["scheduler"]["detail"] == "last heartbeat: never"
+    anybody = client_of(None).get("/jobs/v1/health")
+    assert anybody.status_code == 200
+    assert anybody.json() == {"status": "degraded", "components": None}

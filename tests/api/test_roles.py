@@ -1,0 +1,108 @@
+"""Viewer reads; User submits; Op and Admin change job types; nobody else gets in."""
+
+from typing import Any
+
+import pytest
+from api_environment import Clients
+from api_environment import definition as small
+from starlette.testclient import TestClient
+
+READERS = {"Viewer", "User", "Op", "Admin"}
+SUBMITTERS = {"User", "Op", "Admin"}
+REGISTRARS = {"Op", "Admin"}
+
+ROUTES: list[tuple[str, str, set[str]]] = [
+    ("GET", "/actions", READERS),
+    ("GET", "/actions/integer.wait", READERS),
+    ("GET", "/job-types", READERS),
+    ("GET", "/job-types/{name}", READERS),
+    ("GET", "/job-types/{name}/revisions", READERS),
+    ("GET", "/job-types/{name}/revisions/{revision}", READERS),
+    ("GET", "/job-types/{name}/diff?from={revision}", READERS),
+    ("GET", "/jobs", READERS),
+    ("GET", "/jobs/{job}", READERS),
+    ("POST", "/job-types/{name}/jobs", SUBMITTERS),
+    ("POST", "/job-types?dry_run=true", REGISTRARS),
+    ("POST", "/job-types", REGISTRARS),
+    ("PUT", "/job-types/{name}", REGISTRARS),
+    ("POST", "/job-types/{name}/pause", REGISTRARS),
+    ("POST", "/job-types/{name}/resume", REGISTRARS),
+    ("POST", "/job-types/{name}/rollback", REGISTRARS),
+    ("DELETE", "/job-types/{name}", REGISTRARS),
+]
+
+
+@pytest.fixture(scope="module")
+def made(op: TestClient) -> dict[str, Any]:
+    """A job type with a revision and a job."""
+    created = op.post("/jobs/v1/job-types", json=small("roles")).json()
+    job = op.post("/jobs/v1/job-types/roles/jobs", json={}).json()
+    return {"name": "roles", "revision": created["revision"], "job": job["id"]}
+
+
+def body_of(method: str, path: str, made: dict[str, Any]) -> Any:
+    if path.endswith("/jobs"):
+        return {}
+    if path.endswith("/rollback"):
+        return {"revision": made["revision"]}
+    return small("roles") if method in ("POST", "PUT") else None
+
+
+def test_every_route_is_in_the_matrix(op: TestClient) -> None:
+    documented = {
+        (method.upper(), path)
+        for path, operations in op.get("/jobs/openapi.json").json()["paths"].items()
+        for method in operations
+    }
+    tested = {
+        (method, "/v1" + path.partition("?")[0].replace("{revision}", "{number}").replace("{job}", "{id}"))
+        for method, path, _allowed in ROUTES
+    }
+    tested = {(method, path.replace("integer.wait", "{name}")) for method, path in tested}
+    assert documented - tested == {("GET", "/v1/health")}
+
+
+@pytest.mark.parametrize("role", [None, "Viewer", "User", "Op", "Admin"])
+@pytest.mark.parametrize(("method", "path", "allowed"), ROUTES, ids=lambda part: str(part))
+def test_the_role_decides(
+    client_of: Clients,
+    made: dict[str, Any],
+    role: str | None,
+    method: str,
+    path: str,
+    allowed: set[str],
+) -> None:
+    address = "/jobs/v1" + path.format(**made)
+    answer = client_of(role).request(method, address, json=body_of(method, path, made))
+    if role is None:
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.json()["status"] == 401
+    elif role not in allowed:
+        assert answer.status_code == 403
+        assert answer.json()["status"] == 403
+    else:
+        # 409: the name is taken, or a job is queued; the role let the request through.
+        assert answer.status_code in (200, 201, 202, 204, 409), answer.text
+
+
+@pytest.mark.parametrize("token", ["nonsense", "a.b.c", ""])
+def test_a_bad_token_is_not_a_user(client_of: Clients, token: str) -> None:
+    answer = client_of(None).get("/jobs/v1/jobs", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_what_is_wrong_with_the_body_is_only_told_to_those_who_may_register(client_of: Clients) -> None:
+    assert client_of(None).post("/jobs/v1/job-types", content=b"{").status_code == 401
+    assert client_of("User").post("/jobs/v1/job-types", content=b"{").status_code == 403
+
+
+def test_a_change_is_in_the_audit_log_with_its_user(client_of: Clients, name: str) -> None:
+    client_of("Op").post("/jobs/v1/job-types", json=small(name))
+    client_of("User").post(f"/jobs/v1/job-types/{name}/jobs", json={})
+    logs = client_of("Admin").get(f"/api/v2/eventLogs?dag_id={name}").json()["event_logs"]
+    assert {(entry["event"], entry["owner"]) for entry in logs} >= {
+        ("job_type.create", "op"),
+        ("job.submit", "user"),
+    }
