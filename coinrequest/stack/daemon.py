@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -76,7 +76,8 @@ class Start:
         step = self.supervisor.step
         step("PostgreSQL is ready", self._bring_up_database)
         if is_prepared(self._layout, self._mark):
-            self._start_airflow()
+            # The same software has brought the roles and their permissions up to date already.
+            self._start_airflow({"AIRFLOW__FAB__UPDATE_FAB_PERMS": "False"})
             return
         self._layout.prepared.unlink(missing_ok=True)
         prepare = Child(self._prepare_program())
@@ -96,9 +97,9 @@ class Start:
         self._bring_up(postgres_program(self._layout, self._ports, self._run))
         ensure_roles(self._layout, self._ports, self._secrets)
 
-    def _start_airflow(self) -> None:
+    def _start_airflow(self, web_settings: Mapping[str, str] | None = None) -> None:
         with Together() as together:
-            web_server = self._program("api-server")
+            web_server = self._program("api-server", web_settings)
             together.do(lambda: self.supervisor.step("the web server answers", lambda: self._bring_up(web_server)))
             together.do(self._queued("scheduler", "the scheduler works"))
             together.do(self._queued("triggerer", "the triggerer works"))
@@ -123,10 +124,9 @@ class Start:
             if self.supervisor.stopping.wait(0.1):
                 raise Stopped
 
-    def _program(self, name: str) -> Program:
-        return airflow_program(
-            name, self._environment(name), layout=self._layout, ports=self._ports, options=self._options
-        )
+    def _program(self, name: str, settings: Mapping[str, str] | None = None) -> Program:
+        environment = self._environment(name) | dict(settings or {})
+        return airflow_program(name, environment, layout=self._layout, ports=self._ports, options=self._options)
 
     def _prepare_program(self) -> Program:
         return Program(

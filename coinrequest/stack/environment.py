@@ -5,7 +5,8 @@
 | metadata database URL, Fernet key         | prepare, api-server, scheduler, dag-processor, triggerer|
 | secret that signs the tokens of tasks     | api-server, scheduler                                   |
 | secret of the web sessions                | api-server                                              |
-| broker and result backend                 | scheduler, agents                                       |
+| broker                                    | scheduler, agents, api-server (it watches its health)   |
+| result backend                            | scheduler, agents                                       |
 | registry URL of the read-only role        | all                                                     |
 | passwords of the users                    | prepare                                                 |
 
@@ -146,12 +147,11 @@ def _secret_variables(process: str, ports: Ports, secrets: Secrets) -> dict[str,
         variables["AIRFLOW__API_AUTH__JWT_SECRET"] = secrets.jwt_secret
     if process == "api-server":
         variables["AIRFLOW__API__SECRET_KEY"] = secrets.api_secret_key
+    redis = f"redis://:{secrets.redis}@{HOST}:{ports.redis}"
+    if process in ("api-server", "scheduler") or process.startswith("agent"):
+        variables["AIRFLOW__CELERY__BROKER_URL"] = f"{redis}/0"
     if process == "scheduler" or process.startswith("agent"):
-        redis = f"redis://:{secrets.redis}@{HOST}:{ports.redis}"
-        variables |= {
-            "AIRFLOW__CELERY__BROKER_URL": f"{redis}/0",
-            "AIRFLOW__CELERY__RESULT_BACKEND": f"{redis}/1",
-        }
+        variables["AIRFLOW__CELERY__RESULT_BACKEND"] = f"{redis}/1"
     if process == "prepare":
         for role in ROLES:
             variables[PASSWORD_VARIABLE.format(role=role.upper())] = secrets.password(role)

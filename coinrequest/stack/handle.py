@@ -46,6 +46,7 @@ class Stack:
 
     def __init__(self, root: Path | str | None = None) -> None:
         self.layout = Layout(Path(root).expanduser().resolve() if root is not None else default_root())
+        self._launched: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -112,7 +113,9 @@ class Stack:
                 report(note)
             self.write_env()
             options.save(self.layout)
-            self._follow(self._launch(), report)
+            # Kept, because only its parent can take the exit status of a process.
+            self._launched = self._launch()
+            self._follow(self._launched, report)
             return True
 
     def down(self, report: Callable[[str], None] = lambda line: None) -> bool:
@@ -267,6 +270,8 @@ class Stack:
         signal_process(status.supervisor, signal.SIGTERM)
         if not wait_until_gone(status.supervisor, _STOP_TIMEOUT):
             raise StackError(f"The supervisor (process {status.supervisor.pid}) does not end; see {self.layout.logs}.")
+        if self._launched is not None:
+            self._launched.poll()
 
     def write_env(self) -> None:
         """Write what a shell needs to talk to the stack (`. .stack/env`), mode 0600."""
