@@ -119,7 +119,7 @@ def replace_or_create(
             raise JobTypeExists(f"{name!r} is a DAG of the dags folder; choose another name")
         announces = found is not None and found.announces
         return _store(session, "create", definition, document, author=author, announces=announces), True
-    if current.content() == dict(document):
+    if current.holds(document):
         return current, False
     return (
         _store(session, "update", definition, document, author=author, announces=current.announces),

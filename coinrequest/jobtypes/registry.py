@@ -21,6 +21,10 @@ Change = Literal["create", "update", "rollback", "announce", "delete"]
 _LOCK = 7_305_031_996
 
 
+class RevisionDamaged(ValueError):
+    """A stored definition cannot be read; replacing or deleting the type is the way out."""
+
+
 @dataclass(frozen=True)
 class Revision:
     """One immutable snapshot of a job type.
@@ -46,12 +50,19 @@ class Revision:
         """Return the definition's document as an object.
 
         Raises:
-            ValueError: the row holds no JSON object: it was damaged, or it is a deletion.
+            RevisionDamaged: the row holds no JSON object.
         """
-        content = json.loads(self.document or "null")
+        try:
+            content = json.loads(self.document or "null")
+        except ValueError:
+            content = None
         if not isinstance(content, dict):
-            raise ValueError(f"revision {self.number} of {self.name!r} holds no definition")
+            raise RevisionDamaged(f"revision {self.number} of {self.name!r} holds no definition")
         return content
+
+    def holds(self, document: Mapping[str, object]) -> bool:
+        """Return whether this revision stores exactly `document`, the order of its fields included."""
+        return self.document == _as_text(document)
 
 
 def lock(connection: Session | Connection) -> None:
@@ -74,7 +85,7 @@ def append(
         .values(
             name=name,
             change=change,
-            document=None if document is None else json.dumps(document, ensure_ascii=False),
+            document=None if document is None else _as_text(document),
             announces=announces,
             author=author,
             created_at=datetime.now(UTC),
@@ -156,3 +167,7 @@ def existing(connection: Session | Connection, names: Iterable[str]) -> dict[str
 
 def _revision(row: Row[tuple[object, ...]]) -> Revision:
     return Revision(**row._mapping)
+
+
+def _as_text(document: Mapping[str, object]) -> str:
+    return json.dumps(document, ensure_ascii=False)
