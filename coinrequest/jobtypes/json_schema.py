@@ -19,6 +19,8 @@ from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.params import SchemaRoot
 from coinrequest.jobtypes.suggestions import hint, quoted
 
+# These compare entries and check none of them against a schema.
+_CHEAP = frozenset({"type", "enum", "const", "required", "uniqueItems", "minItems", "maxItems", "dependentRequired"})
 _root: ContextVar[SchemaRoot] = ContextVar("root")
 
 _KINDS = {
@@ -115,26 +117,55 @@ def _validator_type() -> Any:
     ) -> Iterator[Any]:
         for expression, inner in expressions.items() if isinstance(instance, dict) else ():
             for name, value in instance.items() if isinstance(instance, dict) else ():
+                _root.get().spend(1)
                 if matches(expression, name):
                     yield from validator.descend(value, inner, path=name, schema_path=expression)
 
     def check_additional(validator: Any, allowed: object, instance: object, schema: Any) -> Iterator[Any]:
-        for name in additional(instance, schema):
+        for name in _additional(instance, schema):
             if allowed is False:
                 yield Invalid("unknown", path=[name])
             else:
                 yield from validator.descend(instance[name], allowed, path=name)  # type: ignore[index]
 
+    def check_unique(validator: Any, wanted: bool, instance: object, schema: object) -> Iterator[Any]:
+        # The library compares each entry with each other.
+        if wanted and isinstance(instance, list) and len({_comparable(entry) for entry in instance}) < len(instance):
+            yield Invalid("twice")
+
+    keywords = {
+        **Draft202012Validator.VALIDATORS,
+        "$ref": check_reference,
+        "pattern": check_pattern,
+        "patternProperties": check_pattern_properties,
+        "additionalProperties": check_additional,
+        "uniqueItems": check_unique,
+    }
     extended = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
-        {
-            "$ref": check_reference,
-            "pattern": check_pattern,
-            "patternProperties": check_pattern_properties,
-            "additionalProperties": check_additional,
-        },
+        {name: _counted(check, cheap=name in _CHEAP) for name, check in keywords.items()},
     )
     return functools.partial(extended, format_checker=checker)
+
+
+def _counted(check: Callable[..., Any], cheap: bool) -> Callable[..., Iterator[Any]]:
+    """Let a keyword's check pay for the entries it may go through."""
+
+    def counted(validator: Any, wanted: Any, instance: object, schema: Any) -> Iterator[Any]:
+        entries = sum(len(value) for value in (wanted, instance) if isinstance(value, dict | list))
+        _root.get().spend(1 + (entries // 50 if cheap else entries))
+        yield from check(validator, wanted, instance, schema) or ()
+
+    return counted
+
+
+def _comparable(value: object) -> object:
+    """Return something hashable that is equal for values that JSON Schema calls equal: 1 and 1.0, not 1 and true."""
+    if isinstance(value, dict):
+        return ("object", frozenset((name, _comparable(inner)) for name, inner in value.items()))
+    if isinstance(value, list):
+        return ("list", tuple(map(_comparable, value)))
+    return (isinstance(value, bool), value)
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:
@@ -148,11 +179,12 @@ def _only_for_text(check: Callable[[str], bool]) -> Callable[[object], bool]:
     return lambda value: check(value) if isinstance(value, str) else True
 
 
-def additional(instance: object, schema: Mapping[str, Any]) -> list[str]:
+def _additional(instance: object, schema: Mapping[str, Any]) -> list[str]:
     """Return the fields of an object that its schema names neither as properties nor by a pattern."""
     if not isinstance(instance, dict):
         return []
     named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    _root.get().spend(len(instance) * len(patterns))
     return [
         name for name in instance if name not in named and not any(matches(expression, name) for expression in patterns)
     ]

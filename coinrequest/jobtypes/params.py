@@ -10,7 +10,8 @@ from coinrequest.jobtypes.grammar import Definition
 from coinrequest.jobtypes.plain import plain_errors
 
 MAX_PARAMS_BYTES = 64 * 1024
-MAX_REFERENCES = 10_000
+MAX_STEPS = 250_000
+_STEPS_OF_A_REFERENCE = 50
 
 
 def check_params(definition: Definition, params: Mapping[str, object]) -> dict[str, Any]:
@@ -50,18 +51,29 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
 
 
 class SchemaTooComplex(RuntimeError):
-    """A schema refers to itself so often that checking a value would take too long."""
+    """Checking a value against a schema takes more steps than the platform spends on it."""
 
 
 class SchemaRoot:
-    """A whole schema, into which `$ref` point, and how many of them may still be followed.
+    """A whole schema, into which `$ref` point, and how many steps may still be taken with it.
 
-    Each `$ref` can lead to several others, so a small schema can ask for more steps than anybody has time for.
+    Each `$ref` can lead to several others, and each entry of a list can be checked in a thousand ways, so a small
+    schema can ask for more work than anybody has time for.
     """
 
-    def __init__(self, schema: Mapping[str, Any], limit: int = MAX_REFERENCES) -> None:
+    def __init__(self, schema: Mapping[str, Any], limit: int = MAX_STEPS) -> None:
         self._schema = schema
         self._left = limit
+
+    def spend(self, steps: int) -> None:
+        """Take steps.
+
+        Raises:
+            SchemaTooComplex: there are not so many left.
+        """
+        self._left -= steps
+        if self._left < 0:
+            raise SchemaTooComplex(f"more than {MAX_STEPS:,} steps")
 
     def follow(self, reference: str) -> object:
         """Return the part of the schema that a local `$ref` leads to, or None.
@@ -69,9 +81,7 @@ class SchemaRoot:
         Raises:
             SchemaTooComplex: too many have been followed.
         """
-        self._left -= 1
-        if self._left < 0:
-            raise SchemaTooComplex(f"more than {MAX_REFERENCES:,} references had to be followed")
+        self.spend(_STEPS_OF_A_REFERENCE)
         return lookup(self._schema, reference)
 
 

@@ -53,7 +53,7 @@ def check_params_schema(schema: object, scheduled: bool) -> list[FieldError]:
     try:
         return list(_check(json.dumps(schema, sort_keys=False), scheduled))
     except (RecursionError, SchemaTooComplex):
-        return [FieldError("params", "the schema refers to itself without end, or nearly so")]
+        return [FieldError("params", "the schema takes too many steps to check; it may refer to itself without end")]
 
 
 @functools.lru_cache(maxsize=256)

@@ -190,7 +190,11 @@ BAD_SCHEMAS = {
         "params.properties.x.default[0]",
         "plain data",
     ),
-    "endless": ({"$ref": "#", "properties": {"x": {"default": 1, "$ref": "#/properties/x"}}}, "params", "without end"),
+    "endless": (
+        {"$ref": "#", "properties": {"x": {"default": 1, "$ref": "#/properties/x"}}},
+        "params",
+        "too many steps",
+    ),
 }
 
 
@@ -210,8 +214,43 @@ def test_a_small_schema_cannot_ask_for_endless_work():
     nested = {
         f"d{n}": {"properties": {k: {"$ref": f"#/$defs/d{n + 1}", "default": {}} for k in "ab"}} for n in range(40)
     }
-    with pytest.raises(DefinitionInvalid, match="without end"):
+    with pytest.raises(DefinitionInvalid, match="too many steps"):
         with_params({"properties": {"x": {"$ref": "#/$defs/d0", "default": {}}}, "$defs": {**nested, "d40": {}}})
+
+
+def test_work_grows_with_the_size_of_schema_and_value_together_only_so_far():
+    schema = {
+        "type": "object",
+        "properties": {"x": {"items": {"allOf": [{} for _ in range(300)]}, "uniqueItems": True}},
+        "patternProperties": {f"^{number}$": {} for number in range(200)},
+    }
+    definition = with_params(schema)
+    begin = time.monotonic()
+    assert check_params(definition, {"x": [{"a": 1}, {"a": 2}]})
+    with pytest.raises(ParamsInvalid, match="too complex"):
+        check_params(definition, {"x": list(range(5000))})
+    with pytest.raises(ParamsInvalid, match="too complex"):
+        check_params(definition, {f"p{number}": 1 for number in range(5000)})
+    assert time.monotonic() - begin < 30
+
+
+@pytest.mark.parametrize(
+    ("entries", "twice"),
+    [([1, 1.0], True), ([1, True], False), ([{"a": [1]}, {"a": [1]}], True), ([0, False, None, "", []], False)],
+)
+def test_entries_that_are_there_twice(entries, twice):
+    schema = {"type": "object", "properties": {"x": {"uniqueItems": True}}}
+    if twice:
+        assert params_errors(schema, {"x": entries}) == {"params.x": "holds an entry twice"}
+    else:
+        assert check_params(with_params(schema), {"x": entries}) == {"x": entries}
+
+
+def test_a_large_list_of_objects_is_within_the_limits():
+    entry = {"type": "object", "properties": {key: {"type": "integer", "minimum": 0} for key in "abcd"}}
+    schema = {"type": "object", "properties": {"x": {"type": "array", "items": entry, "uniqueItems": True}}}
+    params = {"x": [{"a": number, "b": 1, "c": 2, "d": 3} for number in range(2000)]}
+    assert check_params(with_params(schema), params) == params
 
 
 def test_a_scheduled_type_has_a_default_for_everything_that_is_required():
