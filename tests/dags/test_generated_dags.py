@@ -1,0 +1,172 @@
+"""From a definition to a DAG: what each field of the grammar becomes."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+
+def _build(*, announces: bool = False, **fields: Any) -> Any:
+    from coinrequest.generator.dag import build_dag
+    from coinrequest.jobtypes.definition import load_definition
+
+    document = {"name": "a-type", "tasks": [_wait("wait")], **fields}
+    created = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    return build_dag(load_definition(document), number=7, announces=announces, created_at=created)
+
+
+def _wait(name: str, **fields: Any) -> dict[str, Any]:
+    return {"id": name, "action": "integer.wait", "inputs": {"value": 0}, **fields}
+
+
+def _serialised(dag: Any) -> Any:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    return DagSerialization.to_dict(dag)
+
+
+def test_a_small_definition_becomes_a_runnable_dag() -> None:
+    dag = _build(description="Waits", owner="data", tags=["one"])
+    assert dag.dag_id == "a-type"
+    assert dag.description == "Waits"
+    assert dag.owner == "data"
+    assert dag.tags == {"job-type", "one"}
+    assert dag.is_paused_upon_creation is False
+    assert dag.schedule is None
+    assert "revision 7" in dag.doc_md
+
+
+def test_the_graph_is_the_definitions() -> None:
+    dag = _build(tasks=[_wait("a"), _wait("b", depends_on=["a"]), _wait("c", depends_on=["a", "b"])])
+    assert {task.task_id: set(task.upstream_task_ids) for task in dag.tasks} == {
+        "a": set(),
+        "b": {"a"},
+        "c": {"a", "b"},
+    }
+
+
+def test_the_limits_of_a_task_and_of_the_type_reach_airflow() -> None:
+    dag = _build(
+        timeout="10m",
+        concurrency={"max_jobs": 2},
+        priority=5,
+        tasks=[
+            _wait(
+                "a",
+                retries={"max": 3, "delay": "5s", "backoff": "exponential"},
+                timeout="30s",
+                queue="mail",
+                pool="small",
+            )
+        ],
+    )
+    task = dag.get_task("a")
+    assert dag.dagrun_timeout == timedelta(minutes=10)
+    assert dag.max_active_runs == 2
+    assert (task.retries, task.retry_delay, bool(task.retry_exponential_backoff)) == (3, timedelta(seconds=5), True)
+    assert task.execution_timeout == timedelta(seconds=30)
+    assert (task.queue, task.pool, task.priority_weight) == ("mail", "small", 5)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "jobs_at_a_time", "catches_up"),
+    [
+        ({"cron": "0 * * * *", "overlap": "skip"}, 1, False),
+        ({"cron": "0 * * * *", "overlap": "queue"}, 1, True),
+        ({"cron": "0 * * * *", "overlap": "allow"}, 16, False),
+        ({"cron": "0 * * * *", "overlap": "allow", "catch_up": True}, 16, True),
+    ],
+)
+def test_overlap_and_catch_up(schedule: dict[str, Any], jobs_at_a_time: int, catches_up: bool) -> None:
+    dag = _build(schedule=schedule)
+    assert dag.max_active_runs == jobs_at_a_time
+    assert dag.catchup is catches_up
+
+
+def test_a_cron_schedule_follows_its_time_zone_through_the_change_of_the_clock() -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.base import TimeRestriction
+
+    dag = DagSerialization.from_dict(_serialised(_build(schedule={"cron": "30 8 * * *", "timezone": "Europe/Dublin"})))
+    restriction = TimeRestriction(earliest=datetime(2026, 3, 28, tzinfo=UTC), latest=None, catchup=True)  # type: ignore[arg-type]
+    first = dag.timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    second = dag.timetable.next_dagrun_info(last_automated_data_interval=first.data_interval, restriction=restriction)
+    assert first.run_after.isoformat() == "2026-03-28T08:30:00+00:00"
+    assert second.run_after.isoformat() == "2026-03-29T07:30:00+00:00"
+
+
+def test_an_interval_starts_when_the_revision_was_made() -> None:
+    dag = _build(schedule={"every": "15m"})
+    assert dag.start_date == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert _serialised(dag)["dag"]["timetable"]["__type"].endswith("DeltaTriggerTimetable")
+
+
+def test_a_type_after_another_waits_for_the_asset_that_the_other_announces() -> None:
+    waiting = _serialised(_build(schedule={"after": ["first"]}))
+    announcing = _build(name="first", announces=True)
+    (outlet,) = announcing.get_task("wait").outlets
+    assert outlet.name == "job-type/first"
+    assert "job-type/first" in str(waiting["dag"]["timetable"])
+
+
+def test_a_type_with_several_last_tasks_announces_once() -> None:
+    dag = _build(tasks=[_wait("a"), _wait("b")], announces=True)
+    assert [task.task_id for task in dag.tasks if task.outlets] == ["job.end"]
+    assert set(dag.get_task("job.end").upstream_task_ids) == {"a", "b"}
+
+
+def test_params_become_the_form_of_airflow() -> None:
+    dag = _build(
+        params={
+            "type": "object",
+            "properties": {
+                "coin": {"type": "string", "default": "BTC", "description": "Which coin"},
+                "limit": {"type": "integer", "minimum": 1},
+                "note": {"type": "string"},
+            },
+            "required": ["limit"],
+            "additionalProperties": False,
+        }
+    )
+    coin, limit, note = (dag.params.get_param(name) for name in ("coin", "limit", "note"))
+    assert coin.value == "BTC"
+    assert coin.description == "Which coin"
+    assert not limit.has_value
+    assert note.value is None
+    assert limit.schema["minimum"] == 1
+
+
+def test_a_mapped_task_over_a_reference_gets_its_items_from_a_task() -> None:
+    dag = _build(
+        params={"type": "object", "properties": {"values": {"type": "array", "default": [1]}}},
+        tasks=[
+            _wait("first"),
+            _wait("each", for_each="{{ params.values }}", inputs={"value": "{{ item }}"}, depends_on=["first"]),
+        ],
+    )
+    assert dag.get_task("each").is_mapped
+    assert set(dag.get_task("each").upstream_task_ids) == {"each.items"}
+    assert set(dag.get_task("each.items").upstream_task_ids) == {"first"}
+
+
+def test_a_mapped_task_over_a_list_needs_no_other_task() -> None:
+    dag = _build(tasks=[_wait("each", for_each=[1, 2], inputs={"value": "{{ item }}"})])
+    assert [task.task_id for task in dag.tasks] == ["each"]
+
+
+def test_the_same_definition_gives_the_same_dag() -> None:
+    fields = {"tags": ["b", "a", "c"], "tasks": [_wait("b"), _wait("a", depends_on=["b"])]}
+    assert _serialised(_build(**fields)) == _serialised(_build(**fields))
+
+
+def test_jinja_never_sees_a_definition() -> None:
+    dag = _build()
+    assert tuple(dag.get_task("wait").template_fields) == ()
+
+
+def test_the_revision_can_be_read_back() -> None:
+    from coinrequest.generator.dag import documentation, revision_of
+
+    assert revision_of(documentation("a-type", 42)) == 42
+    assert revision_of("Written by a person") is None
+    assert revision_of(None) is None
