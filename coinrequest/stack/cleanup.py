@@ -2,6 +2,8 @@
 
 import signal
 
+import psutil
+
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.processes import (
     Identity,
@@ -19,13 +21,17 @@ def remove_remains(layout: Layout, status: StackStatus) -> int:
     """Stop every process of an earlier start; return how many of its recorded processes still ran.
 
     The processes are known by the recorded id and start time, by the session that each of them opened, and by a
-    mark in their environment; never by name. PostgreSQL is asked to stop and the rest is killed.
+    mark in their environment (which Celery and others overwrite with a title); never by name.
+    PostgreSQL is asked to stop and the rest is killed.
     """
     recorded = [process.identity for process in status.processes.values() if process.identity]
     alive = [identity for identity in recorded if is_alive(identity)]
     postgres = _postgres(layout)
-    for identity in alive:
-        if postgres is None or identity.pid != postgres.pid:
+    for identity in recorded:
+        # Where the process is gone, what it started may be left: the system gives a session's number to nobody else
+        # while it has members. Where the number belongs to a stranger, nothing is left.
+        ours = identity in alive or not psutil.pid_exists(identity.pid)
+        if ours and (postgres is None or identity.pid != postgres.pid):
             kill_session(identity.pid)
     if status.run:
         kill_marked(status.run, keep_session=None if postgres is None else postgres.pid)

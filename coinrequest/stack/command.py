@@ -140,7 +140,8 @@ def describe(status: StackStatus) -> list[str]:
         return lines
     lines.append(f"{'process':<15}{'state':<10}{'pid':>8}  {'since':<20}{'restarts':>9}")
     for name, process in status.processes.items():
-        pid = "-" if process.pid is None else str(process.pid)
+        runs = process.state in (ProcessState.STARTING, ProcessState.RUNNING)
+        pid = str(process.pid) if runs and process.pid is not None else "-"
         lines.append(f"{name:<15}{process.state:<10}{pid:>8}  {_moment(process.since):<20}{process.restarts:>9}")
         if process.ended is not None:
             lines.append(f"    ended at {_moment(process.ended)} with {_exit(process.exit_code)}")

@@ -81,7 +81,8 @@ def has_loaded(child: Child) -> bool:
 
 def _readiness(name: str, ports: Ports) -> Callable[[Child], bool]:
     if name == "api-server":
-        return lambda child: bool(_health(ports))
+        # The part that serves tasks is built at its first request, which takes seconds. A task would give up waiting.
+        return lambda child: bool(_health(ports)) and bool(_get(ports, "/execution/health", timeout=90.0))
     if name in _HEARTBEATS:
         return lambda child: _beats(_health(ports).get(_HEARTBEATS[name]), name, child.identity.created)
     return lambda child: child.logged(" ready.")
@@ -94,9 +95,14 @@ def _beats(report: object, name: str, since: float) -> bool:
 
 
 def _health(ports: Ports) -> dict[str, object]:
-    connection = http.client.HTTPConnection(HOST, ports.web, timeout=5)
+    return _get(ports, "/api/v2/monitor/health", timeout=5.0)
+
+
+def _get(ports: Ports, path: str, timeout: float) -> dict[str, object]:
+    """Return the JSON object at a path of the web server; an empty one while it does not answer."""
+    connection = http.client.HTTPConnection(HOST, ports.web, timeout=timeout)
     try:
-        connection.request("GET", "/api/v2/monitor/health")
+        connection.request("GET", path)
         report = json.load(connection.getresponse())
     except (OSError, http.client.HTTPException, ValueError):
         return {}

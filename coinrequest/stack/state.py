@@ -1,7 +1,6 @@
 """What the supervisor knows, in a file that anybody may read while it writes."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
@@ -150,4 +149,5 @@ def read_status(layout: Layout) -> StackStatus:
 def _corrected(process: ProcessStatus) -> ProcessStatus:
     if process.identity is None or is_alive(process.identity):
         return process
-    return replace(process, state=ProcessState.STOPPED, pid=None, since=time.time())
+    # The identity stays: what the process started may still be there.
+    return replace(process, state=ProcessState.STOPPED)
