@@ -12,8 +12,10 @@ from airflow.sdk import DAG, Asset, BaseOperator, Param
 
 from coinrequest import settings
 from coinrequest.generator.operator import ActionOperator, ItemsOperator
-from coinrequest.jobtypes.definition import Definition, Task
+from coinrequest.jobtypes.definition import CronSchedule, Definition, IntervalSchedule, Task
+from coinrequest.jobtypes.grammar import LONGEST_TASK
 from coinrequest.jobtypes.references import find_references
+from coinrequest.jobtypes.schedule import cron_expression, next_run_times
 
 TAG = "job-type"
 DEFAULT_MAX_JOBS = 16
@@ -36,7 +38,7 @@ def build_dag(
         dag_id=definition.name,
         description=definition.description or None,
         schedule=_schedule(definition),
-        start_date=created_at or datetime(2026, 1, 1, tzinfo=UTC),
+        start_date=_start(definition, created_at or datetime(2026, 1, 1, tzinfo=UTC)),
         catchup=_catches_up(definition),
         max_active_runs=_max_active_runs(definition),
         dagrun_timeout=definition.timeout,
@@ -48,8 +50,8 @@ def build_dag(
     ) as dag:
         made = {task.id: _operator(definition, task) for task in definition.tasks}
         for task in definition.tasks:
+            first = dag.task_dict.get(_items_id(task), made[task.id])
             for upstream in task.depends_on:
-                first = dag.task_dict.get(_items_id(task), made[task.id])
                 made[upstream].set_downstream(first)
         if announces:
             _announce(dag, definition)
@@ -69,18 +71,26 @@ def revision_of(doc_md: str | None) -> int | None:
 
 def _schedule(definition: Definition) -> Any:
     """Return Airflow's form of the schedule. Triggers rather than data intervals: a job runs when it is due."""
-    schedule: Any = definition.schedule
+    schedule = definition.schedule
     if schedule is None:
         return None
-    if hasattr(schedule, "cron"):
+    if isinstance(schedule, CronSchedule):
         from airflow.sdk import CronTriggerTimetable
 
-        return CronTriggerTimetable(schedule.cron, timezone=schedule.timezone)
-    if hasattr(schedule, "every"):
+        return CronTriggerTimetable(cron_expression(schedule.cron), timezone=schedule.timezone)
+    if isinstance(schedule, IntervalSchedule):
         from airflow.sdk import DeltaTriggerTimetable
 
         return DeltaTriggerTimetable(schedule.every)
     return [_asset(name) for name in schedule.after]
+
+
+def _start(definition: Definition, created_at: datetime) -> datetime:
+    """Return when the schedule begins: Airflow counts intervals from there, and would run the first one at once."""
+    if isinstance(definition.schedule, IntervalSchedule):
+        (first,) = next_run_times(definition.schedule, count=1, after=created_at)
+        return first
+    return created_at
 
 
 def _catches_up(definition: Definition) -> bool:
@@ -137,7 +147,7 @@ def _operator(definition: Definition, task: Task) -> Any:
     if task.for_each is None:
         return ActionOperator(**common, **arguments)
     partial = ActionOperator.partial(**common, **arguments)
-    if not isinstance(task.for_each, str):
+    if not _needs_resolving(task):
         return partial.expand(item=list(task.for_each))
     items = ItemsOperator(
         task_id=_items_id(task),
@@ -148,6 +158,11 @@ def _operator(definition: Definition, task: Task) -> Any:
     return partial.expand(item=items.output)
 
 
+def _needs_resolving(task: Task) -> bool:
+    """Return whether the items of a mapped task are known only when the job runs."""
+    return bool(find_references(task.for_each))
+
+
 def _items_id(task: Task) -> str:
     return f"{task.id}.items"
 
@@ -156,7 +171,7 @@ def _limits(definition: Definition, task: Task) -> dict[str, Any]:
     limits: dict[str, Any] = {
         "priority_weight": definition.priority,
         "weight_rule": "absolute",
-        "execution_timeout": task.timeout,
+        "execution_timeout": task.timeout or LONGEST_TASK,
         "queue": task.queue or settings.DEFAULT_QUEUE,
         "retries": task.retries.max if task.retries else 0,
     }

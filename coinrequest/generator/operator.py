@@ -72,7 +72,7 @@ class ItemsOperator(BaseOperator):
     template_fields: Sequence[str] = ()
     ui_color = "#f4f4f4"
 
-    def __init__(self, *, items: str, upstream_outputs: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *, items: Any, upstream_outputs: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.items = items
         self.upstream_outputs = upstream_outputs

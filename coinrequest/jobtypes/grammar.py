@@ -32,6 +32,8 @@ from coinrequest.jobtypes.references import Reference, has_braces, split
 MAX_TASKS = 100
 MAX_ITEMS = 1000
 MAX_RETRIES = 20
+# Redis hands a task to another agent after its visibility time-out, which is longer (config/airflow.cfg).
+LONGEST_TASK = timedelta(hours=24)
 MAX_CRON = 200
 
 NAME_PATTERN = r"^[a-z][a-z0-9_.-]{0,99}$"
@@ -129,6 +131,12 @@ def _items(value: object) -> object:
     return list(value)
 
 
+def _at_most_a_day(value: timedelta) -> timedelta:
+    if value > LONGEST_TASK:
+        raise _problem("is longer than a task may take (24h); split the work into several tasks")
+    return value
+
+
 Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_no_double_dot)]
 TaskId = Annotated[str, Field(pattern=TASK_ID_PATTERN)]
 Duration = Annotated[
@@ -138,6 +146,7 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["30s", "5m", "1h30m", "2d"]}),
 ]
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+TaskTimeout = Annotated[PositiveDuration, AfterValidator(_at_most_a_day)]
 Items = Annotated[
     Any,
     PlainValidator(_items),
@@ -230,7 +239,7 @@ class Task(Part):
     depends_on: Annotated[Listed[TaskId], AfterValidator(_distinct)] = ()
     for_each: Items = Field(default=None, description="Do the task once for every item of a list.")
     retries: Retries | None = None
-    timeout: PositiveDuration | None = None
+    timeout: TaskTimeout | None = None
     queue: str | None = Field(default=None, pattern=QUEUE_PATTERN)
     pool: str | None = Field(default=None, pattern=QUEUE_PATTERN)
 

@@ -95,9 +95,9 @@ def test_a_cron_schedule_follows_its_time_zone_through_the_change_of_the_clock()
     assert second.run_after.isoformat() == "2026-03-29T07:30:00+00:00"
 
 
-def test_an_interval_starts_when_the_revision_was_made() -> None:
+def test_an_interval_starts_at_its_next_full_step() -> None:
     dag = _build(schedule={"every": "15m"})
-    assert dag.start_date == datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert dag.start_date == datetime(2026, 3, 1, 12, 15, tzinfo=UTC)
     assert _serialised(dag)["dag"]["timetable"]["__type"].endswith("DeltaTriggerTimetable")
 
 
@@ -147,6 +147,14 @@ def test_a_mapped_task_over_a_reference_gets_its_items_from_a_task() -> None:
     assert dag.get_task("each").is_mapped
     assert set(dag.get_task("each").upstream_task_ids) == {"each.items"}
     assert set(dag.get_task("each.items").upstream_task_ids) == {"first"}
+
+
+def test_a_mapped_task_over_a_list_with_references_gets_them_resolved() -> None:
+    dag = _build(
+        params={"type": "object", "properties": {"value": {"type": "integer", "default": 1}}},
+        tasks=[_wait("each", for_each=[0, "{{ params.value }}"], inputs={"value": "{{ item }}"})],
+    )
+    assert dag.get_task("each.items").items == [0, "{{ params.value }}"]
 
 
 def test_a_mapped_task_over_a_list_needs_no_other_task() -> None:
