@@ -1,0 +1,158 @@
+"""The command: `python -m benchmarks`."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import bench_agent, bench_factory, bench_jobs, bench_loop, bench_register, bench_up, machine, page
+from benchmarks.context import Context
+from benchmarks.measure import GaveUp, say
+from benchmarks.results import Results
+from benchmarks.stacks import Stacks, database_url
+from coinrequest.stack.layout import project_root
+
+_HERE = Path(__file__).parent
+
+# In this order each stack is started once, and the registry only grows. With the minutes that each may take.
+BENCHMARKS: dict[str, tuple[Callable[[Context], None], float]] = {
+    "up": (bench_up.run, 7),
+    "jobs": (bench_jobs.run_ours, 6),
+    "register": (bench_register.run, 18),
+    "loop": (bench_loop.run, 15),
+    "agent": (bench_agent.run, 15),
+    "stock": (bench_jobs.run_stock, 9),
+    "factory": (bench_factory.run, 13),
+}
+
+
+class TimeLimit(Exception):
+    """A benchmark took longer than it may."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the benchmarks; return the exit code: 0 if all of them were measured."""
+    arguments = _parser().parse_args(words)
+    results = Results(arguments.results)
+    if arguments.render:
+        page.update(arguments.page, results.content)
+        return 0
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+    context = _context(arguments, results)
+    wanted = [name for name in BENCHMARKS if not arguments.only or name in arguments.only]
+    failed = 0
+    context.stacks.stop()
+    results.describe(**machine.describe())
+    began = time.monotonic()
+    try:
+        for name in wanted:
+            failed += not _run(name, context, arguments)
+    finally:
+        context.stacks.stop()
+        page.update(arguments.page, results.content)
+    say(f"{len(wanted) - failed} of {len(wanted)} measured in {(time.monotonic() - began) / 60:.1f} minutes")
+    say(f"results: {arguments.results} and {arguments.page}")
+    return 1 if failed else 0
+
+
+def _run(name: str, context: Context, arguments: argparse.Namespace) -> bool:
+    """Run one benchmark within its time; return whether it was measured to its end."""
+    say(f"== {name}")
+    benchmark, minutes = BENCHMARKS[name]
+    context.results.begin(name, os.getloadavg()[0], arguments.quick)
+    began = time.monotonic()
+    try:
+        with _limit(min(minutes, arguments.limit) * 60):
+            benchmark(context)
+        if name in ("jobs", "register"):
+            url = database_url(context.stacks.ours())
+            context.results.describe(PostgreSQL=machine.postgres_version(url))
+        return True
+    except (GaveUp, TimeLimit) as error:
+        context.results.put(name, error=str(error))
+        say(f"{name} was not measured to its end: {error}")
+    except Exception as error:
+        context.results.put(name, error=f"{type(error).__name__}: {error}")
+        traceback.print_exc()
+    finally:
+        context.results.put(name, seconds=round(time.monotonic() - began))
+        page.update(arguments.page, context.results.content)
+    # What is left of a broken run must not reach into the next one.
+    context.stacks.fresh("ours")
+    return False
+
+
+@contextmanager
+def _limit(seconds: float) -> Iterator[None]:
+    def stop(number: int, frame: object) -> None:
+        raise TimeLimit(f"stopped after {seconds / 60:.0f} minutes")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _context(arguments: argparse.Namespace, results: Results) -> Context:
+    quick = arguments.quick
+    types = arguments.types or ((10, 100) if quick else (10, 1000, 10_000))
+    return Context(
+        stacks=Stacks(arguments.root.resolve()),
+        results=results,
+        types=tuple(sorted(types)),
+        jobs=arguments.jobs or (20 if quick else 200),
+        samples=4 if quick else arguments.samples,
+        idle_seconds=10.0 if quick else 60.0,
+        factory_limit=60.0 if quick else 180.0,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure the project on stacks of its own, which are stopped at the end. Nothing else should run "
+        "on the machine. Results are written after every value; a benchmark that is left out keeps its last ones.",
+    )
+    parser.add_argument(
+        "--only", action="append", choices=list(BENCHMARKS), metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}"
+    )
+    parser.add_argument(
+        "--types",
+        type=lambda text: tuple(int(word) for word in text.split(",")),
+        metavar="N,N,...",
+        help="numbers of registered types to measure at (default 10,1000,10000)",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="jobs of the throughput test (default 200)")
+    parser.add_argument(
+        "--samples", type=int, default=30, metavar="N", help="samples of each latency (default %(default)s)"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="few samples of small sizes: shows that it works, its figures mean little"
+    )
+    parser.add_argument(
+        "--limit", type=float, default=30, metavar="MINUTES", help="the longest that one benchmark may take"
+    )
+    parser.add_argument("--render", action="store_true", help="only write the page again from the results")
+    parser.add_argument(
+        "--results", type=Path, default=_HERE / "results.json", metavar="FILE", help="default %(default)s"
+    )
+    parser.add_argument("--page", type=Path, default=_HERE / "README.md", metavar="FILE", help="default %(default)s")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=project_root() / ".stack" / "bench",
+        metavar="FOLDER",
+        help="where the stacks and their data are (default %(default)s)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

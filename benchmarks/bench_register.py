@@ -1,0 +1,74 @@
+"""Register to runnable, and register to first job done, while more and more types are registered."""
+
+import time
+from typing import Any
+
+from benchmarks.client import Client
+from benchmarks.context import Context
+from benchmarks.kinds import definition
+from benchmarks.measure import brief, say, summary
+from benchmarks.stacks import fill, watched_loop
+from coinrequest.stack import Stack
+
+_WAYS = ("jobs", "airflow")
+
+
+def run(context: Context) -> None:
+    """Fill the registry to each number of types and measure there."""
+    if context.stacks.registered:
+        context.stacks.fresh("ours")
+    sizes: dict[str, Any] = {}
+    for count in context.types:
+        filled = fill(context.stacks, count)
+        stack = context.stacks.ours()
+        with watched_loop(stack) as probe:
+            measured = measure(stack, count, context.samples)
+        sizes[str(count)] = {**measured, "fill": filled, "loop": probe.report()}
+        context.results.put("register", sizes=sizes)
+        for way in _WAYS:
+            say(f"{count} types, {way}: runnable {brief(measured[way]['runnable'])}")
+            say(f"{count} types, {way}: first job done {brief(measured[way]['done'])}")
+
+
+def measure(stack: Stack, count: int, samples: int) -> dict[str, Any]:
+    """Register `samples` types for each way to trigger; each is triggered at once and its first job awaited."""
+    client = Client(stack)
+    found: dict[str, dict[str, list[float]]] = {
+        way: {"registered": [], "runnable": [], "done": [], "refused": []} for way in _WAYS
+    }
+    stamp = f"{time.time_ns() // 1_000_000:x}"
+    for number in range(-1, samples):
+        for way in _WAYS:
+            times = one(client, way, f"sample-{count}-{stamp}-{way}-{number + 1}")
+            for what, value in times.items():
+                if number >= 0:  # the first of each warms the connection and the caches of the server
+                    found[way][what].append(value)
+    return {
+        way: {
+            **{what: summary(values) for what, values in measured.items() if what != "refused"},
+            "refused": int(sum(measured["refused"])),
+        }
+        for way, measured in found.items()
+    }
+
+
+def one(client: Client, way: str, name: str) -> dict[str, float]:
+    """Register a type, trigger it until that is accepted, wait for its job; return the seconds from the first POST."""
+    began = time.monotonic()
+    client.call("POST", "/jobs/v1/job-types", definition(name))
+    registered = time.monotonic()
+    if way == "jobs":
+        job, refused = client.persist("POST", f"/jobs/v1/job-types/{name}/jobs", {"params": {}}, timeout=60)
+    else:
+        job, refused = client.persist("POST", f"/api/v2/dags/{name}/dagRuns", {"logical_date": None}, timeout=60)
+    runnable = time.monotonic()
+    if way == "jobs":
+        client.job_done(job["id"])
+    else:
+        client.run_done(name, job["dag_run_id"], interval=0.05)
+    return {
+        "registered": registered - began,
+        "runnable": runnable - began,
+        "done": time.monotonic() - began,
+        "refused": float(refused),
+    }

@@ -1,0 +1,34 @@
+"""What every benchmark is given."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import Results
+from benchmarks.stacks import Stacks
+
+
+@dataclass
+class Context:
+    """One run of the suite.
+
+    Attributes:
+        stacks: the stacks, of which one runs at a time.
+        results: where each measured value goes as soon as it is known.
+        types: numbers of registered job types to measure at, growing.
+        jobs: jobs of the throughput test.
+        samples: samples of each latency, where a benchmark does not need fewer.
+        idle_seconds: how long the idle stack is watched.
+        factory_limit: seconds to wait for dag-factory at the largest number of files.
+        bench_python: an interpreter with dag-factory, once it is installed.
+    """
+
+    stacks: Stacks
+    results: Results
+    types: tuple[int, ...] = (10, 1000, 10_000)
+    jobs: int = 200
+    samples: int = 30
+    idle_seconds: float = 60.0
+    factory_limit: float = 180.0
+    bench_python: Path | None = None
+    notes: dict[str, Any] = field(default_factory=dict)

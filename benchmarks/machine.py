@@ -1,0 +1,59 @@
+"""What the benchmarks ran on."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+
+from coinrequest.stack.servers import redis_binary
+
+_PACKAGES = {
+    "Airflow": "apache-airflow-core",
+    "Celery": "celery",
+    "Celery provider": "apache-airflow-providers-celery",
+    "FAB": "apache-airflow-providers-fab",
+}
+
+
+def describe() -> dict[str, str]:
+    """Return the machine and the versions of what is measured."""
+    described = {
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
+        "Python": platform.python_version(),
+    }
+    for name, package in _PACKAGES.items():
+        try:
+            described[name] = version(package)
+        except PackageNotFoundError:
+            described[name] = "not installed"
+    words = subprocess.run([str(redis_binary()), "--version"], capture_output=True, text=True, check=False).stdout
+    described["Redis"] = next((word[2:] for word in words.split() if word.startswith("v=")), words.strip())
+    return described
+
+
+def postgres_version(url: str) -> str:
+    """Return the version of a running PostgreSQL server."""
+    import psycopg2
+
+    connection = psycopg2.connect(url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW server_version")
+            return str(cursor.fetchone()[0])
+    finally:
+        connection.close()
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown processor"

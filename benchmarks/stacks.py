@@ -1,0 +1,259 @@
+"""The stacks that are measured: ours, one with Airflow's default settings, and that one with dag-factory.
+
+Only one of them runs at a time.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.measure import GaveUp, say
+from benchmarks.probe import LoopProbe
+from coinrequest.stack import Options, Stack
+from coinrequest.stack.layout import project_root
+from coinrequest.stack.processes import session_members
+
+# The DAG processor notes the time in the database at every turn of its loop (benchmarks/probe.py), not every 5 s.
+PROBED = {"scheduler.job_heartbeat_sec": "0"}
+
+# What config/airflow.cfg changes and these tests can feel, put back to the defaults of Airflow 3.3.2 and of the Celery
+# provider 3.26.0. Sign-in, executor, agents and concurrency stay as in our own stack.
+STOCK = {
+    "core.dags_are_paused_at_creation": "True",
+    "core.dag_discovery_safe_mode": "True",
+    "core.parallelism": "32",
+    "core.max_active_tasks_per_dag": "16",
+    "core.max_active_runs_per_dag": "16",
+    "core.min_serialized_dag_update_interval": "30",
+    "workers.min_heartbeat_interval": "5",
+    "scheduler.scheduler_idle_sleep_time": "1",
+    "scheduler.max_dagruns_to_create_per_loop": "10",
+    "scheduler.max_dagruns_per_loop_to_schedule": "20",
+    "scheduler.max_tis_per_query": "16",
+    "scheduler.task_instance_heartbeat_timeout": "300",
+    "triggerer.capacity": "1000",
+    "dag_processor.refresh_interval": "300",
+    "dag_processor.bundle_refresh_check_interval": "5",
+    "dag_processor.min_file_process_interval": "30",
+    "dag_processor.stale_dag_threshold": "50",
+    "dag_processor.print_stats_interval": "30",
+    "celery.extra_celery_config": "{}",
+}
+
+_LOCAL_BUNDLE = [
+    {"name": "dags-folder", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {}}
+]
+
+
+def stock_overrides(dags: Path, plugins: Path) -> dict[str, str]:
+    """Return the options of a stack with default settings, an ordinary dags folder and no plugins of ours."""
+    return STOCK | {
+        "core.dags_folder": str(dags),
+        "core.plugins_folder": str(plugins),
+        "dag_processor.dag_bundle_config_list": json.dumps(_LOCAL_BUNDLE),
+    }
+
+
+class Stacks:
+    """Starts and stops the stacks below one folder.
+
+    Args:
+        root: the folder; everything that the benchmarks write, except their results, lies below it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for folder in (root, *(root / name for name in ("ours", "stock", "factory"))):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o711)  # PostgreSQL, which does not run as root, has to pass through
+        self._running: str | None = None
+        self.registered = 0
+
+    def stack(self, kind: str) -> Stack:
+        """Return the stack `ours`, `stock` or `factory`, running or not."""
+        return Stack(self.root / kind)
+
+    def ours(self) -> Stack:
+        """Return our stack, started if it was not."""
+        return self._use("ours", PROBED)
+
+    def stock(self, dags: Path) -> Stack:
+        """Return the stack with default settings over a dags folder, started if it was not."""
+        return self._use("stock", stock_overrides(dags, self.folder("no-plugins")))
+
+    def factory(self, dags: Path, python: Path) -> Stack:
+        """Return the stack with default settings and dag-factory, run by an interpreter that has it installed."""
+        overrides = stock_overrides(dags, self.folder("no-plugins")) | {"dag_factory.enable_telemetry": "False"}
+        return self._use("factory", overrides, python)
+
+    def fresh(self, kind: str) -> None:
+        """Stop a stack and remove its data."""
+        self.stop()
+        shutil.rmtree(self.root / kind, ignore_errors=True)
+        (self.root / kind).mkdir(mode=0o711)
+        (self.root / kind).chmod(0o711)
+        if kind == "ours":
+            self.registered = 0
+
+    def folder(self, name: str) -> Path:
+        """Return a folder for files of a benchmark."""
+        path = self.root / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def stop(self) -> None:
+        """Stop every stack of the benchmarks, also one that an earlier run left."""
+        for kind in ("ours", "stock", "factory"):
+            if self.stack(kind).down(say):
+                say(f"stopped the stack {kind}")
+        self._running = None
+
+    def _use(self, kind: str, overrides: Mapping[str, str], python: Path | None = None) -> Stack:
+        if self._running == kind:
+            return self.stack(kind)
+        self.fresh(kind)
+        seconds = start(self.stack(kind), overrides, python)
+        self._running = kind
+        say(f"the stack {kind} is up after {seconds:.1f} s")
+        wait_until_quiet(self.stack(kind))
+        return self.stack(kind)
+
+
+def start(stack: Stack, overrides: Mapping[str, str] | None = None, python: Path | None = None) -> float:
+    """Start a stack by the command that `make up` runs; return the seconds that it took.
+
+    Raises:
+        GaveUp: it did not start.
+    """
+    options = Options(overrides=dict(overrides or {}))
+    command = [str(python or sys.executable), "-m", "coinrequest.stack", "--root", str(stack.layout.root), "up"]
+    command += ["--agents", str(options.agents), "--concurrency", str(options.concurrency)]
+    for name, value in options.overrides.items():
+        command += ["--set", f"{name}={value}"]
+    environment = {**os.environ, "COINREQUEST_PORT": ""}
+    began = time.monotonic()
+    done = subprocess.run(
+        command, cwd=project_root(), env=environment, capture_output=True, text=True, timeout=330, check=False
+    )
+    if done.returncode:
+        raise GaveUp(f"the stack in {stack.layout.root} did not start:\n{(done.stdout + done.stderr)[-2000:]}")
+    return time.monotonic() - began
+
+
+def processes(stack: Stack) -> dict[str, list[psutil.Process]]:
+    """Return the processes of each service and of the supervisor, their children included."""
+    status = stack.status()
+    leaders = {name: process.pid for name, process in status.processes.items()}
+    leaders["supervisor"] = status.supervisor.pid if status.supervisor else None
+    found: dict[str, list[psutil.Process]] = {}
+    for name, leader in leaders.items():
+        found[name] = []
+        for pid in session_members(leader) if leader else []:
+            with suppress(psutil.Error):
+                found[name].append(psutil.Process(pid))
+    return found
+
+
+def cpu_seconds(stack: Stack) -> dict[str, float]:
+    """Return the CPU time that each service has used, its present and its reaped children included."""
+    used: dict[str, float] = {}
+    for name, members in processes(stack).items():
+        used[name] = 0.0
+        for process in members:
+            try:
+                times = process.cpu_times()
+            except psutil.Error:
+                continue
+            used[name] += times.user + times.system
+            used[name] += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
+    return used
+
+
+def wait_until_quiet(stack: Stack, timeout: float = 240.0, share: float = 0.25, period: float = 3.0) -> float:
+    """Wait until nothing is parsed and nothing runs any more; return the waiting time.
+
+    Quiet means that the DAG processor and the agents used less than `share` of one core over `period` seconds; the
+    other processes have work to do at idle too.
+    """
+    began = time.monotonic()
+    while time.monotonic() - began < timeout:
+        before = cpu_seconds(stack)
+        time.sleep(period)
+        after = cpu_seconds(stack)
+        busy = [name for name in after if name == "dag-processor" or name.startswith("agent")]
+        if sum(max(0.0, after[name] - before.get(name, 0.0)) for name in busy) < share * period:
+            return time.monotonic() - began - period
+    say(f"the stack is still busy after {timeout:.0f} s")
+    return timeout
+
+
+def database_url(stack: Stack) -> str:
+    """Return the URL of the stack's metadata database."""
+    return stack.environment("api-server")["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+
+
+@contextmanager
+def watched_loop(stack: Stack) -> Iterator[LoopProbe]:
+    """Watch the loop of the DAG processor for the length of a block."""
+    probe = LoopProbe(database_url(stack))
+    probe.start()
+    try:
+        yield probe
+    finally:
+        probe.stop()
+
+
+def fill(stacks: Stacks, count: int) -> dict[str, Any] | None:
+    """Bring our stack to `count` registered benchmark types; return how that went, or None where nothing was to do.
+
+    Raises:
+        GaveUp: the registration failed.
+    """
+    stack = stacks.ours()
+    missing = count - stacks.registered
+    if missing <= 0:
+        return None
+    say(f"registering {missing} types, {count} in all")
+    command = [sys.executable, "-m", "benchmarks.filling", str(stacks.registered), str(missing)]
+    environment = stack.environment("api-server")
+    seconds = 0.0
+    told = time.monotonic()
+    errors = stacks.folder("logs") / "filling.log"
+    with watched_loop(stack) as probe, errors.open("w") as log:
+        with subprocess.Popen(
+            command, cwd=project_root(), env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+        ) as child:
+            try:
+                for line in child.stdout or ():
+                    if not line.startswith('{"done"'):
+                        continue
+                    progress = json.loads(line)
+                    seconds = progress["seconds"]
+                    if time.monotonic() - told > 15:
+                        told = time.monotonic()
+                        say(f"  {progress['done']} of {missing} after {seconds:.0f} s")
+            except BaseException:
+                child.terminate()
+                raise
+        if child.returncode:
+            raise GaveUp(f"registering failed; see {errors}:\n{errors.read_text()[-1500:]}")
+        registered = time.monotonic()
+        settled = wait_until_quiet(stack)
+    stacks.registered = count
+    say(f"registered in {seconds:.1f} s ({1000 * seconds / missing:.1f} ms each), quiet after {settled:.1f} s more")
+    return {
+        "types": missing,
+        "seconds": seconds,
+        "each": round(seconds / missing, 5),
+        "until_quiet": round(time.monotonic() - registered if settled else 0.0, 1),
+        "loop": probe.report(),
+    }

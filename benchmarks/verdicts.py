@@ -1,0 +1,191 @@
+"""Compares the measured values with what they must be."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Found = Mapping[str, Any]
+
+TARGET_TYPES = 10_000
+RUNNABLE_MEDIAN = 0.15
+RUNNABLE_P95 = 0.5
+RUNNABLE_GROWTH = 1.5
+FIRST_JOB_MEDIAN = 1.0
+DONE_MEDIAN = 0.5
+DONE_TIMES_FASTER = 3.5
+RATE_TIMES_HIGHER = 2.0
+AGENT_SECONDS = 0.1
+LOOP_SECONDS = 2.0
+UP_SECONDS = 40.0
+IDLE_MIB = 1.3 * 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the summary."""
+
+    what: str
+    must: str
+    measured: str = "not measured"
+    verdict: str = ""
+
+
+def rows(benchmarks: Mapping[str, Found]) -> list[Row]:
+    """Return the summary, one row for each thing that must be reached."""
+    register, loop = benchmarks.get("register", {}), benchmarks.get("loop", {})
+    jobs, stock = benchmarks.get("jobs", {}), benchmarks.get("stock", {})
+    agent, up = benchmarks.get("agent", {}), benchmarks.get("up", {})
+    return [
+        *_runnable(register, "jobs", "register → a trigger over this project's REST is accepted"),
+        *_runnable(register, "airflow", "register → a trigger over Airflow's own REST is accepted"),
+        _row(
+            "register → first job done",
+            f"median ≤ {FIRST_JOB_MEDIAN} s",
+            lambda: _largest(register)[1]["jobs"]["done"]["median"],
+            FIRST_JOB_MEDIAN,
+            types=_count(register),
+        ),
+        _row(
+            "submit → done, trivial job",
+            f"median ≤ {DONE_MEDIAN} s",
+            lambda: jobs["latency"]["seen"]["median"],
+            DONE_MEDIAN,
+        ),
+        _ratio(
+            "submit → done, by the runs' own times, against stock settings",
+            f"≥ {DONE_TIMES_FASTER} times faster",
+            lambda: (stock["latency"]["done"]["median"], jobs["latency"]["done"]["median"]),
+            DONE_TIMES_FASTER,
+            "s",
+        ),
+        _ratio(
+            "jobs per second against stock settings",
+            f"≥ {RATE_TIMES_HIGHER} times as many",
+            lambda: (jobs["throughput"]["per_second"], stock["throughput"]["per_second"]),
+            RATE_TIMES_HIGHER,
+            "per second",
+        ),
+        _row(
+            "agent: prepare the bundle and build the DAG",
+            f"≤ {AGENT_SECONDS} s",
+            lambda: agent["ours"]["total"]["median"],
+            AGENT_SECONDS,
+            types=agent.get("ours", {}).get("types"),
+        ),
+        _row(
+            "DAG processor's loop: longest gap while types are registered, idle second included",
+            f"≤ {LOOP_SECONDS} s",
+            lambda: max(_gaps(register, loop)),
+            LOOP_SECONDS,
+            types=_count(register) or loop.get("types"),
+        ),
+        _row(
+            "DAG processor's loop: longest gap after a restart, idle second included",
+            f"≤ {LOOP_SECONDS} s",
+            lambda: loop["after_restart"]["gaps"]["max"],
+            LOOP_SECONDS,
+            types=loop.get("types"),
+        ),
+        _row("`make up`, everything installed, empty data directory", "≤ 40 s", lambda: up["cold"], UP_SECONDS),
+        _row("`make up`, data of an earlier start", "≤ 40 s", lambda: up["warm"], UP_SECONDS),
+        _row("memory of the whole stack, idle (PSS)", "≤ 1.3 GiB", lambda: up["idle"]["total"]["mib"], IDLE_MIB, "MiB"),
+    ]
+
+
+def _runnable(register: Found, way: str, what: str) -> list[Row]:
+    count = _count(register)
+
+    def growth() -> tuple[float, float]:
+        smallest, largest = _smallest(register), _largest(register)
+        if smallest[0] == largest[0]:
+            raise KeyError("one size only")
+        return largest[1][way]["runnable"]["median"], smallest[1][way]["runnable"]["median"]
+
+    return [
+        _row(
+            f"{what}, median",
+            f"≤ {RUNNABLE_MEDIAN} s",
+            lambda: _largest(register)[1][way]["runnable"]["median"],
+            RUNNABLE_MEDIAN,
+            types=count,
+        ),
+        _row(
+            f"{what}, p95",
+            f"≤ {RUNNABLE_P95} s",
+            lambda: _largest(register)[1][way]["runnable"]["p95"],
+            RUNNABLE_P95,
+            types=count,
+        ),
+        _ratio(
+            f"{what}, against 10 types",
+            f"≤ {RUNNABLE_GROWTH} times",
+            growth,
+            RUNNABLE_GROWTH,
+            "s",
+            at_most=True,
+            types=count,
+        ),
+    ]
+
+
+def _row(
+    what: str, must: str, read: Callable[[], float], limit: float, unit: str = "s", *, types: int | None = None
+) -> Row:
+    try:
+        value = read()
+    except (KeyError, ValueError, IndexError):
+        return Row(what, must)
+    digits = 0 if unit == "MiB" else 1 if value >= 10 else 3
+    return Row(what, must, f"**{value:.{digits}f} {unit}**{_at(types)}", _verdict(value <= limit, types))
+
+
+def _ratio(
+    what: str,
+    must: str,
+    read: Callable[[], tuple[float, float]],
+    limit: float,
+    unit: str,
+    *,
+    at_most: bool = False,
+    types: int | None = None,
+) -> Row:
+    try:
+        one, other = read()
+        ratio = one / other
+    except (KeyError, ValueError, IndexError, ZeroDivisionError):
+        return Row(what, must)
+    met = ratio <= limit if at_most else ratio >= limit
+    return Row(what, must, f"**{ratio:.2f}** ({one:.3f} and {other:.3f} {unit}){_at(types)}", _verdict(met, types))
+
+
+def _verdict(met: bool, types: int | None) -> str:
+    """Return the verdict; a value from a smaller number of types proves nothing."""
+    if types is not None and types < TARGET_TYPES:
+        return f"not measured at {TARGET_TYPES:,} types"
+    return "met" if met else "**not met**"
+
+
+def _at(types: int | None) -> str:
+    return "" if types is None else f" with {types:,} types"
+
+
+def _count(register: Found) -> int | None:
+    return max(map(int, register.get("sizes", {})), default=None)
+
+
+def _largest(register: Found) -> tuple[int, Found]:
+    count = max(map(int, register["sizes"]))
+    return count, register["sizes"][str(count)]
+
+
+def _smallest(register: Found) -> tuple[int, Found]:
+    count = min(map(int, register["sizes"]))
+    return count, register["sizes"][str(count)]
+
+
+def _gaps(register: Found, loop: Found) -> list[float]:
+    reports = [size["loop"] for size in register.get("sizes", {}).values() if "loop" in size]
+    reports += [size["fill"]["loop"] for size in register.get("sizes", {}).values() if size.get("fill")]
+    if "fill" in loop:
+        reports.append(loop["fill"]["loop"])
+    return [report["gaps"]["max"] for report in reports]
