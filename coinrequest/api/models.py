@@ -219,17 +219,24 @@ def job_type_detail(root: str, revision: Revision, *, paused: bool) -> JobTypeDe
 
 
 def job_type_summary(root: str, revision: Revision, *, paused: bool) -> JobTypeSummary:
-    """Return a job type's line in a list."""
-    content: dict[str, Any] = revision.content()
-    return JobTypeSummary(
-        name=revision.name,
-        description=content.get("description", ""),
-        revision=revision.number,
-        paused=paused,
-        schedule=content.get("schedule"),
-        tags=list(content.get("tags", ())),
-        links=job_type_links(root, revision.name),
-    )
+    """Return a job type's line in a list; one whose row was damaged says so and does not hide the others."""
+    shown: dict[str, Any] = {
+        "name": revision.name,
+        "revision": revision.number,
+        "paused": paused,
+        "links": job_type_links(root, revision.name),
+    }
+    try:
+        content: dict[str, Any] = revision.content()
+        return JobTypeSummary(
+            **shown,
+            description=content.get("description", ""),
+            schedule=content.get("schedule"),
+            tags=list(content.get("tags", ())),
+        )
+    except (ValueError, TypeError):
+        text = "The definition cannot be read; replace it, or delete the job type"
+        return JobTypeSummary(**shown, description=text, schedule=None, tags=[])
 
 
 def revision_summary(root: str, revision: Revision) -> RevisionSummary:

@@ -23,6 +23,7 @@ from coinrequest.generator.lifecycle import (
 from coinrequest.generator.publishing import PublishingFailed
 from coinrequest.jobs.errors import JobTypePaused, JobUnknown
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
+from coinrequest.jobtypes.registry import RevisionDamaged
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -36,6 +37,7 @@ _STATUS: Mapping[type[Exception], int] = {
     JobTypeExists: 409,
     JobsActive: 409,
     JobTypePaused: 409,
+    RevisionDamaged: 409,
     RevisionChanged: 412,
     MediaTypeUnsupported: 415,
     PublishingFailed: 422,

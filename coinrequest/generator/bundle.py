@@ -16,6 +16,7 @@ from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 from coinrequest.generator import registry_connection
 from coinrequest.generator.loader import entry_of
 from coinrequest.generator.shards import (
+    broken_names,
     clear_broken,
     ensure_stubs,
     read_entries,
@@ -95,7 +96,7 @@ class JobTypeBundle(BaseDagBundle):
             return 0
 
     def _synchronise(self) -> None:
-        from coinrequest.generator.publishing import retire_deleted
+        from coinrequest.generator.publishing import retire_broken, retire_deleted
 
         with registry_connection.connect() as connection:
             number = registry.last_number(connection)
@@ -104,6 +105,8 @@ class JobTypeBundle(BaseDagBundle):
             if number != self._number:
                 self._write(registry.changed_between(connection, self._number, number))
         retire_deleted()
+        if broken := broken_names(self._working):
+            retire_broken(broken, as_of=number)
         if number != self._number:
             self._number = number
             write_atomically(self._number_file, json.dumps(number))

@@ -71,9 +71,14 @@ def is_current(session: Session, name: str, revision: Revision) -> bool:
     from airflow.models.dag import DagModel
     from airflow.models.serialized_dag import SerializedDagModel
 
-    stale = session.scalar(select(DagModel.is_stale).where(DagModel.dag_id == name))
+    row = session.execute(
+        select(DagModel.is_stale, DagModel.bundle_version).where(DagModel.dag_id == name)
+    ).one_or_none()
     serialised = SerializedDagModel.get(name, session=session)
-    if stale is not False or serialised is None:
+    if row is None or row.is_stale or serialised is None:
+        return False
+    # Runs are pinned to this version; an older one would give them the tasks of an older revision.
+    if row.bundle_version is None or int(row.bundle_version) < revision.number:
         return False
     return revision_of((serialised.data or {}).get("dag", {}).get("doc_md")) == revision.number
 
@@ -143,6 +148,28 @@ def retire_deleted() -> None:
     )
     with create_session() as session:
         session.execute(statement, {"bundle": BUNDLE_NAME})
+
+
+def retire_broken(names: Collection[str], *, as_of: int) -> None:
+    """Take out of use every type of `names`, whose definitions cannot be read. Runs in the dag-processor.
+
+    Airflow itself would keep a DAG that is missing from its file in use for minutes.
+
+    Args:
+        as_of: the newest revision that the caller has seen; what was changed since is left alone.
+    """
+    from airflow.utils.session import create_session
+
+    statement = text(
+        """
+        UPDATE dag SET is_stale = true
+        WHERE bundle_name = :bundle AND NOT is_stale AND dag_id = ANY(:names) AND NOT EXISTS (
+            SELECT FROM coinrequest_revision AS newer WHERE newer.name = dag.dag_id AND newer.number > :as_of
+        )
+        """
+    )
+    with create_session() as session:
+        session.execute(statement, {"bundle": BUNDLE_NAME, "names": list(names), "as_of": as_of})
 
 
 def _serialised(definition: Definition, number: int, *, announces: bool, created_at: Any) -> Any:

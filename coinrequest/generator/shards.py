@@ -83,6 +83,11 @@ def broken_path(root: Path, name: str) -> Path:
     return root / "broken" / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)[:120]}.py"
 
 
+def broken_names(root: Path) -> list[str]:
+    """Return the names of the types that are reported as broken."""
+    return [path.stem for path in (root / "broken").glob("*.py")]
+
+
 def write_broken(root: Path, name: str, reason: str) -> None:
     """Report the definition `name` as broken; its neighbours in the shard are not touched by that."""
     path = broken_path(root, name)

@@ -33,7 +33,7 @@ def hold(session: Session, dag_id: str) -> Status | None:
 
 
 def dag_of(session: Session, dag_id: str, revision: int) -> Any:
-    """Return Airflow's DAG of a job type if it is the one of `revision`, else None.
+    """Return Airflow's DAG of a job type if a run of it would be one of `revision`, else None.
 
     Deserialised DAGs are kept by their version, so that a submission need not read one each time.
     """
@@ -41,6 +41,13 @@ def dag_of(session: Session, dag_id: str, revision: int) -> Any:
 
     from coinrequest.generator.dag import revision_of
 
+    # A run is pinned to this version of the bundle. A parse that began before the change can have put an older one
+    # there without writing the DAG itself; the agent would then look for the new tasks in the old definition.
+    bundle_version = session.execute(
+        text("SELECT bundle_version FROM dag WHERE dag_id = :dag_id"), {"dag_id": dag_id}
+    ).scalar_one_or_none()
+    if bundle_version is None or int(bundle_version) < revision:
+        return None
     version = session.scalar(
         select(DagVersion.id).where(DagVersion.dag_id == dag_id).order_by(DagVersion.version_number.desc()).limit(1)
     )
