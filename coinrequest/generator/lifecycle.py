@@ -166,10 +166,11 @@ def delete(session: Session, name: str, *, author: str) -> None:
     """
     registry.lock(session)
     current_revision(session, name)
+    # Withdrawn first: that waits for submissions in flight, whose jobs are then counted.
+    publishing.withdraw(session, name)
     if active := publishing.active_jobs(session, name):
         raise JobsActive(f"{name!r} has {active} active job(s); wait for them or cancel them, then repeat")
     revision = registry.append(session, name, "delete", None, author=author)
-    publishing.withdraw(session, name)
     publishing.record(session, "job_type.delete", name, author=author, extra=f"revision {revision.number}")
 
 

@@ -29,6 +29,8 @@ def submit(
 ) -> Job:
     """Start a job of the current revision of `job_type`; it runs when the caller commits.
 
+    Call it first in a transaction: where an older parse has overwritten the DAG, it begins anew.
+
     Args:
         params: checked against the type's schema; defaults are filled in.
         user: who submits it.
@@ -90,7 +92,7 @@ def _runnable(session: Session, job_type: str) -> tuple[Revision, Any]:
 
 
 def _current(session: Session, job_type: str) -> tuple[Revision, Any] | None:
-    lifecycle.current_revision(session, job_type)
+    # The lock comes first: what is read behind it cannot change before the run is there.
     status = airflow_runs.hold(session, job_type)
     revision = lifecycle.current_revision(session, job_type)
     if status is None or status.stale:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -112,6 +113,21 @@ def test_a_dag_that_an_older_parse_overwrote_is_healed_by_a_submission(op: TestC
         session.execute(text("UPDATE dag SET is_stale = true WHERE dag_id = :name"), {"name": name})
     submit(op, name)
     assert op.get(f"/api/v2/dags/{name}").json()["is_stale"] is False
+
+
+def test_a_deletion_waits_for_a_submission_in_flight(op: TestClient, name: str) -> None:
+    from airflow.utils.session import create_session
+
+    from coinrequest.jobs.submission import submit as start
+
+    op.post(TYPES, json=small(name))
+    with ThreadPoolExecutor(1) as pool:
+        with create_session(scoped=False) as session:
+            start(session, name, {}, user="op")
+            deletion = pool.submit(op.delete, f"{TYPES}/{name}")
+            with pytest.raises(TimeoutError):
+                deletion.result(timeout=1)
+        assert deletion.result(timeout=30).status_code == 409
 
 
 def test_the_result_is_the_output_of_the_result_task(op: TestClient, name: str) -> None:
