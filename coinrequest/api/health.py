@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlalchemy import text
@@ -11,6 +12,9 @@ from coinrequest.api.authentication import new_session
 from coinrequest.api.models import Component, HealthReport
 
 TIME_LIMIT = 1.0
+
+# Threads of its own: looks that hang must not take those that serve requests.
+_threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="health")
 
 
 async def check() -> HealthReport:
@@ -25,7 +29,8 @@ async def _limited(look: Callable[[], Mapping[str, Component]]) -> Mapping[str, 
     """Run a look in a thread; one that takes too long goes on there, and counts as failed."""
     name = look.__name__.strip("_")
     try:
-        return await asyncio.wait_for(asyncio.to_thread(look), TIME_LIMIT)
+        looking = asyncio.get_running_loop().run_in_executor(_threads, look)
+        return await asyncio.wait_for(looking, TIME_LIMIT)
     except TimeoutError:
         return {name: Component(status="unhealthy", detail=f"no answer within {TIME_LIMIT:g} s")}
     except Exception as error:

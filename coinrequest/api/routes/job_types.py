@@ -119,7 +119,7 @@ def read_job_type(
     responses={
         200: {"description": "Replaced, or as it was", "headers": ETAG},
         201: {"model": JobTypeDetail, "description": "Created", "headers": {**ETAG, **LOCATION}},
-        **problems.documented(409, 412, 413, 415, 422),
+        **problems.documented(404, 409, 412, 413, 415, 422),
     },
 )
 def replace_job_type(
