@@ -38,6 +38,10 @@ class TimeLimit(Exception):
 def main(words: Sequence[str] | None = None) -> int:
     """Run the benchmarks; return the exit code: 0 if all of them were measured."""
     arguments = _parser().parse_args(words)
+    folder = arguments.root.resolve() if arguments.quick else _HERE  # the published page shows no quick figures
+    folder.mkdir(parents=True, exist_ok=True)
+    arguments.results = arguments.results or folder / "results.json"
+    arguments.page = arguments.page or folder / "README.md"
     results = Results(arguments.results)
     if arguments.render:
         page.update(arguments.page, results.content)
@@ -140,10 +144,9 @@ def _parser() -> argparse.ArgumentParser:
         "--limit", type=float, default=30, metavar="MINUTES", help="the longest that one benchmark may take"
     )
     parser.add_argument("--render", action="store_true", help="only write the page again from the results")
-    parser.add_argument(
-        "--results", type=Path, default=_HERE / "results.json", metavar="FILE", help="default %(default)s"
-    )
-    parser.add_argument("--page", type=Path, default=_HERE / "README.md", metavar="FILE", help="default %(default)s")
+    place = "default: beside this module; with --quick, in the folder of the stacks"
+    parser.add_argument("--results", type=Path, metavar="FILE", help=f"where the values go ({place})")
+    parser.add_argument("--page", type=Path, metavar="FILE", help=f"the page that shows them ({place})")
     parser.add_argument(
         "--root",
         type=Path,

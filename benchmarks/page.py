@@ -99,7 +99,7 @@ def _register(found: Content) -> str:
     return (
         "Seconds from sending `POST /jobs/v1/job-types`.\n\n"
         + table(["types", "until", *_SPREAD], lines)
-        + "\n\nRegistering the types before that, in bulk (50 in a transaction):\n\n"
+        + "\n\nRegistering the types before that, in bulk (100 in a transaction):\n\n"
         + filling
     )
 

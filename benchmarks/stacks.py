@@ -153,13 +153,21 @@ def processes(stack: Stack) -> dict[str, list[psutil.Process]]:
     """Return the processes of each service and of the supervisor, their children included."""
     status = stack.status()
     leaders = {name: process.pid for name, process in status.processes.items()}
-    leaders["supervisor"] = status.supervisor.pid if status.supervisor else None
-    found: dict[str, list[psutil.Process]] = {}
-    for name, leader in leaders.items():
-        found[name] = []
-        for pid in session_members(leader) if leader else []:
-            with suppress(psutil.Error):
-                found[name].append(psutil.Process(pid))
+    found = {name: _family(leader) if leader else [] for name, leader in leaders.items()}
+    if status.supervisor:
+        found["supervisor"] = [psutil.Process(status.supervisor.pid)]
+    return found
+
+
+def _family(leader: int) -> list[psutil.Process]:
+    """Return a process with its session and its descendants (each PostgreSQL backend opens a session of its own)."""
+    family = {leader, *session_members(leader)}
+    with suppress(psutil.Error):
+        family |= {child.pid for child in psutil.Process(leader).children(recursive=True)}
+    found = []
+    for pid in family:
+        with suppress(psutil.Error):
+            found.append(psutil.Process(pid))
     return found
 
 
@@ -179,21 +187,37 @@ def cpu_seconds(stack: Stack) -> dict[str, float]:
 
 
 def wait_until_quiet(stack: Stack, timeout: float = 240.0, share: float = 0.25, period: float = 3.0) -> float:
-    """Wait until nothing is parsed and nothing runs any more; return the waiting time.
+    """Wait until nothing is parsed and no job runs; return how long that took, in seconds.
 
-    Quiet means that the DAG processor and the agents used less than `share` of one core over `period` seconds; the
-    other processes have work to do at idle too.
+    Quiet means that for `period` seconds the DAG processor had no child that parses, and the agents used less than
+    `share` of one core; the other processes have work to do at idle too.
     """
     began = time.monotonic()
+    quiet_since = began
+    used = _agents(stack)
     while time.monotonic() - began < timeout:
-        before = cpu_seconds(stack)
-        time.sleep(period)
-        after = cpu_seconds(stack)
-        busy = [name for name in after if name == "dag-processor" or name.startswith("agent")]
-        if sum(max(0.0, after[name] - before.get(name, 0.0)) for name in busy) < share * period:
-            return time.monotonic() - began - period
+        time.sleep(0.25)
+        now = time.monotonic()
+        if _parses(stack):
+            quiet_since, used = now, _agents(stack)
+        elif now - quiet_since >= period:
+            if _agents(stack) - used < share * (now - quiet_since):
+                return quiet_since - began
+            quiet_since, used = now, _agents(stack)
     say(f"the stack is still busy after {timeout:.0f} s")
     return timeout
+
+
+def _parses(stack: Stack) -> bool:
+    leader = stack.status().processes["dag-processor"].pid
+    try:
+        return leader is None or bool(psutil.Process(leader).children())
+    except psutil.Error:
+        return True
+
+
+def _agents(stack: Stack) -> float:
+    return sum(used for name, used in cpu_seconds(stack).items() if name.startswith("agent"))
 
 
 def database_url(stack: Stack) -> str:
@@ -224,7 +248,7 @@ def fill(stacks: Stacks, count: int) -> dict[str, Any] | None:
         return None
     say(f"registering {missing} types, {count} in all")
     command = [sys.executable, "-m", "benchmarks.filling", str(stacks.registered), str(missing)]
-    environment = stack.environment("api-server")
+    environment = stack.environment("api-server") | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
     seconds = 0.0
     told = time.monotonic()
     errors = stacks.folder("logs") / "filling.log"
@@ -246,7 +270,6 @@ def fill(stacks: Stacks, count: int) -> dict[str, Any] | None:
                 raise
         if child.returncode:
             raise GaveUp(f"registering failed; see {errors}:\n{errors.read_text()[-1500:]}")
-        registered = time.monotonic()
         settled = wait_until_quiet(stack)
     stacks.registered = count
     say(f"registered in {seconds:.1f} s ({1000 * seconds / missing:.1f} ms each), quiet after {settled:.1f} s more")
@@ -254,6 +277,6 @@ def fill(stacks: Stacks, count: int) -> dict[str, Any] | None:
         "types": missing,
         "seconds": seconds,
         "each": round(seconds / missing, 5),
-        "until_quiet": round(time.monotonic() - registered if settled else 0.0, 1),
+        "until_quiet": round(settled, 1),
         "loop": probe.report(),
     }
