@@ -124,9 +124,6 @@ def process_environment(
     if sys.platform == "darwin":
         # macOS kills a child that was forked while a system library was in use; every Airflow process forks.
         variables["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
-    if process in ("api-server", "prepare"):
-        # Here job types are published; a second change within 30 s would be skipped silently otherwise.
-        variables["AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL"] = "0"
     variables |= _secret_variables(process, ports, secrets)
     variables |= {
         "AIRFLOW__{}__{}".format(*(part.upper().replace(".", "_") for part in name.rsplit(".", 1))): value

@@ -64,7 +64,6 @@ def settings(root: Path, url: str) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(project_root() / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(project_root() / "plugins"),
         "AIRFLOW__CORE__FERNET_KEY": "",
-        "AIRFLOW__CORE__MIN_SERIALIZED_DAG_UPDATE_INTERVAL": "0",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
         "AIRFLOW__API__SECRET_KEY": "tests" * 16,
         "AIRFLOW__API_AUTH__JWT_SECRET": "tests" * 16,
