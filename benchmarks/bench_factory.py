@@ -29,12 +29,16 @@ def run(context: Context) -> None:
     for count in context.types:
         write_factory_folder(folder, count)
         limit = context.factory_limit if count > 1000 else _FILL_TIMEOUT
-        sizes[str(count)] = measured = measure(client, folder, count, limit)
+        sizes[str(count)] = measured = measure(client, folder, count, limit, _samples(context, count))
         context.results.put("factory", sizes=sizes)
         say(f"dag-factory, {count} files: {brief(measured['runnable']) if 'runnable' in measured else measured}")
 
 
-def measure(client: Client, folder: Path, count: int, limit: float) -> dict[str, Any]:
+def _samples(context: Context, count: int) -> int:
+    return min(_SAMPLES.get(count, 3), max(1, context.samples // 4))
+
+
+def measure(client: Client, folder: Path, count: int, limit: float, few: int) -> dict[str, Any]:
     """Wait until the last file's DAG is there, then write more files and trigger each as soon as that is accepted."""
     began = time.monotonic()
     try:
@@ -43,7 +47,7 @@ def measure(client: Client, folder: Path, count: int, limit: float) -> dict[str,
         return {"gave_up": f"the files were not loaded within {limit:.0f} s", **seen(client)}
     loaded = time.monotonic() - began
     samples: list[float] = []
-    for number in range(_SAMPLES.get(count, 3)):
+    for number in range(few):
         name = f"sample-{count}-{number}"
         sent = time.monotonic()
         write_factory_file(folder, name)
