@@ -1,0 +1,76 @@
+"""B7, C17 and C18: agents and the broker may go away, and no job is lost."""
+
+import signal
+from datetime import UTC, datetime, timedelta
+
+from support.documents import job_type, new_name, wait_task
+from support.platform import AGENTS, Platform
+from support.waiting import always, eventually
+
+
+def test_c17_without_agents_jobs_wait_and_the_scheduler_lives(platform: Platform) -> None:
+    restarts = platform.stack.status().processes["scheduler"].restarts
+    with platform.without(*AGENTS):
+        job = platform.submit("integer", {"value": 0})
+        before = _heartbeat(platform)
+        task = eventually(
+            lambda: next((t for t in platform.task_instances("integer", job) if t["state"] == "queued"), None),
+            what="the task is queued",
+        )
+        assert task["state"] == "queued"
+        eventually(lambda: _heartbeat(platform) > before, what="another heartbeat of the scheduler")
+        always(lambda: platform.job(job)["state"] in ("queued", "running"), seconds=1)
+        assert platform.task_instances("integer", job)[0]["state"] == "queued"
+        assert platform.stack.status().processes["scheduler"].restarts == restarts
+    platform.succeeded(job)
+
+
+def test_c18_a_broker_outage_degrades_health_and_heals_by_itself(platform: Platform) -> None:
+    processes = platform.process_ids()
+    with platform.without("redis"):
+        eventually(lambda: platform.health()["status"] == "degraded", what="health says so")
+        broken = {name: part for name, part in platform.health()["components"].items() if part["status"] != "healthy"}
+        assert set(broken) == {"broker"}
+        job = platform.submit("integer", {"value": 0})
+        always(lambda: platform.job(job)["state"] in ("queued", "running"), seconds=2)
+    platform.succeeded(job, timeout=120)
+    platform.run("integer", {"value": 0})
+    survived = {name: pid for name, pid in platform.process_ids().items() if name in ("api-server", "scheduler")}
+    assert survived == {name: processes[name] for name in survived}
+
+
+def test_b7_a_job_whose_agent_is_killed_is_retried_or_fails(platform: Platform) -> None:
+    again, once = new_name("again"), new_name("once")
+    platform.register(job_type(again, wait_task(value=6, retries={"max": 1, "delay": "0s"})))
+    platform.register(job_type(once, wait_task(value=6)))
+    jobs = {name: platform.submit(name) for name in (again, once)}
+    for name, job in jobs.items():
+        eventually(lambda: platform.task_instances(name, job)[0]["state"] == "running", what=f"{name} runs")  # noqa: B023
+    for agent in AGENTS:
+        platform.stack.kill(agent, signal.SIGKILL)
+
+    failed = platform.finished(jobs[once], timeout=90)
+    assert failed["state"] == "failed"
+    assert failed["error"]["task"] == "wait"
+    platform.succeeded(jobs[again], timeout=90)
+    assert platform.task_instances(again, jobs[again])[0]["try_number"] == 2
+    assert all(platform.stack.status().processes[agent].restarts > 0 for agent in AGENTS)
+    platform.await_healthy()
+    platform.run("integer", {"value": 0})
+
+
+def test_b7_an_agent_waits_for_a_web_server_that_restarts(platform: Platform) -> None:
+    """A task reports to the web server; it may be away for as long as a roll-out takes."""
+    job = platform.submit("integer", {"value": 0}, run_after=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
+    with platform.without("api-server"):
+        eventually(
+            lambda: platform.sql("SELECT 1 FROM task_instance WHERE run_id = :job AND state = 'queued'", job=job),
+            what="the task is with the agents",
+        )
+    platform.succeeded(job, timeout=120)
+
+
+def _heartbeat(platform: Platform) -> datetime:
+    report = platform.airflow("/monitor/health")["scheduler"]
+    assert report["status"] == "healthy", report
+    return datetime.fromisoformat(report["latest_scheduler_heartbeat"])

@@ -1,0 +1,112 @@
+"""C19: a gate for every DAG, hand-written or built in; a failure names the DAG."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coinrequest.stack.layout import project_root
+
+DAGS = project_root() / "dags"
+BUILT_IN = sorted((project_root() / "coinrequest" / "jobtypes" / "builtin").glob("*.yaml"))
+# Actions that reach out to something that may be away for a moment; whoever calls them says how often to try again.
+# A URL test tries again by itself, and its failure is a result.
+NEEDS_RETRIES = {"coin.prices", "http.request", "email.send"}
+
+
+def _hand_written() -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(dag_folder=DAGS, bundle_path=DAGS, bundle_name="dags")
+
+
+def _built_in(path: Path) -> Any:
+    from coinrequest.generator.dag import build_dag
+    from coinrequest.jobtypes.definition import parse_definition
+    from coinrequest.jobtypes.document import load_document
+
+    definition = parse_definition(load_document(path.read_bytes(), "application/yaml"))
+    return build_dag(definition, number=1, created_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def _all() -> list[Any]:
+    return [*_hand_written().dags.values(), *map(_built_in, BUILT_IN)]
+
+
+def test_the_dags_folder_has_dags_and_no_import_errors() -> None:
+    bag = _hand_written()
+    assert bag.import_errors == {}
+    assert "btc_price_operator" in bag.dags
+    assert BUILT_IN
+
+
+def test_every_file_of_the_dags_folder_makes_a_dag() -> None:
+    files = {path.name for path in DAGS.rglob("*.py")}
+    assert {Path(dag.fileloc).name for dag in _hand_written().dags.values()} == files
+
+
+def test_no_id_is_used_twice() -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    # One bag for each file: a bag of the whole folder keeps only one of two DAGs with the same id.
+    ids = [dag_id for path in DAGS.rglob("*.py") for dag_id in DagBag(dag_folder=path, bundle_path=DAGS).dags]
+    twice = [dag_id for dag_id, count in Counter([*ids, *(path.stem for path in BUILT_IN)]).items() if count > 1]
+    assert twice == []
+
+
+def test_every_dag_has_an_owner_tags_and_a_description() -> None:
+    problems = []
+    for dag in _all():
+        owners = {task.owner for task in dag.tasks}
+        if not owners or owners & {"", "airflow"}:
+            problems.append(f"{dag.dag_id}: a task has no owner of its own")
+        if not set(dag.tags) - {"job-type"}:
+            problems.append(f"{dag.dag_id}: no tags")
+        if not (dag.description or "").strip():
+            problems.append(f"{dag.dag_id}: no description")
+        if dag.catchup:
+            problems.append(f"{dag.dag_id}: catches up")
+    assert problems == []
+
+
+def test_every_dag_says_how_often_and_for_how_long_it_tries() -> None:
+    problems = []
+    for dag in _all():
+        for task in dag.tasks:
+            action = getattr(task, "action", None)
+            if (action is None or action in NEEDS_RETRIES) and not 1 <= task.retries <= 10:
+                problems.append(f"{dag.dag_id}.{task.task_id}: {task.retries} retries")
+            if task.retries and not timedelta(seconds=1) <= task.retry_delay <= timedelta(hours=1):
+                problems.append(f"{dag.dag_id}.{task.task_id}: waits {task.retry_delay} before it tries again")
+            if task.execution_timeout is None and dag.dagrun_timeout is None:
+                problems.append(f"{dag.dag_id}.{task.task_id}: no time limit")
+    assert problems == []
+
+
+def test_every_dag_serialises_the_same_twice() -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    first, second = ({dag.dag_id: DagSerialization.to_dict(dag) for dag in _all()} for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("path", sorted(DAGS.rglob("*.py")), ids=lambda path: path.stem)
+def test_a_parse_asks_nobody(path: Path, tmp_path: Path) -> None:
+    """A parse happens again and again: it must not need the network, nor import what only a task needs."""
+    program = (
+        "import socket, runpy, sys\n"
+        "import airflow.sdk\n"
+        "def refuse(*_, **__): raise RuntimeError('a parse opened a connection')\n"
+        "socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse\n"
+        f"runpy.run_path({str(path)!r})\n"
+        "heavy = {'requests', 'pycurl', 'fastapi', 'smtplib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    variables = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
