@@ -70,8 +70,15 @@ def airflow_program(
         log=layout.log(name),
         is_ready=_readiness(name, ports),
         stop_timeout=_STOP_TIMEOUTS.get(name, 10.0),
-        needs=("redis",) if name.startswith("agent") else ("postgres",),
+        needs=_needs(name),
     )
+
+
+def _needs(name: str) -> tuple[str, ...]:
+    if name.startswith("agent"):
+        return ("redis",)
+    # The scheduler ends when it asks the broker about the tasks of its agents and gets no answer.
+    return ("postgres", "redis") if name == "scheduler" else ("postgres",)
 
 
 def has_loaded(child: Child) -> bool:
