@@ -58,7 +58,6 @@ def settings(root: Path, url: str) -> dict[str, str]:
         "AIRFLOW_CONFIG": str(project_root() / "config" / "airflow.cfg"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
         "AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS": "coinrequest.migrations.manager.RegistryDBManager",
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(project_root() / "dags"),

@@ -131,6 +131,25 @@ def test_parsing_again_makes_no_new_version(documents: list[dict[str, Any]]) -> 
     assert len(_rows(name)["dag_version"]) == 1
 
 
+def test_a_parse_writes_no_permission_rows_for_a_dag(documents: list[dict[str, Any]]) -> None:
+    """The name of our auth manager keeps Airflow from writing FAB's rows for each DAG (coinrequest.auth_manager)."""
+    from airflow.providers.fab.auth_manager.models import Resource
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    name = str(documents[0]["name"])
+    _register(documents[0])
+    _parse_as_the_processor_does(name)
+    with create_session(scoped=False) as session:
+        assert not session.scalars(select(Resource.name).where(Resource.name.contains(name))).all()
+
+
+def test_the_sign_in_is_fabs(airflow_app: Any) -> None:
+    from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
+
+    assert isinstance(airflow_app.state.auth_manager, FabAuthManager)
+
+
 def test_a_registration_asks_for_a_parse_once(documents: list[dict[str, Any]]) -> None:
     from airflow.models.dagbag import DagPriorityParsingRequest
     from airflow.utils.session import create_session
