@@ -10,7 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import bench_agent, bench_factory, bench_jobs, bench_loop, bench_register, bench_up, machine, page
+from benchmarks import (
+    bench_agent,
+    bench_factory,
+    bench_jobs,
+    bench_loop,
+    bench_register,
+    bench_up,
+    bench_writing,
+    machine,
+    page,
+)
 from benchmarks.context import Context
 from benchmarks.measure import GaveUp, say
 from benchmarks.results import Results
@@ -25,6 +35,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Context], None], float]] = {
     "jobs": (bench_jobs.run_ours, 6),
     "register": (bench_register.run, 18),
     "loop": (bench_loop.run, 15),
+    "writing": (bench_writing.run, 10),
     "agent": (bench_agent.run, 15),
     "stock": (bench_jobs.run_stock, 9),
     "factory": (bench_factory.run, 13),
