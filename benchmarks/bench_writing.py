@@ -31,4 +31,4 @@ def run(context: Context) -> None:
     seconds = summary([sample["seconds"] for sample in samples])
     dags = max(sample["dags"] for sample in samples)
     say(f"one file of up to {dags} DAGs holds the loop up for: {brief(seconds)}")
-    context.results.put("writing", types=count, dags=dags, seconds=seconds)
+    context.results.put("writing", types=count, dags=dags, held=seconds)
