@@ -169,7 +169,10 @@ def delete(session: Session, name: str, *, author: str) -> None:
     # Withdrawn first: that waits for submissions in flight, whose jobs are then counted.
     publishing.withdraw(session, name)
     if active := publishing.active_jobs(session, name):
-        raise JobsActive(f"{name!r} has {active} active job(s); wait for them or cancel them, then repeat")
+        raise JobsActive(
+            f"{name!r} has {active} active job(s): wait for them (resume the type if it is paused), "
+            "or mark them as failed in Airflow's UI, then repeat"
+        )
     revision = registry.append(session, name, "delete", None, author=author)
     publishing.record(session, "job_type.delete", name, author=author, extra=f"revision {revision.number}")
 
