@@ -17,6 +17,8 @@ EXPECTED = (
     "plugins",
     "coinrequest",
     "config/airflow.cfg",
+    "docker-compose.yaml",
+    "terraform",
     "tests",
     "README.md",
     "Makefile",
