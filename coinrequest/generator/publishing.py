@@ -1,7 +1,7 @@
 """Writes a job type's DAG into Airflow's own tables, exactly as the dag-processor would, in the caller's transaction.
 
-The dag-processor's own function does the same two writes, but retries them after a rollback and lets FAB commit in
-between, either of which would break the caller's transaction; FAB's rows for each DAG follow with the parse.
+The dag-processor's own function does the same two writes, but retries them after a rollback, which would break the
+caller's transaction.
 This is the one module that reaches into Airflow's internals to do so (Airflow 3.3.2);
 `tests/api/test_publishing_contract.py` compares its rows with those of a real dag-processor parse and fails
 when Airflow changes. A priority parse request goes along, so that an older parse in flight is followed by a new one.
