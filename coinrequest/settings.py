@@ -5,12 +5,20 @@ environment before a fork, sees the value it set. Secrets come from here and fro
 """
 
 import os
+from datetime import timedelta
 
 DEFAULT_QUEUE = "default"
 
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
 class SettingMissing(RuntimeError):
     """A variable that has no sane default is not set; the message names it and says how to set it."""
+
+
+class SettingInvalid(RuntimeError):
+    """A variable has a value that cannot be used; the message names it and says which can."""
 
 
 def _required(variable: str, remedy: str) -> str:
@@ -67,3 +75,39 @@ def price_source() -> str:
 def price_url() -> str | None:
     """Return a base URL that replaces the price source's own; None: the documented public one."""
     return os.environ.get("COINREQUEST_PRICE_URL") or None
+
+
+def channel_url() -> str | None:
+    """Return the broker of the message channel, `amqp://...` or `redis://...`; None: there is no channel."""
+    return os.environ.get("COINREQUEST_CHANNEL_URL") or None
+
+
+def job_retention() -> timedelta:
+    """Return how long jobs and their results are kept after they ended.
+
+    Raises:
+        SettingInvalid: `COINREQUEST_JOB_RETENTION` is not a duration.
+    """
+    return _duration("COINREQUEST_JOB_RETENTION", "30d")
+
+
+def key_lifetime() -> timedelta:
+    """Return how long an idempotency key is remembered.
+
+    Raises:
+        SettingInvalid: `COINREQUEST_KEY_LIFETIME` is not a duration.
+    """
+    return _duration("COINREQUEST_KEY_LIFETIME", "24h")
+
+
+def metrics_token() -> str | None:
+    """Return the token with which a monitoring system may read the metrics; None: only users may."""
+    return os.environ.get("COINREQUEST_METRICS_TOKEN") or None
+
+
+def _duration(variable: str, default: str) -> timedelta:
+    text = os.environ.get(variable) or default
+    number, unit = text[:-1], text[-1]
+    if not (number.isascii() and number.isdigit() and unit in _UNITS):
+        raise SettingInvalid(f"{variable} must be a whole number and a unit, such as 24h or 30d, not {text!r}")
+    return timedelta(seconds=int(number) * _UNITS[unit])

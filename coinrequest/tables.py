@@ -8,8 +8,11 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
+    ForeignKey,
     Identity,
     Index,
+    Integer,
     MetaData,
     String,
     Table,
@@ -19,9 +22,12 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import DDL
 
 from coinrequest.migrations.append_only import GUARD_STATEMENTS, reader_grant
+from coinrequest.migrations.cleaning import CLEANING_STATEMENTS
+from coinrequest.migrations.following import FOLLOWING_STATEMENTS
 
 metadata = MetaData()
 
@@ -39,6 +45,7 @@ revision = Table(
     Index("coinrequest_revision_deleted", "number", postgresql_where=text("change = 'delete'")),
 )
 
+# One row for every run of a job type. State and times follow Airflow's run, by a trigger in the same transaction.
 job = Table(
     "coinrequest_job",
     metadata,
@@ -48,10 +55,112 @@ job = Table(
     Column("revision", BigInteger, nullable=False),
     Column("submitted_by", String(256), nullable=False),
     Column("submitted_at", DateTime(timezone=True), nullable=False),
+    Column("origin", String(16), nullable=False, server_default=text("'rest'")),
+    Column("state", String(16), nullable=False, server_default=text("'queued'")),
+    Column("run_after", DateTime(timezone=True), nullable=True),
+    Column("started_at", DateTime(timezone=True), nullable=True),
+    Column("ended_at", DateTime(timezone=True), nullable=True),
+    Column("priority", Integer, nullable=True),
+    Column("labels", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("callback", JSONB(none_as_null=True), nullable=True),
+    Column("callback_secret", Text, nullable=True),
+    Column("cancelled_by", String(256), nullable=True),
+    Column("cancelled_at", DateTime(timezone=True), nullable=True),
+    Column("cancel_reason", Text, nullable=True),
     UniqueConstraint("job_type", "run_id", name="coinrequest_job_run"),
     Index("coinrequest_job_newest_first", "submitted_at", "id"),
     Index("coinrequest_job_of_type", "job_type", "submitted_at", "id"),
+    Index("coinrequest_job_in_state", "state", "submitted_at", "id"),
+    Index("coinrequest_job_of_type_in_state", "job_type", "state", "submitted_at", "id"),
+    Index("coinrequest_job_of_submitter", "submitted_by", "submitted_at", "id"),
+    Index("coinrequest_job_labels", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
+    Index("coinrequest_job_ended", "job_type", "ended_at", "id", postgresql_where=text("ended_at IS NOT NULL")),
 )
 
-for statement in (*GUARD_STATEMENTS, reader_grant("coinrequest_revision")):
+# An idempotency key of a submitter, and the job that was started under it.
+submission_key = Table(
+    "coinrequest_submission_key",
+    metadata,
+    Column("submitted_by", String(256), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("free_on_failure", Boolean, nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Index("coinrequest_submission_key_expiry", "expires_at"),
+)
+
+# The outbox: a job that has ended, written in the transaction that ended it. A gateway turns it into notices.
+completion = Table(
+    "coinrequest_completion",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("job_id", Uuid, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("ended_at", DateTime(timezone=True), nullable=False),
+)
+
+# One message that is owed to somebody because a job ended. `state`: pending, delivered, failed.
+notice = Table(
+    "coinrequest_notice",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("job_id", Uuid, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("secret_connection", String(200), nullable=True),
+    Column("secret", Text, nullable=True),
+    Column("body", Text, nullable=False),
+    Column("state", String(16), nullable=False, server_default=text("'pending'")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
+    Column("give_up_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True), nullable=True),
+    Index("coinrequest_notice_of_job", "job_id"),
+    Index("coinrequest_notice_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+    Index("coinrequest_notice_failed", "ended_at", postgresql_where=text("state = 'failed'")),
+)
+
+# One try to deliver a notice: when, how long (seconds), and what came back (at most 1 KiB of it).
+notice_attempt = Table(
+    "coinrequest_notice_attempt",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("notice_id", Uuid, ForeignKey("coinrequest_notice.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("status", Integer, nullable=True),
+    Column("error", Text, nullable=True),
+    Column("response", Text, nullable=True),
+    Index("coinrequest_notice_attempt_of_notice", "notice_id", "number"),
+)
+
+# The gateways that run, each with its last sign of life.
+gateway = Table(
+    "coinrequest_gateway",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("detail", Text, nullable=True),
+)
+
+# Counters that only grow, for the metrics: what a gateway saw complete. `label` is a state, or a bucket's bound.
+tally = Table(
+    "coinrequest_tally",
+    metadata,
+    Column("job_type", String(100), primary_key=True),
+    Column("measure", String(32), primary_key=True),
+    Column("label", String(32), primary_key=True),
+    Column("value", Double, nullable=False),
+)
+
+# The function of the trigger is replaced, and the trigger made, after the last of the tables that it writes.
+_FUNCTIONS = (*GUARD_STATEMENTS, reader_grant("coinrequest_revision"))
+for statement in _FUNCTIONS:
     event.listen(revision, "after_create", DDL(statement.replace("%", "%%")))
+for statement in (*FOLLOWING_STATEMENTS, *CLEANING_STATEMENTS):
+    event.listen(metadata, "after_create", DDL(statement.replace("%", "%%")))

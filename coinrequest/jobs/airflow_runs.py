@@ -2,13 +2,12 @@
 
 import functools
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 
@@ -18,6 +17,18 @@ class Status:
 
     paused: bool
     stale: bool
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """One task of a run; `map_index` says which item of a mapped task, `state` is Airflow's own word."""
+
+    task: str
+    map_index: int | None
+    state: str | None
+    attempt: int
+    started_at: datetime | None
+    ended_at: datetime | None
 
 
 def hold(session: Session, dag_id: str) -> Status | None:
@@ -69,8 +80,14 @@ def create(
     params: Mapping[str, Any],
     user: str,
     run_after: datetime,
+    priority: int | None = None,
 ) -> None:
-    """Create a queued run of `dag`, as Airflow's own trigger route does, and note it in the audit log."""
+    """Create a queued run of `dag`, as Airflow's own trigger route does, and note it in the audit log.
+
+    Args:
+        priority: overrules the priority of the DAG's tasks, except the items of a mapped task, which Airflow
+            creates later.
+    """
     from airflow.models.log import Log
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
@@ -87,6 +104,11 @@ def create(
         state=DagRunState.QUEUED,
         session=session,
     )
+    if priority is not None:
+        session.execute(
+            text("UPDATE task_instance SET priority_weight = :priority WHERE dag_id = :dag_id AND run_id = :run_id"),
+            {"priority": priority, "dag_id": dag.dag_id, "run_id": run_id},
+        )
     session.add(Log(event="job.submit", owner=user, dag_id=dag.dag_id, run_id=run_id))
 
 
@@ -132,14 +154,23 @@ def first_failure(session: Session, dag_id: str, run_id: str) -> tuple[str, int 
     return str(row.task_id), None if row.map_index < 0 else int(row.map_index)
 
 
-def finished(session: Session, job_ids: Collection[UUID]) -> set[UUID]:
-    """Return which of these jobs are done, with one indexed read."""
+def task_states(session: Session, dag_id: str, run_id: str) -> list[TaskState]:
+    """Return the tasks of a run in the order in which they began; those that have not begun come last."""
     rows = session.execute(
         text(
-            "SELECT job.id FROM coinrequest_job AS job"
-            " LEFT JOIN dag_run AS run ON run.dag_id = job.job_type AND run.run_id = job.run_id"
-            " WHERE job.id = ANY(:ids) AND (run.state IS NULL OR run.state IN ('success', 'failed'))"
-        ).bindparams(bindparam("ids", type_=ARRAY(Uuid))),
-        {"ids": list(job_ids)},
+            "SELECT task_id, map_index, state, try_number, start_date, end_date FROM task_instance"
+            " WHERE dag_id = :dag_id AND run_id = :run_id ORDER BY start_date NULLS LAST, task_id, map_index"
+        ),
+        {"dag_id": dag_id, "run_id": run_id},
     )
-    return {row.id if isinstance(row.id, UUID) else UUID(str(row.id)) for row in rows}
+    return [
+        TaskState(
+            row.task_id,
+            None if row.map_index < 0 else int(row.map_index),
+            row.state,
+            int(row.try_number),
+            row.start_date,
+            row.end_date,
+        )
+        for row in rows
+    ]

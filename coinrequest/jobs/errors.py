@@ -7,3 +7,15 @@ class JobUnknown(Exception):
 
 class JobTypePaused(Exception):
     """The type is paused, so it starts no jobs."""
+
+
+class KeyReused(Exception):
+    """The idempotency key belongs to another submission."""
+
+
+class JobDone(Exception):
+    """The job has ended, so it cannot be cancelled."""
+
+
+class JobNotFailed(Exception):
+    """The job has not failed, so it cannot be retried."""

@@ -1,12 +1,17 @@
 """What a job is to those who ask for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-State = Literal["queued", "running", "success", "failed", "removed"]
+from coinrequest.jobs.callback import Callback
+
+State = Literal["queued", "running", "success", "failed", "cancelled", "removed"]
+Origin = Literal["rest", "channel", "schedule", "after", "backfill", "airflow"]
+
+DONE: frozenset[State] = frozenset({"success", "failed", "cancelled", "removed"})
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,13 @@ class Job:
 
     Attributes:
         state: `removed` says that the run was deleted in Airflow.
+        origin: by which way it was started; `after` is the end of another type's job, `airflow` Airflow's own button
+            or API.
+        priority: of its tasks, larger is sooner; None: as the definition says.
+        labels: names and values by which it is found.
+        callback: who is told when it ends; without its secret where the job was read again.
         run_after: it does not start before.
+        cancelled_by: who cancelled it, with `cancelled_at` and `cancel_reason`.
         result: the output of the definition's `result` task, once the job succeeded; a list where that task is
             mapped.
     """
@@ -41,13 +52,20 @@ class Job:
     params: Mapping[str, Any]
     submitted_by: str
     submitted_at: datetime
+    origin: Origin = "rest"
+    priority: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    callback: Callback | None = None
     run_after: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    cancelled_by: str | None = None
+    cancelled_at: datetime | None = None
+    cancel_reason: str | None = None
     result: Any = None
     error: JobError | None = None
 
     @property
     def done(self) -> bool:
         """Whether nothing more will happen to it."""
-        return self.state in ("success", "failed", "removed")
+        return self.state in DONE

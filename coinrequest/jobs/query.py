@@ -1,6 +1,7 @@
 """Looking for jobs: one by its id, or pages of them, newest first."""
 
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,10 +10,29 @@ from sqlalchemy import Row, and_, select, tuple_
 from sqlalchemy.orm import Session
 
 from coinrequest.jobs import airflow_runs
+from coinrequest.jobs.callback import Callback
 from coinrequest.jobs.errors import JobUnknown
-from coinrequest.jobs.job import Job, JobError, State
+from coinrequest.jobs.job import DONE, Job, JobError, State
 from coinrequest.jobtypes import registry
 from coinrequest.tables import job as table
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which jobs are wanted; None and empty: all.
+
+    Attributes:
+        labels: each of them with its value.
+        since: submitted at or after, with a zone.
+        until: submitted before, with a zone.
+    """
+
+    job_type: str | None = None
+    state: State | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    since: datetime | None = None
+    until: datetime | None = None
+    submitted_by: str | None = None
 
 
 def find(session: Session, job_id: UUID) -> Job:
@@ -21,23 +41,26 @@ def find(session: Session, job_id: UUID) -> Job:
     Raises:
         JobUnknown: no job has this id.
     """
-    run = airflow_runs.run_table()
-    row = session.execute(_joined(run).where(table.c.id == job_id)).one_or_none()
+    row = session.execute(_joined().where(table.c.id == job_id)).one_or_none()
     if row is None:
         raise JobUnknown(f"No job {job_id}")
+    return with_outcome(session, row)
+
+
+def with_outcome(session: Session, row: Row[Any]) -> Job:
+    """Return the job of a joined row, with its result or its error."""
     job = _job(row)
     if job.state == "success":
         return replace(job, result=_result(session, job, row.dag_run_id))
-    if job.state == "failed":
+    if job.state in DONE:
         return replace(job, error=_error(session, job, row.run_id))
     return job
 
 
 def page(
     session: Session,
+    filters: Filters = Filters(),  # noqa: B008 - frozen
     *,
-    job_type: str | None = None,
-    state: State | None = None,
     before: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[Job]:
@@ -46,47 +69,57 @@ def page(
     Args:
         before: the time of submission and the id of the last job of the page before.
     """
-    run = airflow_runs.run_table()
-    query = _joined(run)
-    if job_type is not None:
-        query = query.where(table.c.job_type == job_type)
-    if state == "removed":
-        query = query.where(run.c.id.is_(None))
-    elif state is not None:
-        query = query.where(run.c.state == state)
+    # The page is found in the jobs' own table, by an index, and only then are its runs looked up.
+    chosen = select(table)
+    if filters.job_type is not None:
+        chosen = chosen.where(table.c.job_type == filters.job_type)
+    if filters.state is not None:
+        chosen = chosen.where(table.c.state == filters.state)
+    if filters.submitted_by is not None:
+        chosen = chosen.where(table.c.submitted_by == filters.submitted_by)
+    if filters.labels:
+        chosen = chosen.where(table.c.labels.contains(dict(filters.labels)))
+    if filters.since is not None:
+        chosen = chosen.where(table.c.submitted_at >= filters.since)
+    if filters.until is not None:
+        chosen = chosen.where(table.c.submitted_at < filters.until)
     if before is not None:
-        query = query.where(tuple_(table.c.submitted_at, table.c.id) < tuple_(*before))
-    query = query.order_by(table.c.submitted_at.desc(), table.c.id.desc()).limit(limit)
+        chosen = chosen.where(tuple_(table.c.submitted_at, table.c.id) < tuple_(*before))
+    newest = chosen.order_by(table.c.submitted_at.desc(), table.c.id.desc()).limit(limit).subquery()
+    query = _joined(newest).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
     return [_job(row) for row in session.execute(query)]
 
 
-def _joined(run: Any) -> Any:
-    columns = (
-        run.c.id.label("dag_run_id"),
-        run.c.state,
-        run.c.conf,
-        run.c.run_after,
-        run.c.start_date,
-        run.c.end_date,
-    )
-    on = and_(run.c.dag_id == table.c.job_type, run.c.run_id == table.c.run_id)
-    return select(*table.c, *columns).select_from(table.outerjoin(run, on))
+def finished(session: Session, job_ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these jobs are done, with one indexed read."""
+    return set(session.scalars(select(table.c.id).where(table.c.id.in_(job_ids), table.c.state.in_(DONE))))
+
+
+def _joined(jobs: Any = table) -> Any:
+    run = airflow_runs.run_table()
+    on = and_(run.c.dag_id == jobs.c.job_type, run.c.run_id == jobs.c.run_id)
+    return select(jobs, run.c.id.label("dag_run_id"), run.c.conf).select_from(jobs.outerjoin(run, on))
 
 
 def _job(row: Row[Any]) -> Job:
-    removed = row.dag_run_id is None
     return Job(
         id=row.id,
         job_type=row.job_type,
         revision=row.revision,
-        state="removed" if removed else row.state,
+        state=row.state,
         params=row.conf or {},
         submitted_by=row.submitted_by,
         submitted_at=row.submitted_at,
+        origin=row.origin,
+        priority=row.priority,
+        labels=row.labels,
+        callback=None if row.callback is None else Callback.read(row.callback, None),
         run_after=row.run_after,
-        started_at=row.start_date,
-        ended_at=row.end_date,
-        error=JobError(None, None, "The run was deleted in Airflow") if removed else None,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        cancelled_by=row.cancelled_by,
+        cancelled_at=row.cancelled_at,
+        cancel_reason=row.cancel_reason,
     )
 
 
@@ -103,6 +136,11 @@ def _result(session: Session, job: Job, dag_run_id: int) -> Any:
 
 
 def _error(session: Session, job: Job, run_id: str) -> JobError:
+    if job.state == "removed":
+        return JobError(None, None, "The run was deleted in Airflow")
+    if job.state == "cancelled":
+        reason = f": {job.cancel_reason}" if job.cancel_reason else ""
+        return JobError(None, None, f"Cancelled by {job.cancelled_by}{reason}")
     failed = airflow_runs.first_failure(session, job.job_type, run_id)
     if failed is None:
         return JobError(None, None, "The job failed, though none of its tasks did: its time limit, or a person")

@@ -1,6 +1,7 @@
 """Starting a job: the DAG run and the job's row, in the caller's transaction."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,9 +10,11 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from coinrequest.generator import lifecycle
-from coinrequest.jobs import airflow_runs
-from coinrequest.jobs.errors import JobTypePaused
-from coinrequest.jobs.job import Job
+from coinrequest.jobs import airflow_runs, keys, query, secrecy
+from coinrequest.jobs.callback import Callback
+from coinrequest.jobs.errors import JobTypePaused, JobUnknown
+from coinrequest.jobs.job import Job, Origin
+from coinrequest.jobs.keys import Key
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import load_definition
 from coinrequest.jobtypes.params import check_params
@@ -19,53 +22,134 @@ from coinrequest.jobtypes.registry import Revision
 from coinrequest.tables import job as table
 
 
+@dataclass(frozen=True)
+class Submission:
+    """What a job is started with.
+
+    Attributes:
+        params: checked against the type's schema; defaults are filled in.
+        priority: of its tasks, larger is sooner; None: as the definition says.
+        run_after: the job does not start before, with a zone; None: at once.
+        labels: names and values by which jobs are found.
+        callback: who is told when it ends.
+    """
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    priority: int | None = None
+    run_after: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    callback: Callback | None = None
+
+    def content(self) -> dict[str, Any]:
+        """Return everything that makes two submissions the same."""
+        callback = None if self.callback is None else {**self.callback.stored(), "secret": self.callback.secret}
+        return {
+            "params": dict(self.params),
+            "priority": self.priority,
+            "run_after": self.run_after,
+            "labels": dict(self.labels),
+            "callback": callback,
+        }
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A job, and whether this submission created it (or an earlier one under the same key or id)."""
+
+    job: Job
+    created: bool
+
+
 def submit(
     session: Session,
     job_type: str,
-    params: Mapping[str, Any],
+    submission: Submission,
     *,
     user: str,
-    run_after: datetime | None = None,
-) -> Job:
+    origin: Origin = "rest",
+    job_id: UUID | None = None,
+    key: Key | None = None,
+) -> Accepted:
     """Start a job of the current revision of `job_type`; it runs when the caller commits.
 
     Call it first in a transaction: where an older parse has overwritten the DAG, it begins anew.
 
     Args:
-        params: checked against the type's schema; defaults are filled in.
+        job_type: the type's name.
+        submission: what it is started with.
         user: who submits it.
-        run_after: the job does not start before, with a zone; None: at once.
+        origin: by which way.
+        job_id: the job's id, where the submitter chose one; the same id again is the same job.
+        key: the same key and submission again are the same job.
 
     Raises:
         JobTypeUnknown: no such type.
         JobTypePaused: the type starts no jobs.
         ParamsInvalid: the params do not fit; all errors.
+        KeyReused: the key belongs to another submission.
     """
-    revision, dag = _runnable(session, job_type)
-    checked = check_params(load_definition(revision.content()), params)
-    now = datetime.now(UTC)
-    job_id = new_id()
-    airflow_runs.create(session, dag, run_id=str(job_id), params=checked, user=user, run_after=run_after or now)
-    session.execute(
-        insert(table).values(
-            id=job_id,
-            job_type=job_type,
-            run_id=str(job_id),
-            revision=revision.number,
-            submitted_by=user,
-            submitted_at=now,
-        )
-    )
-    return Job(
-        id=job_id,
+    digest = keys.digest_of(job_type, submission.content()) if key else ""
+    if found := _already_there(session, user, job_id, key, digest):
+        return Accepted(found, created=False)
+    revision, dag = runnable(session, job_type)
+    checked = check_params(load_definition(revision.content()), submission.params)
+    new = Job(
+        id=job_id or new_id(),
         job_type=job_type,
         revision=revision.number,
         state="queued",
         params=checked,
         submitted_by=user,
-        submitted_at=now,
-        run_after=run_after or now,
+        submitted_at=datetime.now(UTC),
+        origin=origin,
+        priority=submission.priority,
+        labels=dict(submission.labels),
+        run_after=submission.run_after,
+        callback=submission.callback,
     )
+    if key and not keys.take(session, user, key, digest, new.id):
+        # Somebody else was first; their job is there now, or they failed and the key is free again.
+        winner = keys.job_under(session, user, key, digest)
+        if winner is not None:
+            return Accepted(query.find(session, winner), created=False)
+        keys.take(session, user, key, digest, new.id)
+    store(session, dag, new)
+    return Accepted(new, created=True)
+
+
+def store(session: Session, dag: Any, job: Job) -> None:
+    """Write the job's row and its run, when the caller commits."""
+    # The job comes first: the trigger on Airflow's table then finds it, and adds no row of its own.
+    session.execute(insert(table).values(**row_of(job)))
+    airflow_runs.create(
+        session,
+        dag,
+        run_id=str(job.id),
+        params=job.params,
+        user=job.submitted_by,
+        run_after=job.run_after or job.submitted_at,
+        priority=job.priority,
+    )
+
+
+def row_of(job: Job) -> dict[str, Any]:
+    """Return the row of a new job."""
+    callback = job.callback
+    return {
+        "id": job.id,
+        "job_type": job.job_type,
+        "run_id": str(job.id),
+        "revision": job.revision,
+        "submitted_by": job.submitted_by,
+        "submitted_at": job.submitted_at,
+        "origin": job.origin,
+        "state": job.state,
+        "run_after": job.run_after or job.submitted_at,
+        "priority": job.priority,
+        "labels": dict(job.labels),
+        "callback": callback.stored() if callback else None,
+        "callback_secret": secrecy.encrypt(callback.secret) if callback and callback.secret else None,
+    }
 
 
 def new_id() -> UUID:
@@ -75,8 +159,23 @@ def new_id() -> UUID:
     return UUID(int=uuid7().int)
 
 
-def _runnable(session: Session, job_type: str) -> tuple[Revision, Any]:
-    """Return the current revision and its DAG, and keep both from being deleted until the transaction ends."""
+def _already_there(session: Session, user: str, job_id: UUID | None, key: Key | None, digest: str) -> Job | None:
+    known = keys.job_under(session, user, key, digest) if key else job_id
+    if known is None:
+        return None
+    try:
+        return query.find(session, known)
+    except JobUnknown:
+        return None
+
+
+def runnable(session: Session, job_type: str) -> tuple[Revision, Any]:
+    """Return the current revision and its DAG, and keep both from being deleted until the transaction ends.
+
+    Raises:
+        JobTypeUnknown: no such type.
+        JobTypePaused: the type starts no jobs.
+    """
     found = _current(session, job_type)
     if found is None:
         # An older parse has overwritten the DAG. Healing it takes the registry's lock, which has to come

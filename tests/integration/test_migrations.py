@@ -12,6 +12,7 @@ from support.platform import Platform
 from coinrequest.stack.environment import database_url
 from coinrequest.stack.ports import kept_ports
 from coinrequest.stack.secrets import ensure_secrets
+from coinrequest.tables import metadata
 
 _MIGRATE = """
 import contextlib, json, sys, warnings
@@ -27,19 +28,28 @@ with contextlib.redirect_stdout(sys.stderr):
 
     def tables():
         with settings.get_engine().connect() as connection:
-            return sorted(inspect(connection).get_table_names())
+            return sorted(set(inspect(connection).get_table_names()) - airflows)
 
     def triggers():
         with settings.get_engine().connect() as connection:
             return connection.execute(text(
-                "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1")).scalars().all()
+                "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+                " UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname LIKE 'coinrequest%'"
+                " ORDER BY 1")).scalars().all()
 
     def drift():
         with settings.get_engine().connect() as connection:
             options = {"compare_type": True, "compare_server_default": True,
-                       "include_object": lambda o, name, kind, *_: kind != "table" or not name.startswith("alembic")}
+                       "include_object": lambda o, name, kind, *_: kind != "table" or name.startswith("coinrequest")}
             context = MigrationContext.configure(connection, opts=options)
             return [repr(change) for change in compare_metadata(context, RegistryDBManager.metadata)]
+
+    # Airflow's own tables come first, as in `airflow db migrate`: jobs follow its runs.
+    from airflow.models import import_all_models
+    from airflow.models.base import Base
+    import_all_models()
+    Base.metadata.create_all(settings.get_engine())
+    airflows = set(tables())
 
     with create_session() as session:
         manager = RegistryDBManager(session)
@@ -80,7 +90,7 @@ def scratch_url(platform: Platform) -> Iterator[str]:
 def test_migrations_make_what_the_models_say_down_and_up_again(platform: Platform, scratch_url: str) -> None:
     variables = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": scratch_url}
     found = json.loads(platform.python(_MIGRATE, process="prepare", variables=variables))
-    own = ["alembic_version_coinrequest", "coinrequest_job", "coinrequest_revision"]
+    own = ["alembic_version_coinrequest", *sorted(metadata.tables)]
     assert found["tables"] == own
     assert found["drift"] == []
     assert found["after_downgrade"] == own[:1]

@@ -1,0 +1,33 @@
+"""Who is told when a job ends, as its submitter asked."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+Outcome = Literal["success", "failure"]
+OUTCOMES: tuple[Outcome, ...] = ("success", "failure")
+
+
+@dataclass(frozen=True)
+class Callback:
+    """A webhook for one job.
+
+    Attributes:
+        url: where the notice is posted.
+        on: which outcomes are told; a cancelled job counts as a failure.
+        secret: signs the notice, as `whsec_...` (Standard Webhooks); it is stored encrypted and never shown.
+        secret_connection: instead of `secret`, the Airflow connection whose password is one.
+    """
+
+    url: str
+    on: tuple[Outcome, ...] = OUTCOMES
+    secret: str | None = field(default=None, repr=False)
+    secret_connection: str | None = None
+
+    def stored(self) -> dict[str, Any]:
+        """Return what may be stored as it is, and shown: everything but the secret."""
+        return {"url": self.url, "on": list(self.on), "secret_connection": self.secret_connection}
+
+    @classmethod
+    def read(cls, stored: dict[str, Any], secret: str | None) -> Self:
+        """Return the callback that `stored` and the decrypted secret describe."""
+        return cls(stored["url"], tuple(stored["on"]), secret, stored.get("secret_connection"))
