@@ -7,10 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from coinrequest import settings
-from coinrequest.jobs.job import Job
+from coinrequest.jobs.job import Job, State
 from coinrequest.jobtypes.registry import Change, Revision
 
-State = Literal["queued", "running", "success", "failed", "removed"]
 Health = Literal["healthy", "degraded"]
 
 
@@ -121,7 +120,7 @@ class JobSummary(Answer):
     params: dict[str, Any] = Field(description="With the defaults filled in")
     submitted_by: str
     submitted_at: datetime
-    run_after: datetime | None = Field(description="It does not start before")
+    run_after: datetime = Field(description="It does not start before")
     started_at: datetime | None
     ended_at: datetime | None
     dag_run_url: str = Field(description="The job's run in the Airflow UI")
@@ -297,7 +296,7 @@ def _job_fields(root: str, job: Job) -> dict[str, Any]:
         "params": dict(job.params),
         "submitted_by": job.submitted_by,
         "submitted_at": job.submitted_at,
-        "run_after": job.run_after,
+        "run_after": job.run_after or job.submitted_at,
         "started_at": job.started_at,
         "ended_at": job.ended_at,
         "dag_run_url": _run_url(job),

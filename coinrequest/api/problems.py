@@ -21,7 +21,7 @@ from coinrequest.generator.lifecycle import (
     RevisionUnknown,
 )
 from coinrequest.generator.publishing import PublishingFailed
-from coinrequest.jobs.errors import JobTypePaused, JobUnknown
+from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypePaused, JobUnknown, KeyReused
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged
 
@@ -37,6 +37,9 @@ _STATUS: Mapping[type[Exception], int] = {
     JobTypeExists: 409,
     JobsActive: 409,
     JobTypePaused: 409,
+    KeyReused: 409,
+    JobDone: 409,
+    JobNotFailed: 409,
     RevisionDamaged: 409,
     RevisionChanged: 412,
     MediaTypeUnsupported: 415,

@@ -118,12 +118,13 @@ def test_a_dag_that_an_older_parse_overwrote_is_healed_by_a_submission(op: TestC
 def test_a_deletion_waits_for_a_submission_in_flight(op: TestClient, name: str) -> None:
     from airflow.utils.session import create_session
 
+    from coinrequest.jobs.submission import Submission
     from coinrequest.jobs.submission import submit as start
 
     op.post(TYPES, json=small(name))
     with ThreadPoolExecutor(1) as pool:
         with create_session(scoped=False) as session:
-            start(session, name, {}, user="op")
+            start(session, name, Submission(), user="op")
             deletion = pool.submit(op.delete, f"{TYPES}/{name}")
             with pytest.raises(TimeoutError):
                 deletion.result(timeout=1)

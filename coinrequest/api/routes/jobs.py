@@ -13,12 +13,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from coinrequest.api import cursors, problems
 from coinrequest.api.authentication import Reader, RequestSession, Submitter, new_session
 from coinrequest.api.bodies import SubmissionDocument
-from coinrequest.api.models import JobDetail, JobList, State, job_detail, job_summary
+from coinrequest.api.models import JobDetail, JobList, job_detail, job_summary
 from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
-from coinrequest.jobs import airflow_runs, query
-from coinrequest.jobs.job import Job
-from coinrequest.jobs.submission import submit
+from coinrequest.jobs import query, submission
+from coinrequest.jobs.job import Job, State
+from coinrequest.jobs.query import Filters
 from coinrequest.jobs.watch import shared_watch
 from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
 
@@ -59,9 +59,14 @@ def submit_job(
     response: Response,
 ) -> JobDetail:
     """Start a job of the current revision. Follow it at `Location`, for example with `?wait=30`."""
-    submission = _submission(document)
-    job = submit(session, name, submission.params, user=user.get_name(), run_after=submission.run_after)
-    detail = job_detail(root, job)
+    asked = _submission(document)
+    accepted = submission.submit(
+        session,
+        name,
+        submission.Submission(params=asked.params, run_after=asked.run_after),
+        user=user.get_name(),
+    )
+    detail = job_detail(root, accepted.job)
     response.headers["Location"] = detail.links.self
     return detail
 
@@ -96,8 +101,7 @@ def list_jobs(
     """The jobs that were submitted to this service, newest first."""
     found = query.page(
         session,
-        job_type=type,
-        state=state,
+        Filters(job_type=type, state=state),
         before=_position(cursor) if cursor else None,
         limit=limit + 1,
     )
@@ -140,4 +144,4 @@ def _read(job_id: UUID) -> Job:
 
 def _finished(job_ids: Collection[UUID]) -> set[UUID]:
     with new_session() as session:
-        return airflow_runs.finished(session, job_ids)
+        return query.finished(session, job_ids)
