@@ -59,7 +59,7 @@ def with_outcome(session: Session, row: Row[Any]) -> Job:
 
 def page(
     session: Session,
-    filters: Filters = Filters(),  # noqa: B008 - frozen
+    filters: Filters = Filters(),
     *,
     before: tuple[datetime, UUID] | None = None,
     limit: int = 50,

@@ -24,7 +24,8 @@ BEGIN
             RETURN false;
         END IF;
         known.id := gen_random_uuid();
-        INSERT INTO coinrequest_job (id, job_type, run_id, revision, submitted_by, submitted_at, origin, state, run_after)
+        INSERT INTO coinrequest_job
+            (id, job_type, run_id, revision, submitted_by, submitted_at, origin, state, run_after)
         VALUES (
             known.id, dag, run,
             coalesce(
