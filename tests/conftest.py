@@ -1,51 +1,54 @@
-"""One running stack for all tests that need one.
+"""One running stack for all tests that need one, and the servers that stand for the world outside.
 
-It has folders and ports of its own, so that it may run beside any other. A person who works on these tests can keep
-it up between runs: `COINREQUEST_TEST_STACK=/some/folder make test` uses the stack in that folder, starts it if it is
-down, and leaves it up.
+The stack has folders and ports of its own, so that it may run beside any other. A person who works on these tests can
+keep it up between runs: `COINREQUEST_TEST_STACK=/some/folder make test` uses the stack in that folder, starts it if it
+is down, and leaves it up.
 """
 
+import contextlib
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import own_stack as own
 from support.documents import new_name
+from support.own_stack import OwnStack, running_platform
 from support.platform import AGENTS, SLOTS, Platform
-from support.web_stub import web_stub
+from support.receiver import Receiver, webhook_receiver
+from support.smtp_stub import SmtpStub, smtp_server
 
-from coinrequest.stack import Stack
 from coinrequest.stack.options import Options
 
 _KEEP = "COINREQUEST_TEST_STACK"
-
-# Faults are to be found within the patience of a test; everything else is as in production.
-_OVERRIDES = {
-    "scheduler.task_instance_heartbeat_timeout": "15",
-    "scheduler.task_instance_heartbeat_timeout_detection_interval": "2",
-}
+# The fixtures that need a stack, in the order in which their tests run after all others.
+_STACKS = ("platform", "own_stack")
 _running: list[Platform] = []
-_left_up: list[Stack] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the stack, and run it last: what is quick to fail fails first."""
+    """Mark what uses a stack, and run it last: what is quick to fail fails first."""
     for item in items:
-        if "platform" in getattr(item, "fixturenames", ()):
+        if _stack_of(item):
             item.add_marker(pytest.mark.stack)
-    items.sort(key=lambda item: item.get_closest_marker("stack") is not None)
+    items.sort(key=_stack_of)
+
+
+def _stack_of(item: pytest.Item) -> int:
+    """Return 0 for a test without a stack, 1 for one on the shared stack, 2 for one with its own."""
+    fixtures = getattr(item, "fixturenames", ())
+    return max((place for place, name in enumerate(_STACKS, 1) if name in fixtures), default=0)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """Show the ends of the logs with a test that failed on the stack."""
+    """Show the ends of the logs with a test that failed on a stack."""
     report = yield
-    if report.failed and _running and "platform" in getattr(item, "fixturenames", ()):
-        report.sections.append(("logs of the stack", _running[0].tails()))
+    if report.failed and _stack_of(item):
+        report.sections += [(f"logs of {one.stack.layout.root}", one.tails()) for one in _running]
     return report
 
 
@@ -56,32 +59,39 @@ def platform() -> Iterator[Platform]:
     # Not below pytest's own folders: those are closed to the account that PostgreSQL runs under.
     root = Path(kept) if kept else Path(tempfile.mkdtemp(prefix="coinrequest-test-"))
     root.mkdir(parents=True, exist_ok=True)
-    root.chmod(0o711)
-    stack = Stack(root / "stack")
-    note = root / "web-port"
-    port = int(note.read_text()) if note.exists() else 0
-    with web_stub(port) as web, pytest.MonkeyPatch.context() as patch, _stop_when_terminated():
-        note.write_text(str(web.port))
-        for variable in [name for name in os.environ if name.startswith("COINREQUEST_")]:
-            patch.delenv(variable)
-        patch.setenv("COINREQUEST_PRICE_URL", web.url)
-        running: Platform | None = None
-        try:
-            stack.up(Options(agents=len(AGENTS), concurrency=SLOTS, overrides=_OVERRIDES))
-            patch.undo()
-            running = Platform(stack, web)
-            _running.append(running)
-            running.await_healthy()
+    options = Options(agents=len(AGENTS), concurrency=SLOTS)
+    try:
+        with running_platform(root, options, keep=bool(kept)) as running, _shown_on_failure(running):
             yield running
-        finally:
-            _running.clear()
-            if running is not None:
-                running.close()
-            if kept:
-                _left_up.append(stack)
-            else:
-                stack.down()
-                shutil.rmtree(root, ignore_errors=True)
+    finally:
+        if not kept:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def own_stack() -> OwnStack:
+    """Starts a stack with other options: `with own_stack(Options(agents=3)) as platform: ...`."""
+
+    @contextlib.contextmanager
+    def start(options: Options) -> Iterator[Platform]:
+        with own.own_stack(options) as running, _shown_on_failure(running):
+            yield running
+
+    return start
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of webhooks."""
+    with webhook_receiver() as stub:
+        yield stub
+
+
+@pytest.fixture
+def smtp_stub() -> Iterator[SmtpStub]:
+    """A mail server."""
+    with smtp_server() as stub:
+        yield stub
 
 
 @pytest.fixture
@@ -90,11 +100,10 @@ def name() -> str:
     return new_name()
 
 
-class _stop_when_terminated:  # noqa: N801
-    """Let SIGTERM end the session as Ctrl-C does, so that the stack is stopped."""
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+@contextlib.contextmanager
+def _shown_on_failure(running: Platform) -> Iterator[None]:
+    _running.append(running)
+    try:
+        yield
+    finally:
+        _running.remove(running)

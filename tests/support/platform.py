@@ -20,7 +20,7 @@ from support.web_stub import WebStub
 
 AGENTS = ("agent-1", "agent-2")
 SLOTS = 2
-DONE = ("success", "failed", "removed")
+DONE = ("success", "failed", "cancelled", "removed")
 
 
 class Platform:
@@ -50,6 +50,11 @@ class Platform:
     @property
     def op(self) -> Client:
         return self.client("op")
+
+    @property
+    def channel_url(self) -> str:
+        """The broker of the message channel, as its gateway uses it."""
+        return self.stack.channel_url
 
     def close(self) -> None:
         for client in self._clients.values():
@@ -85,6 +90,28 @@ class Platform:
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job as it is now."""
         return dict(self.client("viewer").json(f"{API}/jobs/{job_id}"))
+
+    def jobs(self, **query: Any) -> list[dict[str, Any]]:
+        """Return the first page of jobs, newest first; `query` is what the list takes (`type`, `state`, ...)."""
+        found: list[dict[str, Any]] = self.client("viewer").json(f"{API}/jobs", params=query)["jobs"]
+        return found
+
+    def cancel(self, job_id: str, reason: str | None = None) -> dict[str, Any]:
+        """Cancel a job that can be."""
+        answer = self.client("user").post(f"{API}/jobs/{job_id}/cancel", json={"reason": reason} if reason else {})
+        assert answer.ok, answer.text
+        return dict(answer.json())
+
+    def retry(self, job_id: str) -> dict[str, Any]:
+        """Let a failed job begin again at the tasks that failed."""
+        answer = self.client("user").post(f"{API}/jobs/{job_id}/retry")
+        assert answer.ok, answer.text
+        return dict(answer.json())
+
+    def notices(self, job_id: str) -> list[dict[str, Any]]:
+        """Return the notices that are owed because of a job, each with its attempts."""
+        found: list[dict[str, Any]] = self.client("viewer").json(f"{API}/jobs/{job_id}/notices")["notices"]
+        return found
 
     def finished(self, job_id: str, timeout: float = 60.0) -> dict[str, Any]:
         """Wait until a job is done."""

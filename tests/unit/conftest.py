@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from stubs import HttpStub, SmtpStub, http_server, smtp_server
+from stubs import HttpStub, http_server
 
 
 @pytest.fixture(autouse=True)
@@ -18,12 +18,6 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def http_stub() -> Iterator[HttpStub]:
     with http_server() as stub:
-        yield stub
-
-
-@pytest.fixture
-def smtp_stub() -> Iterator[SmtpStub]:
-    with smtp_server() as stub:
         yield stub
 
 

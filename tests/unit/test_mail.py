@@ -2,7 +2,7 @@ from email import message_from_string
 from email.policy import default
 
 import pytest
-from stubs import SmtpStub
+from support.smtp_stub import SmtpStub
 
 from coinrequest.mail import MailFailed, MailInvalid, send_mail
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from stubs import Hit, HttpStub, Reply, SmtpStub
+from stubs import Hit, HttpStub, Reply
+from support.smtp_stub import SmtpStub
 
 from coinrequest.actions.base import ActionFailed
 from coinrequest.actions.catalogue import find_action
