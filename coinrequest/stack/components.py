@@ -1,6 +1,7 @@
-"""The Airflow processes of the stack: their commands, and how each shows that it works."""
+"""The processes of the stack that run the platform: their commands, and how each shows that it works."""
 
 import http.client
+import importlib.util
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -28,6 +29,8 @@ _LOADED = {
     "dag-processor": "Starting the Dag Processor Job",
     "triggerer": "Starting the triggerer",
 }
+_GATEWAY_READY = "Gateway is ready"
+_AGENT_READY = " ready."
 
 
 def agent_names(options: Options) -> tuple[str, ...]:
@@ -35,43 +38,55 @@ def agent_names(options: Options) -> tuple[str, ...]:
     return tuple(f"agent-{number}" for number in range(1, options.agents + 1))
 
 
+def gateway_names(options: Options) -> tuple[str, ...]:
+    """Return the names of the stack's gateways: `gateway`, or `gateway-1`, `gateway-2`, ... where there are several."""
+    if importlib.util.find_spec("coinrequest.gateway") is None:
+        return ()
+    if options.gateways == 1:
+        return ("gateway",)
+    return tuple(f"gateway-{number}" for number in range(1, options.gateways + 1))
+
+
 def process_names(options: Options) -> tuple[str, ...]:
     """Return the names of all processes of the stack, in the order in which they are shown."""
-    return ("postgres", "redis", "api-server", *_HEARTBEATS, *agent_names(options))
+    return ("postgres", "redis", "api-server", *_HEARTBEATS, *gateway_names(options), *agent_names(options))
 
 
-def airflow_program(
+def platform_program(
     name: str, environment: Mapping[str, str], *, layout: Layout, ports: Ports, options: Options
 ) -> Program:
-    """Describe one Airflow process.
+    """Describe one process of Airflow, or a gateway.
 
     None of them serves its logs over HTTP: all share one log folder, and that server would listen on every
     network of the machine.
     """
-    airflow = (str(Path(sys.executable).parent / "airflow"),)
+    programs = Path(sys.executable).parent
     commands = {
         "api-server": ("api-server",),
         "scheduler": ("scheduler", "--skip-serve-logs"),
         "dag-processor": ("dag-processor",),
         "triggerer": ("triggerer", "--skip-serve-logs"),
     }
-    if name in commands:
-        command = commands[name]
+    if name.startswith("gateway"):
+        command: tuple[str, ...] = (str(programs / "coinrequest"), "gateway")
     else:
-        command = ("celery", "worker", "--skip-serve-logs", "--concurrency", str(options.concurrency))
-        command += ("--queues", options.queues)
-        if options.agents > 1:
-            # Costs a second at the start, so only where two agents must be told apart.
-            command += ("--celery-hostname", f"{name}@%h")
+        command = (str(programs / "airflow"), *(commands.get(name) or _agent_command(name, options)))
     return Program(
         name=name,
-        command=airflow + command,
+        command=command,
         environment=environment,
         log=layout.log(name),
         is_ready=_readiness(name, ports),
         stop_timeout=_STOP_TIMEOUTS.get(name, 10.0),
         needs=_needs(name),
     )
+
+
+def _agent_command(name: str, options: Options) -> tuple[str, ...]:
+    # Costs a second at the start, so only where two agents must be told apart.
+    hostname = ("--celery-hostname", f"{name}@%h") if options.agents > 1 else ()
+    numbers = ("--concurrency", str(options.concurrency), "--queues", options.queues)
+    return ("celery", "worker", "--skip-serve-logs", *numbers, *hostname)
 
 
 def _needs(name: str) -> tuple[str, ...]:
@@ -83,7 +98,12 @@ def _needs(name: str) -> tuple[str, ...]:
 
 def has_loaded(child: Child) -> bool:
     """Say whether a process has imported what it needs, which is the expensive part of its start."""
-    return child.logged(_LOADED.get(child.program.name, " ready."))
+    name = child.program.name
+    return child.logged(_LOADED.get(name) or _ready_line(name))
+
+
+def _ready_line(name: str) -> str:
+    return _GATEWAY_READY if name.startswith("gateway") else _AGENT_READY
 
 
 def _readiness(name: str, ports: Ports) -> Callable[[Child], bool]:
@@ -92,7 +112,7 @@ def _readiness(name: str, ports: Ports) -> Callable[[Child], bool]:
         return lambda child: bool(_health(ports)) and bool(_get(ports, "/execution/health", timeout=90.0))
     if name in _HEARTBEATS:
         return lambda child: _beats(_health(ports).get(_HEARTBEATS[name]), name, child.identity.created)
-    return lambda child: child.logged(" ready.")
+    return lambda child: child.logged(_ready_line(name))
 
 
 def _beats(report: object, name: str, since: float) -> bool:

@@ -1,6 +1,6 @@
 """The background process: `python -m coinrequest.stack.daemon ROOT`.
 
-Only what has to be is sequential: PostgreSQL, then the migration, then the Airflow processes that use the database.
+Only what has to be is sequential: PostgreSQL, then the migration, then the processes that use the database.
 Redis and the agents start beside them. Loading Airflow's modules is most of the work, so only as many processes load
 at a time as there are cores. A database that was prepared by the same software is not prepared again.
 """
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
-from coinrequest.stack.components import agent_names, airflow_program, has_loaded, process_names
+from coinrequest.stack.components import agent_names, gateway_names, has_loaded, platform_program, process_names
 from coinrequest.stack.environment import base_url, process_environment
 from coinrequest.stack.errors import StackError, StartFailed
 from coinrequest.stack.fingerprint import fingerprint, is_prepared, note_prepared
@@ -48,7 +48,11 @@ class Start:
             base_url(self._ports),
             process_names(options),
             # Agents report to the web server, everybody writes to the database: those go last.
-            [("scheduler", "dag-processor", "triggerer", *agents), ("api-server",), ("redis", "postgres")],
+            [
+                ("scheduler", "dag-processor", "triggerer", *agents),
+                ("api-server", *gateway_names(options)),
+                ("redis", "postgres"),
+            ],
         )
 
     def run(self) -> None:
@@ -104,6 +108,8 @@ class Start:
             together.do(self._queued("scheduler", "the scheduler works"))
             together.do(self._queued("triggerer", "the triggerer works"))
             together.do(self._queued("dag-processor", "the DAG processor works"))
+            for name in gateway_names(self._options):
+                together.do(self._queued(name, f"the {name} works"))
 
     def _bring_up(self, program: Program) -> None:
         self.supervisor.wait_ready(self.supervisor.start(program))
@@ -126,7 +132,7 @@ class Start:
 
     def _program(self, name: str, settings: Mapping[str, str] | None = None) -> Program:
         environment = self._environment(name) | dict(settings or {})
-        return airflow_program(name, environment, layout=self._layout, ports=self._ports, options=self._options)
+        return platform_program(name, environment, layout=self._layout, ports=self._ports, options=self._options)
 
     def _prepare_program(self) -> Program:
         return Program(

@@ -2,15 +2,19 @@
 
 | variable                                  | who gets it                                             |
 |-------------------------------------------|---------------------------------------------------------|
-| metadata database URL, Fernet key         | prepare, api-server, scheduler, dag-processor, triggerer|
+| metadata database URL, Fernet key         | prepare, api-server, scheduler, dag-processor,          |
+|                                           | triggerer, gateway                                      |
 | secret that signs the tokens of tasks     | api-server, scheduler                                   |
 | secret of the web sessions                | api-server                                              |
 | broker                                    | scheduler, agents, api-server (it watches its health)   |
 | result backend                            | scheduler, agents                                       |
+| broker of the message channel             | gateway                                                 |
+| token that may read the metrics           | api-server                                              |
 | registry URL of the read-only role        | all                                                     |
 | passwords of the users                    | prepare                                                 |
 
-So an agent, which runs other people's definitions, can neither read the metadata database nor sign a token.
+So an agent, which runs other people's definitions, can neither read the metadata database nor sign a token, and
+reaches no channel.
 """
 
 import os
@@ -42,6 +46,9 @@ _OWN_VARIABLES = (
     ROOT_VARIABLE,
     RUN_VARIABLE,
 )
+_CHANNEL_VARIABLE = "COINREQUEST_CHANNEL_URL"
+# Written into the file for shells beside the other: a shell that read it does not choose a channel by it.
+OWN_CHANNEL_VARIABLE = "COINREQUEST_STACK_CHANNEL_URL"
 PASSWORD_VARIABLE = "COINREQUEST_STACK_PASSWORD_{role}"  # noqa: S105 - the name of a variable
 _DATABASE_PROCESSES = frozenset({"prepare", "api-server", "scheduler", "dag-processor", "triggerer"})
 
@@ -56,12 +63,24 @@ def database_url(ports: Ports, user: str, password: str) -> str:
     return f"postgresql://{user}:{password}@{HOST}:{ports.postgres}/airflow"
 
 
+def own_channel_url(ports: Ports, secrets: Secrets) -> str:
+    """Return the URL of the message channel over the stack's own Redis, beside Celery's two databases."""
+    return f"{_redis_url(ports, secrets)}/2"
+
+
+def channel_url(ports: Ports, secrets: Secrets, options: Options) -> str:
+    """Return the URL of the message channel: the person's own choice (empty: no channel), or the stack's Redis."""
+    return _chosen(options).get(_CHANNEL_VARIABLE, own_channel_url(ports, secrets))
+
+
 def inherited(variables: Mapping[str, str]) -> dict[str, str]:
     """Return what the processes take over from the environment of the person who starts the stack.
 
     An allow list: a person's other Airflow, Python or PostgreSQL settings must not reach into the stack. Settings
     of this project (`COINREQUEST_*`) are taken over, except those that the stack itself decides.
     """
+    if variables.get(_CHANNEL_VARIABLE) == variables.get(OWN_CHANNEL_VARIABLE):
+        variables = {name: value for name, value in variables.items() if name != _CHANNEL_VARIABLE}
     kept = {name: value for name, value in variables.items() if name in _INHERITED}
     kept |= {
         name: value
@@ -83,10 +102,10 @@ def server_environment(run: str) -> dict[str, str]:
 def process_environment(
     process: str, *, layout: Layout, ports: Ports, secrets: Secrets, options: Options, run: str
 ) -> dict[str, str]:
-    """Return the environment of one Airflow process.
+    """Return the environment of one process of Airflow, or of a gateway.
 
     Args:
-        process: `prepare`, `api-server`, `scheduler`, `dag-processor`, `triggerer`, or an agent's name.
+        process: `prepare`, `api-server`, `scheduler`, `dag-processor`, `triggerer`, or the name of a gateway or agent.
         layout: the stack's files.
         ports: the stack's ports.
         secrets: the stack's secrets.
@@ -94,7 +113,7 @@ def process_environment(
         run: the mark by which the processes of this start are known.
     """
     project = project_root()
-    variables = inherited(os.environ) | {
+    variables = _chosen(options) | {
         RUN_VARIABLE: run,
         # The first entry of PATH: what a job starts by name comes from the same installation.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -124,7 +143,10 @@ def process_environment(
     if sys.platform == "darwin":
         # macOS kills a child that was forked while a system library was in use; every Airflow process forks.
         variables["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
+    variables = {name: value for name, value in variables.items() if _may_know(process, name)}
     variables |= _secret_variables(process, ports, secrets)
+    if _is_gateway(process):
+        variables[_CHANNEL_VARIABLE] = channel_url(ports, secrets, options)
     variables |= {
         "AIRFLOW__{}__{}".format(*(part.upper().replace(".", "_") for part in name.rsplit(".", 1))): value
         for name, value in options.overrides.items()
@@ -132,9 +154,28 @@ def process_environment(
     return variables
 
 
+def _chosen(options: Options) -> dict[str, str]:
+    return inherited({**os.environ, **options.variables})
+
+
+def _is_gateway(process: str) -> bool:
+    return process.startswith("gateway")
+
+
+def _may_know(process: str, variable: str) -> bool:
+    """Say whether a process may have a person's setting, some of which hold a password."""
+    if variable == _CHANNEL_VARIABLE:
+        return _is_gateway(process)
+    return variable != "COINREQUEST_METRICS_TOKEN" or process == "api-server"
+
+
+def _redis_url(ports: Ports, secrets: Secrets) -> str:
+    return f"redis://:{secrets.redis}@{HOST}:{ports.redis}"
+
+
 def _secret_variables(process: str, ports: Ports, secrets: Secrets) -> dict[str, str]:
     variables: dict[str, str] = {}
-    if process in _DATABASE_PROCESSES:
+    if process in _DATABASE_PROCESSES or _is_gateway(process):
         owner = database_url(ports, "airflow", secrets.postgres_owner)
         variables |= {
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": owner,
@@ -144,7 +185,7 @@ def _secret_variables(process: str, ports: Ports, secrets: Secrets) -> dict[str,
         variables["AIRFLOW__API_AUTH__JWT_SECRET"] = secrets.jwt_secret
     if process == "api-server":
         variables["AIRFLOW__API__SECRET_KEY"] = secrets.api_secret_key
-    redis = f"redis://:{secrets.redis}@{HOST}:{ports.redis}"
+    redis = _redis_url(ports, secrets)
     if process in ("api-server", "scheduler") or process.startswith("agent"):
         variables["AIRFLOW__CELERY__BROKER_URL"] = f"{redis}/0"
     if process == "scheduler" or process.startswith("agent"):

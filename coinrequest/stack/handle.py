@@ -15,7 +15,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from coinrequest.stack.cleanup import remove_remains
-from coinrequest.stack.environment import base_url, process_environment
+from coinrequest.stack.environment import (
+    OWN_CHANNEL_VARIABLE,
+    base_url,
+    channel_url,
+    own_channel_url,
+    process_environment,
+)
 from coinrequest.stack.errors import StackError, StackNotRunning, StartFailed
 from coinrequest.stack.files import last_lines, write_private
 from coinrequest.stack.layout import Layout, default_root, project_root
@@ -57,6 +63,15 @@ class Stack:
         """
         return base_url(kept_ports(self.layout))
 
+    @property
+    def channel_url(self) -> str:
+        """The broker of the message channel (kombu URL) as the gateway was told it; empty: there is no channel.
+
+        Raises:
+            StackError: the stack was never started.
+        """
+        return channel_url(kept_ports(self.layout), ensure_secrets(self.layout), Options.load(self.layout))
+
     def credentials(self, role: str = "admin") -> Credentials:
         """Return the sign-in of the user of a role: `admin`, `op`, `user` or `viewer`.
 
@@ -70,7 +85,7 @@ class Stack:
         return read_status(self.layout)
 
     def environment(self, process: str) -> dict[str, str]:
-        """Return the environment of `api-server`, `scheduler`, `dag-processor`, `triggerer`, `prepare` or `agent-N`.
+        """Return the environment of a process as `status` names it, or of `prepare`.
 
         Raises:
             StackNotRunning: the stack is down.
@@ -111,8 +126,8 @@ class Stack:
             _, notes = choose_ports(self.layout, options.web_port)
             for note in notes:
                 report(note)
-            self.write_env()
             options.save(self.layout)
+            self.write_env()
             # Kept, because only its parent can take the exit status of a process.
             self._launched = self._launch()
             self._follow(self._launched, report)
@@ -285,5 +300,8 @@ class Stack:
             user = self.credentials(role)
             variables[f"COINREQUEST_{role.upper()}_USERNAME"] = user.username
             variables[f"COINREQUEST_{role.upper()}_PASSWORD"] = user.password
+        variables["COINREQUEST_CHANNEL_URL"] = self.channel_url
+        own = own_channel_url(kept_ports(self.layout), ensure_secrets(self.layout))
+        variables[OWN_CHANNEL_VARIABLE] = own
         text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
         write_private(self.layout.env, text)

@@ -23,6 +23,9 @@ class Options:
         queues: the queues that the agents take tasks from.
         web_port: the web server's port; None: any free one, kept for the next start.
         overrides: Airflow options that differ from `config/airflow.cfg`, `section.key` to value.
+        gateways: gateways, each a process of its own.
+        variables: environment variables that count as if they stood in the environment of the person who starts the
+            stack, and win over those that do.
     """
 
     agents: int = DEFAULT_AGENTS
@@ -30,10 +33,14 @@ class Options:
     queues: str = "default"
     web_port: int | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
+    gateways: int = 1
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.agents < 1 or self.concurrency < 1:
             raise StackError("A stack needs at least one agent with a concurrency of at least one.")
+        if self.gateways < 1:
+            raise StackError("A stack needs at least one gateway.")
 
     def save(self, layout: Layout) -> None:
         """Write the options where the supervisor reads them."""

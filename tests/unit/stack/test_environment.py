@@ -1,12 +1,15 @@
+import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from coinrequest.stack import Stack
 from coinrequest.stack.environment import inherited, process_environment
 from coinrequest.stack.errors import StackError
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.options import Options, parse_overrides
-from coinrequest.stack.ports import Ports
+from coinrequest.stack.ports import Ports, choose_ports
 from coinrequest.stack.secrets import Secrets, ensure_secrets
 
 PORTS = Ports(postgres=1, redis=2, web=3)
@@ -47,13 +50,14 @@ def test_an_agent_knows_neither_the_metadata_database_nor_a_signing_secret(layou
     assert secrets.redis in variables["AIRFLOW__CELERY__BROKER_URL"]
 
 
-@pytest.mark.parametrize("process", ["dag-processor", "triggerer"])
+@pytest.mark.parametrize("process", ["dag-processor", "triggerer", "gateway", "gateway-2"])
 def test_what_runs_no_web_server_and_starts_no_tasks_cannot_sign_tokens(
     process: str, layout: Layout, secrets: Secrets
 ) -> None:
     variables = environment(process, layout, secrets)
     assert secrets.jwt_secret not in repr(variables)
     assert secrets.postgres_owner in variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    assert variables["AIRFLOW__CORE__FERNET_KEY"] == secrets.fernet_key
 
 
 def test_the_web_server_and_the_scheduler_share_the_signing_secret(layout: Layout, secrets: Secrets) -> None:
@@ -100,12 +104,82 @@ def test_an_override_reaches_every_airflow_process(layout: Layout, secrets: Secr
     assert variables["AIRFLOW__CORE__X"] == "a=b"
 
 
+def test_the_channel_of_a_gateway_is_the_stacks_own_redis_unless_a_person_names_another(
+    layout: Layout, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COINREQUEST_CHANNEL_URL", raising=False)
+    own = f"redis://:{secrets.redis}@127.0.0.1:2/2"
+    assert environment("gateway", layout, secrets)["COINREQUEST_CHANNEL_URL"] == own
+    for chosen in ("amqp://guest:guest@127.0.0.1:5672//", ""):
+        monkeypatch.setenv("COINREQUEST_CHANNEL_URL", chosen)
+        assert environment("gateway", layout, secrets)["COINREQUEST_CHANNEL_URL"] == chosen
+
+
+def test_a_shell_that_knows_one_stack_does_not_choose_the_channel_of_another(
+    layout: Layout, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COINREQUEST_CHANNEL_URL", "redis://:other@127.0.0.1:9/2")
+    monkeypatch.setenv("COINREQUEST_STACK_CHANNEL_URL", "redis://:other@127.0.0.1:9/2")
+    variables = environment("gateway", layout, secrets)
+    assert variables["COINREQUEST_CHANNEL_URL"] == f"redis://:{secrets.redis}@127.0.0.1:2/2"
+    assert "COINREQUEST_STACK_CHANNEL_URL" not in variables
+
+
+@pytest.mark.parametrize("process", ["prepare", "api-server", "scheduler", "dag-processor", "triggerer", "agent-1"])
+def test_only_a_gateway_knows_the_channel(
+    process: str, layout: Layout, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COINREQUEST_CHANNEL_URL", "amqp://me:secret@broker")
+    assert "amqp://" not in repr(environment(process, layout, secrets))
+
+
+def test_the_token_for_the_metrics_reaches_the_web_server_only(layout: Layout, secrets: Secrets) -> None:
+    options = Options(variables={"COINREQUEST_METRICS_TOKEN": "t0ken"})
+    assert environment("api-server", layout, secrets, options)["COINREQUEST_METRICS_TOKEN"] == "t0ken"
+    for process in ("scheduler", "gateway", "agent-1", "dag-processor", "triggerer", "prepare"):
+        assert "COINREQUEST_METRICS_TOKEN" not in environment(process, layout, secrets, options)
+
+
+def test_variables_of_the_options_count_like_those_of_the_person(
+    layout: Layout, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COINREQUEST_SMTP_URL", "smtp://theirs")
+    chosen = {"COINREQUEST_SMTP_URL": "smtp://ours", "COINREQUEST_PASSWORD": "p", "COINREQUEST_CHANNEL_URL": "amqp://x"}
+    options = Options(variables=chosen)
+    options.save(layout)
+    assert Options.load(layout) == options
+    assert environment("agent-1", layout, secrets, options)["COINREQUEST_SMTP_URL"] == "smtp://ours"
+    assert environment("gateway", layout, secrets, options)["COINREQUEST_CHANNEL_URL"] == "amqp://x"
+    assert "COINREQUEST_PASSWORD" not in environment("api-server", layout, secrets, options)
+
+
+def test_a_shell_learns_the_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COINREQUEST_CHANNEL_URL", raising=False)
+    stack = Stack(tmp_path / "stack")
+    stack.layout.create()
+    choose_ports(stack.layout)
+    Options().save(stack.layout)
+    stack.write_env()
+    told = subprocess.run(
+        ["sh", "-c", '. "$0" && echo "$COINREQUEST_CHANNEL_URL"', str(stack.layout.env)],
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == stack.channel_url
+    assert stack.channel_url.startswith("redis://:")
+    assert stat.S_IMODE(stack.layout.env.stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize("text", ["", "core", "core.x", "=1", "x=1", ".x=1", "core.=1"])
 def test_an_override_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(StackError, match=r"section\.key=value"):
         parse_overrides([text])
 
 
-def test_a_stack_without_agents_is_refused() -> None:
+def test_a_stack_without_agents_or_gateways_is_refused() -> None:
     with pytest.raises(StackError, match="at least one agent"):
         Options(agents=0)
+    with pytest.raises(StackError, match="at least one gateway"):
+        Options(gateways=0)
