@@ -6,21 +6,24 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from coinrequest.api.authentication import new_session
 from coinrequest.api.models import Component, HealthReport
 
 TIME_LIMIT = 1.0
 
+# Seconds. A gateway reports itself every few seconds; one that was killed cannot take its row away.
+OLDEST_GATEWAY_REPORT = 20
+
 # Threads of its own: looks that hang must not take those that serve requests.
-_threads = ThreadPoolExecutor(max_workers=6, thread_name_prefix="health")
+_threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
 
 
 async def check() -> HealthReport:
-    """Return the state of the database, Airflow's processes, the broker and the agents."""
-    database, processes, broker = await asyncio.gather(_limited(_database), _limited(_processes), _limited(_broker))
-    components: dict[str, Component] = {**database, **processes, **broker}
+    """Return the state of the database, Airflow's processes, the broker and the gateways."""
+    looks = await asyncio.gather(*(_limited(look) for look in (_database, _processes, _broker, _gateway)))
+    components = {name: component for found in looks for name, component in found.items()}
     healthy = all(component.status == "healthy" for component in components.values())
     return HealthReport(status="healthy" if healthy else "degraded", components=components)
 
@@ -76,3 +79,29 @@ def _broker() -> Mapping[str, Component]:
     ) as client:
         client.ping()
     return {"broker": Component(status="healthy")}
+
+
+def _gateway() -> Mapping[str, Component]:
+    """Look up which gateways reported themselves lately; one that works is enough, but each must have its channel."""
+    from coinrequest.tables import gateway
+
+    with new_session() as session:
+        age = func.extract("epoch", func.now() - gateway.c.seen_at)
+        found = session.execute(select(gateway.c.channel, gateway.c.detail, age.label("age")).order_by("age")).all()
+    running = [row for row in found if row.age <= OLDEST_GATEWAY_REPORT]
+    if not running:
+        last = f"the last one was seen {found[0].age:.0f} s ago" if found else "none has ever been seen"
+        return _gateway_ill(
+            f"no gateway runs ({last}): notices and messages wait until `coinrequest gateway` is started"
+        )
+    away = [row for row in running if row.channel == "disconnected"]
+    if away:
+        return _gateway_ill(
+            f"{len(away)} of {len(running)} running cannot reach the channel's broker: "
+            f"{away[0].detail or 'see the log of the gateway'}"
+        )
+    return {"gateway": Component(status="healthy", detail=f"{len(running)} running, channel: {running[0].channel}")}
+
+
+def _gateway_ill(detail: str) -> Mapping[str, Component]:
+    return {"gateway": Component(status="unhealthy", detail=detail)}
