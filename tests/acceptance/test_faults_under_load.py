@@ -133,7 +133,8 @@ def test_1000_jobs_survive_the_death_of_every_process(
     assert len(messages) == JOBS
     print(
         f"\n1,000 jobs, seed {seed}, {len(KILLS)} kills: submitted in {submitted:.0f} s with"
-        f" {submitter.repeats} repeated requests, done after {done:.0f} s, told after {time.monotonic() - started:.0f} s,"
+        f" {submitter.repeats} repeated requests, done after {done:.0f} s,"
+        f" told after {time.monotonic() - started:.0f} s,"
         f" {len(received) - JOBS} notices delivered twice"
     )
 
