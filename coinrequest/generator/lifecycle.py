@@ -10,12 +10,16 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
+from coinrequest import settings
 from coinrequest.generator import publishing
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition, load_definition, parse_definition
 from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
+from coinrequest.jobtypes.grammar import WebhookNotify
 from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
+from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.webhook_address import webhook_refusal
 
 
 class JobTypeExists(Exception):
@@ -171,7 +175,7 @@ def delete(session: Session, name: str, *, author: str) -> None:
     if active := publishing.active_jobs(session, name):
         raise JobsActive(
             f"{name!r} has {active} active job(s): wait for them (resume the type if it is paused), "
-            "or mark them as failed in Airflow's UI, then repeat"
+            "or cancel them (POST /jobs/v1/jobs/{id}/cancel), then repeat"
         )
     revision = registry.append(session, name, "delete", None, author=author)
     publishing.record(session, "job_type.delete", name, author=author, extra=f"revision {revision.number}")
@@ -196,7 +200,7 @@ def ensure_published(session: Session, revision: Revision) -> None:
 
 
 def _checked(session: Session, document: Mapping[str, object], name: str | None = None) -> Definition:
-    """Parse, and check what only the database knows: pools, and the types to run after."""
+    """Parse, and check what only the installation knows: pools, the types to run after, allowed networks."""
     definition = parse_definition(document)
     errors: list[FieldError] = []
     if name is not None and definition.name != name:
@@ -210,6 +214,10 @@ def _checked(session: Session, document: Mapping[str, object], name: str | None 
     for index, other in enumerate(awaited):
         if other not in known:
             errors.append(FieldError(f"schedule.after[{index}]", f"no job type {other!r}; register it first"))
+    guard = AddressGuard(settings.allowed_networks())
+    for index, notify in enumerate(definition.notify):
+        if isinstance(notify, WebhookNotify) and (refusal := webhook_refusal(notify.webhook, guard)):
+            errors.append(FieldError(f"notify[{index}].webhook", refusal))
     if errors:
         raise DefinitionInvalid(tuple(errors))
     return definition

@@ -40,6 +40,7 @@ class Job:
         labels: names and values by which it is found.
         callback: who is told when it ends; without its secret where the job was read again.
         run_after: it does not start before.
+        run_id: of its run in Airflow; the job's own id, except where Airflow itself started the run.
         cancelled_by: who cancelled it, with `cancelled_at` and `cancel_reason`.
         result: the output of the definition's `result` task, once the job succeeded; a list where that task is
             mapped.
@@ -64,6 +65,12 @@ class Job:
     cancel_reason: str | None = None
     result: Any = None
     error: JobError | None = None
+    run_id: str = ""
+
+    def __post_init__(self) -> None:
+        """Name the run as the job, where nobody else named it."""
+        if not self.run_id:
+            object.__setattr__(self, "run_id", str(self.id))
 
     @property
     def done(self) -> bool:

@@ -120,6 +120,7 @@ def _job(row: Row[Any]) -> Job:
         cancelled_by=row.cancelled_by,
         cancelled_at=row.cancelled_at,
         cancel_reason=row.cancel_reason,
+        run_id=row.run_id,
     )
 
 

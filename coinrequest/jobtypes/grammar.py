@@ -100,7 +100,7 @@ def _true(value: bool) -> bool:
     return value
 
 
-def _https_url(value: str) -> str:
+def _webhook_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         host, user = parts.hostname, parts.username or parts.password
@@ -108,7 +108,8 @@ def _https_url(value: str) -> str:
     except ValueError:
         host = user = None
         parts = urlsplit("")
-    if parts.scheme != "https" or not host or not value.isascii() or not value.isprintable() or " " in value:
+    # Whether http is allowed depends on the host and the installation: that is asked at registration.
+    if parts.scheme not in ("https", "http") or not host or not value.isascii() or not value.isprintable() or " " in value:
         raise _problem("must be an https URL, such as https://example.org/hook")
     if user:
         raise _problem("a URL cannot hold a user name or password; keep secrets in a connection")
@@ -263,7 +264,7 @@ class _Notify(Part):
 class WebhookNotify(_Notify):
     """Posts to a URL when a job completes, signed if a secret is named."""
 
-    webhook: Annotated[str, Field(max_length=2000), AfterValidator(_plain_text), AfterValidator(_https_url)]
+    webhook: Annotated[str, Field(max_length=2000), AfterValidator(_plain_text), AfterValidator(_webhook_url)]
     secret: ConnectionName | None = None
 
 

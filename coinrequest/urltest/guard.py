@@ -78,6 +78,16 @@ class AddressGuard:
         self._networks = tuple(networks)
         self._hosts = frozenset(hosts)
 
+    def allows(self, host: str) -> bool:
+        """Return whether a host, by its name or as an address, is one of those that are allowed by name."""
+        if _plain_host(host) in self._hosts:
+            return True
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return any(address in network for network in self._networks)
+
     def refusal(self, address: str, host: str = "") -> str | None:
         """Say why no connection may be opened to an address.
 

@@ -125,7 +125,7 @@ def test_a_type_with_active_jobs_cannot_be_deleted(op: TestClient, name: str, de
     op.post(f"{TYPES}/{name}/jobs", json={})
     refused = op.delete(f"{TYPES}/{name}")
     assert refused.status_code == 409
-    assert "mark them as failed in Airflow's UI" in refused.json()["detail"]
+    assert "POST /jobs/v1/jobs/{id}/cancel" in refused.json()["detail"]
     assert op.get(f"{TYPES}/{name}").status_code == 200
 
 

@@ -155,7 +155,7 @@ def replace_job_type(
     responses={204: {"description": "Deleted; its history stays"}, **problems.documented(404, 409, 422)},
 )
 def delete_job_type(user: Registrar, name: JobTypeName, session: RequestSession) -> None:
-    """Takes effect at once. 409 while jobs are queued or running: wait for them, or mark them as failed."""
+    """Takes effect at once. 409 while jobs are queued or running: wait for them, or cancel them."""
     lifecycle.delete(session, name, author=user.get_name())
 
 

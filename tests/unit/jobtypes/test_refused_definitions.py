@@ -197,7 +197,7 @@ BAD = {
     "notify without on": ({"notify": [{"channel": True}]}, "notify[0].on", "is required"),
     "no channel": ({"notify": [{"on": ["success"], "channel": False}]}, "notify[0].channel", "must be true"),
     "channel 1": ({"notify": [{"on": ["success"], "channel": 1}]}, "notify[0].channel", "true or false"),
-    "http": ({"notify": [{"on": ["success"], "webhook": "http://x.org"}]}, "notify[0].webhook", "https URL"),
+    "ftp": ({"notify": [{"on": ["success"], "webhook": "ftp://x.org"}]}, "notify[0].webhook", "https URL"),
     "password": (
         {"notify": [{"on": ["success"], "webhook": "https://u:p@x.org"}]},
         "notify[0].webhook",

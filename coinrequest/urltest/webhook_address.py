@@ -1,0 +1,34 @@
+"""Which addresses a notice may be posted to, as far as a URL tells; the socket's own guard has the last word."""
+
+import ipaddress
+
+from coinrequest.urltest.errors import UrlRefused
+from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.target import parse_target
+
+
+def webhook_refusal(url: str, guard: AddressGuard) -> str | None:
+    """Say why no notice may be posted to a URL.
+
+    What a host name stands for is not looked up here: it can change until the notice is sent, and is judged then.
+
+    Args:
+        url: as a person wrote it.
+        guard: knows the hosts and networks that are allowed although they are private.
+
+    Returns:
+        The reason, for a message about the field; None: nothing speaks against it.
+    """
+    try:
+        target = parse_target(url)
+    except UrlRefused as refusal:
+        return f"is refused: {refusal}"
+    if target.username or target.password:
+        return "cannot hold a user name or password; keep secrets in a connection"
+    if target.scheme != "https" and not guard.allows(target.host):
+        return "must be an https URL; http is only for hosts and networks that the administrator allows"
+    try:
+        ipaddress.ip_address(target.host)
+    except ValueError:
+        return None
+    return guard.refusal(target.host, target.host)

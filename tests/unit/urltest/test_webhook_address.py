@@ -1,0 +1,47 @@
+"""Which addresses a notice may be posted to, as far as the URL tells."""
+
+import pytest
+
+from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.webhook_address import webhook_refusal
+
+NOBODY = AddressGuard()
+SOME = AddressGuard(["127.0.0.0/8", "hooks.internal", "fd00::/8"])
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/hook", "https://example.org:8443/a?b=c", "https://93.184.216.34/"]
+)
+def test_a_public_https_address_is_admitted(url: str) -> None:
+    assert webhook_refusal(url, NOBODY) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        ("http://example.org/hook", "https"),
+        ("ftp://example.org", "http and https"),
+        ("example.org/hook", "http and https"),
+        ("https://", "no host"),
+        ("https://u:p@example.org", "user name"),
+        ("https://127.0.0.1/", "loopback"),
+        ("https://[::1]/", "loopback"),
+        ("https://[::ffff:10.0.0.1]/", "private"),
+        ("https://169.254.169.254/latest", "metadata"),
+        ("http://hooks.internal/", "https"),
+    ],
+)
+def test_others_are_refused_with_the_reason(url: str, part: str) -> None:
+    assert part in (webhook_refusal(url, NOBODY) or "")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8000/", "https://127.0.0.1/", "http://HOOKS.internal./x", "http://[fd00::1]/"]
+)
+def test_what_is_allowed_by_name_may_be_plain_http(url: str) -> None:
+    assert webhook_refusal(url, SOME) is None
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1/", "http://hooks.internal.example.org/", "http://localhost/"])
+def test_what_is_not_allowed_by_name_is_not(url: str) -> None:
+    assert webhook_refusal(url, SOME) is not None
