@@ -13,6 +13,7 @@ _JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "trigg
 
 # Airflow reports every 5 s, and counts a process as dead after 30 s.
 _OLDEST_HEARTBEAT_SECONDS = 30.0
+_OLDEST_GATEWAY_REPORT_SECONDS = 20.0
 _TIMEOUT_SECONDS = 8.0
 
 
@@ -30,19 +31,29 @@ def check_web_server() -> None:
 
 def check_heartbeat(process: str) -> None:
     """Look up when the process of this very container last reported itself in the metadata database."""
+    query = (
+        "SELECT extract(epoch FROM now() - max(latest_heartbeat)) FROM job"
+        " WHERE job_type = %s AND hostname = %s AND state = 'running'"
+    )
+    _check_age(process, query, (_JOBS[process], socket.gethostname()), _OLDEST_HEARTBEAT_SECONDS)
+
+
+def check_gateway() -> None:
+    """Look up when the gateway of this container last reported itself; without its broker it works on."""
+    query = "SELECT extract(epoch FROM now() - max(seen_at)) FROM coinrequest_gateway WHERE starts_with(name, %s)"
+    _check_age("gateway", query, (socket.gethostname(),), _OLDEST_GATEWAY_REPORT_SECONDS)
+
+
+def _check_age(process: str, query: str, values: tuple[str, ...], oldest: float) -> None:
     import psycopg
 
     url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     with psycopg.connect(url, connect_timeout=int(_TIMEOUT_SECONDS)) as connection:
-        row = connection.execute(
-            "SELECT extract(epoch FROM now() - max(latest_heartbeat)) FROM job"
-            " WHERE job_type = %s AND hostname = %s AND state = 'running'",
-            (_JOBS[process], socket.gethostname()),
-        ).fetchone()
+        row = connection.execute(query, values).fetchone()
     age = row[0] if row else None
     if age is None:
         raise Unhealthy(f"the {process} has not reported itself yet")
-    if age > _OLDEST_HEARTBEAT_SECONDS:
+    if age > oldest:
         raise Unhealthy(f"the {process} last reported itself {age:.0f} s ago")
 
 
@@ -63,6 +74,8 @@ def main(process: str) -> int:
             check_web_server()
         elif process == "agent":
             check_agent()
+        elif process == "gateway":
+            check_gateway()
         else:
             check_heartbeat(process)
     except Exception as error:

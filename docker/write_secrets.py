@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from coinrequest.stack.environment import PASSWORD_VARIABLE
+from coinrequest.stack.environment import OWN_CHANNEL_VARIABLE, PASSWORD_VARIABLE
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.secrets import ROLES, Secrets, ensure_secrets
 
@@ -37,6 +37,11 @@ def server_environment(process: str, secrets: Secrets) -> dict[str, str]:
     if process == "migrate":
         variables |= {PASSWORD_VARIABLE.format(role=role.upper()): secrets.password(role) for role in ROLES}
     return variables
+
+
+def gateway_environment(secrets: Secrets) -> dict[str, str]:
+    """Return the secrets of a gateway: it signs no tokens, and has the message channel beside Celery's databases."""
+    return {**server_environment("gateway", secrets), OWN_CHANNEL_VARIABLE: _redis_url(secrets, 2)}
 
 
 def agent_environment(secrets: Secrets) -> dict[str, str]:
@@ -74,7 +79,7 @@ def write_all(folder: Path, url: str) -> None:
     """Generate what is missing and write every file.
 
     Args:
-        folder: holds the folders `all`, `postgres`, `redis`, `servers`, `agents` and `people`.
+        folder: holds the folders `all`, `postgres`, `redis`, `servers`, `gateway`, `agents` and `people`.
         url: the address under which people reach the installation.
     """
     secrets = ensure_secrets(Layout(folder / "all"))
@@ -83,6 +88,7 @@ def write_all(folder: Path, url: str) -> None:
     _write(folder / "redis" / "redis.conf", f"requirepass {secrets.redis}\n", 0o444)
     for process in _SERVERS:
         _write(folder / "servers" / f"{process}.env", _exports(server_environment(process, secrets)), 0o400)
+    _write(folder / "gateway" / "gateway.env", _exports(gateway_environment(secrets)), 0o400)
     _write(folder / "agents" / "agent.env", _exports(agent_environment(secrets)), 0o400)
     _write(folder / "people" / "sign-in.env", _exports(sign_in(secrets, url)), 0o400)
 

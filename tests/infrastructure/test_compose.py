@@ -14,13 +14,16 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 ONE_SHOT = {"secrets", "migrate", "cli"}
-LONG_RUNNING = {"postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "agent"}
+LONG_RUNNING = {"postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent"}
+PROCESSES = ["api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent"]
+FOLDERS = ("all", "postgres", "redis", "servers", "gateway", "agents", "people")
 OWN_SECRETS = {
     "api-server": "secrets-servers",
     "scheduler": "secrets-servers",
     "dag-processor": "secrets-servers",
     "triggerer": "secrets-servers",
     "migrate": "secrets-servers",
+    "gateway": "secrets-gateway",
     "agent": "secrets-agents",
     "postgres": "secrets-postgres",
     "redis": "secrets-redis",
@@ -52,7 +55,7 @@ def write_secrets() -> ModuleType:
 
 @pytest.fixture
 def written(write_secrets: ModuleType, tmp_path: Path) -> Path:
-    for folder in ("all", "postgres", "redis", "servers", "agents", "people"):
+    for folder in FOLDERS:
         (tmp_path / folder).mkdir()
     write_secrets.write_all(tmp_path, "http://localhost:8080")
     return tmp_path
@@ -193,10 +196,23 @@ def test_an_agent_gets_no_credentials_of_the_metadata_database(written: Path) ->
 
 
 def test_only_who_needs_it_gets_the_token_secret(written: Path) -> None:
-    holders = {
-        path.stem for path in (written / "servers").iterdir() if "AIRFLOW__API_AUTH__JWT_SECRET" in exports(path)
-    }
+    holders = {path.stem for path in written.rglob("*.env") if "AIRFLOW__API_AUTH__JWT_SECRET" in exports(path)}
     assert holders == {"api-server", "scheduler"}
+
+
+def test_a_gateway_reaches_the_database_and_the_channel_and_signs_nothing(written: Path) -> None:
+    gateway = exports(written / "gateway" / "gateway.env")
+    assert set(gateway) == {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN",
+        "AIRFLOW__CORE__FERNET_KEY",
+        "COINREQUEST_REGISTRY_URL",
+        "COINREQUEST_STACK_CHANNEL_URL",
+    }
+    scheduler = exports(written / "servers" / "scheduler.env")
+    assert gateway["AIRFLOW__CORE__FERNET_KEY"] == scheduler["AIRFLOW__CORE__FERNET_KEY"]
+    celery = {url for name, url in scheduler.items() if name.startswith("AIRFLOW__CELERY__")}
+    assert gateway["COINREQUEST_STACK_CHANNEL_URL"].rpartition("/")[0] in {url.rpartition("/")[0] for url in celery}
+    assert gateway["COINREQUEST_STACK_CHANNEL_URL"] not in celery
 
 
 def test_the_servers_and_their_clients_agree(written: Path) -> None:
@@ -229,7 +245,7 @@ def test_a_second_start_changes_no_secret(written: Path, write_secrets: ModuleTy
 
 def test_two_installations_share_no_secret(written: Path, write_secrets: ModuleType, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    for folder in ("all", "postgres", "redis", "servers", "agents", "people"):
+    for folder in FOLDERS:
         (other / folder).mkdir(parents=True)
     write_secrets.write_all(other, "http://localhost:8080")
     ours, theirs = exports(written / "people" / "sign-in.env"), exports(other / "people" / "sign-in.env")
@@ -237,7 +253,7 @@ def test_two_installations_share_no_secret(written: Path, write_secrets: ModuleT
 
 
 def test_secrets_of_processes_are_for_their_account_only(written: Path) -> None:
-    for folder in ("servers", "agents", "people"):
+    for folder in ("servers", "gateway", "agents", "people"):
         for path in (written / folder).iterdir():
             assert stat.S_IMODE(path.stat().st_mode) == 0o400, path
     assert stat.S_IMODE((written / "all" / "secrets.json").stat().st_mode) == 0o600
@@ -256,7 +272,7 @@ def run_process(*words: str, **variables: str) -> "subprocess.CompletedProcess[s
     )
 
 
-@pytest.mark.parametrize("process", ["api-server", "scheduler", "dag-processor", "triggerer", "agent", "migrate"])
+@pytest.mark.parametrize("process", [*PROCESSES, "migrate"])
 def test_a_process_without_its_secrets_says_what_is_missing(process: str) -> None:
     answer = run_process(process)
     assert answer.returncode == 78
@@ -283,17 +299,45 @@ def test_a_command_runs_with_the_secrets_of_its_service(written: Path) -> None:
         assert f"{name}={value}" in answer.stdout.splitlines()
 
 
-@pytest.mark.parametrize("process", ["api-server", "scheduler", "dag-processor", "triggerer", "agent"])
+@pytest.mark.parametrize(
+    ("settings", "channel"),
+    [
+        ({}, "redis://"),
+        ({"COINREQUEST_CHANNEL_URL": "amqp://broker"}, "amqp://broker"),
+        ({"COINREQUEST_CHANNEL_URL": ""}, ""),
+    ],
+)
+def test_a_channel_of_ones_own_wins_over_the_installations(
+    settings: dict[str, str], channel: str, written: Path
+) -> None:
+    path = written / "gateway" / "gateway.env"
+    answer = run_process("env", COINREQUEST_SECRETS_FILE=str(path), **settings)
+    found = dict(line.split("=", 1) for line in answer.stdout.splitlines())["COINREQUEST_CHANNEL_URL"]
+    assert found.startswith(channel)
+    assert bool(found) == bool(channel)
+
+
+def test_only_the_gateway_and_the_web_server_are_given_what_is_theirs(services: dict[str, dict[str, Any]]) -> None:
+    """A variable without a value is taken from the shell that starts the stack, where it may hold a password."""
+    for variable, owner in (("COINREQUEST_CHANNEL_URL", "gateway"), ("COINREQUEST_METRICS_TOKEN", "api-server")):
+        holders = {name for name, service in services.items() if variable in service.get("environment", {})}
+        assert holders == {owner}
+        assert services[owner]["environment"][variable] is None
+
+
+@pytest.mark.parametrize("process", PROCESSES)
 def test_the_command_picks_the_process(process: str, written: Path, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
-    (programs / "airflow").write_text('#!/bin/sh\necho "airflow $*"\n')
-    (programs / "airflow").chmod(0o755)
-    folder = "agents" if process == "agent" else "servers"
+    for program in ("airflow", "coinrequest"):
+        (programs / program).write_text(f'#!/bin/sh\necho "{program} $*"\n')
+        (programs / program).chmod(0o755)
+    folder = {"agent": "agents", "gateway": "gateway"}.get(process, "servers")
     answer = run_process(
         process,
         PATH=f"{programs}:{os.defpath}",
         COINREQUEST_SECRETS_FILE=str(written / folder / f"{process}.env"),
     )
     assert answer.stderr == ""
-    assert answer.stdout.split()[:2] == ["airflow", "celery" if process == "agent" else process]
+    program = "coinrequest" if process == "gateway" else "airflow"
+    assert answer.stdout.split()[:2] == [program, "celery" if process == "agent" else process]
