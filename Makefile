@@ -14,7 +14,8 @@ help: ## show this list
 	@echo "Usage: make TARGET"
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "Settings: COINREQUEST_AGENTS=2, COINREQUEST_CONCURRENCY=8, COINREQUEST_PORT=8080, COINREQUEST_STACK_ROOT=/some/folder"
+	@echo "Settings: COINREQUEST_AGENTS=2, COINREQUEST_CONCURRENCY=8, COINREQUEST_PORT=8080, COINREQUEST_STACK_ROOT=/some/folder,"
+	@echo "  COINREQUEST_CHANNEL_URL=amqp://broker/ (docs/embedded-stack.md lists the others)"
 
 setup: $(STAMP) ## install the locked packages into .venv (the other targets do this themselves)
 
