@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coinrequest.api import openapi, problems
-from coinrequest.api.routes import actions, health, job_types, jobs, revisions
+from coinrequest.api.routes import actions, agents, health, job_types, jobs, metrics, revisions
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,14 @@ def create_app() -> FastAPI:
             {"name": "Job types", "description": "Definitions: data that become DAGs"},
             {"name": "Jobs", "description": "Runs of job types"},
             {"name": "Actions", "description": "What a task can call"},
+            {"name": "Operations", "description": "The agents, and figures for a monitoring system"},
             {"name": "Health", "description": "Whether the installation works"},
         ],
     )
     app.add_middleware(Faults)
     problems.install(app)
     openapi.install(app, problems.Problem)
-    for module in (actions, job_types, revisions, jobs, health):
+    for module in (actions, job_types, revisions, jobs, agents, metrics, health):
         app.include_router(module.router)
     return app
 

@@ -8,6 +8,7 @@ and Admin alone: FAB has no right to create a DAG, its User may already edit DAG
 create Variables (`FabAirflowSecurityManagerOverride.OP_PERMISSIONS`). Other auth managers understand both checks.
 """
 
+import hmac
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Annotated, Any
@@ -22,8 +23,11 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
 from airflow.api_fastapi.core_api.security import get_user
 from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
+
+from coinrequest import settings
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -108,7 +112,23 @@ def _session() -> Iterator[Session]:
         yield session
 
 
-Reader = Annotated[BaseUser, Depends(_requires("read job types and jobs", may_read))]
+_reader = _requires("read job types and jobs", may_read)
+
+
+async def scraper(request: Request, credentials: Credentials) -> None:
+    """Let a monitoring system in that sends the metrics token, and everybody who may read.
+
+    Raises:
+        Unauthenticated: neither the token nor a user.
+        Forbidden: the user may not read.
+    """
+    token = settings.metrics_token()
+    if token and credentials and hmac.compare_digest(credentials.credentials.encode(), token.encode()):
+        return
+    await run_in_threadpool(_reader, await signed_in_user(request, credentials))
+
+
+Reader = Annotated[BaseUser, Depends(_reader)]
 Submitter = Annotated[BaseUser, Depends(_requires("submit jobs", may_read, _may_create_runs))]
 Registrar = Annotated[BaseUser, Depends(_requires("change job types", may_read, _may_edit_dags, _may_create_variables))]
 MaybeUser = Annotated[BaseUser | None, Depends(user_if_signed_in)]

@@ -1,0 +1,49 @@
+"""Figures for a monitoring system."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Response
+
+from coinrequest.api import problems
+from coinrequest.api.authentication import RequestSession, new_session, scraper
+from coinrequest.api.exposition import expose
+from coinrequest.jobs import measures
+from coinrequest.jobs.shared_look import SharedLook
+
+router = APIRouter(tags=["Operations"])
+
+_KEEP_RETAINED = 15.0
+_TEXT: dict[str, Any] = {"schema": {"type": "string"}}
+
+
+def _count_retained() -> Any:
+    with new_session() as session:
+        return measures.retained(session)
+
+
+_retained = SharedLook(_count_retained, keep=_KEEP_RETAINED, name="metrics")
+
+
+@router.get(
+    "/metrics",
+    summary="Read the metrics",
+    response_class=Response,
+    dependencies=[Depends(scraper)],
+    responses={
+        200: {"description": "The metrics", "content": {"text/plain": _TEXT, "application/openmetrics-text": _TEXT}},
+        **problems.documented(422),
+    },
+)
+def read_metrics(
+    session: RequestSession,
+    accept: Annotated[str, Header(description="`application/openmetrics-text`: OpenMetrics instead of text")] = "",
+) -> Response:
+    """Prometheus text: jobs, times in queue and durations by type, notices, gateways.
+
+    For a user who may read, or for a monitoring system that sends the installation's metrics token as
+    `Authorization: Bearer`.
+    """
+    counted = _retained.answer()
+    taken = measures.take(session)
+    text, media_type = expose(taken, counted.result(), accept)
+    return Response(text, headers={"Content-Type": media_type})

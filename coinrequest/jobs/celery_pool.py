@@ -1,0 +1,151 @@
+"""The agents, as Celery's own inspection tells of them.
+
+An inspection is a message to all agents, and a wait for answers from who knows how many. So every few seconds all
+are asked and waited for; in between only those that are known are, and the answer comes with the last of theirs.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from coinrequest.generator.workload import Workload, read_workload
+
+# For how long the next answer is waited for.
+TIME_LIMIT = 1.0
+_ASK_ALL_AFTER = 10.0
+
+
+class AgentsUnreachable(Exception):
+    """The broker cannot be asked for the agents; the message says why."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A task that an agent runs.
+
+    Attributes:
+        workload: which task; None: its message is unreadable.
+        since: when the agent began (UTC); None: it has just taken it.
+    """
+
+    workload: Workload | None
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A Celery worker.
+
+    Attributes:
+        name: the worker's name, `name@host`.
+        queues: from which it takes tasks.
+        concurrency: so many tasks at a time.
+        started_at: UTC.
+        processed: how many tasks it took since.
+        running: longest first.
+    """
+
+    name: str
+    host: str
+    queues: tuple[str, ...]
+    concurrency: int
+    started_at: datetime
+    processed: int
+    running: tuple[Running, ...]
+
+
+class CeleryPool:
+    """Asks the agents of a Celery application; for one thread at a time.
+
+    Args:
+        application: the Celery application whose broker the agents listen to.
+        time_limit: for how many seconds the next answer is waited for.
+    """
+
+    def __init__(self, application: Any, time_limit: float = TIME_LIMIT) -> None:
+        self._application = application
+        self._time_limit = time_limit
+        self._known: tuple[str, ...] = ()
+        self._asked_all = float("-inf")
+
+    def agents(self) -> list[Agent]:
+        """Return the agents that answer, by name.
+
+        Raises:
+            AgentsUnreachable: the broker does not answer.
+        """
+        from kombu.exceptions import KombuError
+
+        # The transport's own limits are for agents, which wait for their broker; this one is for a person.
+        patience = {"socket_connect_timeout": self._time_limit, "socket_timeout": self._time_limit}
+        with self._application.connection_for_write(
+            connect_timeout=self._time_limit, transport_options=patience
+        ) as connection:
+            try:
+                connection.connect()
+                return self._ask(connection)
+            except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
+                self._known = ()
+                raise AgentsUnreachable(
+                    f"The broker does not answer ({type(error).__name__}), so the agents cannot be asked"
+                ) from error
+
+    def _ask(self, connection: Any) -> list[Agent]:
+        stats = self._stats(connection)
+        if not stats:
+            return []
+        # Who answered once answers at once: these two do not wait for the time limit.
+        inspect = self._application.control.inspect(list(stats), timeout=self._time_limit, connection=connection)
+        queues, active = inspect.active_queues() or {}, inspect.active() or {}
+        now = datetime.now(UTC)
+        return [_agent(name, stats[name], queues.get(name), active.get(name), now) for name in sorted(stats)]
+
+    def _stats(self, connection: Any) -> Mapping[str, Any]:
+        control = self._application.control
+        if self._known and time.monotonic() - self._asked_all < _ASK_ALL_AFTER:
+            found = control.inspect(list(self._known), timeout=self._time_limit, connection=connection).stats() or {}
+        else:
+            self._asked_all = time.monotonic()
+            found = control.inspect(timeout=self._time_limit, connection=connection).stats() or {}
+        self._known = tuple(found)
+        return {name: stats for name, stats in found.items() if "error" not in stats}
+
+
+def airflow_pool() -> CeleryPool:
+    """Return the agents of this installation.
+
+    Raises:
+        AgentsUnreachable: no broker is configured for this process.
+    """
+    from airflow.configuration import conf
+
+    # Airflow's default names a host that hardly anybody has.
+    url = conf.get("celery", "broker_url", fallback="")
+    if not url or url == conf.get_default_value("celery", "broker_url"):
+        raise AgentsUnreachable("This process has no broker to ask: set AIRFLOW__CELERY__BROKER_URL for it")
+    from airflow.providers.celery.executors.celery_executor_utils import app
+
+    return CeleryPool(app)
+
+
+def _agent(name: str, stats: Mapping[str, Any], queues: Any, active: Any, now: datetime) -> Agent:
+    running = [Running(read_workload(task.get("args")), _time(task.get("time_start"))) for task in _dicts(active)]
+    return Agent(
+        name=name,
+        host=name.rpartition("@")[2],
+        queues=tuple(sorted(str(queue.get("name")) for queue in _dicts(queues))),
+        concurrency=int((stats.get("pool") or {}).get("max-concurrency") or 0),
+        started_at=now - timedelta(seconds=float(stats.get("uptime") or 0)),
+        processed=sum((stats.get("total") or {}).values()),
+        running=tuple(sorted(running, key=lambda task: task.since or now)),
+    )
+
+
+def _dicts(found: Any) -> Sequence[Mapping[str, Any]]:
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _time(seconds: Any) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None

@@ -1,0 +1,87 @@
+"""What the installation does right now, as figures from the database."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from coinrequest.jobs import tally
+from coinrequest.jobs.tally import Tallies
+
+# A gateway writes its sign of life more often than this, in seconds.
+GATEWAY_SEEN_WITHIN = 20
+
+# Active jobs are few, or are the trouble that somebody wants to see: they are counted each time.
+_ACTIVE = text(
+    """
+    SELECT job_type, state, count(*) AS jobs,
+        extract(epoch FROM now() - min(greatest(submitted_at, run_after))
+            FILTER (WHERE state = 'queued' AND coalesce(run_after, submitted_at) <= now())) AS oldest
+    FROM coinrequest_job WHERE state IN ('queued', 'running') GROUP BY job_type, state
+    """
+)
+# Answered from the index of types and states alone.
+_RETAINED = text("SELECT job_type, state, count(*) AS jobs FROM coinrequest_job GROUP BY job_type, state")
+_NOTICES = text(
+    """
+    SELECT
+        (SELECT count(*) FROM coinrequest_notice WHERE state = 'pending') AS pending,
+        (SELECT count(*) FROM coinrequest_notice WHERE state = 'failed') AS failed,
+        (SELECT extract(epoch FROM now() - min(created_at)) FROM coinrequest_notice WHERE state = 'pending') AS oldest,
+        (SELECT count(*) FROM coinrequest_completion) AS completions
+    """
+)
+_GATEWAYS = text(
+    """
+    SELECT name, seen_at > now() - make_interval(secs => :within) AND channel <> 'disconnected' AS connected
+    FROM coinrequest_gateway ORDER BY name
+    """
+)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Figures of one moment; ages in seconds.
+
+    Attributes:
+        active: jobs that are queued or running, by type and state.
+        oldest_queued: how long ago the job that has waited longest could have started; 0: none waits.
+        pending_notices: not delivered yet.
+        failed_notices: given up, and kept with their jobs.
+        oldest_pending_notice: its age; 0: none is pending.
+        completions: jobs that ended, and whose notices are not made yet.
+        gateways: whether each gateway of the last day lives and reaches its channel.
+        tallies: what was counted since the installation was made.
+    """
+
+    active: Mapping[tuple[str, str], int]
+    oldest_queued: float
+    pending_notices: int
+    failed_notices: int
+    oldest_pending_notice: float
+    completions: int
+    gateways: Mapping[str, bool]
+    tallies: Tallies
+
+
+def take(session: Session) -> Measures:
+    """Return the figures of this moment."""
+    active = session.execute(_ACTIVE).all()
+    notices = session.execute(_NOTICES).one()
+    gateways = session.execute(_GATEWAYS, {"within": GATEWAY_SEEN_WITHIN})
+    return Measures(
+        active={(row.job_type, row.state): row.jobs for row in active},
+        oldest_queued=max((float(row.oldest) for row in active if row.oldest is not None), default=0.0),
+        pending_notices=notices.pending,
+        failed_notices=notices.failed,
+        oldest_pending_notice=float(notices.oldest or 0.0),
+        completions=notices.completions,
+        gateways={row.name: row.connected for row in gateways},
+        tallies=tally.read(session),
+    )
+
+
+def retained(session: Session) -> Mapping[tuple[str, str], int]:
+    """Return how many jobs are kept, by type and state; a read of a whole index, some 0.1 s for a million jobs."""
+    return {(row.job_type, row.state): row.jobs for row in session.execute(_RETAINED)}
