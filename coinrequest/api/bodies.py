@@ -10,7 +10,7 @@ from coinrequest.jobtypes.errors import DocumentTooLarge
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES
 
 # What stands around the params of a submission, white space included.
-_ENVELOPE = 8 * 1024
+_ENVELOPE = 16 * 1024
 
 
 def _body(limit: int) -> Callable[[Request], Awaitable[bytes]]:
@@ -33,13 +33,16 @@ def _body(limit: int) -> Callable[[Request], Awaitable[bytes]]:
     return read
 
 
-def _document(limit: int) -> Callable[[Request, bytes], dict[str, Any]]:
+def _document(limit: int, *, optional: bool = False) -> Callable[[Request, bytes], dict[str, Any]]:
     # A plain function, so that a long YAML text is read in FastAPI's thread pool.
     def read(request: Request, body: Annotated[bytes, Depends(_body(limit))]) -> dict[str, Any]:
+        if optional and not body:
+            return {}
         return load_document(body, request.headers.get("content-type"), limit)
 
     return read
 
 
 Document = Annotated[dict[str, Any], Depends(_document(MAX_DOCUMENT_BYTES))]
+OptionalDocument = Annotated[dict[str, Any], Depends(_document(_ENVELOPE, optional=True))]
 SubmissionDocument = Annotated[dict[str, Any], Depends(_document(MAX_PARAMS_BYTES + _ENVELOPE))]

@@ -1,13 +1,11 @@
-"""What the service answers."""
+"""What the service answers about everything but jobs (`job_models`)."""
 
 from datetime import datetime
 from typing import Any, Literal
-from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from coinrequest import settings
-from coinrequest.jobs.job import Job, State
 from coinrequest.jobtypes.registry import Change, Revision
 
 Health = Literal["healthy", "degraded"]
@@ -92,56 +90,6 @@ class Preview(Answer):
     definition: dict[str, Any] = Field(description="The document, unchanged")
     edges: list[Edge] = Field(description="The graph of its tasks")
     next_run_times: list[datetime] = Field(description="The next five times of its schedule")
-
-
-class JobLinks(Answer):
-    """Where to go from a job."""
-
-    self: str
-    job_type: str
-
-
-class JobFailure(Answer):
-    """Why a job failed."""
-
-    task: str | None = Field(description="The first task that failed; null: none did")
-    map_index: int | None = Field(description="Which item of a mapped task")
-    message: str
-    log_url: str = Field(description="Where the log is, in the Airflow UI")
-
-
-class JobSummary(Answer):
-    """A job in a list."""
-
-    id: UUID
-    job_type: str = Field(examples=["btc-report"])
-    revision: int = Field(description="The revision of the type that it runs")
-    state: State = Field(description="`removed`: its run was deleted in Airflow")
-    params: dict[str, Any] = Field(description="With the defaults filled in")
-    submitted_by: str
-    submitted_at: datetime
-    run_after: datetime = Field(description="It does not start before")
-    started_at: datetime | None
-    ended_at: datetime | None
-    dag_run_url: str = Field(description="The job's run in the Airflow UI")
-    links: JobLinks
-
-
-class JobDetail(JobSummary):
-    """A job."""
-
-    result: Any = Field(
-        description="The output of the definition's `result` task once the job succeeded; a list where that "
-        "task is mapped; null before"
-    )
-    error: JobFailure | None
-
-
-class JobList(Answer):
-    """One page of jobs, newest first."""
-
-    jobs: list[JobSummary]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last")
 
 
 class RevisionLinks(Answer):
@@ -260,45 +208,4 @@ def _revision_fields(root: str, revision: Revision) -> dict[str, Any]:
         "author": revision.author,
         "created_at": revision.created_at,
         "links": RevisionLinks(self=f"{address}/revisions/{revision.number}", job_type=address),
-    }
-
-
-def job_summary(root: str, job: Job) -> JobSummary:
-    """Return a job's line in a list."""
-    return JobSummary(**_job_fields(root, job))
-
-
-def job_detail(root: str, job: Job) -> JobDetail:
-    """Return the answer about a job."""
-    run_url = _run_url(job)
-    error = job.error
-    failure = error and JobFailure(
-        task=error.task,
-        map_index=error.map_index,
-        message=error.message,
-        log_url=f"{run_url}/tasks/{error.task}" + (f"/mapped/{error.map_index}" if error.map_index is not None else "")
-        if error.task
-        else run_url,
-    )
-    return JobDetail(**_job_fields(root, job), result=job.result, error=failure)
-
-
-def _run_url(job: Job) -> str:
-    return f"{settings.base_url()}/dags/{job.job_type}/runs/{job.id}"
-
-
-def _job_fields(root: str, job: Job) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "job_type": job.job_type,
-        "revision": job.revision,
-        "state": job.state,
-        "params": dict(job.params),
-        "submitted_by": job.submitted_by,
-        "submitted_at": job.submitted_at,
-        "run_after": job.run_after or job.submitted_at,
-        "started_at": job.started_at,
-        "ended_at": job.ended_at,
-        "dag_run_url": _run_url(job),
-        "links": JobLinks(self=f"{root}/v1/jobs/{job.id}", job_type=f"{root}/v1/job-types/{job.job_type}"),
     }

@@ -24,6 +24,7 @@ _EXAMPLE = {
     "tasks": [{"id": "test", "action": "url.test", "inputs": {"url": "{{ params.url }}"}}],
 }
 
+_BODIES: set[type[BaseModel]] = set()
 _DEFINITION = {"$ref": "#/components/schemas/Definition"}
 DEFINITION_BODY: dict[str, Any] = {
     "requestBody": {
@@ -37,19 +38,20 @@ DEFINITION_BODY: dict[str, Any] = {
 }
 
 
-def json_body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
-    """Return the description of a small body that is read as `model`."""
-    content = {"schema": model.model_json_schema(), "example": example}
+def json_body(model: type[BaseModel], example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """Return the description of a small body that is read as `model`, and let it be a component."""
+    _BODIES.add(model)
+    content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
     return {
         "requestBody": {
-            "required": True,
+            "required": required,
             "content": {"application/json": content, "application/yaml": content},
         }
     }
 
 
 def install(app: FastAPI, *components: type[BaseModel]) -> None:
-    """Let `app` describe itself, with `components` added to its schemas."""
+    """Let `app` describe itself, with `components` and all bodies added to its schemas."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -61,7 +63,7 @@ def install(app: FastAPI, *components: type[BaseModel]) -> None:
                 tags=app.openapi_tags,
             )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            for model in components:
+            for model in sorted({*components, *_BODIES}, key=lambda model: model.__name__):
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(schema.pop("$defs", {}))
                 schemas[model.__name__] = schema

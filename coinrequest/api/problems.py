@@ -21,7 +21,7 @@ from coinrequest.generator.lifecycle import (
     RevisionUnknown,
 )
 from coinrequest.generator.publishing import PublishingFailed
-from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypePaused, JobUnknown, KeyReused
+from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused, LogUnknown
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged
 
@@ -33,12 +33,14 @@ _STATUS: Mapping[type[Exception], int] = {
     JobTypeUnknown: 404,
     RevisionUnknown: 404,
     JobUnknown: 404,
+    LogUnknown: 404,
     UnknownAction: 404,
     JobTypeExists: 409,
     JobsActive: 409,
     JobTypePaused: 409,
     KeyReused: 409,
     JobDone: 409,
+    JobTypeGone: 409,
     JobNotFailed: 409,
     RevisionDamaged: 409,
     RevisionChanged: 412,

@@ -105,11 +105,16 @@ def create(
         session=session,
     )
     if priority is not None:
-        session.execute(
-            text("UPDATE task_instance SET priority_weight = :priority WHERE dag_id = :dag_id AND run_id = :run_id"),
-            {"priority": priority, "dag_id": dag.dag_id, "run_id": run_id},
-        )
+        set_priority(session, dag.dag_id, run_id, priority)
     session.add(Log(event="job.submit", owner=user, dag_id=dag.dag_id, run_id=run_id))
+
+
+def set_priority(session: Session, dag_id: str, run_id: str, priority: int) -> None:
+    """Overrule the priority of all tasks that a run has now."""
+    session.execute(
+        text("UPDATE task_instance SET priority_weight = :priority WHERE dag_id = :dag_id AND run_id = :run_id"),
+        {"priority": priority, "dag_id": dag_id, "run_id": run_id},
+    )
 
 
 @functools.cache

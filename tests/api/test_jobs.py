@@ -55,7 +55,7 @@ def test_a_job_is_queued_as_a_run_of_its_dag(op: TestClient, name: str) -> None:
         ({"params": {"text": "x", "more": 1}}, {"params.more"}),
         ({"params": {"text": "a\x00b"}}, {"params.text"}),
         ({"params": []}, {"params"}),
-        ({"params": {"text": "x"}, "priority": 3, "labels": []}, {"priority", "labels"}),
+        ({"params": {"text": "x"}, "priority": 0, "labels": []}, {"priority", "labels"}),
         ({"params": {"text": "x"}, "run_after": "2030-01-01T00:00:00"}, {"run_after"}),
         ({"params": {"text": "x"}, "run_after": "tomorrow"}, {"run_after"}),
     ],

@@ -22,6 +22,8 @@ ROUTES: list[tuple[str, str, set[str]]] = [
     ("GET", "/jobs", READERS),
     ("GET", "/jobs/{job}", READERS),
     ("POST", "/job-types/{name}/jobs", SUBMITTERS),
+    ("POST", "/jobs/{job}/cancel", SUBMITTERS),
+    ("POST", "/jobs/{job}/retry", SUBMITTERS),
     ("POST", "/job-types?dry_run=true", REGISTRARS),
     ("POST", "/job-types", REGISTRARS),
     ("PUT", "/job-types/{name}", REGISTRARS),

@@ -1,22 +1,24 @@
-"""Jobs: submit, list, follow."""
+"""Jobs: submit, list, read, cancel, retry."""
 
+import re
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, StringConstraints
 
 from coinrequest.api import cursors, problems
 from coinrequest.api.authentication import Reader, RequestSession, Submitter, new_session
-from coinrequest.api.bodies import SubmissionDocument
-from coinrequest.api.models import JobDetail, JobList, job_detail, job_summary
+from coinrequest.api.bodies import OptionalDocument, SubmissionDocument
+from coinrequest.api.job_models import JobDetail, JobList, job_detail, job_summary
 from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
-from coinrequest.jobs import query, submission
+from coinrequest.api.submissions import LABEL_NAME, Cancel, Submission, read_body, read_submission
+from coinrequest.jobs import control, query, submission
 from coinrequest.jobs.job import Job, State
 from coinrequest.jobs.query import Filters
 from coinrequest.jobs.watch import shared_watch
@@ -24,28 +26,20 @@ from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
 
 router = APIRouter(tags=["Jobs"])
 
-
-class Submission(BaseModel):
-    """What a job is started with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    params: dict[str, Any] = Field(
-        default_factory=dict, description="Checked against the type's `params` schema; defaults are filled in"
-    )
-    run_after: AwareDatetime | None = Field(
-        default=None,
-        description="ISO 8601 with a zone; the job does not start before",
-        examples=["2030-01-31T08:00:00+01:00"],
-    )
+_PRINTABLE = r"^[ -~]*$"
 
 
 @router.post(
     "/v1/job-types/{name}/jobs",
     status_code=202,
     summary="Submit a job",
-    openapi_extra=json_body(Submission, {"params": {"url": "https://example.org"}}),
+    openapi_extra=json_body(Submission, {"params": {"url": "https://example.org"}, "labels": {"team": "data"}}),
     responses={
+        200: {
+            "model": JobDetail,
+            "description": "The job that was submitted before under this key",
+            "headers": LOCATION,
+        },
         202: {"description": "Accepted", "headers": LOCATION},
         **problems.documented(404, 409, 413, 415, 422),
     },
@@ -57,33 +51,24 @@ def submit_job(
     session: RequestSession,
     root: Root,
     response: Response,
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            pattern=r"^[ -~]+$",
+            description="Of your own choice. The same key and submission again are the same job, for 24 h by default",
+        ),
+    ] = None,
 ) -> JobDetail:
     """Start a job of the current revision. Follow it at `Location`, for example with `?wait=30`."""
-    asked = _submission(document)
-    accepted = submission.submit(
-        session,
-        name,
-        submission.Submission(params=asked.params, run_after=asked.run_after),
-        user=user.get_name(),
-    )
+    asked, idempotency_key = read_submission(document, key)
+    accepted = submission.submit(session, name, asked, user=user.get_name(), key=idempotency_key)
     detail = job_detail(root, accepted.job)
     response.headers["Location"] = detail.links.self
+    response.status_code = 202 if accepted.created else 200
     return detail
-
-
-def _submission(document: dict[str, Any]) -> Submission:
-    try:
-        return Submission.model_validate(document)
-    except ValidationError as error:
-        raise ParamsInvalid(
-            FieldError(problems.field_path(entry["loc"]), _message(entry)) for entry in error.errors()
-        ) from error
-
-
-def _message(entry: Any) -> str:
-    if entry["type"] == "extra_forbidden":
-        return f"is not a field of a submission; it has {', '.join(Submission.model_fields)}"
-    return str(entry["msg"])
 
 
 @router.get("/v1/jobs", summary="List the jobs", responses=problems.documented(422))
@@ -91,17 +76,31 @@ def list_jobs(
     user: Reader,
     session: RequestSession,
     root: Root,
-    type: Annotated[
-        str | None, Query(max_length=100, pattern=r"^[ -~]*$", description="Only jobs of this type")
-    ] = None,
+    type: Annotated[str | None, Query(max_length=100, pattern=_PRINTABLE, description="Only jobs of this type")] = None,
     state: Annotated[State | None, Query(description="Only jobs in this state")] = None,
+    label: Annotated[
+        list[Annotated[str, StringConstraints(max_length=300)]],
+        Query(max_length=20, description="Only jobs with this label, as `name:value`; all of them, if repeated"),
+    ] = [],  # noqa: B006 - FastAPI's own way
+    since: Annotated[AwareDatetime | None, Query(description="Submitted then or later; ISO 8601 with a zone")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Submitted before; ISO 8601 with a zone")] = None,
+    submitted_by: Annotated[
+        str | None, Query(max_length=256, pattern=_PRINTABLE, description="Only jobs of this user")
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JobList:
-    """The jobs that were submitted to this service, newest first."""
+    """Every run of a job type, newest first, whoever started it."""
     found = query.page(
         session,
-        Filters(job_type=type, state=state),
+        Filters(
+            job_type=type,
+            state=state,
+            labels=_labels(label),
+            since=since,
+            until=until,
+            submitted_by=submitted_by,
+        ),
         before=_position(cursor) if cursor else None,
         limit=limit + 1,
     )
@@ -111,6 +110,17 @@ def list_jobs(
         jobs=[job_summary(root, job) for job in shown],
         next_cursor=cursors.encode(last.submitted_at.isoformat(), str(last.id)) if last else None,
     )
+
+
+def _labels(texts: Collection[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for text in texts:
+        name, colon, value = text.partition(":")
+        if not (colon and re.fullmatch(LABEL_NAME, name) and value.isprintable()):
+            raise ParamsInvalid([FieldError("label", "must be name:value, such as team:data")])
+        if labels.setdefault(name, value) != value:
+            raise ParamsInvalid([FieldError("label", f"asks for two values of {name!r}, and a job has one")])
+    return labels
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:
@@ -145,3 +155,26 @@ def _read(job_id: UUID) -> Job:
 def _finished(job_ids: Collection[UUID]) -> set[UUID]:
     with new_session() as session:
         return query.finished(session, job_ids)
+
+
+@router.post(
+    "/v1/jobs/{id}/cancel",
+    summary="Cancel a job",
+    openapi_extra=json_body(Cancel, {"reason": "wrong currencies"}, required=False),
+    responses=problems.documented(404, 409, 413, 415, 422),
+)
+def cancel_job(user: Submitter, id: UUID, document: OptionalDocument, session: RequestSession, root: Root) -> JobDetail:
+    """Stop a job that is queued or running; a task that runs is stopped within seconds. 409 when it has ended."""
+    reason = read_body(document, Cancel).reason
+    return job_detail(root, control.cancel(session, id, user=user.get_name(), reason=reason))
+
+
+@router.post(
+    "/v1/jobs/{id}/retry",
+    status_code=202,
+    summary="Retry a job",
+    responses=problems.documented(404, 409, 422),
+)
+def retry_job(user: Submitter, id: UUID, session: RequestSession, root: Root) -> JobDetail:
+    """Run what failed or did not run of a failed or cancelled job again, at the same revision. 409 for others."""
+    return job_detail(root, control.retry(session, id, user=user.get_name()))

@@ -1,0 +1,197 @@
+"""What the service answers about jobs."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from pydantic import Field
+
+from coinrequest import settings
+from coinrequest.api.models import Answer
+from coinrequest.jobs.airflow_runs import TaskState
+from coinrequest.jobs.callback import Outcome
+from coinrequest.jobs.job import Job, Origin, State
+
+
+class JobLinks(Answer):
+    """Where to go from a job."""
+
+    self: str
+    job_type: str
+    events: str = Field(description="What happens to it, as server-sent events")
+    log: str
+    notices: str
+    cancel: str
+    retry: str
+
+
+class JobFailure(Answer):
+    """Why a job failed."""
+
+    task: str | None = Field(description="The first task that failed; null: none did")
+    map_index: int | None = Field(description="Which item of a mapped task")
+    message: str
+    log_url: str = Field(description="Where the log is, in the Airflow UI")
+
+
+class JobCallback(Answer):
+    """Who is told when a job ends, as its submitter asked. A secret that was submitted is never shown."""
+
+    url: str
+    on: list[Outcome]
+    connection: str | None = Field(description="The Airflow connection whose password signs the notice")
+
+
+class Cancellation(Answer):
+    """Who cancelled a job."""
+
+    by: str
+    at: datetime
+    reason: str | None
+
+
+class JobSummary(Answer):
+    """A job in a list."""
+
+    id: UUID
+    job_type: str = Field(examples=["btc-report"])
+    revision: int = Field(description="The revision of the type that it runs")
+    state: State = Field(description="`removed`: its run was deleted in Airflow")
+    origin: Origin = Field(description="How it was started; `after`: by the end of another type's job")
+    params: dict[str, Any] = Field(description="With the defaults filled in")
+    priority: int | None = Field(description="Of its tasks, larger is sooner; null: as the definition says")
+    labels: dict[str, str]
+    callback: JobCallback | None
+    submitted_by: str
+    submitted_at: datetime
+    run_after: datetime = Field(description="It does not start before")
+    started_at: datetime | None
+    ended_at: datetime | None
+    cancelled: Cancellation | None
+    dag_run_url: str = Field(description="The job's run in the Airflow UI")
+    links: JobLinks
+
+
+class JobDetail(JobSummary):
+    """A job."""
+
+    result: Any = Field(
+        description="The output of the definition's `result` task once the job succeeded; a list where that "
+        "task is mapped; null before"
+    )
+    error: JobFailure | None
+
+
+class JobList(Answer):
+    """One page of jobs, newest first."""
+
+    jobs: list[JobSummary]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last")
+
+
+class TaskChange(Answer):
+    """What happened to a task of a job."""
+
+    id: str = Field(examples=["prices"])
+    map_index: int | None = Field(description="Which item of a mapped task")
+    state: str | None = Field(description="Airflow's own word; null: it waits for its turn")
+    attempt: int
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class TestedUrl(Answer):
+    """A URL test that is done."""
+
+    # The name is what it is to a reader of the description; pytest must not take it for a test.
+    __test__ = False
+
+    time: str = Field(description="When it was done, ISO 8601 with an offset", examples=["2030-01-31T08:00:00+00:00"])
+    url: str = Field(description="As it was submitted")
+    result: str = Field(description="The last status code, or the error's text", examples=["200"])
+
+
+class UrlJobAccepted(Answer):
+    """A URL test that will be done."""
+
+    job_id: UUID
+    url: str = Field(description="As it was submitted")
+    links: JobLinks
+
+
+def job_links(root: str, job: Job) -> JobLinks:
+    """Return the addresses around a job; `root` is where the service is mounted."""
+    address = f"{root}/v1/jobs/{job.id}"
+    return JobLinks(
+        self=address,
+        job_type=f"{root}/v1/job-types/{job.job_type}",
+        events=f"{address}/events",
+        log=f"{address}/log",
+        notices=f"{address}/notices",
+        cancel=f"{address}/cancel",
+        retry=f"{address}/retry",
+    )
+
+
+def job_summary(root: str, job: Job) -> JobSummary:
+    """Return a job's line in a list."""
+    return JobSummary(**_job_fields(root, job))
+
+
+def job_detail(root: str, job: Job) -> JobDetail:
+    """Return the answer about a job."""
+    return JobDetail(**_job_fields(root, job), result=job.result, error=_failure(job))
+
+
+def task_change(task: TaskState) -> TaskChange:
+    """Return the answer about a task of a job."""
+    return TaskChange(
+        id=task.task,
+        map_index=task.map_index,
+        state=task.state,
+        attempt=task.attempt,
+        started_at=task.started_at,
+        ended_at=task.ended_at,
+    )
+
+
+def run_url(job: Job) -> str:
+    """Return where the job's run is in the Airflow UI."""
+    return f"{settings.base_url()}/dags/{job.job_type}/runs/{quote(job.run_id, safe='')}"
+
+
+def _failure(job: Job) -> JobFailure | None:
+    error = job.error
+    if error is None:
+        return None
+    address = run_url(job)
+    if error.task is not None:
+        address += f"/tasks/{error.task}" + ("" if error.map_index is None else f"/mapped/{error.map_index}")
+    return JobFailure(task=error.task, map_index=error.map_index, message=error.message, log_url=address)
+
+
+def _job_fields(root: str, job: Job) -> dict[str, Any]:
+    callback = job.callback
+    return {
+        "id": job.id,
+        "job_type": job.job_type,
+        "revision": job.revision,
+        "state": job.state,
+        "origin": job.origin,
+        "params": dict(job.params),
+        "priority": job.priority,
+        "labels": dict(job.labels),
+        "callback": callback
+        and JobCallback(url=callback.url, on=list(callback.on), connection=callback.secret_connection),
+        "submitted_by": job.submitted_by,
+        "submitted_at": job.submitted_at,
+        "run_after": job.run_after or job.submitted_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+        "cancelled": None
+        if job.cancelled_at is None
+        else Cancellation(by=job.cancelled_by or "", at=job.cancelled_at, reason=job.cancel_reason),
+        "dag_run_url": run_url(job),
+        "links": job_links(root, job),
+    }

@@ -1,0 +1,196 @@
+"""The bodies with which jobs are submitted and cancelled, checked whole: every field that is wrong is named."""
+
+import base64
+import binascii
+import re
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Strict,
+    Tag,
+    ValidationError,
+)
+
+from coinrequest import settings
+from coinrequest.jobs import submission
+from coinrequest.jobs.callback import OUTCOMES, Outcome
+from coinrequest.jobs.callback import Callback as JobCallback
+from coinrequest.jobs.keys import Key
+from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
+from coinrequest.jobtypes.grammar import ConnectionName
+from coinrequest.jobtypes.messages import details_of, field_error
+from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.webhook_address import webhook_refusal
+
+MAX_LABELS = 20
+MAX_LABEL_VALUE = 200
+LABEL_NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?$"
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme
+SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with
+_SECRET_BYTES = range(24, 65)
+_KEY_NAME = "[key]"  # pydantic's word for the name of an entry, at the end of the path of an error
+
+Body = TypeVar("Body", bound=BaseModel)
+
+
+def _label_name(name: str) -> str:
+    if not re.fullmatch(LABEL_NAME, name):
+        raise ValueError("the name must be letters, digits and '_./-' between them, at most 63 characters")
+    return name
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be printable")
+    return text
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise ValueError("names one twice")
+    return values
+
+
+def _signing_secret(secret: str) -> str:
+    if secret.startswith(SECRET_PREFIX):
+        try:
+            size = len(base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
+        except (ValueError, binascii.Error):
+            size = 0
+        if size in _SECRET_BYTES:
+            return secret
+    raise ValueError(f"must be {SECRET_PREFIX} and then 24 to 64 bytes in base64, as Standard Webhooks prescribes")
+
+
+def _form_of_secret(value: object) -> str:
+    return "<connection>" if isinstance(value, dict | ConnectionName) else "<text>"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Callback(_Part):
+    """A webhook that is told when the job ends."""
+
+    url: str = Field(max_length=2000, description="https; private addresses only where the administrator allows them")
+    on: Annotated[list[Outcome], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        default=list(OUTCOMES), description="Which ends are told; a cancelled job counts as a failure"
+    )
+    secret: (
+        Annotated[
+            Annotated[str, AfterValidator(_signing_secret), Tag("<text>")]
+            | Annotated[ConnectionName, Tag("<connection>")],
+            Discriminator(_form_of_secret),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Signs the notice (Standard Webhooks): `whsec_...`, stored encrypted and never shown; or the "
+        "Airflow connection whose password is one",
+        examples=[{"connection": "example_hook"}],
+    )
+
+
+class Idempotency(_Part):
+    """How long the `Idempotency-Key` holds."""
+
+    free_on_failure: Annotated[bool, Strict()] = Field(
+        default=False, description="Whether a job that failed or was cancelled gives the key free for another try"
+    )
+
+
+class Submission(_Part):
+    """What a job is started with."""
+
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="Checked against the type's `params` schema; defaults are filled in"
+    )
+    priority: Annotated[int, Strict()] | None = Field(
+        default=None, ge=1, le=1000, description="Of its tasks, larger is sooner; none: as the definition says"
+    )
+    run_after: AwareDatetime | None = Field(
+        default=None,
+        description="ISO 8601 with a zone; the job does not start before",
+        examples=["2030-01-31T08:00:00+01:00"],
+    )
+    labels: dict[
+        Annotated[str, AfterValidator(_label_name)],
+        Annotated[str, Field(max_length=MAX_LABEL_VALUE), AfterValidator(_printable)],
+    ] = Field(
+        default_factory=dict,
+        max_length=MAX_LABELS,
+        description="Names and values by which the job is found; a name has letters, digits and `_./-`",
+        examples=[{"team": "data"}],
+    )
+    callback: Callback | None = Field(default=None, description="Who is told when the job ends")
+    idempotency: Idempotency = Field(default=Idempotency(), description="Goes with the header `Idempotency-Key`")
+
+
+class Cancel(_Part):
+    """Why a job is cancelled."""
+
+    reason: Annotated[str, Field(max_length=1000)] | None = Field(default=None, examples=["wrong currencies"])
+
+
+class UrlSubmission(_Part):
+    """A URL to be tested."""
+
+    url: str = Field(description="http or https; without a scheme it is http", examples=["https://example.org"])
+
+
+def read_body(document: dict[str, Any], model: type[Body]) -> Body:
+    """Return a document as the model that it must fit.
+
+    Raises:
+        ParamsInvalid: it does not; every field that is wrong, with the nearest known name for an unknown one.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        details = details_of(error)
+        for detail in details:
+            if detail["loc"][-1:] == (_KEY_NAME,):
+                detail["loc"] = detail["loc"][:-1]
+        raise ParamsInvalid(field_error(detail, model) for detail in details) from error
+
+
+def read_submission(document: dict[str, Any], key: str | None) -> tuple[submission.Submission, Key | None]:
+    """Return what a job is started with, and under which key.
+
+    Raises:
+        ParamsInvalid: something is wrong with the fields; all of it. The params are not looked at.
+    """
+    body = read_body(document, Submission)
+    errors = []
+    callback = body.callback
+    if callback and (refusal := webhook_refusal(callback.url, AddressGuard(settings.allowed_networks()))):
+        errors.append(FieldError("callback.url", refusal))
+    if body.idempotency.free_on_failure and key is None:
+        errors.append(FieldError("idempotency", "goes with the header Idempotency-Key, which is not there"))
+    if errors:
+        raise ParamsInvalid(errors)
+    asked = submission.Submission(
+        params=body.params,
+        priority=body.priority,
+        run_after=body.run_after,
+        labels=body.labels,
+        callback=None if callback is None else _job_callback(callback),
+    )
+    return asked, None if key is None else Key(key, body.idempotency.free_on_failure)
+
+
+def _job_callback(callback: Callback) -> JobCallback:
+    secret = callback.secret
+    return JobCallback(
+        url=callback.url,
+        on=tuple(callback.on),
+        secret=secret if isinstance(secret, str) else None,
+        secret_connection=secret.connection if isinstance(secret, ConnectionName) else None,
+    )

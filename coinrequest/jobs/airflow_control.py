@@ -1,0 +1,72 @@
+"""Stopping a run, and running its failed part again, as Airflow's own routes do (Airflow 3.3.2)."""
+
+from typing import Any
+
+from sqlalchemy import or_, select, text
+from sqlalchemy.orm import Session
+
+
+def lock_run(session: Session, dag_id: str, run_id: str) -> None:
+    """Keep everybody else from changing a run until the transaction ends."""
+    session.execute(
+        text("SELECT 1 FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id FOR UPDATE"),
+        {"dag_id": dag_id, "run_id": run_id},
+    )
+
+
+def fail(session: Session, dag_id: str, run_id: str) -> None:
+    """Let a run fail now: tasks that run fail, the others are skipped.
+
+    The agent of a running task stops it when its next sign of life is answered with a conflict
+    (`[workers] min_heartbeat_interval`).
+    """
+    from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
+    from airflow.utils.state import DagRunState
+
+    run = _run(session, dag_id, run_id)
+    set_dag_run_state_to_failed(dag=_dag_of(session, run), run_id=run_id, commit=True, session=session)
+    # A run whose DAG is gone from Airflow's tables has nothing that could be marked, but ends all the same.
+    run.set_state(DagRunState.FAILED)
+    session.flush()
+
+
+def rerun(session: Session, dag_id: str, run_id: str) -> None:
+    """Queue a run that has ended again, at its own version: what failed or did not run, runs.
+
+    A run that is stopped, by a person or by its time limit, leaves what did not run skipped.
+    """
+    from airflow.models.taskinstance import TaskInstance, clear_task_instances
+    from airflow.utils.state import DagRunState, TaskInstanceState
+
+    run = _run(session, dag_id, run_id)
+    undone = (TaskInstanceState.FAILED, TaskInstanceState.UPSTREAM_FAILED, TaskInstanceState.SKIPPED)
+    instances = session.scalars(
+        select(TaskInstance).where(
+            TaskInstance.dag_id == dag_id,
+            TaskInstance.run_id == run_id,
+            or_(TaskInstance.state.in_(undone), TaskInstance.state.is_(None)),
+        )
+    ).all()
+    clear_task_instances(list(instances), session)
+    # Only needed where there is nothing to clear: then the scheduler finds the run done.
+    run.set_state(DagRunState.QUEUED)
+    session.flush()
+
+
+def record(session: Session, event: str, dag_id: str, run_id: str, *, user: str, extra: str | None = None) -> None:
+    """Write a line about a run in Airflow's audit log, when the caller commits."""
+    from airflow.models.log import Log
+
+    session.add(Log(event=event, owner=user, dag_id=dag_id, run_id=run_id, extra=extra))
+
+
+def _run(session: Session, dag_id: str, run_id: str) -> Any:
+    from airflow.models.dagrun import DagRun
+
+    return session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).one()
+
+
+def _dag_of(session: Session, run: Any) -> Any:
+    from airflow.models.dagbag import DBDagBag
+
+    return DBDagBag(load_op_links=False).get_dag_for_run(run, session=session)
