@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from coinrequest.jobs.job import Job
 from coinrequest.tables import tally as table
 
-# Upper bounds in seconds. A trivial job takes half a second; a task may run for a day.
-QUEUE_BOUNDS = ("0.25", "0.5", "1", "2.5", "5", "15", "60", "300", "1800")
-DURATION_BOUNDS = ("0.5", "1", "2.5", "5", "15", "60", "300", "1800", "7200", "43200")
+# Upper bounds in seconds, as OpenMetrics wants numbers written. A trivial job takes half a second; a task may run for a day.
+QUEUE_BOUNDS = ("0.25", "0.5", "1.0", "2.5", "5.0", "15.0", "60.0", "300.0", "1800.0")
+DURATION_BOUNDS = ("0.5", "1.0", "2.5", "5.0", "15.0", "60.0", "300.0", "1800.0", "7200.0", "43200.0")
 _INFINITE = "+Inf"
 _SUM = "sum"
 

@@ -1,0 +1,213 @@
+"""Figures for a monitoring system."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import api_environment as environment
+import pytest
+from api_environment import Clients
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from coinrequest.jobs import tally
+from coinrequest.jobs.job import Job
+from coinrequest.jobs.shared_look import SharedLook
+
+URL = "/jobs/metrics"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+Figures = Callable[..., float | None]
+
+
+@pytest.fixture(autouse=True)
+def count_each_time(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from coinrequest.api.routes import metrics
+
+    monkeypatch.setattr(metrics, "_retained", SharedLook(metrics._count_retained, keep=0, name="test"))
+
+
+@pytest.fixture
+def job_type(op: TestClient, name: str) -> str:
+    assert op.post("/jobs/v1/job-types", json=environment.definition(name)).status_code == 201
+    return name
+
+
+@pytest.fixture
+def database(airflow_app: Any) -> Iterator[Callable[..., None]]:
+    """Execute statements; what they put into the tables of gateways and notices is gone after the test."""
+    from airflow.utils.session import create_session
+
+    def execute(statement: str, **values: Any) -> None:
+        with create_session(scoped=False) as session:
+            session.execute(text(statement), values)
+
+    yield execute
+    for table in ("coinrequest_gateway", "coinrequest_notice", "coinrequest_completion"):
+        execute(f"DELETE FROM {table}")  # noqa: S608
+
+
+def figures(client: TestClient) -> Figures:
+    """Read the metrics; return a function that gives the value of one by its name and labels."""
+    answer = client.get(URL)
+    assert answer.status_code == 200, answer.text
+    samples = [sample for family in parse(answer.text) for sample in family.samples]
+
+    def value(metric: str, **labels: str) -> float | None:
+        return next((s.value for s in samples if s.name == metric and s.labels == labels), None)
+
+    return value
+
+
+def record(*jobs: Job) -> None:
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        tally.record(session, jobs)
+
+
+def ended(name: str, state: Any = "success", **times: Any) -> Job:
+    return Job(
+        id=uuid.uuid4(),
+        job_type=name,
+        revision=1,
+        state=state,
+        params={},
+        submitted_by="user",
+        submitted_at=NOON,
+        **times,
+    )
+
+
+def test_jobs_are_counted_by_type_and_state(op: TestClient, job_type: str) -> None:
+    jobs = [op.post(f"/jobs/v1/job-types/{job_type}/jobs", json={}).json()["id"] for _ in range(3)]
+    environment.finish(job_type, jobs[0])
+    environment.finish(job_type, jobs[1], state="failed")
+    value = figures(op)
+    assert value("coinrequest_jobs", type=job_type, state="queued") == 1
+    assert value("coinrequest_jobs", type=job_type, state="success") == 1
+    assert value("coinrequest_jobs", type=job_type, state="failed") == 1
+    assert value("coinrequest_jobs", type=job_type, state="running") is None
+
+
+def test_the_longest_wait_leaves_out_jobs_that_are_not_due(
+    op: TestClient, job_type: str, database: Callable[..., None]
+) -> None:
+    ids = [
+        op.post(f"/jobs/v1/job-types/{job_type}/jobs", json=body).json()["id"]
+        for body in ({}, {"run_after": "2999-01-01T00:00:00Z"})
+    ]
+    database(
+        "UPDATE coinrequest_job SET submitted_at = now() - interval '50 h', run_after = now() - interval '40 h'"
+        " WHERE id = :id",
+        id=ids[0],
+    )
+    waited = figures(op)("coinrequest_oldest_queued_job_seconds")
+    assert waited == pytest.approx(40 * 3600, abs=120)
+
+
+def test_what_ended_is_counted_for_good(op: TestClient, name: str) -> None:
+    late = NOON + timedelta(hours=1)
+    record(
+        ended(name, started_at=NOON + timedelta(seconds=2), ended_at=NOON + timedelta(seconds=6)),
+        ended(name, run_after=late, started_at=late + timedelta(seconds=0.1), ended_at=late + timedelta(seconds=0.4)),
+        ended(name, state="cancelled", ended_at=NOON + timedelta(seconds=1)),
+    )
+    record(ended(name, started_at=NOON + timedelta(days=1), ended_at=NOON + timedelta(days=2)))
+    value = figures(op)
+    assert value("coinrequest_jobs_completed_total", type=name, state="success") == 3
+    assert value("coinrequest_jobs_completed_total", type=name, state="cancelled") == 1
+    assert value("coinrequest_job_queue_seconds_bucket", type=name, le="0.25") == 1
+    assert value("coinrequest_job_queue_seconds_bucket", type=name, le="2.5") == 2
+    assert value("coinrequest_job_queue_seconds_bucket", type=name, le="+Inf") == 3
+    assert value("coinrequest_job_queue_seconds_sum", type=name) == pytest.approx(86402.1)
+    assert value("coinrequest_job_duration_seconds_bucket", type=name, le="0.5") == 1
+    assert value("coinrequest_job_duration_seconds_bucket", type=name, le="5.0") == 2
+    assert value("coinrequest_job_duration_seconds_count", type=name) == 3
+
+
+def test_nothing_to_count_is_no_statement(airflow_app: Any) -> None:
+    record()
+
+
+def test_clocks_that_differ_never_shrink_a_sum(op: TestClient, name: str) -> None:
+    record(ended(name, started_at=NOON - timedelta(seconds=1), ended_at=NOON - timedelta(seconds=1)))
+    assert figures(op)("coinrequest_job_queue_seconds_sum", type=name) == 0
+
+
+def test_notices_that_are_not_delivered(op: TestClient, database: Callable[..., None]) -> None:
+    notice = (
+        "INSERT INTO coinrequest_notice"
+        " (id, job_id, kind, destination, body, state, created_at, next_attempt_at, give_up_at)"
+        " VALUES (gen_random_uuid(), gen_random_uuid(), 'webhook', 'https://example.org', '', :state,"
+        " now() - make_interval(mins => :minutes), now(), now())"
+    )
+    database("DELETE FROM coinrequest_notice")
+    database("DELETE FROM coinrequest_completion")
+    value = figures(op)
+    assert value("coinrequest_notice_oldest_pending_seconds") == 0
+    for state, minutes in (("pending", 5), ("pending", 1), ("failed", 60), ("delivered", 70)):
+        database(notice, state=state, minutes=minutes)
+    database(
+        "INSERT INTO coinrequest_completion (job_id, state, ended_at) VALUES (gen_random_uuid(), 'success', now())"
+    )
+    value = figures(op)
+    assert value("coinrequest_notices", state="pending") == 2
+    assert value("coinrequest_notices", state="failed") == 1
+    assert value("coinrequest_notice_oldest_pending_seconds") == pytest.approx(300, abs=60)
+    assert value("coinrequest_completions_waiting") == 1
+
+
+def test_a_gateway_is_connected_that_lives_and_reaches_its_channel(
+    op: TestClient, database: Callable[..., None]
+) -> None:
+    for gateway, seconds, channel in (
+        ("alive", 1, "connected"),
+        ("no-channel", 1, "none"),
+        ("away", 1, "disconnected"),
+        ("dead", 60, "connected"),
+    ):
+        database(
+            "INSERT INTO coinrequest_gateway (name, started_at, seen_at, channel)"
+            " VALUES (:name, now(), now() - make_interval(secs => :seconds), :channel)",
+            name=gateway,
+            seconds=seconds,
+            channel=channel,
+        )
+    value = figures(op)
+    found = {
+        name: value("coinrequest_gateway_connected", gateway=name) for name in ("alive", "no-channel", "away", "dead")
+    }
+    assert found == {"alive": 1, "no-channel": 1, "away": 0, "dead": 0}
+
+
+def test_a_monitoring_system_needs_no_user(client_of: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = client_of(None)
+    with_token = {"Authorization": "Bearer a-secret-of-the-monitoring"}
+    assert nobody.get(URL, headers=with_token).status_code == 401
+    monkeypatch.setenv("COINREQUEST_METRICS_TOKEN", "a-secret-of-the-monitoring")
+    assert nobody.get(URL, headers=with_token).status_code == 200
+    for other in ("Bearer a-secret", "Bearer ", "Basic a-secret-of-the-monitoring", ""):
+        answer = nobody.get(URL, headers={"Authorization": other} if other else {})
+        assert answer.status_code == 401
+        assert answer.headers["content-type"] == "application/problem+json"
+    # The token is for the metrics alone.
+    assert nobody.get("/jobs/v1/jobs", headers=with_token).status_code == 401
+
+
+@pytest.mark.parametrize("role", ["Viewer", "User", "Op", "Admin"])
+def test_whoever_may_read_may_read_the_metrics(client_of: Clients, role: str) -> None:
+    assert client_of(role).get(URL).status_code == 200
+
+
+def test_the_form_is_the_one_that_is_asked_for(op: TestClient, name: str) -> None:
+    record(ended(name, started_at=NOON, ended_at=NOON))
+    plain = op.get(URL)
+    assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
+    modern = op.get(URL, headers={"Accept": "application/openmetrics-text;version=1.0.0,text/plain;q=0.5"})
+    assert modern.headers["content-type"].startswith("application/openmetrics-text")
+    names = {family.name for family in openmetrics(modern.text)}
+    assert {"coinrequest_jobs", "coinrequest_jobs_completed", "coinrequest_job_queue_seconds"} <= names
