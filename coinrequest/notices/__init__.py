@@ -1,0 +1,1 @@
+"""Notices: what is owed to somebody because a job ended, and its delivery, at least once."""

@@ -1,0 +1,94 @@
+"""Sending a notice as e-mail or chat message through Apprise: https://appriseit.com."""
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from coinrequest.notices.claims import Claim
+from coinrequest.notices.destinations.credentials import password_of
+from coinrequest.notices.outcome import Outcome
+from coinrequest.notices.policy import Policy
+
+_LONGEST_RESULT = 4000
+_TITLES = {"success": "succeeded", "failed": "failed", "cancelled": "was cancelled"}
+
+
+def deliver(claim: Claim, policy: Policy) -> Outcome:
+    """Send the notice to every Apprise URL in the connection's password.
+
+    Those that have it do not get it again when another one failed: the destination then names, behind the
+    connection, the URLs that are left by their positions, counted from 1.
+
+    Raises:
+        CredentialMissing: there is no such connection, or it holds no URL.
+    """
+    connection, *left = claim.destination.split()
+    urls = dict(enumerate(password_of(connection).split(), start=1))
+    if left:
+        urls = {number: url for number, url in urls.items() if str(number) in left}
+    title, text = message(json.loads(claim.body)["data"])
+    seconds = policy.apprise_seconds / max(len(urls), 1)
+    found = {number: _send(url, title, text, seconds) for number, url in urls.items()}
+    failures = {number: reason for number, reason in found.items() if reason is not None}
+    if not failures:
+        return Outcome(delivered=True)
+    some_have_it = len(failures) < len(found)
+    return Outcome(
+        error="; ".join(f"URL {number}: {reason}" for number, reason in failures.items()),
+        answered=some_have_it,
+        remaining=" ".join([connection, *map(str, failures)]) if some_have_it else None,
+    )
+
+
+def message(data: dict[str, Any]) -> tuple[str, str]:
+    """Return the title and the text for a person, from the `data` of a notice's body."""
+    lines = [("Job", data["job_id"]), ("Type", data["job_type"]), ("State", data["state"])]
+    if data["error"]:
+        lines.append(("Error", data["error"]["message"]))
+    elif data["result"] is not None:
+        lines.append(("Result", _shortened(data["result"])))
+    lines += [(name.title(), _time(data[f"{name}_at"])) for name in ("submitted", "started", "finished")]
+    lines += [(f"Label {name}", value) for name, value in data["labels"].items()]
+    lines += [("Job", data["links"]["job"]), ("Run", data["links"]["run"])]
+    title = f"{data['job_type']} {_TITLES.get(data['state'], data['state'])}"
+    return title, "\n".join(f"{name}: {value}" for name, value in lines)
+
+
+def _shortened(result: Any) -> str:
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_RESULT else f"{text[:_LONGEST_RESULT]} ..."
+
+
+def _time(text: str | None) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC" if text else "-"
+
+
+def _send(url: str, title: str, text: str, seconds: float) -> str | None:
+    """Send to one Apprise URL; return why that failed, without the secrets of the URL."""
+    from apprise import Apprise, AppriseAsset, NotifyFormat
+
+    sender = Apprise(asset=AppriseAsset(app_id="coinrequest", secure_logging=True))
+    try:
+        if not sender.add(url):
+            return "this is not an Apprise URL"
+        result = sender.notify(body=text, title=title, body_format=NotifyFormat.TEXT, timeout=seconds)
+    except Exception as error:  # plugins of Apprise are many hands' work
+        return without_secrets(f"{type(error).__name__}: {error}", url)
+    if result:
+        return None
+    reasons = dict.fromkeys(entry.message for entry in result.logs())
+    return without_secrets("; ".join(reasons) or "Apprise gave no reason", url)
+
+
+def without_secrets(text: str, url: str) -> str:
+    """Return a text without the URL, or any part of it that may be a password or a token."""
+    parts = urlsplit(url)
+    texts = {url, parts.password or "", *re.split(r"[/?&=:@]", f"{parts.path}?{parts.query}")}
+    if parts.username and not parts.scheme.startswith("mailto"):
+        texts.add(parts.username)
+    spellings = {spelling for part in texts for spelling in (part, unquote(part)) if len(spelling) > 3}
+    for secret in sorted(spellings, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text

@@ -1,0 +1,116 @@
+"""Posting a notice to a URL, signed as Standard Webhooks prescribes.
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from coinrequest import settings
+from coinrequest.jobs import secrecy
+from coinrequest.notices.claims import Claim
+from coinrequest.notices.destinations.credentials import password_of
+from coinrequest.notices.outcome import KEPT, Outcome
+from coinrequest.notices.policy import Policy
+from coinrequest.urltest.errors import RequestFailed, UrlRefused
+from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.transport import Request, Response, send
+from coinrequest.urltest.webhook_address import webhook_refusal
+
+_GONE = 410
+
+
+class SecretInvalid(Exception):
+    """The secret cannot sign anything; the message says where it comes from, and not what it is."""
+
+
+def deliver(claim: Claim, policy: Policy) -> Outcome:
+    """Post the notice. Redirects are not followed: they count as failures.
+
+    Raises:
+        CredentialMissing: the connection with the secret is not there.
+        SecretInvalid: the secret is none.
+    """
+    guard = AddressGuard(settings.allowed_networks())
+    if refusal := webhook_refusal(claim.destination, guard):
+        return Outcome(error=f"the URL {refusal}")
+    request = Request(
+        url=claim.destination,
+        method="POST",
+        headers=headers_of(claim, datetime.now(UTC)),
+        body=claim.body.encode(),
+        timeout=policy.webhook_seconds,
+        redirect_limit=0,
+        body_limit=KEPT,
+    )
+    try:
+        return _outcome(send(request, guard), datetime.now(UTC))
+    except UrlRefused as refused:
+        return Outcome(error=str(refused))
+    except RequestFailed as failed:
+        return Outcome(error=str(failed), answered=False)
+
+
+def headers_of(claim: Claim, now: datetime) -> dict[str, str]:
+    """Return the headers of an attempt that is made `now` (UTC); unsigned, where there is no secret."""
+    message_id = f"msg_{claim.id.hex}"
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+    }
+    secret = _secret(claim)
+    if secret is not None:
+        headers["webhook-signature"] = _signature(secret, message_id, now, claim.body)
+    return headers
+
+
+def _secret(claim: Claim) -> str | None:
+    if claim.secret is not None:
+        from cryptography.fernet import InvalidToken
+
+        try:
+            return secrecy.decrypt(claim.secret)
+        except InvalidToken:
+            raise SecretInvalid("the callback's secret was encrypted under a key that is not configured") from None
+    return password_of(claim.secret_connection) if claim.secret_connection else None
+
+
+def _signature(secret: str, message_id: str, now: datetime, body: str) -> str:
+    import binascii
+
+    from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
+
+    try:
+        # It takes the fields of the time as UTC, whatever its zone says.
+        return str(Webhook(secret).sign(message_id, now.astimezone(UTC), body))
+    except (binascii.Error, EmptyWebhookSecretError):
+        raise SecretInvalid("the secret must be whsec_ and base64 text (Standard Webhooks)") from None
+
+
+def _outcome(response: Response, now: datetime) -> Outcome:
+    status = response.status
+    text = response.body.decode(errors="replace")
+    if 200 <= status < 300:
+        return Outcome(delivered=True, status=status, response=text)
+    redirected = " with a redirect, which is not followed" if 300 <= status < 400 else ""
+    return Outcome(
+        status=status,
+        error=f"the receiver answered {status}{redirected}",
+        response=text,
+        retry_at=retry_at(response.headers, now),
+        gone=status == _GONE,
+    )
+
+
+def retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    """Return when the receiver wants the next attempt: `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3)."""
+    from email.utils import parsedate_to_datetime
+
+    value = headers.get("retry-after", "").strip()
+    try:
+        # No notice lives as long as ten digits of seconds, and a date cannot hold many more.
+        wish = now + timedelta(seconds=int(value[:10])) if value.isdecimal() else parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return wish.replace(tzinfo=UTC) if wish.tzinfo is None else wish

@@ -1,0 +1,69 @@
+"""Who is being served, so that one receiver that is slow or silent delays no other.
+
+A receiver is the server behind a notice: scheme, host and port of a webhook, an Airflow connection, or the channel.
+It gets a few notices at a time. One that has left several attempts in a row without any answer gets one at a time,
+after growing pauses, so that its other notices do not each wait for a time-out; its first answer ends that. This
+is known to one process only: each gateway learns it with a few attempts.
+"""
+
+import threading
+from dataclasses import dataclass
+
+from coinrequest.notices.policy import Policy
+
+
+@dataclass
+class _Receiver:
+    in_flight: int = 0
+    unanswered: int = 0
+    paused_until: float = 0.0
+
+
+class Receivers:
+    """Counts what is in flight to each receiver; safe to use from several threads. Times are monotonic seconds."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._lock = threading.Lock()
+        self._known: dict[str, _Receiver] = {}
+
+    def room(self, name: str, now: float) -> int:
+        """Return how many notices may be sent to a receiver now."""
+        with self._lock:
+            return self._room(self._known.get(name), now)
+
+    def full(self, now: float) -> list[str]:
+        """Return the receivers that get nothing now."""
+        with self._lock:
+            return [name for name, receiver in self._known.items() if self._room(receiver, now) == 0]
+
+    def begin(self, name: str) -> None:
+        """Note that an attempt is made."""
+        with self._lock:
+            self._known.setdefault(name, _Receiver()).in_flight += 1
+
+    def end(self, name: str, now: float, *, answered: bool) -> None:
+        """Note that an attempt is over, and whether the receiver said anything."""
+        with self._lock:
+            receiver = self._known[name]
+            receiver.in_flight -= 1
+            if answered:
+                receiver.unanswered = 0
+            else:
+                receiver.unanswered += 1
+                receiver.paused_until = now + self._pause(receiver.unanswered)
+            if receiver.in_flight == 0 and receiver.unanswered == 0:
+                del self._known[name]
+
+    def _room(self, receiver: _Receiver | None, now: float) -> int:
+        if receiver is None:
+            return self._policy.per_receiver
+        if receiver.unanswered < self._policy.patience:
+            return self._policy.per_receiver - receiver.in_flight
+        return 1 if receiver.in_flight == 0 and receiver.paused_until <= now else 0
+
+    def _pause(self, unanswered: int) -> float:
+        doublings = min(unanswered - self._policy.patience, 30)
+        if doublings < 0:
+            return 0.0
+        return min(self._policy.first_delay * 2.0**doublings, self._policy.longest_pause).total_seconds()
