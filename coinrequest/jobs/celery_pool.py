@@ -84,7 +84,7 @@ class CeleryPool:
             connect_timeout=self._time_limit, transport_options=patience
         ) as connection:
             try:
-                connection.connect()
+                connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
                 return self._ask(connection)
             except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
                 self._known = ()
