@@ -39,8 +39,9 @@ class Start:
         self._secrets = ensure_secrets(layout)
         self._run = uuid4().hex
         self._mark = fingerprint(self._secrets, sorted(options.overrides.items()))
-        # The web server loads longest and has one core for itself; the others queue for the rest.
-        self._loading = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="load")
+        # The web server loads longest and has one core for itself until it works; the others queue for the rest.
+        self._cores = threading.Semaphore(max(1, (os.cpu_count() or 1) - 1))
+        self._loading = ThreadPoolExecutor(len(process_names(options)), thread_name_prefix="load")
         agents = agent_names(options)
         self.supervisor = Supervisor(
             layout,
@@ -87,7 +88,7 @@ class Start:
         prepare = Child(self._prepare_program())
         try:
             step("the database is migrated", lambda: self._wait_for(prepare, MIGRATED))
-            seeded = self._loading.submit(self._wait_loaded, prepare)
+            seeded = self._loading.submit(self._wait_seeded, prepare)
             with Together() as together:
                 together.do(self._start_airflow)
                 together.do(seeded.result)
@@ -104,12 +105,16 @@ class Start:
     def _start_airflow(self, web_settings: Mapping[str, str] | None = None) -> None:
         with Together() as together:
             web_server = self._program("api-server", web_settings)
-            together.do(lambda: self.supervisor.step("the web server answers", lambda: self._bring_up(web_server)))
+            together.do(lambda: self._start_web_server(web_server))
             together.do(self._queued("scheduler", "the scheduler works"))
             together.do(self._queued("triggerer", "the triggerer works"))
             together.do(self._queued("dag-processor", "the DAG processor works"))
             for name in gateway_names(self._options):
                 together.do(self._queued(name, f"the {name} works"))
+
+    def _start_web_server(self, program: Program) -> None:
+        self.supervisor.step("the web server answers", lambda: self._bring_up(program))
+        self._cores.release()
 
     def _bring_up(self, program: Program) -> None:
         self.supervisor.wait_ready(self.supervisor.start(program))
@@ -118,12 +123,18 @@ class Start:
         """Queue a process for its turn to load, now; return what waits until it works."""
 
         def load() -> Child:
-            child = self.supervisor.start(self._program(name))
-            self._wait_loaded(child)
+            with self._cores:
+                child = self.supervisor.start(self._program(name))
+                self._wait_loaded(child)
             return child
 
         loaded = self._loading.submit(load)
         return lambda: self.supervisor.step(text, lambda: self.supervisor.wait_ready(loaded.result()))
+
+    def _wait_seeded(self, prepare: Child) -> None:
+        """Wait until the preparation leaves its core to the processes that were queued after it."""
+        with self._cores:
+            self._wait_loaded(prepare)
 
     def _wait_loaded(self, child: Child) -> None:
         while child.poll() is None and not has_loaded(child):
