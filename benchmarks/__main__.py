@@ -12,9 +12,13 @@ from pathlib import Path
 
 from benchmarks import (
     bench_agent,
+    bench_channel,
     bench_factory,
+    bench_gateway,
     bench_jobs,
+    bench_listing,
     bench_loop,
+    bench_notices,
     bench_register,
     bench_up,
     bench_writing,
@@ -33,6 +37,10 @@ _HERE = Path(__file__).parent
 BENCHMARKS: dict[str, tuple[Callable[[Context], None], float]] = {
     "up": (bench_up.run, 7),
     "jobs": (bench_jobs.run_ours, 6),
+    "notices": (bench_notices.run, 5),
+    "channel": (bench_channel.run, 5),
+    "gateway": (bench_gateway.run, 6),
+    "listing": (bench_listing.run, 9),
     "register": (bench_register.run, 18),
     "loop": (bench_loop.run, 15),
     "writing": (bench_writing.run, 10),
@@ -124,6 +132,7 @@ def _context(arguments: argparse.Namespace, results: Results) -> Context:
         types=tuple(sorted(types)),
         jobs=arguments.jobs or (20 if quick else 200),
         samples=4 if quick else arguments.samples,
+        rows=arguments.rows or (20_000 if quick else 1_000_000),
         idle_seconds=10.0 if quick else 60.0,
         factory_limit=60.0 if quick else 180.0,
     )
@@ -148,6 +157,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--samples", type=int, default=30, metavar="N", help="samples of each latency (default %(default)s)"
     )
+    parser.add_argument("--rows", type=int, metavar="N", help="jobs of the test of lists (default 1,000,000)")
     parser.add_argument(
         "--quick", action="store_true", help="few samples of small sizes: shows that it works, its figures mean little"
     )

@@ -18,6 +18,7 @@ class Context:
         types: numbers of registered job types to measure at, growing.
         jobs: jobs of the throughput test.
         samples: samples of each latency, where a benchmark does not need fewer.
+        rows: jobs of the test of lists.
         idle_seconds: how long the idle stack is watched.
         factory_limit: seconds to wait for dag-factory at the largest number of files.
         bench_python: an interpreter with dag-factory, once it is installed.
@@ -28,6 +29,7 @@ class Context:
     types: tuple[int, ...] = (10, 1000, 10_000)
     jobs: int = 200
     samples: int = 30
+    rows: int = 1_000_000
     idle_seconds: float = 60.0
     factory_limit: float = 180.0
     bench_python: Path | None = None

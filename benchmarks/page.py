@@ -1,13 +1,19 @@
 """Writes the measured values into the page, between markers; everything else on the page belongs to people."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import page_messages
+from benchmarks.markdown import SPREAD, one_line, spread, table
 from benchmarks.verdicts import Row, rows
 
 BEGIN = "<!-- results: written by `python -m benchmarks`, do not edit -->"
 END = "<!-- end of results -->"
+
+# Seen by the tests of faults, and entered by hand.
+FAULTS = Path(__file__).parent / "faults.json"
 
 Content = Mapping[str, Any]
 
@@ -30,40 +36,17 @@ def render(content: Content) -> str:
         "### Machine and versions\n\n" + _machine(content.get("machine", {}), benchmarks),
         "### Register to runnable, and to the first job done\n\n" + _register(benchmarks.get("register", {})),
         "### Submit to done, jobs per second\n\n" + _jobs(benchmarks.get("jobs", {}), benchmarks.get("stock", {})),
+        "### End of a job to its notice\n\n" + page_messages.notices(benchmarks.get("notices", {})),
+        "### Message to result\n\n" + page_messages.channel(benchmarks.get("channel", {})),
+        "### Messages to stored jobs\n\n" + page_messages.gateway(benchmarks.get("gateway", {})),
+        "### Lists of many jobs\n\n" + page_messages.listing(benchmarks.get("listing", {})),
+        "### Faults\n\n" + page_messages.faults(json.loads(FAULTS.read_text())),
         "### dag-factory: a new YAML file to runnable\n\n" + _factory(benchmarks.get("factory", {})),
         "### An agent before it runs a task\n\n" + _agent(benchmarks.get("agent", {})),
         "### The loop of the DAG processor\n\n" + _loop(benchmarks.get("register", {}), benchmarks.get("loop", {})),
         "### Start and idle\n\n" + _up(benchmarks.get("up", {})),
     ]
     return "\n\n".join(parts)
-
-
-def table(head: list[str], lines: list[list[str]]) -> str:
-    """Return a Markdown table; `not measured` where it has no lines."""
-    if not lines:
-        return "Not measured yet."
-    ruled = [head, ["---"] * len(head), *lines]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in ruled)
-
-
-def spread(summary: Mapping[str, float] | None, digits: int = 3) -> list[str]:
-    """Return the cells median, p95, range, quartiles and count of a summary."""
-    if not summary:
-        return ["-"] * 5
-
-    def cell(name: str) -> str:
-        return f"{summary[name]:.{digits}f}"
-
-    return [
-        cell("median"),
-        cell("p95"),
-        f"{cell('min')} to {cell('max')}",
-        f"{cell('q1')} to {cell('q3')}",
-        str(summary["n"]),
-    ]
-
-
-_SPREAD = ["median", "p95", "min to max", "middle half (IQR)", "n"]
 
 
 def _summary(summary: list[Row]) -> str:
@@ -74,7 +57,7 @@ def _machine(machine: Content, benchmarks: Content) -> str:
     lines = [[name, str(value)] for name, value in machine.items()]
     for name, found in benchmarks.items():
         quick = ", quick run: figures mean little" if found.get("quick") else ""
-        error = f", **not to its end: {_one_line(found['error'])}**" if "error" in found else ""
+        error = f", **not to its end: {one_line(found['error'])}**" if "error" in found else ""
         took = f"{found.get('seconds', '?')} s, load before it {found.get('load_before', '?')}"
         lines.append([f"run of `{name}`", f"{found.get('date', '?')}, {took}{quick}{error}"])
     return table(["", ""], lines)
@@ -98,7 +81,7 @@ def _register(found: Content) -> str:
     filling = table(["types", "s", "ms each", "s more until the DAG processor has parsed them"], fills)
     return (
         "Seconds from sending `POST /jobs/v1/job-types`.\n\n"
-        + table(["types", "until", *_SPREAD], lines)
+        + table(["types", "until", *SPREAD], lines)
         + "\n\nRegistering the types before that, in bulk (100 in a transaction):\n\n"
         + filling
     )
@@ -130,7 +113,7 @@ def _jobs(ours: Content, stock: Content) -> str:
         return table([], [])
     return (
         "One job after the other, seconds from sending the POST.\n\n"
-        + table(["stack", "until", *_SPREAD], lines)
+        + table(["stack", "until", *SPREAD], lines)
         + "\n\nMany jobs at once, from the first POST to the end of the last run.\n\n"
         + table(["stack", "jobs", "clients", "submitted within s", "done within s", "jobs per second"], rates)
     )
@@ -140,10 +123,10 @@ def _factory(found: Content) -> str:
     lines = []
     for count, size in found.get("sizes", {}).items():
         loaded = f"{size['loaded']:.1f}" if "loaded" in size else "-"
-        remarks = [size.get("gave_up", ""), *(f"`{_one_line(error)}`" for error in size.get("import_errors", [])[:1])]
+        remarks = [size.get("gave_up", ""), *(f"`{one_line(error)}`" for error in size.get("import_errors", [])[:1])]
         remark = "; ".join(filter(None, remarks)) or "-"
         lines.append([f"{int(count):,}", loaded, *spread(size.get("runnable"), 1), str(size.get("dags", "-")), remark])
-    return table(["files", "s until all are loaded", *_SPREAD, "DAGs in Airflow", "seen"], lines)
+    return table(["files", "s until all are loaded", *SPREAD, "DAGs in Airflow", "seen"], lines)
 
 
 def _agent(found: Content) -> str:
@@ -154,10 +137,10 @@ def _agent(found: Content) -> str:
         lines.append(["ours, first ever on an agent", f"{ours['types']:,}", f"{ours['first']:.4f}", *["-"] * 4, "-"])
     for kind, label in (("loop", "one file with a loop"), ("dag-factory", "dag-factory")):
         for count, size in found.get(kind, {}).items():
-            errors = "; ".join(f"`{_one_line(error)}`" for error in size.get("import_errors", []))
+            errors = "; ".join(f"`{one_line(error)}`" for error in size.get("import_errors", []))
             remark = size.get("gave_up") or errors or "-"
-            lines.append([label, f"{int(count):,}", *spread(size.get("total"), 4), _one_line(remark)])
-    return table(["what", "DAGs", *_SPREAD, "seen"], lines)
+            lines.append([label, f"{int(count):,}", *spread(size.get("total"), 4), one_line(remark)])
+    return table(["what", "DAGs", *SPREAD, "seen"], lines)
 
 
 def _loop(register: Content, loop: Content) -> str:
@@ -172,7 +155,7 @@ def _loop(register: Content, loop: Content) -> str:
         lines.append(_loop_line(f"{loop['fill']['types']:,} types registered in bulk", loop["fill"]["loop"]))
     if "after_restart" in loop:
         lines.append(_loop_line(f"after a restart with {loop['types']:,} types", loop["after_restart"]))
-    text = table(["while", "watched s", "turns", "gaps over 2 s", *_SPREAD], lines)
+    text = table(["while", "watched s", "turns", "gaps over 2 s", *SPREAD], lines)
     if "first_parse" in loop:
         text += (
             f"\n\nAfter a restart with {loop['types']:,} types the DAG processor works again after "
@@ -204,7 +187,3 @@ def _up(found: Content) -> str:
         head = ["service", "processes", "memory (PSS, MiB)", "CPU (% of one core)"]
         text += f"\n\nIdle over {idle['seconds']} s:\n\n" + table(head, lines)
     return text
-
-
-def _one_line(text: str) -> str:
-    return " ".join(str(text).replace("|", "/").split())[:220]

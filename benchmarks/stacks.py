@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.kinds import CALLBACK_DAG
 from benchmarks.measure import GaveUp, say
 from benchmarks.probe import LoopProbe
 from coinrequest.stack import Options, Stack
@@ -83,8 +84,11 @@ class Stacks:
         return Stack(self.root / kind)
 
     def ours(self) -> Stack:
-        """Return our stack, started if it was not."""
-        return self._use("ours", PROBED)
+        """Return our stack, started if it was not; its dags folder has one DAG more, for `bench_notices`."""
+        dags = self.folder("ours-dags")
+        shutil.copytree(project_root() / "dags", dags, dirs_exist_ok=True)
+        (dags / "callback.py").write_text(CALLBACK_DAG)
+        return self._use("ours", PROBED | {"core.dags_folder": str(dags)})
 
     def stock(self, dags: Path) -> Stack:
         """Return the stack with default settings over a dags folder, started if it was not."""

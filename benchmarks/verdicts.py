@@ -17,6 +17,12 @@ RATE_TIMES_HIGHER = 2.0
 AGENT_SECONDS = 0.1
 LOOP_SECONDS = 2.0
 UP_SECONDS = 40.0
+WEBHOOK_MEDIAN = 0.3
+RESULT_MEDIAN = 1.0
+MESSAGES_PER_SECOND = 200.0
+BROKERS = {"redis": "Redis", "rabbitmq": "RabbitMQ"}
+TARGET_JOBS = 1_000_000
+DEEP_TIMES = 2.0
 IDLE_MIB = 1.3 * 1024
 
 
@@ -42,6 +48,8 @@ def _compared(benchmarks: Mapping[str, Found]) -> list[Row]:
     register, loop = benchmarks.get("register", {}), benchmarks.get("loop", {})
     jobs, stock = benchmarks.get("jobs", {}), benchmarks.get("stock", {})
     agent, up = benchmarks.get("agent", {}), benchmarks.get("up", {})
+    notices, channel = benchmarks.get("notices", {}), benchmarks.get("channel", {})
+    gateway, listing = benchmarks.get("gateway", {}), benchmarks.get("listing", {})
     return [
         *_runnable(register, "jobs", "register → a trigger over this project's REST is accepted"),
         *_runnable(register, "airflow", "register → a trigger over Airflow's own REST is accepted"),
@@ -72,6 +80,33 @@ def _compared(benchmarks: Mapping[str, Found]) -> list[Row]:
             RATE_TIMES_HIGHER,
             "per second",
         ),
+        _row(
+            "end of a job → its webhook received",
+            f"median ≤ {WEBHOOK_MEDIAN} s",
+            lambda: notices["webhook"]["median"],
+            WEBHOOK_MEDIAN,
+        ),
+        *(
+            _row(
+                f"message published → result received, trivial job, {label}",
+                f"median ≤ {RESULT_MEDIAN} s",
+                lambda broker=broker: channel["brokers"][broker]["median"],
+                RESULT_MEDIAN,
+            )
+            for broker, label in BROKERS.items()
+        ),
+        *(
+            _row(
+                f"messages into stored jobs, {label}",
+                f"≥ {MESSAGES_PER_SECOND:.0f} per second",
+                lambda broker=broker: gateway["brokers"][broker]["per_second"]["median"],
+                MESSAGES_PER_SECOND,
+                "per second",
+                at_least=True,
+            )
+            for broker, label in BROKERS.items()
+        ),
+        _deep(listing),
         _row(
             "agent: prepare the bundle and build the DAG",
             f"≤ {AGENT_SECONDS} s",
@@ -142,15 +177,41 @@ def _runnable(register: Found, way: str, what: str) -> list[Row]:
     ]
 
 
+def _deep(listing: Found) -> Row:
+    """Compare a page deep in the list with the first one."""
+    lists = listing.get("lists", {})
+    row = _ratio(
+        "a list's page 1,001 against its first",
+        f"≤ {DEEP_TIMES} times, with {TARGET_JOBS:,} jobs",
+        lambda: (lists["page 1,001, by its cursor"]["median"], lists["the newest"]["median"]),
+        DEEP_TIMES,
+        "s",
+        at_most=True,
+    )
+    return row if listing.get("jobs", 0) >= TARGET_JOBS or not row.verdict else replace(row, verdict="fewer jobs")
+
+
 def _row(
-    what: str, must: str, read: Callable[[], float], limit: float, unit: str = "s", *, types: int | None = None
+    what: str,
+    must: str,
+    read: Callable[[], float],
+    limit: float,
+    unit: str = "s",
+    *,
+    at_least: bool = False,
+    types: int | None = None,
 ) -> Row:
     try:
         value = read()
     except (KeyError, ValueError, IndexError):
         return Row(what, must)
-    digits = 0 if unit == "MiB" else 1 if value >= 10 else 3
-    return Row(what, must, f"**{value:.{digits}f} {unit}**{_at(types)}", _verdict(value <= limit, types))
+    digits = 0 if unit in ("MiB", "per second") else 1 if value >= 10 else 3
+    return Row(
+        what,
+        must,
+        f"**{value:.{digits}f} {unit}**{_at(types)}",
+        _verdict(value >= limit if at_least else value <= limit, types),
+    )
 
 
 def _ratio(

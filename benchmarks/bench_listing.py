@@ -1,0 +1,144 @@
+"""Lists of jobs, and the metrics, when a million jobs are kept; beside them Airflow's own list of the same runs."""
+
+import json
+import subprocess
+import sys
+import time
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import psycopg2
+
+from benchmarks import listing_data
+from benchmarks.client import Client
+from benchmarks.context import Context
+from benchmarks.kinds import name_of
+from benchmarks.measure import GaveUp, brief, say, summary
+from benchmarks.stacks import database_url, fill, wait_until_quiet
+from coinrequest.api import cursors
+from coinrequest.stack import Stack
+from coinrequest.stack.layout import project_root
+
+PAGE = 50
+_DEEP = 1000
+_WARM_UP = 2
+_PATIENCE = 15.0
+_POSITION = "SELECT submitted_at, id FROM coinrequest_job ORDER BY submitted_at DESC, id DESC OFFSET %s LIMIT 1"
+
+
+def run(context: Context) -> None:
+    """Fill the database, ask for each list again and again, and explain how it was answered."""
+    fill(context.stacks, listing_data.TYPES)
+    stack = context.stacks.ours()
+    wait_until_quiet(stack)
+    connection = psycopg2.connect(database_url(stack))
+    connection.autocommit = True
+    try:
+        say(f"writing {context.rows} jobs")
+        began = time.monotonic()
+        listing_data.fill(connection, context.rows)
+        context.results.put("listing", jobs=context.rows, filled=round(time.monotonic() - began, 1))
+        say(f"{context.rows} jobs after {time.monotonic() - began:.0f} s")
+        position = _position(connection, min(_DEEP * PAGE, context.rows // 2))
+    finally:
+        connection.close()
+    client = Client(stack)
+    cases = _cases(position)
+    measured = {}
+    for name, case in cases.items():
+        measured[name] = _measure(client, case["path"], context.samples)
+        if "gave_up" in measured[name]:
+            say(f"{name}: {measured[name]['gave_up']}")
+        else:
+            say(f"{name}: {brief(measured[name])}")
+        context.results.put("listing", lists=measured)
+    context.results.put("listing", plans=_plans(stack, cases))
+    # No other part is to be measured beside a million jobs.
+    context.stacks.fresh("ours")
+
+
+def _position(connection: Any, offset: int) -> tuple[str, str]:
+    """Return where a page begins, as the cursor of the page before would have it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_POSITION, (offset - 1,))
+        submitted_at, job_id = cursor.fetchone()
+    return submitted_at.isoformat(), str(job_id)
+
+
+def _cases(position: tuple[str, str]) -> dict[str, dict[str, Any]]:
+    """Return what is asked, by its name on the page: the path, and what the service does for it."""
+    job_type, person = name_of(7), "user-7"
+    end = datetime.fromisoformat(position[0])
+    begin = end - timedelta(hours=1)
+    common, rare = listing_data.COMMON_LABEL, listing_data.RARE_LABEL
+    filtered: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
+        "the newest": ({}, {}),
+        "of one type": ({"type": job_type}, {"job_type": job_type}),
+        "failed": ({"state": "failed"}, {"state": "failed"}),
+        "failed, of one type": ({"type": job_type, "state": "failed"}, {"job_type": job_type, "state": "failed"}),
+        "with a label that half of them have": ({"label": ":".join(common)}, {"labels": dict([common])}),
+        f"with a label that {listing_data.RARE_JOBS} have": ({"label": ":".join(rare)}, {"labels": dict([rare])}),
+        "of one submitter": ({"submitted_by": person}, {"submitted_by": person}),
+        "of one hour": (
+            {"since": begin.isoformat(), "until": end.isoformat()},
+            {"since": begin.isoformat(), "until": end.isoformat()},
+        ),
+    }
+    cases: dict[str, dict[str, Any]] = {
+        name: {"path": _path("/jobs/v1/jobs", query), "what": "page", "filters": filters}
+        for name, (query, filters) in filtered.items()
+    }
+    cases[f"page {_DEEP + 1:,}, by its cursor"] = {
+        "path": _path("/jobs/v1/jobs", {"cursor": cursors.encode(*position)}),
+        "what": "page",
+        "before": position,
+    }
+    for offset in (0, 1000):
+        path = f"/jobs/v1/get_jobs?limit=10&offset={offset}"
+        cases[f"`get_jobs`, offset {offset:,}"] = {"path": path, "what": "get_jobs", "offset": offset}
+    cases["`/jobs/metrics`"] = {"path": "/jobs/metrics", "what": "metrics"}
+    runs = "/api/v2/dags/~/dagRuns"
+    cases["Airflow's runs, the newest"] = {"path": f"{runs}?limit={PAGE}&order_by=-run_after"}
+    cases["Airflow's runs, the newest, with its cursor"] = {"path": f"{runs}?limit={PAGE}&order_by=-run_after&cursor="}
+    cases["Airflow's runs, failed"] = {"path": f"{runs}?limit={PAGE}&order_by=-run_after&state=failed"}
+    return cases
+
+
+def _path(path: str, query: dict[str, str]) -> str:
+    return f"{path}?{urlencode({'limit': PAGE, **query})}"
+
+
+def _measure(client: Client, path: str, samples: int) -> dict[str, Any]:
+    """Ask one after the other; a list that takes many seconds is asked fewer times."""
+    seconds: list[float] = []
+    try:
+        for number in range(_WARM_UP + samples):
+            began = time.monotonic()
+            answer = client.send("GET", path)
+            seconds.append(time.monotonic() - began)
+            if answer.status_code != 200:
+                return {"gave_up": f"{answer.status_code}: {answer.text[:200]}"}
+            if number >= _WARM_UP + 2 and sum(seconds) > _PATIENCE:
+                break
+    except OSError as error:
+        return {"gave_up": type(error).__name__}
+    return summary(seconds[_WARM_UP:])
+
+
+def _plans(stack: Stack, cases: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    asked = {name: case for name, case in cases.items() if "what" in case}
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.plans"],
+        cwd=project_root(),
+        env=stack.environment("api-server") | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"},
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    if done.returncode:
+        raise GaveUp(f"the plans could not be read:\n{done.stderr[-1500:]}")
+    plans: dict[str, Any] = json.loads(done.stdout.rpartition("RESULT ")[2])
+    return plans

@@ -1,0 +1,86 @@
+"""How PostgreSQL answers what the service asks it: `python -m benchmarks.plans`, with the web server's environment.
+
+Reads a JSON object with the cases from its input, makes the service's own calls, and explains what they sent to the
+database. Prints a JSON object with the plan of each case: of its statement that took longest.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+_LINES = 10
+
+
+def explain(cases: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return for each case the milliseconds of its longest statement, and the first lines of its plan."""
+    from airflow.utils.session import create_session
+
+    plans = {}
+    for name, asked in cases.items():
+        with create_session() as session:
+            call = _call(session, asked)
+            with _statements(session) as statements:
+                call()
+            cursor = session.connection().connection.cursor()
+            found = [_explained(cursor, statement, values) for statement, values in statements]
+            plans[name] = max(found, key=lambda plan: plan["ms"])
+    return plans
+
+
+def _call(session: Any, asked: dict[str, Any]) -> Callable[[], Any]:
+    from datetime import datetime
+    from uuid import UUID
+
+    from coinrequest.jobs import measures, query
+
+    if asked["what"] == "metrics":
+        return lambda: measures.retained(session)
+    filters = dict(asked.get("filters", {}))
+    for name in ("since", "until"):
+        if name in filters:
+            filters[name] = datetime.fromisoformat(filters[name])
+    before = None
+    if "before" in asked:
+        submitted_at, job_id = asked["before"]
+        before = datetime.fromisoformat(submitted_at), UUID(job_id)
+    return lambda: query.page(session, query.Filters(**filters), before=before, limit=51)
+
+
+@contextmanager
+def _statements(session: Any) -> Any:
+    from sqlalchemy import event
+
+    seen: list[tuple[str, Any]] = []
+
+    def note(connection: Any, cursor: Any, statement: str, values: Any, context: Any, many: bool) -> None:
+        if statement.lstrip().startswith(("SELECT", "WITH")):
+            seen.append((statement, values))
+
+    engine = session.get_bind()
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def _explained(cursor: Any, statement: str, values: Any) -> dict[str, Any]:
+    cursor.execute("EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) " + statement, values)
+    lines = [line for (line,) in cursor.fetchall()]
+    took = next(line for line in reversed(lines) if line.startswith("Execution Time"))
+    return {"ms": float(re.findall(r"[0-9.]+", took)[0]), "plan": _top(lines)}
+
+
+def _top(lines: list[str]) -> list[str]:
+    """Return the first lines that say how rows are found, without what the planner did."""
+    body = lines[: next((index for index, line in enumerate(lines) if line.startswith("Planning")), len(lines))]
+    return [line[:160] for line in body if not re.search(r"Index Searches:|Sort Key:|Hash Cond:|Cache Key:", line)][
+        :_LINES
+    ]
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\nRESULT " + json.dumps(explain(json.load(sys.stdin))) + "\n")
