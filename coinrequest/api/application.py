@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coinrequest.api import openapi, problems
-from coinrequest.api.routes import actions, agents, health, job_types, jobs, metrics, revisions
+from coinrequest.api.routes import actions, agents, health, job_events, job_types, jobs, metrics, notices, revisions
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ def create_app() -> FastAPI:
         openapi_tags=[
             {"name": "Job types", "description": "Definitions: data that become DAGs"},
             {"name": "Jobs", "description": "Runs of job types"},
+            {"name": "Notices", "description": "Who was told that a job ended"},
             {"name": "Actions", "description": "What a task can call"},
             {"name": "Operations", "description": "The agents, and figures for a monitoring system"},
             {"name": "Health", "description": "Whether the installation works"},
@@ -40,8 +41,9 @@ def create_app() -> FastAPI:
     )
     app.add_middleware(Faults)
     problems.install(app)
+    app.add_exception_handler(job_events.NothingMore, job_events.nothing_more)
     openapi.install(app, problems.Problem)
-    for module in (actions, job_types, revisions, jobs, agents, metrics, health):
+    for module in (actions, job_types, revisions, jobs, job_events, notices, agents, metrics, health):
         app.include_router(module.router)
     return app
 

@@ -2,12 +2,13 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, Uuid, bindparam, select, text
 from sqlalchemy.orm import Session
 
 
@@ -159,23 +160,27 @@ def first_failure(session: Session, dag_id: str, run_id: str) -> tuple[str, int 
     return str(row.task_id), None if row.map_index < 0 else int(row.map_index)
 
 
-def task_states(session: Session, dag_id: str, run_id: str) -> list[TaskState]:
-    """Return the tasks of a run in the order in which they began; those that have not begun come last."""
+def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[TaskState]]:
+    """Return the tasks of some jobs in the order in which they began; those that have not begun come last."""
     rows = session.execute(
         text(
-            "SELECT task_id, map_index, state, try_number, start_date, end_date FROM task_instance"
-            " WHERE dag_id = :dag_id AND run_id = :run_id ORDER BY start_date NULLS LAST, task_id, map_index"
-        ),
-        {"dag_id": dag_id, "run_id": run_id},
+            "SELECT job.id, task.task_id, task.map_index, task.state, task.try_number, task.start_date, task.end_date"
+            " FROM coinrequest_job AS job"
+            " JOIN task_instance AS task ON task.dag_id = job.job_type AND task.run_id = job.run_id"
+            " WHERE job.id = ANY(:ids) ORDER BY task.start_date NULLS LAST, task.task_id, task.map_index"
+        ).bindparams(bindparam("ids", type_=ARRAY(Uuid))),
+        {"ids": list(job_ids)},
     )
-    return [
-        TaskState(
-            row.task_id,
-            None if row.map_index < 0 else int(row.map_index),
-            row.state,
-            int(row.try_number),
-            row.start_date,
-            row.end_date,
+    found: dict[UUID, list[TaskState]] = {}
+    for row in rows:
+        found.setdefault(UUID(str(row.id)), []).append(
+            TaskState(
+                row.task_id,
+                None if row.map_index < 0 else int(row.map_index),
+                row.state,
+                int(row.try_number),
+                row.start_date,
+                row.end_date,
+            )
         )
-        for row in rows
-    ]
+    return found
