@@ -1,0 +1,78 @@
+"""What the service answers about notices."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from coinrequest.api.models import Answer
+from coinrequest.notices.log import Notice, State
+from coinrequest.notices.recipients import Kind
+
+
+class NoticeAttempt(Answer):
+    """One try to deliver a notice."""
+
+    number: int
+    started_at: datetime
+    seconds: float = Field(description="How long it took")
+    status: int | None = Field(description="Of the HTTP answer; null: none came, or it was no webhook")
+    error: str | None = Field(description="Why the notice was not delivered; null: it was")
+    response: str | None = Field(description="The first 1 KiB of the answer")
+
+
+class NoticeLinks(Answer):
+    """Where to go from a notice."""
+
+    job: str
+    redeliver: str = Field(description="POST here to have it delivered (again)")
+
+
+class NoticeDetail(Answer):
+    """One message that is owed because a job ended, with every attempt to deliver it."""
+
+    id: UUID = Field(description="A webhook brings it as `webhook-id`: `msg_` and its 32 digits")
+    kind: Kind
+    destination: str = Field(
+        description="A URL without its query, the name of an Airflow connection, or `result`",
+        examples=["https://example.org/hook"],
+    )
+    state: State = Field(description="`failed`: it is not tried any more")
+    created_at: datetime
+    next_attempt_at: datetime | None = Field(description="null: there will be none")
+    give_up_at: datetime = Field(description="Until when it is tried")
+    ended_at: datetime | None = Field(description="When it was delivered, or given up")
+    attempts: list[NoticeAttempt]
+    links: NoticeLinks
+
+
+class NoticeList(Answer):
+    """All notices of a job, oldest first."""
+
+    notices: list[NoticeDetail]
+
+
+def notice_detail(root: str, notice: Notice) -> NoticeDetail:
+    """Return the answer about a notice; `root` is where the service is mounted."""
+    return NoticeDetail(
+        id=notice.id,
+        kind=notice.kind,
+        destination=notice.destination,
+        state=notice.state,
+        created_at=notice.created_at,
+        next_attempt_at=notice.next_attempt_at,
+        give_up_at=notice.give_up_at,
+        ended_at=notice.ended_at,
+        attempts=[
+            NoticeAttempt(
+                number=attempt.number,
+                started_at=attempt.started_at,
+                seconds=attempt.seconds,
+                status=attempt.status,
+                error=attempt.error,
+                response=attempt.response,
+            )
+            for attempt in notice.attempts
+        ],
+        links=NoticeLinks(job=f"{root}/v1/jobs/{notice.job_id}", redeliver=f"{root}/v1/notices/{notice.id}/redeliver"),
+    )

@@ -1,0 +1,155 @@
+"""What became of notices: read the log of their delivery, and ask for another delivery."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import Row, case, func, select, update
+from sqlalchemy.orm import Session
+
+from coinrequest.generator import publishing
+from coinrequest.jobs.errors import JobUnknown
+from coinrequest.notices.policy import LIFETIME
+from coinrequest.notices.recipients import Kind
+from coinrequest.tables import job as job_table
+from coinrequest.tables import notice as table
+from coinrequest.tables import notice_attempt as attempt_table
+
+State = Literal["pending", "delivered", "failed"]
+
+
+class NoticeUnknown(Exception):
+    """No notice has this id."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try to deliver a notice.
+
+    Attributes:
+        number: counted from 1, over all rounds.
+        started_at: with a zone (UTC).
+        seconds: how long it took.
+        status: of the HTTP answer, if there was one.
+        error: why the notice was not delivered; None: it was.
+        response: the beginning of the answer.
+    """
+
+    number: int
+    started_at: datetime
+    seconds: float
+    status: int | None
+    error: str | None
+    response: str | None
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One message that is owed because a job ended. All times have a zone (UTC).
+
+    Attributes:
+        destination: where it goes, as it may be shown: a URL without user information and query, the name of a
+            connection, or `result`.
+        state: `failed` says that nobody tries any more.
+        next_attempt_at: of a pending one; while it is being tried, when another gateway would take it over.
+        give_up_at: until when it is tried.
+        ended_at: when it was delivered, or given up.
+        attempts: all of them, in their order.
+    """
+
+    id: UUID
+    job_id: UUID
+    kind: Kind
+    destination: str
+    state: State
+    created_at: datetime
+    next_attempt_at: datetime | None
+    give_up_at: datetime
+    ended_at: datetime | None
+    attempts: tuple[Attempt, ...]
+
+
+def notices_of(session: Session, job_id: UUID) -> list[Notice]:
+    """Return the notices of a job, oldest first.
+
+    Raises:
+        JobUnknown: no job has this id.
+    """
+    if session.execute(select(job_table.c.id).where(job_table.c.id == job_id)).one_or_none() is None:
+        raise JobUnknown(f"No job {job_id}")
+    rows = session.execute(select(table).where(table.c.job_id == job_id).order_by(table.c.created_at, table.c.id))
+    return _with_attempts(session, rows.all())
+
+
+def redeliver(session: Session, notice_id: UUID, user: str) -> Notice:
+    """Let a notice be delivered (again), when the caller commits; its id stays the same.
+
+    It is due at once and tried as long as a new one. An e-mail or chat notice that failed goes to those who do not
+    have it; one that was delivered goes to all again.
+
+    Raises:
+        NoticeUnknown: no notice has this id.
+    """
+    now = datetime.now(UTC)
+    to_all = (table.c.kind == "apprise") & (table.c.state == "delivered")
+    row = session.execute(
+        update(table)
+        .where(table.c.id == notice_id)
+        .values(
+            state="pending",
+            destination=case(
+                (to_all, func.split_part(table.c.destination, " ", 1)),
+                else_=table.c.destination,
+            ),
+            attempts=0,
+            next_attempt_at=now,
+            give_up_at=now + LIFETIME,
+            ended_at=None,
+        )
+        .returning(*table.c)
+    ).one_or_none()
+    if row is None:
+        raise NoticeUnknown(f"No notice {notice_id}")
+    job_type = session.scalar(select(job_table.c.job_type).where(job_table.c.id == row.job_id))
+    publishing.record(
+        session, "notice.redeliver", job_type or "", author=user, extra=f"notice {notice_id} of job {row.job_id}"
+    )
+    (notice,) = _with_attempts(session, [row])
+    return notice
+
+
+def shown(kind: str, destination: str) -> str:
+    """Return a destination without what may be a secret: user information and query of a URL."""
+    if kind != "webhook":
+        return destination.partition(" ")[0]
+    parts = urlsplit(destination)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _with_attempts(session: Session, rows: Sequence[Row[Any]]) -> list[Notice]:
+    attempts: dict[UUID, list[Attempt]] = {row.id: [] for row in rows}
+    for row in session.execute(
+        select(attempt_table).where(attempt_table.c.notice_id.in_(attempts)).order_by(attempt_table.c.number)
+    ):
+        attempts[row.notice_id].append(
+            Attempt(row.number, row.started_at, row.seconds, row.status, row.error, row.response)
+        )
+    return [_notice(row, attempts[row.id]) for row in rows]
+
+
+def _notice(row: Row[Any], attempts: Sequence[Attempt]) -> Notice:
+    return Notice(
+        id=row.id,
+        job_id=row.job_id,
+        kind=cast(Kind, row.kind),
+        destination=shown(row.kind, row.destination),
+        state=cast(State, row.state),
+        created_at=row.created_at,
+        next_attempt_at=row.next_attempt_at if row.state == "pending" else None,
+        give_up_at=row.give_up_at,
+        ended_at=row.ended_at,
+        attempts=tuple(attempts),
+    )
