@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
@@ -54,7 +55,16 @@ CHECKS = [
 ]
 
 
-def test_the_service_answers_as_described(airflow_app: Any, tokens: dict[str, str]) -> None:
+@pytest.fixture
+def no_agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inspection of the agents that finds none; there is no broker here."""
+    from coinrequest.api.routes import agents
+    from coinrequest.jobs.shared_look import SharedLook
+
+    monkeypatch.setattr(agents, "_agents", SharedLook(list, keep=1, name="test"))
+
+
+def test_the_service_answers_as_described(airflow_app: Any, tokens: dict[str, str], no_agents: None) -> None:
     described = schemathesis.openapi.from_asgi("/jobs/openapi.json", airflow_app)
     for result in described.get_all_operations():
         operation = result.ok()
