@@ -1,0 +1,72 @@
+"""Connections to the broker: RabbitMQ (`amqp://`, `amqps://`) or Redis (`redis://`, `rediss://`), by kombu."""
+
+import re
+from typing import Any
+
+from kombu import Connection  # noqa: TID253 - no task loads this module
+from kombu.exceptions import KombuError  # noqa: TID253
+
+CONNECT_SECONDS = 5.0
+_ANSWER_SECONDS = 10.0
+
+# An own set of names: other users of the same Redis database, such as Celery, keep theirs under kombu's default ones.
+_REDIS = {
+    "unacked_key": "job-unacked",
+    "unacked_index_key": "job-unacked-index",
+    "unacked_mutex_key": "job-unacked-mutex",
+    # kombu's 5 minutes would keep everybody from looking, when a gateway is killed while it looks.
+    "unacked_mutex_expire": 10,
+    "socket_connect_timeout": CONNECT_SECONDS,
+    "socket_timeout": _ANSWER_SECONDS,
+    "socket_keepalive": True,
+}
+
+# Seconds after which Redis gives a message that was not acknowledged to another gateway. RabbitMQ knows at once when a
+# connection is gone.
+VISIBILITY_SECONDS = 60
+
+
+class ChannelUnavailable(ConnectionError):
+    """The broker does not answer, or did not confirm; the same call later may succeed."""
+
+
+def connect(url: str, *, name: str, heartbeat: int = 0, visibility: float = VISIBILITY_SECONDS) -> Connection:
+    """Return a connection that is opened when it is used first.
+
+    Args:
+        url: of the broker.
+        name: shown by RabbitMQ beside the connection.
+        heartbeat: seconds between two signs of life on RabbitMQ; whoever asks for them calls `heartbeat_check`.
+        visibility: seconds until Redis gives an unacknowledged message to another consumer.
+    """
+    options: dict[str, Any] = {}
+    transport: Any = None
+    if url.startswith(("redis://", "rediss://")):
+        from coinrequest.channel.redis_transport import Transport
+
+        transport = Transport
+        options = {**_REDIS, "visibility_timeout": visibility}
+    elif url.startswith(("amqp://", "amqps://", "pyamqp://")):
+        options = {
+            "confirm_publish": True,
+            "write_timeout": _ANSWER_SECONDS,
+            "client_properties": {"connection_name": name},
+        }
+    return Connection(
+        url, transport=transport, transport_options=options, connect_timeout=CONNECT_SECONDS, heartbeat=heartbeat
+    )
+
+
+def errors_of(connection: Connection) -> tuple[type[BaseException], ...]:
+    """Return what a connection raises when the broker is away, closes it, or refuses something."""
+    return (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
+
+
+def without_password(text: object) -> str:
+    """Return a URL, or a text with URLs, with `**` in the place of passwords."""
+    return re.sub(r"(://[^:/@\s]*):[^@/\s]+@", r"\1:**@", str(text))
+
+
+def is_amqp(connection: Connection) -> bool:
+    """Return whether the broker speaks AMQP, which has heartbeats and confirms."""
+    return bool(connection.transport.driver_type == "amqp")

@@ -1,0 +1,139 @@
+"""Publishing what must not be lost: a call returns when the broker has the message, and raises otherwise."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from coinrequest.channel import topology
+from coinrequest.channel.connection import ChannelUnavailable, connect, errors_of, is_amqp, without_password
+from coinrequest.channel.messages import CONTENT_ENCODING, CONTENT_TYPE
+
+log = logging.getLogger(__name__)
+
+_CONFIRM_SECONDS = 10.0
+_PERSISTENT = 2
+# After a failure all threads fail at once for so long, instead of each waiting for the same broker.
+_REST_SECONDS = 0.5
+# An idle connection may have been closed by the broker without anybody reading that.
+_IDLE_SECONDS = 1.0
+
+
+class ResultPublisher:
+    """Publishes results and dead letters, from any thread. It connects when it is needed, and again after a failure.
+
+    RabbitMQ confirms each message when it is on the disk of a durable queue; Redis, when it is in the lists.
+
+    Args:
+        url: of the broker.
+        name: shown by RabbitMQ beside the connection.
+    """
+
+    def __init__(self, url: str, name: str = "coinrequest results") -> None:
+        self._url = url
+        self._name = name
+        self._lock = threading.Lock()
+        self._connection: Any = None
+        self._producer: Any = None
+        self._used = 0.0
+        self._rests_until = 0.0
+        self._failure = ""
+
+    def publish_result(self, body: str | bytes) -> None:
+        """Publish a message that `result_message` made, to everybody who listens for results.
+
+        Raises:
+            ChannelUnavailable: the broker did not confirm it; it may have it all the same.
+        """
+        job_id = json.loads(body)["job_id"]
+        self._publish(body, topology.EXCHANGE, topology.RESULT_KEY, {"correlation_id": job_id or ""})
+        log.info("Job %s: result published", job_id)
+
+    def dead_letter(
+        self,
+        body: bytes,
+        reason: str,
+        *,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        headers: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Put a message that no job was made of aside, as it came, with the reason in the header `x-reason`.
+
+        Raises:
+            ChannelUnavailable: the broker did not confirm it; it may have it all the same.
+        """
+        self._publish(
+            body,
+            "",
+            topology.DEAD_LETTER_QUEUE,
+            {
+                "content_type": content_type or "application/octet-stream",
+                "content_encoding": content_encoding or "binary",
+                "headers": {**(headers or {}), "x-reason": reason[:2000]},
+            },
+        )
+
+    def close(self) -> None:
+        """Close the connection; a later call opens another."""
+        with self._lock:
+            self._drop()
+
+    def _publish(self, body: str | bytes, exchange: str, key: str, properties: dict[str, Any]) -> None:
+        with self._lock:
+            if time.monotonic() < self._rests_until:
+                raise ChannelUnavailable(self._failure)
+            connection = self._connection or connect(self._url, name=self._name)
+            try:
+                self._open(connection)
+                self._producer.publish(
+                    body,
+                    exchange=exchange,
+                    routing_key=key,
+                    delivery_mode=_PERSISTENT,
+                    confirm_timeout=_CONFIRM_SECONDS,
+                    **{"content_type": CONTENT_TYPE, "content_encoding": CONTENT_ENCODING, **properties},
+                )
+            except (*errors_of(connection), *_nacked()) as error:
+                self._drop()
+                self._failure = f"{type(error).__name__}: {without_password(error)}"
+                self._rests_until = time.monotonic() + _REST_SECONDS
+                raise ChannelUnavailable(self._failure) from error
+            self._used = time.monotonic()
+
+    def _open(self, connection: Any) -> None:
+        if self._connection is not None and self._was_closed():
+            self._drop()
+            connection = connect(self._url, name=self._name)
+        if self._connection is None:
+            self._connection = connection
+            channel = connection.channel()
+            topology.declare(channel)
+            self._producer = connection.Producer(channel)
+
+    def _was_closed(self) -> bool:
+        if not is_amqp(self._connection) or time.monotonic() - self._used < _IDLE_SECONDS:
+            return False
+        try:
+            self._connection.drain_events(timeout=0.001)
+        except TimeoutError:
+            return False
+        except errors_of(self._connection):
+            return True
+        return False
+
+    def _drop(self) -> None:
+        connection, self._connection, self._producer = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.release()
+            except errors_of(connection):
+                log.debug("A broken connection cannot be closed", exc_info=True)
+
+
+def _nacked() -> tuple[type[BaseException], ...]:
+    from amqp.exceptions import MessageNacked
+
+    return (MessageNacked,)

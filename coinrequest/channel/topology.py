@@ -1,0 +1,70 @@
+"""The exchange and the queues of the channel; declaring them again changes nothing."""
+
+from typing import Any
+
+from kombu import Exchange, Queue  # noqa: TID253 - no task loads this module
+
+EXCHANGE = "job-exchange"
+JOB_KEY = "job"
+RESULT_KEY = "result"
+
+JOB_QUEUE = "job"
+RESULT_QUEUE = "result"
+DEAD_LETTER_QUEUE = "job-dead-letter"
+
+# Nobody has to read the shared queues of results and dead letters, so they are bounded: the oldest leave first.
+LONGEST_QUEUE = 10_000
+RESULT_LIFETIME_SECONDS = 24 * 3600
+# A private queue of results outlives its reader by so long, so that a reader may reconnect.
+PRIVATE_QUEUE_SECONDS = 600
+PRIVATE_QUEUE_PREFIX = "job-reader-"
+
+exchange = Exchange(EXCHANGE, type="direct", durable=True)
+
+# Without further arguments: every publisher may declare it, and RabbitMQ refuses declarations that differ.
+job_queue = Queue(JOB_QUEUE, exchange, routing_key=JOB_KEY, durable=True)
+
+# On RabbitMQ. On Redis, `redis_transport` bounds the length.
+result_queue = Queue(
+    RESULT_QUEUE,
+    exchange,
+    routing_key=RESULT_KEY,
+    durable=True,
+    message_ttl=RESULT_LIFETIME_SECONDS,
+    max_length=LONGEST_QUEUE,
+    queue_arguments={"x-overflow": "drop-head"},
+)
+# Reached by the default exchange, under its own name.
+dead_letter_queue = Queue(
+    DEAD_LETTER_QUEUE, durable=True, max_length=LONGEST_QUEUE, queue_arguments={"x-overflow": "drop-head"}
+)
+
+
+def declare(channel: Any) -> None:
+    """Make the exchange and the queues, unless they are there.
+
+    Args:
+        channel: an open channel of kombu.
+    """
+    for queue in (job_queue, result_queue, dead_letter_queue):
+        queue(channel).declare()
+
+
+def private_queue(name: str, *, durable: bool = False) -> Queue:
+    """Describe a queue of results for one reader.
+
+    Args:
+        name: unique to the reader.
+        durable: it outlives its reader and the broker; else it goes with its reader.
+    """
+    if durable:
+        return Queue(
+            name,
+            exchange,
+            routing_key=RESULT_KEY,
+            durable=True,
+            message_ttl=RESULT_LIFETIME_SECONDS,
+            max_length=LONGEST_QUEUE,
+            queue_arguments={"x-overflow": "drop-head"},
+        )
+    return Queue(name, exchange, routing_key=RESULT_KEY, durable=False, auto_delete=True, expires=PRIVATE_QUEUE_SECONDS)
