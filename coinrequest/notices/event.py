@@ -7,7 +7,7 @@ from urllib.parse import quote
 from coinrequest import settings
 from coinrequest.jobs.job import Job
 
-# A larger result is not sent along: receivers commonly refuse bodies of a megabyte.
+# Bytes. A larger result is not sent along: receivers commonly refuse bodies of a megabyte.
 RESULT_LIMIT = 256 * 1024
 
 
@@ -23,10 +23,11 @@ def run_url(job: Job) -> str:
 
 def bounded_result(job: Job) -> Any:
     """Return the result of a job, or where to read it if it is large."""
-    size = len(json.dumps(job.result))
-    if size <= RESULT_LIMIT:
-        return job.result
-    return {"omitted": f"The result has {size} bytes, more than a notice holds", "link": job_url(job)}
+    # A task may have returned half of a surrogate pair, which no UTF-8 text can hold.
+    text = json.dumps(job.result, ensure_ascii=False).encode(errors="replace")
+    if len(text) <= RESULT_LIMIT:
+        return json.loads(text)
+    return {"omitted": f"The result has {len(text)} bytes, more than a notice holds", "link": job_url(job)}
 
 
 def event_body(job: Job) -> str:

@@ -57,7 +57,10 @@ def expand(session: Session, limit: int = 100) -> int:
             continue
         job = _ended(session, row, completed)
         jobs.append(job)
-        notices += _notices(job, _recipients(definitions, row, completed.state))
+        try:
+            notices += list(_notices(job, _recipients(definitions, row, completed.state)))
+        except _DAMAGE:
+            log.exception("Nobody can be told that job %s ended %s", job.id, job.state)
     if notices:
         session.execute(insert(notice_table), notices)
     record(session, jobs)

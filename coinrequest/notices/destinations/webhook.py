@@ -3,6 +3,7 @@
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +19,8 @@ from coinrequest.urltest.transport import Request, Response, send
 from coinrequest.urltest.webhook_address import webhook_refusal
 
 _GONE = 410
+_SECRET = re.compile(r"whsec_[A-Za-z0-9+/]+={0,2}")
+_NOT_SIGNING = "the secret is not whsec_ and base64 text, as Standard Webhooks has it"
 
 
 class SecretInvalid(Exception):
@@ -77,15 +80,16 @@ def _secret(claim: Claim) -> str | None:
 
 
 def _signature(secret: str, message_id: str, now: datetime, body: str) -> str:
-    import binascii
-
     from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
+    # The library takes any text for base64, and would sign with what nobody can verify.
+    if not _SECRET.fullmatch(secret):
+        raise SecretInvalid(_NOT_SIGNING)
     try:
         # It takes the fields of the time as UTC, whatever its zone says.
         return str(Webhook(secret).sign(message_id, now.astimezone(UTC), body))
-    except (binascii.Error, EmptyWebhookSecretError):
-        raise SecretInvalid("the secret must be whsec_ and base64 text (Standard Webhooks)") from None
+    except (ValueError, EmptyWebhookSecretError):
+        raise SecretInvalid(_NOT_SIGNING) from None
 
 
 def _outcome(response: Response, now: datetime) -> Outcome:
