@@ -8,7 +8,19 @@ from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coinrequest.api import openapi, problems
-from coinrequest.api.routes import actions, agents, health, job_events, job_types, jobs, metrics, notices, revisions
+from coinrequest.api.routes import (
+    actions,
+    agents,
+    health,
+    job_events,
+    job_log,
+    job_types,
+    jobs,
+    metrics,
+    notices,
+    revisions,
+    url_jobs,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +45,7 @@ def create_app() -> FastAPI:
         openapi_tags=[
             {"name": "Job types", "description": "Definitions: data that become DAGs"},
             {"name": "Jobs", "description": "Runs of job types"},
+            {"name": "URL tests", "description": "Jobs of the type `url-test`, in short"},
             {"name": "Notices", "description": "Who was told that a job ended"},
             {"name": "Actions", "description": "What a task can call"},
             {"name": "Operations", "description": "The agents, and figures for a monitoring system"},
@@ -43,7 +56,19 @@ def create_app() -> FastAPI:
     problems.install(app)
     app.add_exception_handler(job_events.NothingMore, job_events.nothing_more)
     openapi.install(app, problems.Problem)
-    for module in (actions, job_types, revisions, jobs, job_events, notices, agents, metrics, health):
+    for module in (
+        actions,
+        job_types,
+        revisions,
+        jobs,
+        job_events,
+        job_log,
+        url_jobs,
+        notices,
+        agents,
+        metrics,
+        health,
+    ):
         app.include_router(module.router)
     return app
 

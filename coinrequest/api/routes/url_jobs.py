@@ -1,0 +1,59 @@
+"""The URL test contract, as it has always been: `add_job` and `get_jobs`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from coinrequest.api import problems
+from coinrequest.api.authentication import Reader, RequestSession, Submitter
+from coinrequest.api.bodies import SubmissionDocument
+from coinrequest.api.job_models import TestedUrl, UrlJobAccepted, job_links
+from coinrequest.api.openapi import LOCATION, json_body
+from coinrequest.api.parameters import Root
+from coinrequest.api.submissions import UrlSubmission, read_body
+from coinrequest.jobs import submission, url_tests
+from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
+
+router = APIRouter(prefix="/v1", tags=["URL tests"])
+
+_LARGEST_OFFSET = 1_000_000
+
+
+@router.post(
+    "/add_job",
+    status_code=202,
+    summary="Test a URL",
+    openapi_extra=json_body(UrlSubmission, {"url": "https://example.org"}),
+    responses={202: {"description": "Accepted", "headers": LOCATION}, **problems.documented(404, 409, 413, 415, 422)},
+)
+def add_job(
+    user: Submitter, document: SubmissionDocument, session: RequestSession, root: Root, response: Response
+) -> UrlJobAccepted:
+    """Start a job of the type `url-test`; it GETs the URL, up to three times until the status is below 400."""
+    url = read_body(document, UrlSubmission).url
+    if not url.strip():
+        raise ParamsInvalid([FieldError("url", "must not be empty")])
+    asked = submission.Submission(params={"url": url})
+    try:
+        job = submission.submit(session, url_tests.JOB_TYPE, asked, user=user.get_name()).job
+    except ParamsInvalid as error:
+        raise ParamsInvalid(
+            FieldError(wrong.field.removeprefix("params."), wrong.message) for wrong in error.errors
+        ) from error
+    links = job_links(root, job)
+    response.headers["Location"] = links.self
+    return UrlJobAccepted(job_id=job.id, url=url, links=links)
+
+
+@router.get("/get_jobs", summary="List the URL tests that are done", responses=problems.documented(422))
+def get_jobs(
+    user: Reader,
+    session: RequestSession,
+    limit: Annotated[int, Query(ge=1, le=100, description="At most so many")] = 10,
+    offset: Annotated[int, Query(ge=0, le=_LARGEST_OFFSET, description="Leave out so many of the newest")] = 0,
+) -> list[TestedUrl]:
+    """What was tested, the last to be done first."""
+    return [
+        TestedUrl(time=test.time.isoformat(), url=test.url, result=test.result)
+        for test in url_tests.done(session, limit=limit, offset=offset)
+    ]

@@ -1,0 +1,68 @@
+"""The log of a job: of the task, item and attempt that is asked for, or that one most likely wants to read."""
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from coinrequest.jobs import airflow_logs, airflow_runs
+from coinrequest.jobs.airflow_runs import TaskState
+from coinrequest.jobs.errors import LogUnknown
+from coinrequest.jobs.job import Job
+
+_LISTED = 20
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def open_log(
+    session: Session, job: Job, *, task: str | None = None, map_index: int | None = None, attempt: int | None = None
+) -> Iterator[str]:
+    """Return the lines of a log; they are read as they are taken, also when the session is closed.
+
+    Args:
+        task: whose log; None: of the task that failed first, or of the one that began last.
+        map_index: of which item of a mapped task; None: likewise.
+        attempt: of which attempt; None: the last.
+
+    Raises:
+        LogUnknown: there is none; the message names those there are.
+    """
+    tasks = airflow_runs.task_states(session, [job.id]).get(job.id, [])
+    chosen = choose(tasks, task, map_index)
+    if attempt is not None and attempt > chosen.attempt:
+        raise LogUnknown(f"Task {chosen.task!r} has no attempt {attempt}; it has 1 to {chosen.attempt}")
+    return airflow_logs.read_log(session, job.job_type, job.run_id, chosen, attempt or chosen.attempt)
+
+
+def choose(tasks: Collection[TaskState], task: str | None = None, map_index: int | None = None) -> TaskState:
+    """Return the task, or its item, whose log is wanted.
+
+    Raises:
+        LogUnknown: there is no such task or item, or none of them has begun.
+    """
+    wanted = [state for state in tasks if task in (None, state.task)]
+    if not wanted:
+        names = list(dict.fromkeys(state.task for state in tasks))
+        raise LogUnknown(f"The job has no task {task!r}; it has {_listed(names)}" if names else "The job has no tasks")
+    if map_index is not None:
+        indexes = sorted(state.map_index for state in wanted if state.map_index is not None)
+        wanted = [state for state in wanted if state.map_index == map_index]
+        if not wanted:
+            have = f"it has the items {indexes[0]} to {indexes[-1]}" if indexes else "it is not mapped"
+            raise LogUnknown(f"{_named(task)} has no item {map_index}; {have}")
+    begun = [state for state in wanted if state.attempt > 0]
+    if not begun:
+        names = list(dict.fromkeys(state.task for state in tasks))
+        raise LogUnknown(f"{_named(task)} has not begun, so there is no log; the job has the tasks {_listed(names)}")
+    failed = [state for state in begun if state.state == "failed"]
+    if failed:
+        return min(failed, key=lambda state: state.ended_at or _NEVER)
+    return max(begun, key=lambda state: state.started_at or _NEVER)
+
+
+def _named(task: str | None) -> str:
+    return "The job" if task is None else f"Task {task!r}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_LISTED]) + (", …" if len(names) > _LISTED else "")
