@@ -34,10 +34,12 @@ def _call(session: Any, asked: dict[str, Any]) -> Callable[[], Any]:
     from datetime import datetime
     from uuid import UUID
 
-    from coinrequest.jobs import measures, query
+    from coinrequest.jobs import measures, query, url_tests
 
     if asked["what"] == "metrics":
         return lambda: measures.retained(session)
+    if asked["what"] == "get_jobs":
+        return lambda: url_tests.done(session, limit=10, offset=asked["offset"])
     filters = dict(asked.get("filters", {}))
     for name in ("since", "until"):
         if name in filters:
