@@ -1,8 +1,16 @@
 """The command `coinrequest`."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
+
+# Each has a function `main`, which takes the words behind the command and returns the exit code.
+_COMMANDS = {
+    "demo": "coinrequest.demo",
+    "gateway": "coinrequest.gateway.command",
+    "channel": "coinrequest.channel.command",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,24 +27,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     stack = commands.add_parser("stack", help="the embedded stack: up, down, status, logs, restart")
     commands.add_parser("demo", help="register a job type on the running stack and run a job of it", add_help=False)
+    commands.add_parser("gateway", help="bring messages in as jobs, and results and notices out", add_help=False)
+    commands.add_parser("channel", help="submit a job over the message channel, or listen for results", add_help=False)
     # Only the command that was called is imported.
     if words[:1] == ["stack"]:
         from coinrequest.stack import command
 
         command.add_commands(stack)
         return command.run(parser.parse_args(words))
-    if words[:1] == ["demo"]:
-        return _demo(words[1:])
+    if words[:1] and (module := _COMMANDS.get(words[0])):
+        result: int = importlib.import_module(module).main(words[1:])
+        return result
     parser.parse_args(words)
     return 0
-
-
-def _demo(words: Sequence[str]) -> int:
-    import importlib
-
-    demo = importlib.import_module("coinrequest.demo")
-    result: int = demo.main(words)
-    return result
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The gateway: brings the channel's messages in as jobs, and notices and results out."""

@@ -1,0 +1,87 @@
+"""The command `coinrequest gateway`."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from coinrequest import settings
+
+_SCHEMES = ("amqp://", "amqps://", "redis://", "rediss://")
+
+
+class SettingsInvalid(Exception):
+    """The environment does not say what a gateway needs; the message says what is missing."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    return argparse.ArgumentParser(
+        prog="coinrequest gateway",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Bring job messages in from the channel, and take results and notices out. Any number may run.",
+        epilog="""\
+environment:
+  AIRFLOW__DATABASE__SQL_ALCHEMY_CONN  the metadata database, PostgreSQL
+  AIRFLOW__CORE__FERNET_KEY            the key of the installation, for the secrets of webhooks
+  COINREQUEST_CHANNEL_URL              the broker, amqp://... or redis://...; unset: no channel, notices alone
+
+exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 settings are missing
+""",
+    )
+
+
+def main(words: Sequence[str] = ()) -> int:
+    """Run a gateway until it is told to stop; return the exit code.
+
+    Args:
+        words: the command line behind `coinrequest gateway`.
+    """
+    parser().parse_args(words)
+    try:
+        channel, database = _channel(), _database()
+    except SettingsInvalid as error:
+        sys.stderr.write(f"coinrequest gateway: {error}\n")
+        return 2
+    _configure_logging()
+    from coinrequest.gateway.process import Gateway
+
+    gateway = Gateway(channel, database)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: gateway.stop())
+    code = gateway.run()
+    logging.shutdown()
+    sys.stderr.flush()
+    # A notice to a receiver that hangs has a thread of its own, for which Python would wait.
+    os._exit(code)
+
+
+def _channel() -> str | None:
+    url = settings.channel_url()
+    if url is not None and not url.startswith(_SCHEMES):
+        raise SettingsInvalid(f"COINREQUEST_CHANNEL_URL must begin with one of {', '.join(_SCHEMES)}")
+    return url
+
+
+def _database() -> str:
+    """Return the URL of Airflow's metadata database as PostgreSQL's own library reads it."""
+    from airflow.configuration import conf
+    from sqlalchemy import make_url
+
+    url = conf.get("database", "sql_alchemy_conn", fallback="")
+    if not url.startswith("postgresql"):
+        raise SettingsInvalid(
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN is not set: give the PostgreSQL URL of the metadata database"
+        )
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _configure_logging() -> None:
+    # Importing Airflow has configured logging for its own processes.
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
+    )
+    for name in ("amqp", "kombu", "alembic", "airflow", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,117 @@
+"""Reading job messages: strict, under the rules of the REST service, so that a refusal names every field."""
+
+from typing import Any
+from uuid import UUID
+
+from coinrequest.api.submissions import read_submission
+from coinrequest.jobs.batch import Order
+from coinrequest.jobs.submission import Submission
+from coinrequest.jobtypes.document import load_document
+from coinrequest.jobtypes.errors import FieldError, FieldErrors
+from coinrequest.jobtypes.params import MAX_PARAMS_BYTES
+from coinrequest.jobtypes.suggestions import hint, quoted
+
+# The params, and what stands around them, white space included; as for REST.
+MAX_MESSAGE_BYTES = MAX_PARAMS_BYTES + 16 * 1024
+
+_SHORT = ("job_id", "job_payload")
+_OPTIONS = ("params", "priority", "run_after", "labels", "callback")
+_FULL = ("job_id", "job_type", *_OPTIONS)
+# What a publisher says that does not know better, or says nothing.
+_CONTENT_TYPES = ("", "application/json", "text/plain", "application/data", "application/octet-stream")
+
+
+class MessageRefused(Exception):
+    """No job can be made of a message.
+
+    Attributes:
+        reason: every field that is wrong, for the publisher.
+        job_id: None where it cannot be read.
+        job_type: None likewise.
+    """
+
+    def __init__(self, reason: str, job_id: UUID | None = None, job_type: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.job_id = job_id
+        self.job_type = job_type
+
+
+def read_order(body: bytes, content_type: str | None = None) -> Order:
+    """Return the job that a message asks for.
+
+    Two forms are read: `{"job_id", "job_payload": {"type", ...}}`, in which all other fields of the payload are
+    params, and `{"job_id", "job_type", "params", "priority", "run_after", "labels", "callback"}`. The params are not
+    looked at.
+
+    Args:
+        body: JSON in UTF-8, as it was sent.
+        content_type: as the publisher named it.
+
+    Raises:
+        MessageRefused: it is of neither form.
+    """
+    if (content_type or "").partition(";")[0].strip().lower() not in _CONTENT_TYPES:
+        raise MessageRefused(f"the content type {quoted(str(content_type))} is not read; send application/json")
+    try:
+        document = load_document(body, None, MAX_MESSAGE_BYTES)
+    except FieldErrors as errors:
+        raise MessageRefused(f"the message {reason_of(errors)}") from None
+    job_id = _job_id(document.get("job_id"))
+    job_type, options, errors = _parts(document)
+    if job_id is None:
+        errors.insert(0, _missing_or_bad("job_id", document, "a UUID such as 7b0d1c2e-3f4a-4b5c-8d6e-9f0a1b2c3d4e"))
+    try:
+        submission, _ = read_submission(options, None)
+    except FieldErrors as wrong:
+        errors += wrong.errors
+        submission = Submission()
+    if errors or job_id is None or job_type is None:
+        raise MessageRefused(reason_of(FieldErrors(errors)), job_id, job_type)
+    return Order(job_id, job_type, submission)
+
+
+def reason_of(errors: FieldErrors) -> str:
+    """Return everything that is wrong, in one line."""
+    return "; ".join(map(str, errors.errors))
+
+
+def _job_id(value: object) -> UUID | None:
+    """Return a UUID in its usual form (RFC 9562, section 4); `uuid.UUID` alone reads much more."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = UUID(value)
+    except ValueError:
+        return None
+    return found if str(found) == value.lower() else None
+
+
+def _parts(document: dict[str, Any]) -> tuple[str | None, dict[str, Any], list[FieldError]]:
+    """Return the job's type, its other fields as the REST service has them, and what is wrong."""
+    short = "job_payload" in document and "job_type" not in document
+    known = _SHORT if short else _FULL
+    errors = [
+        FieldError(name, f"there is no field {quoted(name)}{hint(name, known)}")
+        for name in document
+        if name not in known
+    ]
+    if not short:
+        job_type = document.get("job_type")
+        if not isinstance(job_type, str) or not job_type:
+            errors.append(_missing_or_bad("job_type", document, "the name of a job type"))
+        options = {name: document[name] for name in _OPTIONS if name in document}
+        return (job_type if isinstance(job_type, str) else None), options, errors
+    payload = document["job_payload"]
+    if not isinstance(payload, dict):
+        errors.append(FieldError("job_payload", "must be an object with fields"))
+        return None, {}, errors
+    job_type = payload.get("type")
+    if not isinstance(job_type, str) or not job_type:
+        errors.append(_missing_or_bad("type", payload, "the name of a job type", "job_payload."))
+        job_type = None
+    return job_type, {"params": {name: value for name, value in payload.items() if name != "type"}}, errors
+
+
+def _missing_or_bad(name: str, document: dict[str, Any], what: str, prefix: str = "") -> FieldError:
+    return FieldError(prefix + name, f"must be {what}" if name in document else "is required")

@@ -1,0 +1,115 @@
+"""Storing jobs that messages ask for: many in one transaction, or one by one where that fails."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from coinrequest.gateway.reading import reason_of
+from coinrequest.generator.lifecycle import JobTypeUnknown
+from coinrequest.jobs.batch import Order, submit_all
+from coinrequest.jobs.errors import JobTypePaused
+from coinrequest.jobs.submission import submit
+from coinrequest.jobtypes.errors import DocumentTooLarge, FieldErrors, ParamsInvalid
+
+log = logging.getLogger(__name__)
+
+_REFUSALS = (JobTypeUnknown, JobTypePaused, ParamsInvalid, DocumentTooLarge)
+_USER = "channel"
+
+Sessions = Callable[[], AbstractContextManager[Session]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a message.
+
+    Attributes:
+        kind: `stored`: a new job; `known`: a job has this id already; `refused`: there will be none; `postponed`:
+            the database could not say, so it has to be asked again.
+        reason: of a refusal or a postponement.
+    """
+
+    kind: Literal["stored", "known", "refused", "postponed"]
+    reason: str = ""
+
+
+def airflow_session() -> AbstractContextManager[Session]:
+    """Return a session of the metadata database that is committed at its end."""
+    from airflow.utils.session import create_session
+
+    return create_session(scoped=False)
+
+
+def store(orders: Sequence[Order], sessions: Sessions = airflow_session) -> list[Outcome]:
+    """Store jobs; when this returns, what is `stored` is committed.
+
+    Args:
+        orders: what messages ask for.
+        sessions: gives a session of the metadata database, committed at its end.
+    """
+    if not orders:
+        return []
+    try:
+        with sessions() as session:
+            found = submit_all(session, orders, user=_USER, origin="channel")
+    except SQLAlchemyError as error:
+        if _may_pass(error):
+            return [_postponed(error)] * len(orders)
+        log.info("%d messages cannot be stored at once, and are stored one by one: %s", len(orders), _short(error))
+    except Exception:
+        log.exception("%d messages cannot be stored at once, and are stored one by one", len(orders))
+    else:
+        return [
+            _refused(outcome.refusal) if outcome.refusal else Outcome("stored" if outcome.created else "known")
+            for outcome in found
+        ]
+    outcomes: list[Outcome] = []
+    for order in orders:
+        postponed = next((outcome for outcome in outcomes if outcome.kind == "postponed"), None)
+        outcomes.append(postponed or _store_one(order, sessions))
+    return outcomes
+
+
+def _store_one(order: Order, sessions: Sessions, *, again: bool = True) -> Outcome:
+    try:
+        with sessions() as session:
+            accepted = submit(
+                session, order.job_type, order.submission, user=_USER, origin="channel", job_id=order.job_id
+            )
+    except _REFUSALS as refusal:
+        return _refused(refusal)
+    except IntegrityError as error:
+        # Another gateway was first with the same id: now it is there.
+        return _store_one(order, sessions, again=False) if again else _postponed(error)
+    except SQLAlchemyError as error:
+        if _may_pass(error):
+            return _postponed(error)
+        log.exception("Job %s cannot be stored", order.job_id)
+        return Outcome("refused", f"the job cannot be stored: {_short(error)}")
+    except Exception as error:
+        # A damaged definition, for example. Waiting would hold up all messages behind it.
+        log.exception("Job %s cannot be stored", order.job_id)
+        return Outcome("refused", f"the job cannot be stored: {_short(error)}")
+    return Outcome("stored" if accepted.created else "known")
+
+
+def _may_pass(error: SQLAlchemyError) -> bool:
+    """Say whether the database itself is in trouble: away, being upgraded, out of connections or of disk."""
+    return not isinstance(error, DataError | IntegrityError)
+
+
+def _refused(refusal: Exception) -> Outcome:
+    return Outcome("refused", reason_of(refusal) if isinstance(refusal, FieldErrors) else str(refusal))
+
+
+def _postponed(error: Exception) -> Outcome:
+    return Outcome("postponed", _short(error))
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
