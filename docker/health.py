@@ -41,7 +41,7 @@ def check_heartbeat(process: str) -> None:
 def check_gateway() -> None:
     """Look up when the gateway of this container last reported itself; without its broker it works on."""
     query = "SELECT extract(epoch FROM now() - max(seen_at)) FROM coinrequest_gateway WHERE starts_with(name, %s)"
-    _check_age("gateway", query, (socket.gethostname(),), _OLDEST_GATEWAY_REPORT_SECONDS)
+    _check_age("gateway", query, (f"{socket.gethostname()}:",), _OLDEST_GATEWAY_REPORT_SECONDS)
 
 
 def _check_age(process: str, query: str, values: tuple[str, ...], oldest: float) -> None:

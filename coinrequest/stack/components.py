@@ -1,7 +1,6 @@
 """The processes of the stack that run the platform: their commands, and how each shows that it works."""
 
 import http.client
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -40,8 +39,6 @@ def agent_names(options: Options) -> tuple[str, ...]:
 
 def gateway_names(options: Options) -> tuple[str, ...]:
     """Return the names of the stack's gateways: `gateway`, or `gateway-1`, `gateway-2`, ... where there are several."""
-    if importlib.util.find_spec("coinrequest.gateway") is None:
-        return ()
     if options.gateways == 1:
         return ("gateway",)
     return tuple(f"gateway-{number}" for number in range(1, options.gateways + 1))
