@@ -2,12 +2,10 @@
 
 import base64
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from api_environment import Clients, finish
 from api_environment import definition as small
 from starlette.testclient import TestClient
 
@@ -150,7 +148,7 @@ def submit(client: TestClient, address: str, key: str, **body: Any) -> Any:
     return client.post(address, json=body, headers={"Idempotency-Key": key})
 
 
-def test_the_same_key_and_submission_are_the_same_job(op: TestClient, jobs_of: str, name: str) -> None:
+def test_a_repeated_submission_is_answered_as_the_first(op: TestClient, jobs_of: str) -> None:
     key = uuid.uuid4().hex
     first = submit(op, jobs_of, key, labels={"a": "b"})
     again = submit(op, jobs_of, key, labels={"a": "b"})
@@ -158,40 +156,6 @@ def test_the_same_key_and_submission_are_the_same_job(op: TestClient, jobs_of: s
     assert again.json() == first.json()
     assert again.headers["location"] == first.headers["location"]
     assert len(op.get(f"{JOBS}?type={name}").json()["jobs"]) == 1
-
-
-def test_the_same_key_with_another_submission_is_a_conflict(op: TestClient, settled: str) -> None:
-    key = uuid.uuid4().hex
-    submit(op, settled, key)
-    answer = submit(op, settled, key, priority=3)
-    assert answer.status_code == 409
-    assert "another key" in answer.json()["detail"]
-
-
-def test_a_key_belongs_to_its_submitter(op: TestClient, client_of: Clients, jobs_of: str) -> None:
-    key = uuid.uuid4().hex
-    assert submit(op, jobs_of, key).json()["id"] != submit(client_of("User"), jobs_of, key).json()["id"]
-
-
-def test_a_failed_job_frees_its_key_only_when_asked(op: TestClient, jobs_of: str, name: str) -> None:
-    kept, freed = uuid.uuid4().hex, uuid.uuid4().hex
-    option = {"idempotency": {"free_on_failure": True}}
-    jobs = [submit(op, jobs_of, kept).json(), submit(op, jobs_of, freed, **option).json()]
-    for job in jobs:
-        finish(name, job["id"], state="failed")
-    assert submit(op, jobs_of, kept).json()["id"] == jobs[0]["id"]
-    again = submit(op, jobs_of, freed, **option)
-    assert again.status_code == 202
-    assert again.json()["id"] != jobs[1]["id"]
-
-
-def test_one_key_from_many_at_once_is_one_job(op: TestClient, jobs_of: str, name: str) -> None:
-    key = uuid.uuid4().hex
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: submit(op, jobs_of, key), range(16)))
-    assert sorted(answer.status_code for answer in answers) == [200] * 15 + [202]
-    assert len({answer.json()["id"] for answer in answers}) == 1
-    assert len(op.get(f"/api/v2/dags/{name}/dagRuns").json()["dag_runs"]) == 1
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é", "a\tb"])

@@ -1,0 +1,114 @@
+"""Finding jobs: filters, and pages of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from api_environment import Clients, finish
+from api_environment import definition as small
+from starlette.testclient import TestClient
+
+TYPES = "/jobs/v1/job-types"
+JOBS = "/jobs/v1/jobs"
+
+
+@pytest.fixture
+def submit(op: TestClient, client_of: Clients, name: str) -> Any:
+    """A function that submits a job of a fresh type and returns its id."""
+    assert op.post(TYPES, json=small(name)).status_code == 201
+
+    def start(role: str = "Op", **body: Any) -> str:
+        answer = client_of(role).post(f"{TYPES}/{name}/jobs", json=body)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    return start
+
+
+def found(op: TestClient, name: str, query: str = "") -> list[str]:
+    answer = op.get(f"{JOBS}?type={name}{query}")
+    assert answer.status_code == 200, answer.text
+    return [job["id"] for job in answer.json()["jobs"]]
+
+
+def test_labels_narrow_and_several_must_all_fit(op: TestClient, name: str, submit: Any) -> None:
+    both = submit(labels={"team": "data", "cost/centre": "a:b é"})
+    one = submit(labels={"team": "data"})
+    submit(labels={"team": "web"})
+    assert found(op, name, "&label=team:data") == [one, both]
+    assert found(op, name, f"&label=team:data&label={quote('cost/centre:a:b é')}") == [both]
+    assert found(op, name, "&label=team:dat") == []
+    assert found(op, name, "&label=team:") == []
+
+
+def test_times_narrow_from_then_on_and_before(op: TestClient, name: str, submit: Any) -> None:
+    ids = [submit() for _ in range(3)]
+    times = [quote(op.get(f"{JOBS}/{job}").json()["submitted_at"]) for job in ids]
+    assert found(op, name, f"&since={times[1]}") == [ids[2], ids[1]]
+    assert found(op, name, f"&until={times[1]}") == [ids[0]]
+    assert found(op, name, f"&since={times[1]}&until={times[2]}") == [ids[1]]
+    elsewhere = quote((datetime.now(UTC) + timedelta(hours=1)).astimezone().isoformat())
+    assert found(op, name, f"&since={elsewhere}") == []
+    assert found(op, name, "&since=0001-01-01T00:00:00%2B14:00&until=9999-12-31T23:59:59-14:00") == ids[::-1]
+
+
+def test_the_submitter_narrows(op: TestClient, name: str, submit: Any) -> None:
+    mine, theirs = submit("User"), submit("Admin")
+    assert found(op, name, "&submitted_by=user") == [mine]
+    assert found(op, name, "&submitted_by=admin") == [theirs]
+    assert found(op, name, "&submitted_by=nobody") == []
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "success", "failed", "cancelled", "removed"])
+def test_every_state_can_be_asked_for(op: TestClient, name: str, submit: Any, state: str) -> None:
+    job = submit()
+    if state == "cancelled":
+        op.post(f"{JOBS}/{job}/cancel")
+    elif state == "removed":
+        finish(name, job)
+        op.delete(f"/api/v2/dags/{name}/dagRuns/{job}")
+    elif state != "queued":
+        finish(name, job, state=state)
+    assert found(op, name, f"&state={state}") == [job]
+    others = {"queued", "running", "success", "failed", "cancelled", "removed"} - {state}
+    assert [found(op, name, f"&state={other}") for other in others] == [[]] * 5
+
+
+def test_pages_hold_every_job_once_also_while_new_ones_come(op: TestClient, name: str, submit: Any) -> None:
+    ids = [submit(labels={"a": "b"}) for _ in range(5)]
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = op.get(f"{JOBS}?type={name}&label=a:b&limit=2{cursor}").json()
+        seen += [job["id"] for job in page["jobs"]]
+        submit(labels={"a": "b"})
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == ids[::-1]
+
+
+@pytest.mark.usefixtures("tables_unchanged")
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("label=team", "label"),
+        ("label=:data", "label"),
+        ("label=a%20b:data", "label"),
+        ("label=team:a%0Ab", "label"),
+        ("label=team:a&label=team:b", "label"),
+        ("label=" + "x" * 301, "label[0]"),
+        ("&".join(f"label=l{number}:x" for number in range(21)), "label"),
+        ("since=yesterday", "since"),
+        ("since=2026-01-01T00:00:00", "since"),
+        ("until=2026-13-01T00:00:00Z", "until"),
+        ("submitted_by=%00", "submitted_by"),
+        ("state=done", "state"),
+        ("limit=1" + "0" * 30, "limit"),
+    ],
+)
+def test_a_bad_filter_is_named(op: TestClient, query: str, field: str) -> None:
+    answer = op.get(f"{JOBS}?{query}")
+    assert answer.status_code == 422, answer.text
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
