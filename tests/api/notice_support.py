@@ -21,7 +21,7 @@ QUICK = Policy(
     first_delay=timedelta(seconds=0.05),
     longest_delay=timedelta(seconds=0.2),
     longest_pause=timedelta(seconds=0.1),
-    webhook_seconds=0.5,
+    webhook_seconds=10.0,
     poll_seconds=0.05,
 )
 BODY = '{"type": "job.completed", "data": {"state": "success"}}'

@@ -113,7 +113,7 @@ def test_what_was_delivered_while_the_database_was_away_is_not_delivered_again(
 ) -> None:
     database, release = Database(), threading.Event()
     hook.answer = lambda _: Reply(hold=release)
-    policy = replace(QUICK, lease=timedelta(seconds=0.2), webhook_seconds=10)
+    policy = replace(QUICK, lease=timedelta(seconds=0.2))
     with caplog.at_level(logging.INFO, "coinrequest.notices.dispatch"), dispatching(policy, sessions=database):
         owed = owe(hook.url)
         eventually(lambda: hook.hits, interval=0.02)
@@ -134,7 +134,7 @@ def test_a_failure_is_not_recorded_over_somebody_elses_lease(hook: Receiver) -> 
     """A dispatcher that was held up for longer than its lease does not undo what another one has done."""
     release = threading.Event()
     hook.answer = lambda _: Reply(500, hold=release) if len(hook.hits) == 1 else Reply()
-    policy = replace(QUICK, lease=timedelta(seconds=0.2), webhook_seconds=10)
+    policy = replace(QUICK, lease=timedelta(seconds=0.2))
     with dispatching(policy):
         owed = owe(hook.url)
         eventually(lambda: hook.hits, interval=0.02)
@@ -149,7 +149,7 @@ def test_a_failure_is_not_recorded_over_somebody_elses_lease(hook: Receiver) -> 
 def test_a_stopped_dispatcher_has_recorded_its_attempts(hook: Receiver) -> None:
     release = threading.Event()
     hook.answer = lambda _: Reply(hold=release)
-    dispatcher, stop = Dispatcher(None, policy=replace(QUICK, webhook_seconds=10)), threading.Event()
+    dispatcher, stop = Dispatcher(None, policy=QUICK), threading.Event()
     thread = threading.Thread(target=dispatcher.run, args=(stop,), daemon=True)
     thread.start()
     owed, waiting = owe(hook.url), [owe(hook.url) for _ in range(QUICK.per_receiver)]
