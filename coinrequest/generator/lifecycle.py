@@ -77,16 +77,7 @@ def register(session: Session, document: Mapping[str, object], *, author: str) -
     found = registry.latest(session, definition.name)
     if found is not None and not found.deleted:
         raise JobTypeExists(f"{definition.name!r} exists as revision {found.number}; PUT replaces it")
-    if publishing.foreign_dag(session, definition.name):
-        raise JobTypeExists(f"{definition.name!r} is a DAG of the dags folder; choose another name")
-    return _store(
-        session,
-        "create",
-        definition,
-        document,
-        author=author,
-        announces=found is not None and found.announces,
-    )
+    return _create(session, definition, document, found, author=author)
 
 
 def replace_or_create(
@@ -119,16 +110,10 @@ def replace_or_create(
             else f"{name!r} is at revision {current.number}, not {expected}; read it again, then repeat"
         )
     if current is None:
-        if publishing.foreign_dag(session, name):
-            raise JobTypeExists(f"{name!r} is a DAG of the dags folder; choose another name")
-        announces = found is not None and found.announces
-        return _store(session, "create", definition, document, author=author, announces=announces), True
+        return _create(session, definition, document, found, author=author), True
     if current.holds(document):
         return current, False
-    return (
-        _store(session, "update", definition, document, author=author, announces=current.announces),
-        False,
-    )
+    return _store(session, "update", definition, document, author=author, announces=current.announces), False
 
 
 def rollback(session: Session, name: str, number: int, *, author: str) -> Revision:
@@ -195,7 +180,7 @@ def current_revision(session: Session, name: str) -> Revision:
 
 def ensure_published(session: Session, revision: Revision) -> None:
     """Publish `revision` again if an older parse has overwritten it in the meantime."""
-    if not publishing.is_current(session, revision.name, revision):
+    if publishing.dag_of(session, revision.name, revision.number) is None:
         publishing.publish(session, load_definition(revision.content()), revision)
 
 
@@ -225,6 +210,22 @@ def _checked(session: Session, document: Mapping[str, object], name: str | None 
 
 def _awaited(definition: Definition) -> tuple[str, ...]:
     return tuple(getattr(definition.schedule, "after", ()))
+
+
+def _create(
+    session: Session,
+    definition: Definition,
+    document: Mapping[str, object],
+    deleted: Revision | None,
+    *,
+    author: str,
+) -> Revision:
+    """Store a type that does not exist, or was deleted by the revision `deleted`."""
+    if publishing.foreign_dag(session, definition.name):
+        raise JobTypeExists(f"{definition.name!r} is a DAG of the dags folder; choose another name")
+    # Others may have begun to wait for it while it existed.
+    announces = deleted is not None and deleted.announces
+    return _store(session, "create", definition, document, author=author, announces=announces)
 
 
 def _store(

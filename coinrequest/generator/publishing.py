@@ -7,6 +7,7 @@ This is the one module that reaches into Airflow's internals to do so (Airflow 3
 when Airflow changes. A priority parse request goes along, so that an older parse in flight is followed by a new one.
 """
 
+import functools
 from collections.abc import Collection
 from typing import Any
 
@@ -62,25 +63,40 @@ def withdraw(session: Session, name: str) -> None:
     _request_parse(session, name)
 
 
-def is_current(session: Session, name: str, revision: Revision) -> bool:
-    """Return whether Airflow would run `name` as of `revision`.
+def dag_of(session: Session, name: str, number: int) -> Any:
+    """Return Airflow's DAG of a type if a run of it would be one of revision `number`, else None.
 
     A parse that began before a change can write the older DAG over it; the parse request heals that within
-    seconds, and a submission heals it at once.
+    seconds, and a submission heals it at once. Deserialised DAGs are kept by their version, so that a submission
+    need not read one each time.
     """
-    from airflow.models.dag import DagModel
-    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.models.dag_version import DagVersion
 
+    # A run is pinned to this version of the bundle. A parse that began before the change can have put an older one
+    # there without writing the DAG itself; the agent would then look for the new tasks in the old definition.
     row = session.execute(
-        select(DagModel.is_stale, DagModel.bundle_version).where(DagModel.dag_id == name)
+        text("SELECT is_stale, bundle_version FROM dag WHERE dag_id = :dag_id"), {"dag_id": name}
     ).one_or_none()
-    serialised = SerializedDagModel.get(name, session=session)
-    if row is None or row.is_stale or serialised is None:
-        return False
-    # Runs are pinned to this version; an older one would give them the tasks of an older revision.
-    if row.bundle_version is None or int(row.bundle_version) < revision.number:
-        return False
-    return revision_of((serialised.data or {}).get("dag", {}).get("doc_md")) == revision.number
+    if row is None or row.is_stale or row.bundle_version is None or int(row.bundle_version) < number:
+        return None
+    version = session.scalar(
+        select(DagVersion.id).where(DagVersion.dag_id == name).order_by(DagVersion.version_number.desc()).limit(1)
+    )
+    if version is None:
+        return None
+    dag = _dags().get_dag(version, session)
+    if dag is not None and revision_of(dag.doc_md) != number:
+        # A version that never ran is rewritten in place, and Airflow's cache may not have looked again yet.
+        _dags().clear_cache()
+        dag = _dags().get_dag(version, session)
+    return dag if dag is not None and revision_of(dag.doc_md) == number else None
+
+
+@functools.cache
+def _dags() -> Any:
+    from airflow.models.dagbag import CachedDBDagBag
+
+    return CachedDBDagBag(load_op_links=False, cache_size=512, cache_ttl=0, stats_prefix="coinrequest.dag_bag")
 
 
 def set_paused(session: Session, name: str, *, paused: bool) -> None:

@@ -1,6 +1,5 @@
 """Airflow's tables, as far as jobs need them: the one module of this room that touches them (Airflow 3.3.2)."""
 
-import functools
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -42,35 +41,6 @@ def hold(session: Session, dag_id: str) -> Status | None:
         text("SELECT is_paused, is_stale FROM dag WHERE dag_id = :dag_id FOR SHARE"), {"dag_id": dag_id}
     ).one_or_none()
     return None if row is None else Status(paused=bool(row.is_paused), stale=bool(row.is_stale))
-
-
-def dag_of(session: Session, dag_id: str, revision: int) -> Any:
-    """Return Airflow's DAG of a job type if a run of it would be one of `revision`, else None.
-
-    Deserialised DAGs are kept by their version, so that a submission need not read one each time.
-    """
-    from airflow.models.dag_version import DagVersion
-
-    from coinrequest.generator.dag import revision_of
-
-    # A run is pinned to this version of the bundle. A parse that began before the change can have put an older one
-    # there without writing the DAG itself; the agent would then look for the new tasks in the old definition.
-    bundle_version = session.execute(
-        text("SELECT bundle_version FROM dag WHERE dag_id = :dag_id"), {"dag_id": dag_id}
-    ).scalar_one_or_none()
-    if bundle_version is None or int(bundle_version) < revision:
-        return None
-    version = session.scalar(
-        select(DagVersion.id).where(DagVersion.dag_id == dag_id).order_by(DagVersion.version_number.desc()).limit(1)
-    )
-    if version is None:
-        return None
-    dag = _dags().get_dag(version, session)
-    if dag is not None and revision_of(dag.doc_md) != revision:
-        # A version that never ran is rewritten in place, and Airflow's cache may not have looked again yet.
-        _dags().clear_cache()
-        dag = _dags().get_dag(version, session)
-    return dag if dag is not None and revision_of(dag.doc_md) == revision else None
 
 
 def create(
@@ -116,13 +86,6 @@ def set_priority(session: Session, dag_id: str, run_id: str, priority: int) -> N
         text("UPDATE task_instance SET priority_weight = :priority WHERE dag_id = :dag_id AND run_id = :run_id"),
         {"priority": priority, "dag_id": dag_id, "run_id": run_id},
     )
-
-
-@functools.cache
-def _dags() -> Any:
-    from airflow.models.dagbag import CachedDBDagBag
-
-    return CachedDBDagBag(load_op_links=False, cache_size=512, cache_ttl=0, stats_prefix="coinrequest.dag_bag")
 
 
 def run_table() -> Any:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
-from coinrequest.generator import lifecycle
+from coinrequest.generator import lifecycle, publishing
 from coinrequest.jobs import airflow_runs, keys, query, secrecy
 from coinrequest.jobs.callback import Callback
 from coinrequest.jobs.errors import JobTypePaused, JobUnknown
@@ -198,5 +198,5 @@ def _current(session: Session, job_type: str) -> tuple[Revision, Any] | None:
         return None
     if status.paused:
         raise JobTypePaused(f"Job type {job_type!r} is paused; POST /jobs/v1/job-types/{job_type}/resume, then repeat")
-    dag = airflow_runs.dag_of(session, job_type, revision.number)
+    dag = publishing.dag_of(session, job_type, revision.number)
     return None if dag is None else (revision, dag)

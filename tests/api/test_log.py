@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from api_environment import definition as small
+from api_environment import finish
 from starlette.testclient import TestClient
 
 # Airflow's reader leaves the closing of its files to the garbage collector.
@@ -113,8 +114,6 @@ def test_a_task_an_item_and_an_attempt_can_be_asked_for(op: TestClient, job: dic
 
 def test_an_earlier_attempt_stays_readable(op: TestClient, job: dict[str, Any]) -> None:
     write(job, "wait", LINES)
-    from api_environment import finish
-
     finish(job["job_type"], job["id"], state="failed")
     assert op.post(f"{JOBS}/{job['id']}/retry").status_code == 202
     write(job, "wait", said("better"), attempt=2)

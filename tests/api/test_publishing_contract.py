@@ -180,10 +180,10 @@ def test_a_submission_notices_that_an_older_parse_came_last(documents: list[dict
         changed = {**documents[0], "description": "changed"}
         new, _created = lifecycle.replace_or_create(session, name, changed, author="tester")
     with create_session(scoped=False) as session:
-        assert publishing.is_current(session, name, new)
+        assert publishing.dag_of(session, name, new.number) is not None
         publishing.publish(session, load_definition(old.content()), old)
     with create_session(scoped=False) as session:
-        assert not publishing.is_current(session, name, new)
+        assert publishing.dag_of(session, name, new.number) is None
         lifecycle.ensure_published(session, new)
     with create_session(scoped=False) as session:
-        assert publishing.is_current(session, name, new)
+        assert publishing.dag_of(session, name, new.number) is not None
