@@ -4,6 +4,7 @@ import base64
 import os
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from standardwebhooks.webhooks import Webhook
@@ -179,7 +180,7 @@ def test_c8_runs_of_the_schedule_and_of_airflows_button_are_told_too(platform: P
     data = _data(request)
     (job,) = platform.jobs(type=name)
     assert (job["id"], job["origin"], job["state"]) == (data["job_id"], "airflow", "success")
-    assert run_id in data["links"]["run"]
+    assert run_id in unquote(data["links"]["run"])
 
 
 @pytest.mark.parametrize("url", ["https://10.0.0.1/hook", "https://169.254.169.254/", "http://example.org/hook"])
