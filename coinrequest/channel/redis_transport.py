@@ -18,7 +18,8 @@ from kombu.utils.json import loads  # noqa: TID253
 from coinrequest.channel import topology
 
 # KEYS: the index and the hash of messages that are not acknowledged, the lists of the queue by priority.
-# ARGV: the time, how many, a new unique text, exchange and routing key of what is no message of kombu's.
+# ARGV: the time, how many, a new unique text, the name of the queue.
+# A message that comes back goes to this queue alone (by the default exchange), not to all that once got it.
 _TAKE = """
 local taken = {}
 for list = 3, #KEYS do
@@ -27,16 +28,15 @@ for list = 3, #KEYS do
         if not item then break end
         local fine, message = pcall(cjson.decode, item)
         local properties = fine and type(message) == 'table' and message.properties
-        local info = type(properties) == 'table' and properties.delivery_info
-        local tag = type(info) == 'table' and properties.delivery_tag
-        if type(tag) ~= 'string' or type(info.exchange) ~= 'string' or type(info.routing_key) ~= 'string' then
+        local tag = type(properties) == 'table' and properties.delivery_tag
+        if type(tag) ~= 'string' or type(properties.delivery_info) ~= 'table' then
+            -- Not from kombu. It gets an envelope, so that it can be refused like any other.
             tag = ARGV[3] .. #taken
-            info = {exchange = ARGV[4], routing_key = ARGV[5]}
-            item = cjson.encode({body = item, headers = {}, properties = {delivery_tag = tag, delivery_info = info}})
+            item = cjson.encode({body = item, headers = {}, properties = {
+                delivery_tag = tag, delivery_info = {exchange = '', routing_key = ARGV[4]}}})
         end
         redis.call('ZADD', KEYS[1], ARGV[1], tag)
-        redis.call('HSET', KEYS[2], tag,
-            '[' .. item .. ',' .. cjson.encode(info.exchange) .. ',' .. cjson.encode(info.routing_key) .. ']')
+        redis.call('HSET', KEYS[2], tag, '[' .. item .. ',"",' .. cjson.encode(ARGV[4]) .. ']')
         taken[#taken + 1] = item
     end
 end
@@ -93,7 +93,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
         with self.conn_or_acquire() as client:
             items = client.register_script(_TAKE)(
                 keys=[self.unacked_index_key, self.unacked_key, *lists],
-                args=[time.time(), room or 1, f"{uuid.uuid4()}-", topology.EXCHANGE, topology.JOB_KEY],
+                args=[time.time(), room or 1, f"{uuid.uuid4()}-", queue],
                 client=client,
             )
         for item in items:
@@ -111,13 +111,10 @@ class Channel(redis.Channel):  # type: ignore[misc]
         super()._put(queue, message, **options)
         if queue == topology.JOB_QUEUE:
             return
-        with self.conn_or_acquire() as client, client.pipeline(transaction=False) as pipeline:
-            pipeline.ltrim(queue, 0, topology.LONGEST_QUEUE - 1)
-            if queue.startswith(topology.PRIVATE_QUEUE_PREFIX):
-                # What nobody has read for so long has lost its reader. (Redis 7 knows "NX" for this.)
-                pipeline.ttl(queue)
-            (*_, ttl) = pipeline.execute()
-            if queue.startswith(topology.PRIVATE_QUEUE_PREFIX) and ttl == -1:
+        with self.conn_or_acquire() as client:
+            client.ltrim(queue, 0, topology.LONGEST_QUEUE - 1)
+            if queue.startswith(topology.PRIVATE_QUEUE_PREFIX) and client.ttl(queue) < 0:
+                # A reader empties its queue, which makes a new one; what is not emptied has lost its reader.
                 client.expire(queue, topology.PRIVATE_QUEUE_SECONDS)
 
 

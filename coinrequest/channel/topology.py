@@ -1,5 +1,6 @@
 """The exchange and the queues of the channel; declaring them again changes nothing."""
 
+import uuid
 from typing import Any
 
 from kombu import Exchange, Queue  # noqa: TID253 - no task loads this module
@@ -50,21 +51,27 @@ def declare(channel: Any) -> None:
         queue(channel).declare()
 
 
-def private_queue(name: str, *, durable: bool = False) -> Queue:
-    """Describe a queue of results for one reader.
+def reader_queue(name: str | None = None) -> Queue:
+    """Describe a queue of results for one reader, beside the shared one.
 
     Args:
-        name: unique to the reader.
-        durable: it outlives its reader and the broker; else it goes with its reader.
+        name: it is kept under this name while nobody reads it; None: a new private one, which goes some minutes
+            after its reader.
     """
-    if durable:
+    if name is None:
         return Queue(
-            name,
+            f"{PRIVATE_QUEUE_PREFIX}{uuid.uuid4().hex}",
             exchange,
             routing_key=RESULT_KEY,
             durable=True,
-            message_ttl=RESULT_LIFETIME_SECONDS,
-            max_length=LONGEST_QUEUE,
-            queue_arguments={"x-overflow": "drop-head"},
+            expires=PRIVATE_QUEUE_SECONDS,
         )
-    return Queue(name, exchange, routing_key=RESULT_KEY, durable=False, auto_delete=True, expires=PRIVATE_QUEUE_SECONDS)
+    return Queue(
+        name,
+        exchange,
+        routing_key=RESULT_KEY,
+        durable=True,
+        message_ttl=RESULT_LIFETIME_SECONDS,
+        max_length=LONGEST_QUEUE,
+        queue_arguments={"x-overflow": "drop-head"},
+    )

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coinrequest.channel import topology
+from coinrequest.channel.backoff import Backoff
 from coinrequest.channel.connection import VISIBILITY_SECONDS, connect, errors_of, is_amqp, without_password
 from coinrequest.channel.messages import REFUSED, result_message
 from coinrequest.channel.publisher import ResultPublisher
-from coinrequest.gateway.backoff import Backoff
 from coinrequest.gateway.reading import MessageRefused, read_order
 from coinrequest.gateway.status import ChannelStatus
 from coinrequest.gateway.storing import Outcome

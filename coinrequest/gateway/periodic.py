@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from coinrequest.gateway.backoff import Backoff
+from coinrequest.channel.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

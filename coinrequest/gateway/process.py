@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from coinrequest.channel.backoff import Backoff
 from coinrequest.channel.publisher import ResultPublisher
-from coinrequest.gateway.backoff import Backoff
 from coinrequest.gateway.consumer import Consumer
 from coinrequest.gateway.listening import listen
 from coinrequest.gateway.periodic import Periodic

@@ -55,8 +55,8 @@ def read_order(body: bytes, content_type: str | None = None) -> Order:
         raise MessageRefused(f"the content type {quoted(str(content_type))} is not read; send application/json")
     try:
         document = load_document(body, None, MAX_MESSAGE_BYTES)
-    except FieldErrors as errors:
-        raise MessageRefused(f"the message {reason_of(errors)}") from None
+    except FieldErrors as unreadable:
+        raise MessageRefused(f"the message {reason_of(unreadable)}") from None
     job_id = _job_id(document.get("job_id"))
     job_type, options, errors = _parts(document)
     if job_id is None:

@@ -14,7 +14,7 @@ from kombu import Connection, Queue
 
 from coinrequest.channel import topology
 from coinrequest.stack.servers import redis_binary
-from support.rabbitmq import _free_ports, rabbitmq
+from support.rabbitmq import free_ports, rabbitmq
 from support.waiting import eventually
 
 BROKERS = ("redis", "rabbitmq")
@@ -28,6 +28,9 @@ class Broker(Protocol):
 
     @property
     def url(self) -> str: ...
+
+    @property
+    def running(self) -> bool: ...
 
     def start(self) -> None: ...
 
@@ -45,12 +48,16 @@ class RedisBroker:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        (self._port,) = _free_ports(1)
+        (self._port,) = free_ports(1)
         self._server: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self._port}/0"
+
+    @property
+    def running(self) -> bool:
+        return self._server is not None
 
     def start(self) -> None:
         command = [str(redis_binary()), "--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
@@ -99,6 +106,7 @@ def empty(broker: Broker) -> None:
     with Connection(broker.url) as connection, connection.channel() as channel:
         for name in (topology.JOB_QUEUE, topology.RESULT_QUEUE, topology.DEAD_LETTER_QUEUE):
             Queue(name)(channel).delete()
+        topology.declare(channel)
 
 
 def take_all(broker: Broker, queue: str, wanted: int, timeout: float = 20.0) -> list[Any]:

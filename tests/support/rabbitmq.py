@@ -45,7 +45,7 @@ class RabbitMQ:
         self._script = script
         self._folder = folder
         self._node = f"rabbit-{uuid.uuid4().hex[:10]}@localhost"
-        self._port, self._distribution_port, self._mapper_port = _free_ports(3)
+        self._port, self._distribution_port, self._mapper_port = free_ports(3)
         self._mapper: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
         (folder / "enabled_plugins").write_text("[].\n")
@@ -57,6 +57,11 @@ class RabbitMQ:
     def url(self) -> str:
         """The broker's URL."""
         return f"amqp://guest:guest@{_HOST}:{self._port}//"
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and not ended."""
+        return self._server is not None
 
     def start(self) -> None:
         """Start the node, and wait until it takes connections."""
@@ -83,7 +88,10 @@ class RabbitMQ:
         if self._mapper is None:
             # Erlang would start one that stays for ever.
             self._mapper = subprocess.Popen(
-                ["epmd", "-port", str(self._mapper_port), "-address", _HOST], env=environment, cwd=folder
+                ["epmd", "-port", str(self._mapper_port), "-address", _HOST],
+                env=environment,
+                cwd=folder,
+                stderr=subprocess.DEVNULL,
             )
             eventually(lambda: _listens(self._mapper_port), what="epmd listens")
         with (folder / "console.log").open("ab") as log:
@@ -169,7 +177,8 @@ def _listens(port: int) -> bool:
         return probe.connect_ex((_HOST, port)) == 0
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody uses now."""
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:

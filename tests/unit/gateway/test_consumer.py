@@ -1,0 +1,149 @@
+"""A message is acknowledged when its job is stored, or when its refusal is at the broker; over both brokers."""
+
+import json
+import logging
+import threading
+import time
+from uuid import UUID, uuid4
+
+import pytest
+from support.brokers import Broker, publish, take_all
+from support.running_consumer import Store, message, running_consumer
+from support.waiting import always, eventually
+
+from coinrequest.gateway.consumer import PREFETCH
+from coinrequest.gateway.storing import Outcome
+from coinrequest.jobs.batch import Order
+
+
+def _ids(count: int) -> list[UUID]:
+    return [uuid4() for _ in range(count)]
+
+
+def test_messages_are_stored_in_batches_and_leave_the_queue(broker: Broker) -> None:
+    ids, store = _ids(250), Store()
+    publish(broker, *map(message, ids))
+    with running_consumer(broker.url, store):
+        eventually(lambda: len(store.stored) == 250, what="all are stored")
+    assert set(store.seen) == set(ids)
+    assert len(store.seen) == 250
+    assert max(map(len, store.batches)) <= PREFETCH
+    assert len(store.batches) < 50
+    take_all(broker, "job", 0)
+
+
+def test_the_gateway_may_be_there_before_any_publisher(broker: Broker) -> None:
+    store = Store()
+    with running_consumer(broker.url, store) as status:
+        eventually(lambda: status.now()[0] == "connected")
+        job_id = uuid4()
+        publish(broker, message(job_id))
+        eventually(lambda: store.stored == {job_id})
+
+
+def test_two_gateways_share_the_messages(broker: Broker) -> None:
+    ids, one, two = _ids(100), Store(), Store()
+    with running_consumer(broker.url, one, prefetch=5), running_consumer(broker.url, two, prefetch=5):
+        publish(broker, *map(message, ids))
+        eventually(lambda: len(one.stored) + len(two.stored) == 100)
+    assert one.stored | two.stored == set(ids)
+    assert sorted(one.seen + two.seen) == sorted(ids)
+
+
+def test_the_same_id_twice_is_acknowledged_without_a_second_result(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id, store = uuid4(), Store()
+    caplog.set_level(logging.INFO, "coinrequest.gateway")
+    with running_consumer(broker.url, store):
+        publish(broker, message(job_id), message(job_id))
+        eventually(lambda: len(store.seen) == 2)
+        eventually(lambda: f"Job {job_id}: is there already" in caplog.text)
+    assert f"Job {job_id}: taken" in caplog.text
+    assert f"Job {job_id}: stored" in caplog.text
+    for queue in ("job", "result", "job-dead-letter"):
+        take_all(broker, queue, 0)
+
+
+BAD = (
+    ("no JSON", "JSON", False),
+    (b"\xff\x00", "utf-8", False),
+    (json.dumps([1]), "object", False),
+    (json.dumps({"job_payload": {"type": "integer", "value": 1}}), "job_id", False),
+    (json.dumps({"job_id": "4", "job_payload": {"type": "integer", "value": 1}}), "job_id", False),
+    (json.dumps({"job_id": "{id}", "job_type": "integer", "parms": {}}), "'params'", True),
+    (json.dumps({"job_id": "{id}", "job_payload": {"value": 1}}), "job_payload.type", True),
+    (json.dumps({"job_id": "{id}", "job_type": "integer", "params": {"text": "x" * 100_000}}), "limit", False),
+)
+
+
+def test_a_message_that_cannot_be_read_is_put_aside_and_answered(broker: Broker) -> None:
+    job_id, store = str(uuid4()), Store()
+    sent = [_bytes(body).replace(b"{id}", job_id.encode()) for body, _, _ in BAD]
+    publish(broker, *sent, headers={"from": "somebody"})
+    with running_consumer(broker.url, store):
+        dead = take_all(broker, "job-dead-letter", len(BAD))
+        answers = take_all(broker, "result", len(BAD))
+    for body, letter, answer, (_, said, named) in zip(sent, dead, answers, BAD, strict=True):
+        assert _bytes(letter.body) == body
+        assert said in letter.headers["x-reason"]
+        assert letter.headers["from"] == "somebody"
+        result = json.loads(answer.body)
+        assert set(result) == {"job_id", "job_type", "state", "result", "error", "finished_at"}
+        assert (result["job_id"], result["state"], result["result"]) == (job_id if named else None, "refused", None)
+        assert result["error"] == letter.headers["x-reason"]
+    assert not store.seen
+    take_all(broker, "job", 0)
+
+
+def _bytes(body: str | bytes) -> bytes:
+    return body if isinstance(body, bytes) else body.encode()
+
+
+def test_what_the_platform_refuses_is_put_aside_and_answered(broker: Broker) -> None:
+    good, bad = _ids(2)
+
+    def decide(order: Order) -> Outcome | None:
+        return Outcome("refused", "params.value: must be at least 0") if order.job_id == bad else None
+
+    store = Store(decide)
+    publish(broker, message(bad, -1), message(good))
+    with running_consumer(broker.url, store):
+        (dead,) = take_all(broker, "job-dead-letter", 1)
+        (answer,) = take_all(broker, "result", 1)
+        eventually(lambda: store.stored == {good})
+    assert json.loads(dead.body)["job_id"] == str(bad)
+    result = json.loads(answer.body)
+    assert (result["job_id"], result["job_type"], result["state"]) == (str(bad), "integer", "refused")
+    assert "params.value" in result["error"]
+
+
+def test_while_the_database_is_away_messages_wait_without_a_hot_loop(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = threading.Event()
+    away.set()
+    store = Store(lambda order: Outcome("postponed", "connection refused") if away.is_set() else None)
+    ids = _ids(20)
+    with running_consumer(broker.url, store):
+        publish(broker, *map(message, ids))
+        eventually(lambda: store.calls >= 3)
+        before, began = store.calls, time.monotonic()
+        always(lambda: not store.stored, seconds=2)
+        assert store.calls - before <= 8 * (time.monotonic() - began)
+        away.clear()
+        eventually(lambda: store.stored == set(ids))
+    assert caplog.text.count("Messages wait, the database") == 1
+    for queue in ("job", "result", "job-dead-letter"):
+        take_all(broker, queue, 0)
+
+
+def test_what_was_not_stored_when_the_gateway_stops_goes_back(broker: Broker) -> None:
+    ids = _ids(10)
+    publish(broker, *map(message, ids))
+    stuck = Store(lambda order: Outcome("postponed", "connection refused"))
+    with running_consumer(broker.url, stuck):
+        eventually(lambda: len(set(stuck.seen)) == 10)
+    store = Store()
+    with running_consumer(broker.url, store):
+        eventually(lambda: store.stored == set(ids), timeout=10)
