@@ -1,16 +1,14 @@
-"""Notices to deliver, a receiver that behaves as a test says, and a dispatcher beside the test."""
+"""Notices to deliver, and a dispatcher beside the test."""
 
 import contextlib
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID
 
+from support.receiver import Receiver
 from support.waiting import eventually
 
 from coinrequest.notices.dispatch import Dispatcher
@@ -25,77 +23,6 @@ QUICK = Policy(
     poll_seconds=0.05,
 )
 BODY = '{"type": "job.completed", "data": {"state": "success"}}'
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer; `hold` keeps it back until it is set."""
-
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b"thanks"
-    hold: threading.Event | None = None
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One notice that came in, `at` in monotonic seconds."""
-
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    at: float
-
-
-class Receiver:
-    """A server on the loopback that notices are posted to; `answer` says what it answers."""
-
-    def __init__(self) -> None:
-        self.hits: list[Hit] = []
-        self.answer: Callable[[Hit], Reply] = lambda _: Reply()
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                hit = Hit(self.path, headers, body, time.monotonic())
-                receiver.hits.append(hit)
-                reply = receiver.answer(hit)
-                if reply.hold is not None:
-                    reply.hold.wait(30)
-                with contextlib.suppress(ConnectionError):
-                    self.send_response(reply.status)
-                    for name, value in reply.headers.items():
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(reply.body)))
-                    self.end_headers()
-                    self.wfile.write(reply.body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.socket.listen(128)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-    def ids(self) -> list[str]:
-        """The ids of the notices that came in."""
-        return [hit.headers["webhook-id"] for hit in self.hits]
-
-
-@contextlib.contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver that listens."""
-    receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield receiver
-    finally:
-        receiver.server.shutdown()
-        receiver.server.server_close()
-        thread.join()
 
 
 @contextlib.contextmanager
@@ -174,6 +101,11 @@ def await_state(notice_id: UUID, state: str, timeout: float = 15.0) -> Any:
         return found
 
     return eventually(row, timeout=timeout, interval=0.03)
+
+
+def ids(receiver: Receiver) -> list[str]:
+    """The ids of the notices that came in, in the order of their coming."""
+    return [request.headers["webhook-id"] for request in receiver.received]
 
 
 def message_id(notice_id: UUID) -> str:

@@ -16,15 +16,14 @@ import notice_support as notices
 import pytest
 from notice_support import (
     QUICK,
-    Receiver,
-    Reply,
     attempts,
     await_state,
     dispatching,
+    ids,
     message_id,
     owe,
-    receiving,
 )
+from support.receiver import Answer, Receiver, webhook_receiver
 from support.smtp_stub import smtp_server
 from support.waiting import eventually
 
@@ -49,12 +48,6 @@ def nothing_owed(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     notices.clear()
 
 
-@pytest.fixture
-def hook() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
 class Database:
     """Sessions of the metadata database, which can be away."""
 
@@ -74,90 +67,87 @@ class Database:
             yield session
 
 
-def test_another_dispatcher_delivers_what_a_killed_one_had_in_hand(hook: Receiver) -> None:
-    release = threading.Event()
-    hook.answer = lambda _: Reply(hold=release) if len(hook.hits) == 1 else Reply()
-    owed = owe(hook.url)
+def test_another_dispatcher_delivers_what_a_killed_one_had_in_hand(receiver: Receiver) -> None:
+    receiver.script(Answer(hang=True))
+    owed = owe(receiver.url)
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", PROCESS])
     try:
-        eventually(lambda: hook.hits, timeout=60, what="the process does not deliver")
+        eventually(lambda: receiver.received, timeout=60, what="the process does not deliver")
         process.send_signal(signal.SIGKILL)
         process.wait()
         lease = notices.notice(owed).next_attempt_at
         with dispatching():
             await_state(owed, "delivered")
     finally:
-        release.set()
         process.kill()
         process.wait()
-    assert hook.ids() == [message_id(owed)] * 2
+    assert ids(receiver) == [message_id(owed)] * 2
     # The notice belonged to the dead one until its lease was over; its attempt is not on record.
     (attempt,) = attempts(owed)
     assert attempt.started_at >= lease
 
 
-def test_two_dispatchers_deliver_each_notice_once(hook: Receiver) -> None:
-    with receiving() as other, dispatching() as first, dispatching() as second:
-        owed = [owe(url) for _ in range(30) for url in (hook.url, other.url)]
+def test_two_dispatchers_deliver_each_notice_once(receiver: Receiver) -> None:
+    with webhook_receiver() as other, dispatching() as first, dispatching() as second:
+        owed = [owe(url) for _ in range(30) for url in (receiver.url, other.url)]
         first.wake()
         second.wake()
         for one in owed:
             await_state(one, "delivered")
-        received = sorted(hook.ids() + other.ids())
+        received = sorted(ids(receiver) + ids(other))
     assert received == sorted(message_id(one) for one in owed)
     assert [len(attempts(one)) for one in owed] == [1] * len(owed)
 
 
 def test_what_was_delivered_while_the_database_was_away_is_not_delivered_again(
-    hook: Receiver, caplog: pytest.LogCaptureFixture
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    database, release = Database(), threading.Event()
-    hook.answer = lambda _: Reply(hold=release)
+    database = Database()
+    receiver.otherwise = Answer(hang=True)
     policy = replace(QUICK, lease=timedelta(seconds=0.2))
     with caplog.at_level(logging.INFO, "coinrequest.notices.dispatch"), dispatching(policy, sessions=database):
-        owed = owe(hook.url)
-        eventually(lambda: hook.hits, interval=0.02)
+        owed = owe(receiver.url)
+        eventually(lambda: receiver.received, interval=0.02)
         database.away = True
-        release.set()
-        eventually(lambda: database.refused >= 3, interval=0.02)
-        later = owe(hook.url)
+        receiver.release()
+        eventually(lambda: database.refused >= 10, interval=0.02)
+        later = owe(receiver.url)
         database.away = False
         await_state(owed, "delivered")
         await_state(later, "delivered")
         eventually(lambda: "answers again" in caplog.text)
-    assert hook.ids() == [message_id(owed), message_id(later)]
+    assert ids(receiver) == [message_id(owed), message_id(later)]
     assert len(attempts(owed)) == 1
-    assert caplog.text.count("does not answer") == 1
+    # Not at every try; a claim that had begun before may have succeeded in between.
+    assert caplog.text.count("does not answer") <= 2
 
 
-def test_a_failure_is_not_recorded_over_somebody_elses_lease(hook: Receiver) -> None:
+def test_a_failure_is_not_recorded_over_somebody_elses_lease(receiver: Receiver) -> None:
     """A dispatcher that was held up for longer than its lease does not undo what another one has done."""
-    release = threading.Event()
-    hook.answer = lambda _: Reply(500, hold=release) if len(hook.hits) == 1 else Reply()
+    receiver.script(Answer(500, hang=True))
     policy = replace(QUICK, lease=timedelta(seconds=0.2))
     with dispatching(policy):
-        owed = owe(hook.url)
-        eventually(lambda: hook.hits, interval=0.02)
+        owed = owe(receiver.url)
+        eventually(lambda: receiver.received, interval=0.02)
         with dispatching():
             await_state(owed, "delivered")
-        release.set()
+        receiver.release()
         eventually(lambda: len(attempts(owed)) == 2)
     assert notices.notice(owed).state == "delivered"
     assert {attempt.status for attempt in attempts(owed)} == {200, 500}
 
 
-def test_a_stopped_dispatcher_has_recorded_its_attempts(hook: Receiver) -> None:
-    release = threading.Event()
-    hook.answer = lambda _: Reply(hold=release)
+def test_a_stopped_dispatcher_has_recorded_its_attempts(receiver: Receiver) -> None:
+    receiver.otherwise = Answer(hang=True)
     dispatcher, stop = Dispatcher(None, policy=QUICK), threading.Event()
     thread = threading.Thread(target=dispatcher.run, args=(stop,), daemon=True)
     thread.start()
-    owed, waiting = owe(hook.url), [owe(hook.url) for _ in range(QUICK.per_receiver)]
+    owed, waiting = owe(receiver.url), [owe(receiver.url) for _ in range(QUICK.per_receiver)]
     dispatcher.wake()
-    eventually(lambda: len(hook.hits) == QUICK.per_receiver, interval=0.02)
+    eventually(lambda: len(receiver.received) == QUICK.per_receiver, interval=0.02)
     stop.set()
     dispatcher.wake()
-    release.set()
+    receiver.release()
     thread.join(10)
     assert not thread.is_alive()
     assert notices.notice(owed).state == "delivered"
@@ -165,7 +155,7 @@ def test_a_stopped_dispatcher_has_recorded_its_attempts(hook: Receiver) -> None:
 
 
 def test_a_dead_mail_server_delays_no_webhook_and_loses_no_mail(
-    hook: Receiver, monkeypatch: pytest.MonkeyPatch
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -179,7 +169,7 @@ def test_a_dead_mail_server_delays_no_webhook_and_loses_no_mail(
     )
     with dispatching():
         mails = [owe("ops_mail", kind="apprise", body=body) for _ in range(3)]
-        posts = [owe(hook.url) for _ in range(5)]
+        posts = [owe(receiver.url) for _ in range(5)]
         for post in posts:
             await_state(post, "delivered")
         eventually(lambda: all(attempts(mail) for mail in mails), interval=0.05)
@@ -217,10 +207,10 @@ def test_without_a_channel_the_log_says_how_to_have_one() -> None:
     assert "COINREQUEST_CHANNEL_URL" in attempts(owed)[0].error
 
 
-def test_a_notice_that_cannot_be_understood_holds_up_nothing(hook: Receiver) -> None:
+def test_a_notice_that_cannot_be_understood_holds_up_nothing(receiver: Receiver) -> None:
     strange = owe("nowhere", kind="pigeon", left=timedelta(0))
-    damaged = owe(hook.url, secret="whsec_", left=timedelta(0))
-    sound = owe(hook.url)
+    damaged = owe(receiver.url, secret="whsec_", left=timedelta(0))
+    sound = owe(receiver.url)
     with dispatching():
         await_state(sound, "delivered")
         await_state(strange, "failed")

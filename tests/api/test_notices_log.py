@@ -1,7 +1,6 @@
 """The log of deliveries, and delivering again."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,8 +9,9 @@ import notice_support as notices
 import pytest
 from api_environment import Clients
 from api_environment import definition as small
-from notice_support import Receiver, Reply, attempts, await_state, dispatching, execute, owe, receiving
+from notice_support import attempts, await_state, dispatching, execute, ids, owe
 from starlette.testclient import TestClient
+from support.receiver import Answer, Receiver
 
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"
@@ -22,12 +22,6 @@ NOTICES = "/jobs/v1/notices"
 def nothing_owed(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COINREQUEST_ALLOWED_NETWORKS", "127.0.0.0/8")
     notices.clear()
-
-
-@pytest.fixture
-def hook() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture
@@ -47,9 +41,9 @@ def test_a_job_without_notices_has_an_empty_list(viewer: TestClient, job_id: UUI
     assert listed(viewer, job_id) == []
 
 
-def test_every_attempt_is_listed(viewer: TestClient, hook: Receiver, job_id: UUID) -> None:
-    hook.answer = lambda _: Reply(500, body=b"no") if len(hook.hits) == 1 else Reply()
-    owed = owe(f"{hook.url}/hook", job_id=job_id)
+def test_every_attempt_is_listed(viewer: TestClient, receiver: Receiver, job_id: UUID) -> None:
+    receiver.script(Answer(500, body=b"no"))
+    owed = owe(f"{receiver.url}/hook", job_id=job_id)
     with dispatching():
         await_state(owed, "delivered")
     (found,) = listed(viewer, job_id)
@@ -74,10 +68,10 @@ def test_no_secret_is_shown(viewer: TestClient, job_id: UUID) -> None:
 
 @pytest.mark.parametrize("state", ["delivered", "failed"])
 def test_a_notice_is_delivered_again_under_its_id(
-    op: TestClient, hook: Receiver, job_id: UUID, name: str, state: str
+    op: TestClient, receiver: Receiver, job_id: UUID, name: str, state: str
 ) -> None:
-    hook.answer = lambda _: Reply(200 if state == "delivered" or len(hook.hits) > 1 else 410)
-    owed = owe(hook.url, job_id=job_id, left=timedelta(hours=1))
+    receiver.script(200 if state == "delivered" else 410)
+    owed = owe(receiver.url, job_id=job_id, left=timedelta(hours=1))
     with dispatching():
         before = await_state(owed, state)
         answer = op.post(f"{NOTICES}/{owed}/redeliver")
@@ -85,7 +79,7 @@ def test_a_notice_is_delivered_again_under_its_id(
         assert answer.json()["id"] == str(owed)
         notices.eventually(lambda: len(attempts(owed)) == 2)
         after = await_state(owed, "delivered")
-    first, second = hook.ids()
+    first, second = ids(receiver)
     assert first == second
     assert [attempt.number for attempt in attempts(owed)] == [1, 2]
     assert after.give_up_at - before.give_up_at > timedelta(hours=22)
@@ -94,9 +88,9 @@ def test_a_notice_is_delivered_again_under_its_id(
     assert str(owed) in line.extra
 
 
-def test_a_redelivery_begins_with_short_delays_again(op: TestClient, job_id: UUID, hook: Receiver) -> None:
-    hook.answer = lambda _: Reply(500) if len(hook.hits) == 1 else Reply()
-    owed = owe(hook.url, job_id=job_id, state="failed", attempts=35, left=timedelta(0))
+def test_a_redelivery_begins_with_short_delays_again(op: TestClient, job_id: UUID, receiver: Receiver) -> None:
+    receiver.script(500)
+    owed = owe(receiver.url, job_id=job_id, state="failed", attempts=35, left=timedelta(0))
     assert op.post(f"{NOTICES}/{owed}/redeliver").json()["state"] == "pending"
     with dispatching():
         row = await_state(owed, "delivered")
