@@ -1,7 +1,7 @@
 """The brokers of the message channel, and a program that publishes jobs and waits for their results."""
 
+import importlib
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -24,10 +24,15 @@ _READY = "Gateway is ready"
 
 def installed() -> tuple[str, ...]:
     """Return the brokers that can be measured here."""
-    if shutil.which("rabbitmq-server"):
+    if _support().program():
         return "redis", "rabbitmq"
     say("RabbitMQ is not installed: only Redis is measured")
     return ("redis",)
+
+
+def _support() -> Any:
+    sys.path.append(str(project_root() / "tests"))
+    return importlib.import_module("support.rabbitmq")
 
 
 @contextmanager
@@ -44,10 +49,7 @@ def channel(context: Context, broker: str) -> Iterator[str]:
 @contextmanager
 def _rabbitmq(context: Context) -> Iterator[str]:
     """Run a RabbitMQ node of our own, the one that the tests run."""
-    sys.path.append(str(project_root() / "tests"))
-    from support.rabbitmq import rabbitmq  # type: ignore[import-not-found]
-
-    with rabbitmq() as node:
+    with _support().rabbitmq() as node:
         with Connection(node.url) as connection:
             context.results.describe(RabbitMQ=connection.connection.server_properties["version"])
         yield node.url
