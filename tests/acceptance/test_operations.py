@@ -29,9 +29,10 @@ def test_every_agent_is_listed_with_what_it_runs(platform: Platform) -> None:
     job = platform.submit("integer", {"value": 8})
 
     def shown() -> dict[str, Any]:
-        (task,) = [task for agent in agents(platform) for task in agent["running"] if task["job"] == job]
-        assert task["since"] is not None
-        return dict(task)
+        found = [task for agent in agents(platform) for task in agent["running"] if task["job"] == job]
+        assert len(found) == 1, found
+        assert found[0]["since"] is not None
+        return dict(found[0])
 
     task = eventually(shown)
     assert (task["job_type"], task["dag_id"], task["map_index"], task["attempt"]) == ("integer", "integer", None, 1)
