@@ -1,7 +1,6 @@
 """Sending a notice as e-mail or chat message through Apprise: https://appriseit.com."""
 
 import json
-import re
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,6 +11,8 @@ from coinrequest.notices.outcome import Outcome
 from coinrequest.notices.policy import Policy
 
 _LONGEST_RESULT = 4000
+# What is no secret in these, the server's name, is one in others: slack://token/token/token.
+_WITH_A_HOST = ("mailto", "json", "xml", "form")
 _TITLES = {"success": "succeeded", "failed": "failed", "cancelled": "was cancelled"}
 
 
@@ -84,11 +85,17 @@ def _send(url: str, title: str, text: str, seconds: float) -> str | None:
 
 def without_secrets(text: str, url: str) -> str:
     """Return a text without the URL, or any part of it that may be a password or a token."""
-    parts = urlsplit(url)
-    texts = {url, parts.password or "", *re.split(r"[/?&=:@]", f"{parts.path}?{parts.query}")}
-    if parts.username and not parts.scheme.startswith("mailto"):
-        texts.add(parts.username)
-    spellings = {spelling for part in texts for spelling in (part, unquote(part)) if len(spelling) > 3}
+    try:
+        parts = urlsplit(url)
+        password = parts.password or ""
+    except ValueError:
+        return "the URL cannot be read"
+    tokens = [*parts.path.split("/"), *(pair.partition("=")[2] for pair in parts.query.split("&"))]
+    if not parts.scheme.startswith(_WITH_A_HOST):
+        tokens += parts.netloc.replace("@", ":").split(":")
+    tokens = [password, *(token for token in tokens if len(token) > 3)]
+    spellings = {spelling for part in (url, *tokens) for spelling in (part, unquote(part))}
+    spellings.discard("")
     for secret in sorted(spellings, key=len, reverse=True):
         text = text.replace(secret, "***")
     return text

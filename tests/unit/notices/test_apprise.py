@@ -176,8 +176,10 @@ def test_what_is_no_apprise_url_says_so_without_showing_it(connection: list[str]
 @pytest.mark.parametrize(
     ("url", "text", "expected"),
     [
-        ("slack://TOKENA/TOKENB/chan", "no TOKENB at slack", "no *** at slack"),
+        ("slack://TOKENA/TOKENB/chan", "no TOKENB of TOKENA at slack", "no *** of *** at slack"),
         ("mailto://u:s%40cret@h", "s@cret and s%40cret", "*** and ***"),
+        ("mailto://u:pw@h?from=jobs@h", "the mail from u to h: pw", "the mail from u to h: ***"),
+        ("slack://[TOKENA", "no TOKENA", "the URL cannot be read"),
         ("json://h/?key=abcdef", "json://h/?key=abcdef and abcdef", "*** and ***"),
     ],
 )
