@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 
 from coinrequest.channel.backoff import Backoff
 from coinrequest.channel.publisher import ResultPublisher
+from coinrequest.gateway import airflow_models
 from coinrequest.gateway.consumer import Consumer
 from coinrequest.gateway.listening import listen
 from coinrequest.gateway.periodic import Periodic
 from coinrequest.gateway.presence import SECONDS, Presence
+from coinrequest.gateway.reading import read_order
 from coinrequest.gateway.status import ChannelStatus
 from coinrequest.gateway.storing import airflow_session, store
 from coinrequest.notices.dispatch import Dispatcher
@@ -44,7 +46,9 @@ class Gateway:
         self._expansion = Periodic("make notices", self._expand, _EXPAND_SECONDS)
         self._heartbeat = Periodic("write the sign of life", self._show, SECONDS)
         self._sweep = Periodic("look for runs that were missed", _sweep, _SWEEP_SECONDS)
-        self._consumer = None if channel is None else Consumer(channel, store, self._publishers[1], self._status)
+        self._consumer = (
+            None if channel is None else Consumer(channel, read_order, store, self._publishers[1], self._status)
+        )
 
     def stop(self) -> None:
         """End, from any thread or from a signal's handler."""
@@ -55,6 +59,7 @@ class Gateway:
 
         The database is waited for, and so is its migration.
         """
+        airflow_models.load()
         self._await_database()
         works: dict[str, Callable[[threading.Event], None]] = {
             "heartbeat": self._heartbeat.run,
