@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
-_LINES = 10
+_LINES = 7
 
 
 def explain(cases: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -79,7 +79,7 @@ def _explained(cursor: Any, statement: str, values: Any) -> dict[str, Any]:
 def _top(lines: list[str]) -> list[str]:
     """Return the first lines that say how rows are found, without what the planner did."""
     body = lines[: next((index for index, line in enumerate(lines) if line.startswith("Planning")), len(lines))]
-    return [line[:160] for line in body if not re.search(r"Index Searches:|Sort Key:|Hash Cond:|Cache Key:", line)][
+    return [line[:140] for line in body if not re.search(r"Index Searches:|Sort Key:|Hash Cond:|Cache Key:", line)][
         :_LINES
     ]
 
