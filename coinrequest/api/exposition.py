@@ -44,13 +44,21 @@ class _Figures(Collector):
             completed.add_metric(key, total)
         yield completed
         yield _histogram(
-            "coinrequest_job_queue_seconds", "From when a job could start until it did", measures.tallies.queue
+            "coinrequest_job_queue_seconds", "From when a job could start until an agent did", measures.tallies.queue
         )
-        yield _histogram("coinrequest_job_duration_seconds", "From start to end of a job", measures.tallies.duration)
+        yield _histogram(
+            "coinrequest_job_duration_seconds", "From an agent's start to the end of a job", measures.tallies.duration
+        )
         yield _gauge(
             "coinrequest_oldest_queued_job_seconds",
-            "How long the job has waited that waits longest; 0: none waits",
+            "How long the job has waited that the scheduler has not started; 0: none",
             measures.oldest_queued,
+        )
+        yield _gauge("coinrequest_tasks_waiting", "Tasks of all DAGs that wait for an agent", measures.waiting.tasks)
+        yield _gauge(
+            "coinrequest_oldest_waiting_task_seconds",
+            "How long the task has waited for an agent that waits longest; 0: none waits",
+            measures.waiting.oldest,
         )
         notices = GaugeMetricFamily("coinrequest_notices", "Notices that are not delivered", labels=("state",))
         notices.add_metric(("pending",), measures.pending_notices)

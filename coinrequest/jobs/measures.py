@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from coinrequest.jobs import tally
+from coinrequest.jobs import airflow_waiting, tally
+from coinrequest.jobs.airflow_waiting import Waiting
 from coinrequest.jobs.tally import Tallies
 
 # A gateway writes its sign of life more often than this, in seconds.
@@ -46,7 +47,8 @@ class Measures:
 
     Attributes:
         active: jobs that are queued or running, by type and state.
-        oldest_queued: how long ago the job that has waited longest could have started; 0: none waits.
+        oldest_queued: how long ago the job could have started that the scheduler has not started yet; 0: none.
+        waiting: tasks that wait for an agent.
         pending_notices: not delivered yet.
         failed_notices: given up, and kept with their jobs.
         oldest_pending_notice: its age; 0: none is pending.
@@ -57,6 +59,7 @@ class Measures:
 
     active: Mapping[tuple[str, str], int]
     oldest_queued: float
+    waiting: Waiting
     pending_notices: int
     failed_notices: int
     oldest_pending_notice: float
@@ -73,6 +76,7 @@ def take(session: Session) -> Measures:
     return Measures(
         active={(row.job_type, row.state): row.jobs for row in active},
         oldest_queued=max((float(row.oldest) for row in active if row.oldest is not None), default=0.0),
+        waiting=airflow_waiting.waiting(session),
         pending_notices=notices.pending,
         failed_notices=notices.failed,
         oldest_pending_notice=float(notices.oldest or 0.0),

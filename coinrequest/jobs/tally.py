@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from coinrequest.jobs.airflow_waiting import first_starts
 from coinrequest.jobs.job import Job
 from coinrequest.tables import tally as table
 
-# Upper bounds in seconds, as OpenMetrics wants numbers written. A trivial job takes half a second; a task may run for a day.
+# Upper bounds in seconds, written as OpenMetrics wants it. A trivial job takes half a second; a task may run for a day.
 QUEUE_BOUNDS = ("0.25", "0.5", "1.0", "2.5", "5.0", "15.0", "60.0", "300.0", "1800.0")
 DURATION_BOUNDS = ("0.5", "1.0", "2.5", "5.0", "15.0", "60.0", "300.0", "1800.0", "7200.0", "43200.0")
 _INFINITE = "+Inf"
@@ -49,8 +50,8 @@ class Tallies:
 
     Attributes:
         completed: how many jobs ended, by type and state.
-        queue: seconds from when a job could have started until it did, by type.
-        duration: seconds from start to end, by type.
+        queue: seconds from when a job could have started until an agent began with it, by type.
+        duration: seconds from then to its end, by type.
     """
 
     completed: Mapping[tuple[str, str], float]
@@ -61,16 +62,19 @@ class Tallies:
 def record(session: Session, jobs: Sequence[Job]) -> None:
     """Count jobs that have ended, when the caller commits. A job that runs again is counted again."""
     added: defaultdict[tuple[str, str, str], float] = defaultdict(float)
+    if not jobs:
+        return
+    firsts = first_starts(session, [job.id for job in jobs])
     for job in jobs:
         added[job.job_type, "completed", job.state] += 1
         if job.started_at is None:
             continue
         could_start = max(job.submitted_at, job.run_after or job.submitted_at)
-        _observe(added, job.job_type, "queue", job.started_at - could_start, QUEUE_BOUNDS)
+        # A run that waits for an agent has "started". Where a job ran again, its first task started before the run did.
+        first = firsts.get(job.id, job.started_at)
+        _observe(added, job.job_type, "queue", first - could_start, QUEUE_BOUNDS)
         if job.ended_at is not None:
-            _observe(added, job.job_type, "duration", job.ended_at - job.started_at, DURATION_BOUNDS)
-    if not added:
-        return
+            _observe(added, job.job_type, "duration", job.ended_at - max(first, job.started_at), DURATION_BOUNDS)
     keys = sorted(added)
     session.execute(
         _ADD,

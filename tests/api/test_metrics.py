@@ -129,6 +129,45 @@ def test_what_ended_is_counted_for_good(op: TestClient, name: str) -> None:
     assert value("coinrequest_job_duration_seconds_count", type=name) == 3
 
 
+def test_a_job_is_in_the_queue_until_an_agent_begins(
+    op: TestClient, job_type: str, database: Callable[..., None]
+) -> None:
+    from airflow.utils.session import create_session
+
+    from coinrequest.jobs import query
+
+    job_id = op.post(f"/jobs/v1/job-types/{job_type}/jobs", json={}).json()["id"]
+    environment.finish(job_type, job_id)
+    # The scheduler starts the run at noon and 1 s, an agent its task at 20 s; the job ends at 23 s.
+    database("UPDATE task_instance SET start_date = :noon + interval '20 s' WHERE run_id = :id", noon=NOON, id=job_id)
+    database(
+        "UPDATE coinrequest_job SET submitted_at = :noon, run_after = :noon, started_at = :noon + interval '1 s',"
+        " ended_at = :noon + interval '23 s' WHERE run_id = :id",
+        noon=NOON,
+        id=job_id,
+    )
+    with create_session(scoped=False) as session:
+        tally.record(session, [query.find(session, uuid.UUID(job_id))])
+    value = figures(op)
+    assert value("coinrequest_job_queue_seconds_sum", type=job_type) == 20
+    assert value("coinrequest_job_duration_seconds_sum", type=job_type) == 3
+
+
+def test_tasks_that_wait_for_an_agent(op: TestClient, job_type: str, database: Callable[..., None]) -> None:
+    job_id = op.post(f"/jobs/v1/job-types/{job_type}/jobs", json={}).json()["id"]
+    before = figures(op)("coinrequest_tasks_waiting")
+    assert before is not None
+    database(
+        "UPDATE task_instance SET state = 'queued', scheduled_dttm = now() - interval '90 h' WHERE run_id = :id",
+        id=job_id,
+    )
+    value = figures(op)
+    assert value("coinrequest_tasks_waiting") == before + 1
+    assert value("coinrequest_oldest_waiting_task_seconds") == pytest.approx(90 * 3600, abs=120)
+    environment.finish(job_type, job_id)
+    assert figures(op)("coinrequest_tasks_waiting") == before
+
+
 def test_nothing_to_count_is_no_statement(airflow_app: Any) -> None:
     record()
 

@@ -1,0 +1,47 @@
+"""How long Airflow's tasks wait for an agent (Airflow 3.3.2).
+
+A run counts as running once the scheduler has looked at it, though all its tasks may wait with the broker still.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_FIRST_STARTS = text(
+    """
+    SELECT j.id, min(t.start_date) AS started_at
+    FROM coinrequest_job AS j JOIN task_instance AS t ON t.dag_id = j.job_type AND t.run_id = j.run_id
+    WHERE j.id = ANY(CAST(:jobs AS uuid[])) AND t.start_date IS NOT NULL
+    GROUP BY j.id
+    """
+)
+_WAITING = text(
+    """
+    SELECT count(*) AS tasks, coalesce(extract(epoch FROM now() - min(coalesce(scheduled_dttm, queued_dttm))), 0) AS age
+    FROM task_instance WHERE state IN ('scheduled', 'queued')
+    """
+)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Tasks of all DAGs that could run and wait for an agent; `oldest` in seconds, 0 where none waits."""
+
+    tasks: int
+    oldest: float
+
+
+def first_starts(session: Session, jobs: Collection[UUID]) -> Mapping[UUID, datetime]:
+    """Return when an agent began with the first task of each of these jobs, where one did (UTC)."""
+    rows = session.execute(_FIRST_STARTS, {"jobs": [str(job) for job in jobs]})
+    return {row.id: row.started_at for row in rows}
+
+
+def waiting(session: Session) -> Waiting:
+    """Return what waits now."""
+    row = session.execute(_WAITING).one()
+    return Waiting(row.tasks, max(float(row.age), 0.0))
