@@ -1,5 +1,8 @@
 """Viewer reads; User submits; Op and Admin change job types; nobody else gets in."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -24,6 +27,8 @@ ROUTES: list[tuple[str, str, set[str]]] = [
     ("GET", "/jobs/{job}/events", READERS),
     ("GET", "/jobs/{job}/log", READERS),
     ("GET", "/get_jobs", READERS),
+    ("GET", "/jobs/{job}/notices", READERS),
+    ("POST", "/notices/{notice}/redeliver", SUBMITTERS),
     ("POST", "/add_job", SUBMITTERS),
     ("POST", "/job-types/{name}/jobs", SUBMITTERS),
     ("POST", "/jobs/{job}/cancel", SUBMITTERS),
@@ -39,12 +44,32 @@ ROUTES: list[tuple[str, str, set[str]]] = [
 
 
 @pytest.fixture(scope="module")
-def made(op: TestClient) -> dict[str, Any]:
+def made(op: TestClient) -> Iterator[dict[str, Any]]:
     """A job type with a revision and a job."""
     created = op.post("/jobs/v1/job-types", json=small("roles")).json()
     op.post("/jobs/v1/job-types", json=small("url-test", params={"type": "object"}))
     job = op.post("/jobs/v1/job-types/roles/jobs", json={}).json()
-    return {"name": "roles", "revision": created["revision"], "job": job["id"]}
+    with delivered_notice(job["id"]) as notice:
+        yield {"name": "roles", "revision": created["revision"], "job": job["id"], "notice": notice}
+
+
+@contextmanager
+def delivered_notice(job_id: str) -> Iterator[str]:
+    """A notice that nobody delivers afterwards."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    statement = text(
+        "INSERT INTO coinrequest_notice"
+        " (id, job_id, kind, destination, body, state, created_at, next_attempt_at, give_up_at)"
+        " VALUES (gen_random_uuid(), :job, 'webhook', 'https://example.org', '{}', 'delivered', now(), now(), now())"
+        " RETURNING id"
+    )
+    with create_session(scoped=False) as session:
+        notice = str(session.execute(statement, {"job": job_id}).scalar_one())
+    yield notice
+    with create_session(scoped=False) as session:
+        session.execute(text("DELETE FROM coinrequest_notice WHERE job_id = :job"), {"job": job_id})
 
 
 def body_of(method: str, path: str, made: dict[str, Any]) -> Any:
@@ -54,7 +79,7 @@ def body_of(method: str, path: str, made: dict[str, Any]) -> Any:
         return {"revision": made["revision"]}
     if path.endswith("/add_job"):
         return {"url": "https://example.org"}
-    if path.endswith(("/cancel", "/retry")):
+    if path.endswith(("/cancel", "/retry", "/redeliver")):
         return {}
     return small("roles") if method in ("POST", "PUT") else None
 
@@ -66,10 +91,10 @@ def test_every_route_is_in_the_matrix(op: TestClient) -> None:
         for method in operations
     }
     tested = {
-        (method, "/v1" + path.partition("?")[0].replace("{revision}", "{number}").replace("{job}", "{id}"))
+        (method, "/v1" + path.partition("?")[0].replace("{revision}", "{number}").replace("integer.wait", "{name}"))
         for method, path, _allowed in ROUTES
     }
-    tested = {(method, path.replace("integer.wait", "{name}")) for method, path in tested}
+    tested = {(method, re.sub(r"\{(job|notice)\}", "{id}", path)) for method, path in tested}
     # These have tests of their own: everybody's, one that needs agents, and one with another way to sign in.
     elsewhere = {("GET", "/v1/health"), ("GET", "/v1/agents"), ("GET", "/metrics")}
     assert documented - tested == elsewhere
