@@ -6,17 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from coinrequest.channel import topology
 from coinrequest.channel.backoff import Backoff
 from coinrequest.channel.connection import VISIBILITY_SECONDS, connect, errors_of, is_amqp, without_password
 from coinrequest.channel.messages import REFUSED, result_message
 from coinrequest.channel.publisher import ResultPublisher
-from coinrequest.gateway.reading import MessageRefused, read_order
+from coinrequest.gateway.outcomes import MessageRefused, Outcome, Wanted
 from coinrequest.gateway.status import ChannelStatus
-from coinrequest.gateway.storing import Outcome
-from coinrequest.jobs.batch import Order
 
 log = logging.getLogger(__name__)
 
@@ -28,22 +26,23 @@ _POLL_SECONDS = 0.5
 # So long a batch waits for a further message that is on its way.
 _GATHER_SECONDS = 0.002
 
-Store = Callable[[Sequence[Order]], Sequence[Outcome]]
+Job = TypeVar("Job", bound=Wanted)
 
 
 @dataclass(frozen=True)
-class Delivery:
+class Delivery(Generic[Job]):
     """A message as the broker delivered it, and what it asks for."""
 
     message: Any
-    order: Order | MessageRefused
+    job: Job | MessageRefused
 
 
-class Consumer:
+class Consumer(Generic[Job]):
     """Takes messages until it is told to stop; a broker that is away is waited for.
 
     Args:
         url: of the broker.
+        read: returns what a message asks for, from its body and its content type, or raises `MessageRefused`.
         store: stores jobs, and says of each what became of it; committed when it returns.
         publisher: takes the refusals.
         status: is told whether the broker is reached.
@@ -54,7 +53,8 @@ class Consumer:
     def __init__(
         self,
         url: str,
-        store: Store,
+        read: Callable[[bytes, str | None], Job],
+        store: Callable[[Sequence[Job]], Sequence[Outcome]],
         publisher: ResultPublisher,
         status: ChannelStatus,
         *,
@@ -62,6 +62,7 @@ class Consumer:
         visibility: float = VISIBILITY_SECONDS,
     ) -> None:
         self._url = url
+        self._read = read
         self._store = store
         self._publisher = publisher
         self._status = status
@@ -86,12 +87,12 @@ class Consumer:
         channel = connection.channel()
         topology.declare(channel)
         channel.basic_qos(0, self._prefetch, False)
-        waiting: list[Delivery] = []
+        waiting: list[Delivery[Job]] = []
         consumer = connection.Consumer(
             [topology.job_queue],
             channel=channel,
             auto_declare=False,
-            on_message=lambda message: waiting.append(_read(message)),
+            on_message=lambda message: waiting.append(self._delivery(message)),
         )
         consumer.consume()
         self._status.connected(without_password(self._url))
@@ -109,7 +110,7 @@ class Consumer:
                     again.reset()
         consumer.cancel()
 
-    def _gather(self, connection: Any, waiting: list[Delivery], due: float) -> None:
+    def _gather(self, connection: Any, waiting: list[Delivery[Job]], due: float) -> None:
         """Wait for messages, and take what there is, as far as there is room."""
         timeout = min(max(due - time.monotonic(), _GATHER_SECONDS), _POLL_SECONDS) if waiting else _POLL_SECONDS
         try:
@@ -123,25 +124,33 @@ class Consumer:
         if is_amqp(connection):
             connection.heartbeat_check()
 
-    def _handle(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    def _handle(self, deliveries: Sequence[Delivery[Job]]) -> list[Delivery[Job]]:
         """Store, refuse and acknowledge; return what has to be tried again."""
-        wanted = [(delivery, delivery.order) for delivery in deliveries if isinstance(delivery.order, Order)]
-        outcomes = self._store([order for _, order in wanted])
+        wanted = [(one, one.job) for one in deliveries if not isinstance(one.job, MessageRefused)]
+        refused = [(one, one.job) for one in deliveries if isinstance(one.job, MessageRefused)]
         postponed = []
-        refused = [(delivery, delivery.order) for delivery in deliveries if isinstance(delivery.order, MessageRefused)]
-        for (delivery, order), outcome in zip(wanted, outcomes, strict=True):
+        outcomes = self._store([job for _, job in wanted])
+        for (delivery, job), outcome in zip(wanted, outcomes, strict=True):
             if outcome.kind == "postponed":
                 postponed.append(delivery)
             elif outcome.kind == "refused":
-                refused.append((delivery, MessageRefused(outcome.reason, order.job_id, order.job_type)))
+                refused.append((delivery, MessageRefused(outcome.reason, job.job_id, job.job_type)))
             else:
                 delivery.message.ack()
-                log.info("Job %s: %s", order.job_id, "stored" if outcome.kind == "stored" else "is there already")
+                log.info("Job %s: %s", job.job_id, "stored" if outcome.kind == "stored" else "is there already")
         for delivery, refusal in refused:
             self._refuse(delivery.message, refusal)
             delivery.message.ack()
         self._status.database("" if not postponed else next(o.reason for o in outcomes if o.kind == "postponed"))
         return postponed
+
+    def _delivery(self, message: Any) -> Delivery[Job]:
+        try:
+            job = self._read(_body(message), message.content_type)
+        except MessageRefused as refusal:
+            return Delivery(message, refusal)
+        log.info("Job %s: taken from the channel (%s)", job.job_id, job.job_type)
+        return Delivery(message, job)
 
     def _refuse(self, message: Any, refusal: MessageRefused) -> None:
         """Put a message aside and tell its publisher why; both are at the broker when this returns."""
@@ -156,15 +165,6 @@ class Consumer:
         self._publisher.publish_result(
             result_message(refusal.job_id, refusal.job_type, REFUSED, None, refusal.reason, datetime.now(UTC))
         )
-
-
-def _read(message: Any) -> Delivery:
-    try:
-        order = read_order(_body(message), message.content_type)
-    except MessageRefused as refusal:
-        return Delivery(message, refusal)
-    log.info("Job %s: taken from the channel (%s)", order.job_id, order.job_type)
-    return Delivery(message, order)
 
 
 def _body(message: Any) -> bytes:

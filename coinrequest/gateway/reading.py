@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from coinrequest.api.submissions import read_submission
+from coinrequest.gateway.outcomes import MessageRefused
 from coinrequest.jobs.batch import Order
 from coinrequest.jobs.submission import Submission
 from coinrequest.jobtypes.document import load_document
@@ -19,22 +20,6 @@ _OPTIONS = ("params", "priority", "run_after", "labels", "callback")
 _FULL = ("job_id", "job_type", *_OPTIONS)
 # What a publisher says that does not know better, or says nothing.
 _CONTENT_TYPES = ("", "application/json", "text/plain", "application/data", "application/octet-stream")
-
-
-class MessageRefused(Exception):
-    """No job can be made of a message.
-
-    Attributes:
-        reason: every field that is wrong, for the publisher.
-        job_id: None where it cannot be read.
-        job_type: None likewise.
-    """
-
-    def __init__(self, reason: str, job_id: UUID | None = None, job_type: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.job_id = job_id
-        self.job_type = job_type
 
 
 def read_order(body: bytes, content_type: str | None = None) -> Order:

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.reading import reason_of
 from coinrequest.generator.lifecycle import JobTypeUnknown
 from coinrequest.jobs.batch import Order, submit_all
@@ -22,20 +21,6 @@ _REFUSALS = (JobTypeUnknown, JobTypePaused, ParamsInvalid, DocumentTooLarge)
 _USER = "channel"
 
 Sessions = Callable[[], AbstractContextManager[Session]]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a message.
-
-    Attributes:
-        kind: `stored`: a new job; `known`: a job has this id already; `refused`: there will be none; `postponed`:
-            the database could not say, so it has to be asked again.
-        reason: of a refusal or a postponement.
-    """
-
-    kind: Literal["stored", "known", "refused", "postponed"]
-    reason: str = ""
 
 
 def airflow_session() -> AbstractContextManager[Session]:

@@ -4,16 +4,36 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 from coinrequest.channel.publisher import ResultPublisher
 from coinrequest.gateway.consumer import Consumer
+from coinrequest.gateway.outcomes import MessageRefused, Outcome
 from coinrequest.gateway.status import ChannelStatus
-from coinrequest.gateway.storing import Outcome
-from coinrequest.jobs.batch import Order
 
-Decide = Callable[[Order], Outcome]
+
+@dataclass(frozen=True)
+class Order:
+    """What a message asks for."""
+
+    job_id: UUID
+    job_type: str
+
+
+Decide = Callable[[Order], Outcome | None]
+
+
+def read(body: bytes, content_type: str | None) -> Order:
+    """Read a message of the short form; a stand-in for the gateway's own, which comes with Airflow."""
+    try:
+        found = json.loads(body)
+        return Order(UUID(found["job_id"]), found["job_payload"]["type"])
+    except (ValueError, TypeError):
+        raise MessageRefused("is not JSON") from None
+    except KeyError as missing:
+        raise MessageRefused(f"{missing} is required", UUID(found["job_id"])) from None
 
 
 class Store:
@@ -49,7 +69,7 @@ def running_consumer(url: str, store: Store, **options: Any) -> Iterator[Channel
     """Run a consumer while the block runs."""
     stop, status = threading.Event(), ChannelStatus(configured=True)
     publisher = ResultPublisher(url)
-    consumer = Consumer(url, store, publisher, status, **options)
+    consumer = Consumer(url, read, store, publisher, status, **options)
     thread = threading.Thread(target=consumer.run, args=(stop,))
     thread.start()
     try:

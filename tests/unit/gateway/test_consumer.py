@@ -8,12 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from support.brokers import Broker, publish, take_all
-from support.running_consumer import Store, message, running_consumer
+from support.running_consumer import Order, Store, message, running_consumer
 from support.waiting import always, eventually
 
 from coinrequest.gateway.consumer import PREFETCH
-from coinrequest.gateway.storing import Outcome
-from coinrequest.jobs.batch import Order
+from coinrequest.gateway.outcomes import Outcome
 
 
 def _ids(count: int) -> list[UUID]:
@@ -66,14 +65,9 @@ def test_the_same_id_twice_is_acknowledged_without_a_second_result(
 
 
 BAD = (
-    ("no JSON", "JSON", False),
-    (b"\xff\x00", "utf-8", False),
-    (json.dumps([1]), "object", False),
-    (json.dumps({"job_payload": {"type": "integer", "value": 1}}), "job_id", False),
-    (json.dumps({"job_id": "4", "job_payload": {"type": "integer", "value": 1}}), "job_id", False),
-    (json.dumps({"job_id": "{id}", "job_type": "integer", "parms": {}}), "'params'", True),
-    (json.dumps({"job_id": "{id}", "job_payload": {"value": 1}}), "job_payload.type", True),
-    (json.dumps({"job_id": "{id}", "job_type": "integer", "params": {"text": "x" * 100_000}}), "limit", False),
+    ("no JSON", "is not JSON", False),
+    (b"\xff\x00", "is not JSON", False),
+    (json.dumps({"job_id": "{id}", "job_type": "integer"}), "job_payload", True),
 )
 
 

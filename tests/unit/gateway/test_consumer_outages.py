@@ -11,7 +11,7 @@ from support.brokers import Broker, publish, take_all
 from support.running_consumer import Store, message, running_consumer
 from support.waiting import eventually
 
-from coinrequest.gateway.storing import Outcome
+from coinrequest.gateway.outcomes import Outcome
 
 
 @pytest.fixture
