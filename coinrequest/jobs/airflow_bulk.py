@@ -31,7 +31,7 @@ def create_all(session: Session, dag: Any, jobs: Sequence[Job]) -> None:
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     bundle_version = session.scalar(select(DagModel.bundle_version).where(DagModel.dag_id == dag.dag_id))
-    dag_version = DagVersion.get_latest_version(dag.dag_id, session=session)
+    dag_version: Any = DagVersion.get_latest_version(dag.dag_id, session=session)
     log_template = session.scalar(select(func.max(LogTemplate.__table__.c.id))) or 0
     runs = []
     for job in jobs:
@@ -60,7 +60,7 @@ def create_all(session: Session, dag: Any, jobs: Sequence[Job]) -> None:
 def _create_task_instances(
     session: Session, dag: Any, runs: Sequence[Any], jobs: Iterable[Job], dag_version_id: Any
 ) -> None:
-    from airflow.models.taskinstance import TaskInstance, new_task_run_carrier
+    from airflow.models.taskinstance import TaskInstance, new_task_run_carrier  # type: ignore[attr-defined]
 
     first = runs[0]
     # Only these fields differ from run to run; building each anew takes most of the time.

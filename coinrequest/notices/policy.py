@@ -22,6 +22,7 @@ class Policy:
         patience: how many attempts in a row a receiver may leave without an answer; after that, it gets one at a
             time.
         longest_pause: the longest pause before each of those.
+        connect_seconds: until the connection to a webhook stands.
         webhook_seconds: for everything from name resolution to the end of the answer.
         apprise_seconds: for all Apprise URLs of a connection; each gets its share.
         poll_seconds: between two looks for notices that are due, where nobody wakes the dispatcher.
@@ -35,6 +36,7 @@ class Policy:
     per_receiver: int = 4
     patience: int = 3
     longest_pause: timedelta = timedelta(seconds=30)
+    connect_seconds: float = 5.0
     webhook_seconds: float = 15.0
     apprise_seconds: float = 20.0
     poll_seconds: float = 1.0

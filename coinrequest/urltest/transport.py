@@ -33,6 +33,7 @@ class Request:
         headers: names and values, checked by the caller to hold no line ends.
         body: None sends none.
         timeout: seconds for everything, redirects included.
+        connect_timeout: of them, seconds until the connection stands; None: no limit of its own.
         redirect_limit: how many redirects are followed; with 0 a redirect is the answer.
         body_limit: bytes of the (decoded) answer's body after which reading stops.
     """
@@ -42,6 +43,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     timeout: float = 10.0
+    connect_timeout: float | None = None
     redirect_limit: int = REDIRECT_LIMIT
     body_limit: int = BODY_LIMIT
 
@@ -266,7 +268,8 @@ def _configure(curl: Any, request: Request, target: Target) -> None:
     curl.setopt(pycurl.FORBID_REUSE, 1)
     curl.setopt(pycurl.ACCEPT_ENCODING, "")
     curl.setopt(pycurl.TIMEOUT_MS, max(1, round(request.timeout * 1000)))
-    curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(request.timeout * 1000)))
+    connect_timeout = min(request.timeout, request.connect_timeout or request.timeout)
+    curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(connect_timeout * 1000)))
     # The libraries inside pycurl do not know where this system keeps its certificates.
     curl.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
     curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])

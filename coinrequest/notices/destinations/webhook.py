@@ -43,6 +43,7 @@ def deliver(claim: Claim, policy: Policy) -> Outcome:
         headers=headers_of(claim, datetime.now(UTC)),
         body=claim.body.encode(),
         timeout=policy.webhook_seconds,
+        connect_timeout=policy.connect_seconds,
         redirect_limit=0,
         body_limit=KEPT,
     )
