@@ -33,6 +33,7 @@ class ChannelClient:
         self._connection: Any = None
         self._producer: Any = None
         self._waiting: list[Any] = []
+        self._handed: Any = None
 
     def __enter__(self) -> Self:
         """Connect, and make the queue.
@@ -45,10 +46,11 @@ class ChannelClient:
 
     def __exit__(self, *_: object) -> None:
         """Close the connection; a private queue is removed."""
+        self._acknowledge()
         try:
             if self._private and self._connection is not None:
                 self._queue(self._connection.default_channel).delete()
-        except errors_of(self._connection):
+        except self._errors():
             pass  # it goes some minutes later
         finally:
             self._disconnect()
@@ -82,12 +84,13 @@ class ChannelClient:
         deadline = float("inf") if seconds is None else time.monotonic() + seconds
         backoff = Backoff()
         while True:
+            self._acknowledge()
             while self._waiting:
-                message = self._waiting.pop(0)
-                result = _read(message.body)
+                self._handed = self._waiting.pop(0)
+                result = _read(self._handed.body)
                 if result is not None:
                     yield result
-                self._acknowledge(message)
+                self._acknowledge()
             left = deadline - time.monotonic()
             if left <= 0:
                 return
@@ -118,6 +121,9 @@ class ChannelClient:
         self._connection, self._producer = connection, connection.Producer(channel)
 
     def _disconnect(self) -> None:
+        # What was not acknowledged comes again.
+        self._waiting.clear()
+        self._handed = None
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
             try:
@@ -125,9 +131,12 @@ class ChannelClient:
             except errors_of(connection):
                 pass
 
-    def _acknowledge(self, message: Any) -> None:
+    def _acknowledge(self) -> None:
+        """Acknowledge the result that was handed out last: whoever asks for the next, or ends, is done with it."""
+        message, self._handed = self._handed, None
         try:
-            message.ack()
+            if message is not None:
+                message.ack()
         except self._errors():
             self._disconnect()
 
