@@ -1,6 +1,6 @@
 """Reading a task's log through Airflow's own reader, wherever Airflow keeps it (Airflow 3.3.2)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session, joinedload
 from coinrequest.jobs.airflow_runs import TaskState
 
 _SOURCES = "::group::Log message source details"
+_CAUSE = "The above exception was the direct cause of the following exception:"
+_CONTEXT = "During handling of the above exception, another exception occurred:"
 _GROUP, _END = "::group::", "::endgroup::"
 # What every line of one log has in common, or what only Airflow's developers look for.
 _LEFT_OUT = {"timestamp", "level", "event", "logger", "error_detail", "filename", "lineno", "ti", "ti_id"}
@@ -78,13 +80,18 @@ def _readable(message: Any) -> Iterator[str]:
     first.append(message.event)
     first += [f"{name}={value}" for name, value in more.items() if name not in _LEFT_OUT]
     yield " ".join(first)
-    for error in more.get("error_detail") or ():
-        yield from _traceback(error)
+    yield from _traceback(more.get("error_detail") or ())
 
 
-def _traceback(error: dict[str, Any]) -> Iterator[str]:
-    """Write an error as Python does (https://docs.python.org/3/library/traceback.html)."""
-    yield "Traceback (most recent call last):"
-    for frame in error.get("frames") or ():
-        yield f'  File "{frame.get("filename")}", line {frame.get("lineno")}, in {frame.get("name")}'
-    yield f"{error.get('exc_type')}: {error.get('exc_value')}"
+def _traceback(errors: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Write an error and its causes as Python does, the first cause first.
+
+    https://docs.python.org/3/library/traceback.html
+    """
+    for position, error in enumerate(reversed(errors), start=1):
+        yield "Traceback (most recent call last):"
+        for frame in error.get("frames") or ():
+            yield f'  File "{frame.get("filename")}", line {frame.get("lineno")}, in {frame.get("name")}'
+        yield f"{error.get('exc_type')}: {error.get('exc_value')}"
+        if position < len(errors):
+            yield from ("", _CAUSE if error.get("is_cause") else _CONTEXT, "")

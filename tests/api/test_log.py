@@ -31,13 +31,19 @@ LINES = [
                 "exc_type": "ValueError",
                 "exc_value": "no such coin",
                 "frames": [{"filename": "coin.py", "lineno": 7, "name": "run"}],
-            }
+            },
+            {"exc_type": "KeyError", "exc_value": "'XYZ'", "is_cause": True, "frames": []},
         ],
     },
 ]
 TEXT = """\
 2026-11-22T02:40:05.900+00:00 INFO took the job <b> bytes=39
 2026-11-22T02:40:06.000+00:00 ERROR Task failed with exception
+Traceback (most recent call last):
+KeyError: 'XYZ'
+
+The above exception was the direct cause of the following exception:
+
 Traceback (most recent call last):
   File "coin.py", line 7, in run
 ValueError: no such coin
