@@ -109,7 +109,8 @@ def _webhook_url(value: str) -> str:
         host = user = None
         parts = urlsplit("")
     # Whether http is allowed depends on the host and the installation: that is asked at registration.
-    if parts.scheme not in ("https", "http") or not host or not value.isascii() or not value.isprintable() or " " in value:
+    printable = value.isascii() and value.isprintable() and " " not in value
+    if parts.scheme not in ("https", "http") or not host or not printable:
         raise _problem("must be an https URL, such as https://example.org/hook")
     if user:
         raise _problem("a URL cannot hold a user name or password; keep secrets in a connection")
