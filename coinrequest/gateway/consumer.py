@@ -136,8 +136,8 @@ class Consumer(Generic[Job]):
             elif outcome.kind == "refused":
                 refused.append((delivery, MessageRefused(outcome.reason, job.job_id, job.job_type)))
             else:
-                delivery.message.ack()
                 log.info("Job %s: %s", job.job_id, "stored" if outcome.kind == "stored" else "is there already")
+                delivery.message.ack()
         for delivery, refusal in refused:
             self._refuse(delivery.message, refusal)
             delivery.message.ack()
