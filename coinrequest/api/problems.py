@@ -169,7 +169,7 @@ _DESCRIPTIONS = {
     405: "Another method is needed",
     409: "In conflict with what exists; the detail names the way out",
     412: "`If-Match` names a revision that is not current",
-    413: "Larger than 64 KiB",
+    413: "Larger than is accepted; the detail names the limit",
     415: "Neither JSON nor YAML",
     422: "Fields are wrong; all of them are named",
     500: "A fault of the service; the log has the cause under the reference in the detail",
