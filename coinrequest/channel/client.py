@@ -109,8 +109,9 @@ class ChannelClient:
         connection = connect(self._url, name="coinrequest channel")
         try:
             channel = connection.default_channel
-            topology.declare(channel)
-            self._queue(channel).declare()
+            # No more than an account of a publisher may: the queues of the gateways are none of its business.
+            for queue in (topology.job_queue, self._queue):
+                queue(channel).declare()
             consumer = connection.Consumer(
                 [self._queue], channel=channel, auto_declare=False, on_message=self._waiting.append
             )
