@@ -96,7 +96,6 @@ class Consumer(Generic[Job]):
         )
         consumer.consume()
         self._status.connected(without_password(self._url))
-        self._reconnect.reset()
         again, due = Backoff(), 0.0
         while not stop.is_set():
             self._gather(connection, waiting, due)
@@ -108,6 +107,9 @@ class Consumer(Generic[Job]):
                     due = time.monotonic() + again.next()
                 else:
                     again.reset()
+            if not waiting:
+                # A broker that takes connections, but no refusals, would be called without a pause otherwise.
+                self._reconnect.reset()
         consumer.cancel()
 
     def _gather(self, connection: Any, waiting: list[Delivery[Job]], due: float) -> None:
@@ -149,6 +151,10 @@ class Consumer(Generic[Job]):
             job = self._read(_body(message), message.content_type)
         except MessageRefused as refusal:
             return Delivery(message, refusal)
+        except Exception as error:
+            # It would come again and again otherwise, and hold up all behind it.
+            log.exception("A message cannot be read")
+            return Delivery(message, MessageRefused(f"the message cannot be read: {type(error).__name__}: {error}"))
         log.info("Job %s: taken from the channel (%s)", job.job_id, job.job_type)
         return Delivery(message, job)
 

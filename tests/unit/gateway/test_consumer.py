@@ -68,6 +68,8 @@ BAD = (
     ("no JSON", "is not JSON", False),
     (b"\xff\x00", "is not JSON", False),
     (json.dumps({"job_id": "{id}", "job_type": "integer"}), "job_payload", True),
+    # What the reader stumbles over, which it must not.
+    (json.dumps({"job_payload": {"type": "integer"}}), "KeyError: 'job_id'", False),
 )
 
 
