@@ -1,5 +1,6 @@
 """A program that sends jobs over the broker and waits for results; it knows the documented messages and no more."""
 
+import contextlib
 import json
 import time
 import uuid
@@ -13,14 +14,22 @@ EXCHANGE = Exchange("job-exchange", type="direct", durable=True)
 
 
 class UserInterface:
-    """One submitter with a private queue of results, from which it picks its own."""
+    """One submitter with a queue of results, from which it picks its own.
 
-    def __init__(self, url: str) -> None:
-        self._connection = Connection(url, transport_options={"socket_timeout": 10})
+    Args:
+        url: of the broker.
+        inbox: the name of a queue that keeps results while nobody reads them; None: a private one, gone at the end.
+    """
+
+    def __init__(self, url: str, inbox: str | None = None) -> None:
+        self._connection = Connection(url, transport_options={"socket_timeout": 10, "confirm_publish": True})
         self._channel = self._connection.channel()
         jobs = Queue("job", EXCHANGE, routing_key="job", durable=True)
-        name = f"user-interface-{uuid.uuid4().hex}"
-        results = Queue(name, EXCHANGE, routing_key="result", durable=False, auto_delete=True, expires=600)
+        if inbox is None:
+            private = f"user-interface-{uuid.uuid4().hex}"
+            results = Queue(private, EXCHANGE, routing_key="result", durable=False, auto_delete=True, expires=600)
+        else:
+            results = Queue(inbox, EXCHANGE, routing_key="result", durable=True)
         for queue in (jobs, results):
             queue(self._channel).declare()
         self.results: list[dict[str, Any]] = []
@@ -62,7 +71,9 @@ class UserInterface:
             return
 
     def close(self) -> None:
-        self._consumer.cancel()
+        # A connection that is broken has nothing left to cancel.
+        with contextlib.suppress(*self._connection.connection_errors):
+            self._consumer.cancel()
         self._connection.release()
 
     def _take(self, body: Any, message: Any) -> None:
@@ -71,9 +82,9 @@ class UserInterface:
 
 
 @contextmanager
-def user_interface(url: str) -> Iterator[UserInterface]:
-    """Connect a submitter; its queue is gone when the block ends."""
-    program = UserInterface(url)
+def user_interface(url: str, inbox: str | None = None) -> Iterator[UserInterface]:
+    """Connect a submitter; without an inbox its queue is gone when the block ends."""
+    program = UserInterface(url, inbox)
     try:
         yield program
     finally:
