@@ -1,0 +1,86 @@
+"""Work that is done again and again goes on whatever happens, and says a failure once."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from support.waiting import eventually
+
+from coinrequest.channel.backoff import Backoff
+from coinrequest.gateway.periodic import Periodic
+from coinrequest.gateway.status import ChannelStatus
+
+
+@contextmanager
+def running(work: Callable[[], bool], seconds: float = 60.0) -> Iterator[Periodic]:
+    stop, periodic = threading.Event(), Periodic("count", work, seconds)
+    thread = threading.Thread(target=periodic.run, args=(stop,))
+    thread.start()
+    try:
+        yield periodic
+    finally:
+        stop.set()
+        periodic.wake()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_it_works_at_once_and_when_it_is_woken() -> None:
+    calls: list[int] = []
+    with running(lambda: bool(calls.append(1))) as periodic:
+        eventually(lambda: len(calls) == 1, interval=0.01)
+        periodic.wake()
+        eventually(lambda: len(calls) == 2, interval=0.01)
+
+
+def test_it_goes_on_while_there_is_more() -> None:
+    calls: list[int] = []
+
+    def work() -> bool:
+        calls.append(1)
+        return len(calls) < 5
+
+    with running(work):
+        eventually(lambda: len(calls) == 5, interval=0.01)
+
+
+def test_a_failure_is_said_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    calls: list[int] = []
+
+    def work() -> bool:
+        calls.append(1)
+        if len(calls) < 4:
+            raise ConnectionError("the database is away")
+        return False
+
+    with running(work, seconds=0.1):
+        eventually(lambda: len(calls) >= 5)
+    assert caplog.text.count("Cannot count; trying again") == 1
+    assert caplog.text.count("Can count again") == 1
+
+
+def test_waiting_grows_to_a_bound_and_begins_anew_after_a_success() -> None:
+    backoff = Backoff(first=1.0, longest=8.0)
+    waits = [backoff.next() for _ in range(6)]
+    for wait, bound in zip(waits, (1, 2, 4, 8, 8, 8), strict=True):
+        assert bound / 2 <= wait <= bound
+    backoff.reset()
+    assert backoff.next() <= 1.0
+
+
+def test_each_change_of_the_channel_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert ChannelStatus(configured=False).now() == ("none", None)
+    status = ChannelStatus(configured=True)
+    assert status.now()[0] == "disconnected"
+    for _ in range(3):
+        status.disconnected("refused")
+    assert status.now() == ("disconnected", "refused")
+    status.connected("redis://host")
+    assert status.now() == ("connected", None)
+    status.disconnected("closed")
+    assert caplog.text.count("not connected") == 2
+    assert caplog.text.count("is connected") == 1
