@@ -14,7 +14,7 @@ from kombu import Connection, Queue
 
 from coinrequest.channel import topology
 from coinrequest.stack.servers import redis_binary
-from support.rabbitmq import free_ports, rabbitmq
+from support.rabbitmq import end_guarded, free_ports, rabbitmq, start_guarded
 from support.waiting import eventually
 
 BROKERS = ("redis", "rabbitmq")
@@ -62,7 +62,7 @@ class RedisBroker:
     def start(self) -> None:
         command = [str(redis_binary()), "--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
         command += ["--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "always"]
-        self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._server = start_guarded(command, stdout=subprocess.DEVNULL)
         eventually(self._answers, what="Redis answers")
 
     def _answers(self) -> bool:
@@ -79,10 +79,9 @@ class RedisBroker:
         self._end(signal.SIGKILL)
 
     def _end(self, number: signal.Signals) -> None:
-        if self._server is not None:
-            self._server.send_signal(number)
-            self._server.wait()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            end_guarded(server, number)
 
 
 @functools.cache

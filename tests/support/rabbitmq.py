@@ -3,6 +3,7 @@
 `apt-get install rabbitmq-server` brings the program; the machine's own broker is neither needed nor touched.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -10,9 +11,10 @@ import socket
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,28 @@ def program() -> Path | None:
         return found[-1]
     on_path = shutil.which("rabbitmq-server")
     return Path(on_path) if on_path else None
+
+
+def start_guarded(command: Sequence[str], **options: Any) -> "subprocess.Popen[bytes]":
+    """Start a server in a process group of its own, which is killed when this process ends, however it ends."""
+    guard = '"$@" </dev/null & cat >/dev/null; kill -KILL 0'
+    return subprocess.Popen(
+        ["sh", "-c", guard, "sh", *command], stdin=subprocess.PIPE, start_new_session=True, **options
+    )
+
+
+def end_guarded(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    """Send a signal to a server's group, and wait until all of it is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+    try:
+        process.wait(60)
+        eventually(lambda: _is_gone(process.pid), timeout=60, interval=0.02, what=f"group {process.pid} has ended")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 class RabbitMQ:
@@ -87,7 +111,7 @@ class RabbitMQ:
         }
         if self._mapper is None:
             # Erlang would start one that stays for ever.
-            self._mapper = subprocess.Popen(
+            self._mapper = start_guarded(
                 ["epmd", "-port", str(self._mapper_port), "-address", _HOST],
                 env=environment,
                 cwd=folder,
@@ -95,15 +119,7 @@ class RabbitMQ:
             )
             eventually(lambda: _listens(self._mapper_port), what="epmd listens")
         with (folder / "console.log").open("ab") as log:
-            self._server = subprocess.Popen(
-                [str(self._script)],
-                env=environment,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self._server = start_guarded([str(self._script)], env=environment, cwd=folder, stdout=log, stderr=log)
         try:
             eventually(self._answers, timeout=90, what="RabbitMQ takes connections")
         except AssertionError as error:
@@ -112,9 +128,6 @@ class RabbitMQ:
 
     def _answers(self) -> bool:
         """Say whether the broker answers the header of the protocol; the port is open before."""
-        assert self._server is not None
-        if self._server.poll() is not None:
-            raise RuntimeError(f"RabbitMQ ended:\n{(self._folder / 'console.log').read_text()[-3000:]}")
         try:
             with socket.create_connection((_HOST, self._port), timeout=2) as connection:
                 connection.sendall(b"AMQP\x00\x00\x09\x01")
@@ -134,22 +147,13 @@ class RabbitMQ:
         """End everything that was started here."""
         self.kill()
         if self._mapper is not None:
-            self._mapper.terminate()
-            self._mapper.wait()
+            end_guarded(self._mapper, signal.SIGTERM)
             self._mapper = None
 
     def _end(self, number: signal.Signals) -> None:
-        if self._server is None:
-            return
-        # The script and the node are one group, which is nobody else's.
-        group = self._server.pid
-        try:
-            os.killpg(group, number)
-            self._server.wait(60)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            number = signal.SIGKILL
-        self._server = None
-        eventually(lambda: _is_gone(group, number), timeout=60, what="RabbitMQ has ended")
+        server, self._server = self._server, None
+        if server is not None:
+            end_guarded(server, number)
 
 
 @contextmanager
@@ -164,9 +168,9 @@ def rabbitmq() -> Iterator[RabbitMQ]:
             node.close()
 
 
-def _is_gone(group: int, number: signal.Signals) -> bool:
+def _is_gone(group: int) -> bool:
     try:
-        os.killpg(group, signal.SIGKILL if number == signal.SIGKILL else 0)
+        os.killpg(group, 0)
     except ProcessLookupError:
         return True
     return False
