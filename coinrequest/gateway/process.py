@@ -39,12 +39,12 @@ class Gateway:
         self._stop = threading.Event()
         self._failed = False
         self._database = database
-        self._status = ChannelStatus(configured=channel is not None)
+        self._heartbeat = Periodic("write the sign of life", self._show, SECONDS)
+        self._status = ChannelStatus(configured=channel is not None, changed=self._heartbeat.wake)
         self._presence = Presence(self._status)
         self._publishers = [] if channel is None else [ResultPublisher(channel), ResultPublisher(channel, "refusals")]
         self._dispatcher = Dispatcher(self._publishers[0] if self._publishers else None)
         self._expansion = Periodic("make notices", self._expand, _EXPAND_SECONDS)
-        self._heartbeat = Periodic("write the sign of life", self._show, SECONDS)
         self._sweep = Periodic("look for runs that were missed", _sweep, _SWEEP_SECONDS)
         self._consumer = (
             None if channel is None else Consumer(channel, read_order, store, self._publishers[1], self._status)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -11,9 +12,11 @@ class ChannelStatus:
 
     Args:
         configured: whether there is a channel at all.
+        changed: called when the broker is reached, or is not any more.
     """
 
-    def __init__(self, *, configured: bool) -> None:
+    def __init__(self, *, configured: bool, changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
         self._lock = threading.Lock()
         self._channel = "disconnected" if configured else "none"
         self._detail: str | None = "not connected yet" if configured else None
@@ -30,6 +33,7 @@ class ChannelStatus:
         with self._lock:
             self._channel, self._detail, self._said = "connected", None, ""
         log.info("The channel is connected: %s", url)
+        self._changed()
 
     def disconnected(self, reason: str) -> None:
         """Note that the broker is away; said once until it is back."""
@@ -38,6 +42,7 @@ class ChannelStatus:
             self._channel, self._detail, self._said = "disconnected", reason, reason
         if first:
             log.warning("The channel is not connected; trying again until it is: %s", reason)
+            self._changed()
 
     def database(self, reason: str) -> None:
         """Note why messages have to wait for the database; an empty reason: they do not."""
