@@ -36,7 +36,7 @@ _NOTICES = text(
 _GATEWAYS = text(
     """
     SELECT name, seen_at > now() - make_interval(secs => :within) AND channel <> 'disconnected' AS connected
-    FROM coinrequest_gateway ORDER BY name
+    FROM coinrequest_gateway WHERE seen_at > now() - interval '10 minutes' ORDER BY name
     """
 )
 
@@ -53,7 +53,7 @@ class Measures:
         failed_notices: given up, and kept with their jobs.
         oldest_pending_notice: its age; 0: none is pending.
         completions: jobs that ended, and whose notices are not made yet.
-        gateways: whether each gateway of the last day lives and reaches its channel.
+        gateways: whether each gateway of the last ten minutes lives and reaches its channel.
         tallies: what was counted since the installation was made.
     """
 

@@ -14,11 +14,15 @@ def agents(platform: Platform) -> list[dict[str, Any]]:
     return found
 
 
-def figure(platform: Platform, metric: str, **labels: str) -> float | None:
+def figures(platform: Platform, metric: str, **labels: str) -> list[float]:
     answer = platform.client("viewer").get("/jobs/metrics")
     assert answer.status_code == 200, answer.text
     samples = (sample for family in parse(answer.text) for sample in family.samples)
-    return next((s.value for s in samples if s.name == metric and labels.items() <= s.labels.items()), None)
+    return [s.value for s in samples if s.name == metric and labels.items() <= s.labels.items()]
+
+
+def figure(platform: Platform, metric: str, **labels: str) -> float | None:
+    return next(iter(figures(platform, metric, **labels)), None)
 
 
 def test_every_agent_is_listed_with_what_it_runs(platform: Platform) -> None:
@@ -51,7 +55,8 @@ def test_the_metrics_follow_a_job(platform: Platform) -> None:
     eventually(counted, what="a gateway counts the job")
     assert figure(platform, "coinrequest_job_duration_seconds_count", type=name) == 1
     assert figure(platform, "coinrequest_job_queue_seconds_count", type=name) == 1
-    assert figure(platform, "coinrequest_gateway_connected") == 1
+    # Those that other tests have killed are shown for some minutes.
+    assert 1 in figures(platform, "coinrequest_gateway_connected")
 
 
 def test_a_job_of_high_priority_passes_a_backlog(platform: Platform) -> None:

@@ -28,7 +28,7 @@ with contextlib.redirect_stdout(sys.stderr):
 
     def tables():
         with settings.get_engine().connect() as connection:
-            return sorted(set(inspect(connection).get_table_names()) - airflows)
+            return sorted(set(inspect(connection).get_table_names()) - airflows_own)
 
     def triggers():
         with settings.get_engine().connect() as connection:
@@ -49,7 +49,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from airflow.models.base import Base
     import_all_models()
     Base.metadata.create_all(settings.get_engine())
-    airflows = set(tables())
+    airflows_own = set(Base.metadata.tables)
 
     with create_session() as session:
         manager = RegistryDBManager(session)
