@@ -88,7 +88,9 @@ def clear(variables: dict[str, str]) -> None:
 def reconnect() -> None:
     """Let Airflow use the environment as it is now, also when a test imported it before."""
     from airflow import settings as airflow_settings
+    from airflow.configuration import conf
 
+    conf.read(os.environ["AIRFLOW_CONFIG"])
     airflow_settings.configure_vars()
     airflow_settings.configure_orm()
 
