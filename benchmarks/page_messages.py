@@ -55,9 +55,9 @@ def listing(found: Content) -> str:
         f"Seconds of one call over REST with {found['jobs']:,} jobs, 50 jobs to a page unless the name says otherwise, "
         "one call after the other; and the milliseconds of the query alone, as PostgreSQL explains it.\n\n"
     ) + table(["list", *SPREAD, "query, ms"], lines)
-    plans = "\n\n".join(_plan(name, plan["plan"]) for name, plan in found.get("plans", {}).items())
+    plans = "\n".join(_plan(name, plan["plan"]) for name, plan in found.get("plans", {}).items())
     if plans:
-        text += f"\n\n<details><summary>The first lines of each plan</summary>\n\n{plans}\n\n</details>"
+        text += f"\n\n<details><summary>The first lines of each plan</summary>\n\n```text\n{plans}\n```\n\n</details>"
     return text
 
 
@@ -75,4 +75,4 @@ def _broker(name: str) -> str:
 
 
 def _plan(name: str, lines: Sequence[str]) -> str:
-    return f"{name}:\n\n```text\n" + "\n".join(lines) + "\n```"
+    return "\n".join([f"{name}:", *(f"    {line}" for line in lines if "Buffers:" not in line)])
