@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -12,8 +11,8 @@ from sqlalchemy.orm import Session
 from coinrequest.generator.lifecycle import JobTypeUnknown
 from coinrequest.jobs import airflow_bulk
 from coinrequest.jobs.errors import JobTypePaused
-from coinrequest.jobs.job import Job, Origin
-from coinrequest.jobs.submission import Submission, row_of, runnable
+from coinrequest.jobs.job import Origin
+from coinrequest.jobs.submission import Submission, new_job, row_of, runnable
 from coinrequest.jobtypes.definition import load_definition
 from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 from coinrequest.jobtypes.params import check_params
@@ -77,22 +76,7 @@ def submit_all(session: Session, orders: Sequence[Order], *, user: str, origin: 
                 outcomes[index] = Outcome(order, refusal=refusal)
                 continue
             outcomes[index] = Outcome(order, created=True)
-            jobs.append(
-                Job(
-                    id=order.job_id,
-                    job_type=job_type,
-                    revision=revision.number,
-                    state="queued",
-                    params=params,
-                    submitted_by=user,
-                    submitted_at=datetime.now(UTC),
-                    origin=origin,
-                    priority=order.submission.priority,
-                    labels=order.submission.labels,
-                    callback=order.submission.callback,
-                    run_after=order.submission.run_after,
-                )
-            )
+            jobs.append(new_job(order.job_id, revision, params, order.submission, user=user, origin=origin))
         if jobs:
             session.execute(insert(table), [row_of(job) for job in jobs])
             airflow_bulk.create_all(session, dag, jobs)

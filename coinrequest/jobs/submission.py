@@ -93,20 +93,7 @@ def submit(
         return Accepted(found, created=False)
     revision, dag = runnable(session, job_type)
     checked = check_params(load_definition(revision.content()), submission.params)
-    new = Job(
-        id=job_id or new_id(),
-        job_type=job_type,
-        revision=revision.number,
-        state="queued",
-        params=checked,
-        submitted_by=user,
-        submitted_at=datetime.now(UTC),
-        origin=origin,
-        priority=submission.priority,
-        labels=dict(submission.labels),
-        run_after=submission.run_after,
-        callback=submission.callback,
-    )
+    new = new_job(job_id or new_id(), revision, checked, submission, user=user, origin=origin)
     if key and not keys.take(session, user, key, digest, new.id):
         # Somebody else was first; their job is there now, or they failed and the key is free again.
         winner = keys.job_under(session, user, key, digest)
@@ -115,6 +102,32 @@ def submit(
         keys.take(session, user, key, digest, new.id)
     store(session, dag, new)
     return Accepted(new, created=True)
+
+
+def new_job(
+    job_id: UUID,
+    revision: Revision,
+    params: Mapping[str, Any],
+    submission: Submission,
+    *,
+    user: str,
+    origin: Origin,
+) -> Job:
+    """Return the job that is submitted now, with its checked params."""
+    return Job(
+        id=job_id,
+        job_type=revision.name,
+        revision=revision.number,
+        state="queued",
+        params=params,
+        submitted_by=user,
+        submitted_at=datetime.now(UTC),
+        origin=origin,
+        priority=submission.priority,
+        labels=dict(submission.labels),
+        run_after=submission.run_after,
+        callback=submission.callback,
+    )
 
 
 def store(session: Session, dag: Any, job: Job) -> None:
