@@ -21,13 +21,13 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
     VariableDetails,
 )
 from airflow.api_fastapi.core_api.security import get_user
-from airflow.utils.session import create_session
 from fastapi import Depends, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from coinrequest import settings
+from coinrequest.jobs.airflow_session import airflow_session
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -104,7 +104,7 @@ def _may_create_variables(manager: Any, user: BaseUser) -> bool:
 
 def new_session() -> AbstractContextManager[Session]:
     """Return a session of its own transaction: committed at the end, rolled back at any error."""
-    return create_session(scoped=False)
+    return airflow_session()
 
 
 def _session() -> Iterator[Session]:

@@ -10,11 +10,10 @@ from sqlalchemy import func, select, text
 
 from coinrequest.api.authentication import new_session
 from coinrequest.api.models import Component, HealthReport
+from coinrequest.jobs.celery_pool import broker_url
+from coinrequest.jobs.measures import GATEWAY_SEEN_WITHIN
 
 TIME_LIMIT = 1.0
-
-# Seconds. A gateway reports itself every few seconds; one that was killed cannot take its row away.
-OLDEST_GATEWAY_REPORT = 20
 
 # Threads of its own: looks that hang must not take those that serve requests.
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
@@ -64,13 +63,8 @@ def _processes() -> Mapping[str, Component]:
 
 def _broker() -> Mapping[str, Component]:
     """Ask the broker, if it is Redis."""
-    from airflow.configuration import conf
-
-    url = conf.get("celery", "broker_url", fallback="")
-    # Airflow's default names a host that hardly anybody has: nothing is configured for this process.
-    if url == conf.get_default_value("celery", "broker_url") or not url.startswith(
-        ("redis://", "rediss://", "redis+socket://")
-    ):
+    url = broker_url()
+    if url is None or not url.startswith(("redis://", "rediss://", "redis+socket://")):
         return {}
     import redis
 
@@ -88,7 +82,7 @@ def _gateway() -> Mapping[str, Component]:
     with new_session() as session:
         age = func.extract("epoch", func.now() - gateway.c.seen_at)
         found = session.execute(select(gateway.c.channel, gateway.c.detail, age.label("age")).order_by("age")).all()
-    running = [row for row in found if row.age <= OLDEST_GATEWAY_REPORT]
+    running = [row for row in found if row.age <= GATEWAY_SEEN_WITHIN]
     if not running:
         last = f"the last one was seen {found[0].age:.0f} s ago" if found else "none has ever been seen"
         return _gateway_ill(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, text
 
 from coinrequest.gateway.status import ChannelStatus
-from coinrequest.gateway.storing import Sessions, airflow_session
+from coinrequest.jobs.airflow_session import Sessions, airflow_session
 from coinrequest.tables import gateway as table
 
 SECONDS = 5.0

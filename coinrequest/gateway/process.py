@@ -14,7 +14,8 @@ from coinrequest.gateway.periodic import Periodic
 from coinrequest.gateway.presence import SECONDS, Presence
 from coinrequest.gateway.reading import read_order
 from coinrequest.gateway.status import ChannelStatus
-from coinrequest.gateway.storing import airflow_session, store
+from coinrequest.gateway.storing import store
+from coinrequest.jobs.airflow_session import airflow_session
 from coinrequest.notices.dispatch import Dispatcher
 from coinrequest.notices.outbox import expand
 

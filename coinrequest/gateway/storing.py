@@ -1,15 +1,14 @@
 """Storing jobs that messages ask for: many in one transaction, or one by one where that fails."""
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
-from sqlalchemy.orm import Session
 
 from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.reading import reason_of
 from coinrequest.generator.lifecycle import JobTypeUnknown
+from coinrequest.jobs.airflow_session import Sessions, airflow_session
 from coinrequest.jobs.batch import Order, submit_all
 from coinrequest.jobs.errors import JobTypePaused
 from coinrequest.jobs.submission import submit
@@ -19,15 +18,6 @@ log = logging.getLogger(__name__)
 
 _REFUSALS = (JobTypeUnknown, JobTypePaused, ParamsInvalid, DocumentTooLarge)
 _USER = "channel"
-
-Sessions = Callable[[], AbstractContextManager[Session]]
-
-
-def airflow_session() -> AbstractContextManager[Session]:
-    """Return a session of the metadata database that is committed at its end."""
-    from airflow.utils.session import create_session
-
-    return create_session(scoped=False)
 
 
 def store(orders: Sequence[Order], sessions: Sessions = airflow_session) -> list[Outcome]:

@@ -113,17 +113,22 @@ class CeleryPool:
         return {name: stats for name, stats in found.items() if "error" not in stats}
 
 
+def broker_url() -> str | None:
+    """Return the URL of Celery's broker; None: nothing is configured for this process."""
+    from airflow.configuration import conf
+
+    url: str = conf.get("celery", "broker_url", fallback="")
+    # Airflow's default names a host that hardly anybody has.
+    return None if not url or url == conf.get_default_value("celery", "broker_url") else url
+
+
 def airflow_pool() -> CeleryPool:
     """Return the agents of this installation.
 
     Raises:
         AgentsUnreachable: no broker is configured for this process.
     """
-    from airflow.configuration import conf
-
-    # Airflow's default names a host that hardly anybody has.
-    url = conf.get("celery", "broker_url", fallback="")
-    if not url or url == conf.get_default_value("celery", "broker_url"):
+    if broker_url() is None:
         raise AgentsUnreachable("This process has no broker to ask: set AIRFLOW__CELERY__BROKER_URL for it")
     from airflow.providers.celery.executors.celery_executor_utils import app
 

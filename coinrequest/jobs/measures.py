@@ -10,7 +10,7 @@ from coinrequest.jobs import airflow_waiting, tally
 from coinrequest.jobs.airflow_waiting import Waiting
 from coinrequest.jobs.tally import Tallies
 
-# A gateway writes its sign of life more often than this, in seconds.
+# Seconds. A gateway reports itself every few seconds; one that was killed cannot take its row away.
 GATEWAY_SEEN_WITHIN = 20
 
 # Active jobs are few, or are the trouble that somebody wants to see: they are counted each time.

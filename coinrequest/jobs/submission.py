@@ -134,6 +134,11 @@ def store(session: Session, dag: Any, job: Job) -> None:
     """Write the job's row and its run, when the caller commits."""
     # The job comes first: the trigger on Airflow's table then finds it, and adds no row of its own.
     session.execute(insert(table).values(**row_of(job)))
+    create_run(session, dag, job)
+
+
+def create_run(session: Session, dag: Any, job: Job) -> None:
+    """Create the run of a job whose row is there, when the caller commits."""
     airflow_runs.create(
         session,
         dag,

@@ -3,16 +3,14 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
-from sqlalchemy.orm import Session
 
+from coinrequest.jobs.airflow_session import Sessions, airflow_session
 from coinrequest.notices import claims
 from coinrequest.notices.claims import Attempt, Claim
 from coinrequest.notices.destinations import apprise, channel, webhook
@@ -24,12 +22,6 @@ from coinrequest.notices.receivers import Receivers
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_FOR_DATABASE = 10.0
-
-
-def _airflow_session() -> AbstractContextManager[Session]:
-    from airflow.utils.session import create_session
-
-    return create_session(scoped=False)
 
 
 class Dispatcher:
@@ -45,7 +37,7 @@ class Dispatcher:
         publisher: Publisher | None,
         *,
         policy: Policy = Policy(),  # noqa: B008 - frozen
-        sessions: Callable[[], AbstractContextManager[Session]] = _airflow_session,
+        sessions: Sessions = airflow_session,
     ) -> None:
         self._publisher = publisher
         self._policy = policy

@@ -120,6 +120,19 @@ def test_a_paused_type_takes_nothing(op: Any, job_type: str) -> None:
     assert environment.contents() == before
 
 
+def test_a_hook_of_the_installation_sees_every_task_instance(job_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow import settings
+
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        settings, "task_instance_mutation_hook", lambda task, dag_run=None: seen.append((task.run_id, task.task_id))
+    )
+    orders = [_order(job_type, {"value": 1}) for _ in range(2)]
+    assert all(outcome.created for outcome in _submit_all(orders))
+    for order in orders:
+        assert {task for run, task in seen if run == str(order.job_id)} == {"first", "each", "late.items", "late"}
+
+
 def test_hundreds_go_into_one_transaction(job_type: str) -> None:
     orders = [_order(job_type, {"value": number}) for number in range(250)]
     assert all(outcome.created for outcome in _submit_all(orders))
