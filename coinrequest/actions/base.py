@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from coinrequest.actions.context import ActionContext
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 
@@ -40,12 +42,21 @@ class Action(ABC, Generic[InputsT, ResultT]):
         summary: one line for the catalogue.
         Inputs: model of the inputs; validate a document with `Inputs.model_validate(document)`.
         Result: model of the result; `model_dump(mode="json")` makes it plain JSON.
+        failures: the kinds of `ActionFailed` that `run` raises, for the catalogue.
+        context: what it may use of the platform.
+
+    Args:
+        context: None: nothing of it.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     Inputs: ClassVar[type[BaseModel]]
     Result: ClassVar[type[BaseModel]]
+    failures: ClassVar[tuple[type[ActionFailed], ...]] = ()
+
+    def __init__(self, context: ActionContext | None = None) -> None:
+        self.context = context if context is not None else ActionContext()
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a concrete subclass that forgot an attribute, when it is defined and not when it is used."""
@@ -71,3 +82,11 @@ class Action(ABC, Generic[InputsT, ResultT]):
         Raises:
             ActionFailed: the work did not succeed; whoever called decides whether to try again.
         """
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        """Say why no job type can use this action here, and what an administrator does about it; None: all can."""
+        return None
+
+    def stop(self) -> None:
+        """End what `run` has started outside this process; called from a signal handler while it runs."""
