@@ -20,6 +20,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after the command; those of the process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith(__package__):
+            raise
+        extra = "airflow,stack" if words[:1] == ["stack"] else "airflow"
+        print(f"coinrequest {words[0]} needs {error.name}, which a plain installation does not bring.", file=sys.stderr)
+        print(f"Install it: pip install 'coinrequest[{extra}]'", file=sys.stderr)
+        return 1
+
+
+def _run(words: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="coinrequest",
         description="Jobs that a team defines, runs and watches on Apache Airflow without deploying anything.",
