@@ -5,6 +5,7 @@ environment before a fork, sees the value it set. Secrets come from here and fro
 """
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 
 DEFAULT_QUEUE = "default"
@@ -103,6 +104,69 @@ def key_lifetime() -> timedelta:
 def metrics_token() -> str | None:
     """Return the token with which a monitoring system may read the metrics; None: only users may."""
     return os.environ.get("COINREQUEST_METRICS_TOKEN") or None
+
+
+def sql_connections() -> Mapping[str, bool]:
+    """Return the Airflow connections that `sql.query` may use, by name: True where it may also write.
+
+    `COINREQUEST_SQL_CONNECTIONS` lists them with commas, `name` for reading alone or `name:write`.
+
+    Raises:
+        SettingInvalid: an entry has another form.
+    """
+    variable = "COINREQUEST_SQL_CONNECTIONS"
+    granted = {}
+    for entry in _listed(variable):
+        name, colon, right = entry.partition(":")
+        if not name or (colon and right != "write"):
+            raise SettingInvalid(f"{variable}: write name, or name:write, not {entry!r}")
+        granted[name] = bool(colon)
+    return granted
+
+
+def container_images() -> tuple[str, ...]:
+    """Return the images that `container.run` may use, as the administrator wrote them; none: it is off."""
+    return _listed("COINREQUEST_CONTAINER_IMAGES")
+
+
+def container_runtime() -> str:
+    """Return what runs the containers of `container.run`: `docker` or `kubernetes`.
+
+    Raises:
+        SettingInvalid: `COINREQUEST_CONTAINER_RUNTIME` is neither.
+    """
+    runtime = os.environ.get("COINREQUEST_CONTAINER_RUNTIME") or "docker"
+    if runtime not in ("docker", "kubernetes"):
+        raise SettingInvalid(f"COINREQUEST_CONTAINER_RUNTIME must be docker or kubernetes, not {runtime!r}")
+    return runtime
+
+
+def container_network() -> str | None:
+    """Return the Docker network of containers that ask for one; None: they get none, whoever asks.
+
+    On Kubernetes a pod has the cluster's network; any name here lets definitions ask for it.
+
+    Raises:
+        SettingInvalid: `COINREQUEST_CONTAINER_NETWORK` would share the network of a machine or of another container.
+    """
+    network = os.environ.get("COINREQUEST_CONTAINER_NETWORK") or None
+    if network is not None and (network in ("host", "none", "default") or ":" in network):
+        raise SettingInvalid(f"COINREQUEST_CONTAINER_NETWORK must be a network such as bridge, not {network!r}")
+    return network
+
+
+def container_engine() -> str | None:
+    """Return the address of the Docker engine, such as `unix:///run/user/1000/docker.sock`; None: Docker's own way."""
+    return os.environ.get("COINREQUEST_CONTAINER_ENGINE") or None
+
+
+def container_namespace() -> str | None:
+    """Return the Kubernetes namespace of the pods; None: the agent's own, or `default` outside a cluster."""
+    return os.environ.get("COINREQUEST_CONTAINER_NAMESPACE") or None
+
+
+def _listed(variable: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in os.environ.get(variable, "").split(",") if entry.strip())
 
 
 def _duration(variable: str, default: str) -> timedelta:
