@@ -6,19 +6,40 @@ an address is spelled, and what a name answers the second time, then makes no di
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+
+from coinrequest.urltest.errors import UrlRefused
+from coinrequest.urltest.target import read_host
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+# Where clouds hand out credentials to whoever asks from inside. An entry that allows a network never means these.
+_METADATA: tuple[Network, ...] = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "169.254.169.254",  # AWS, Azure, Google, DigitalOcean, Oracle, OpenStack and others
+            "169.254.170.2",  # AWS ECS: credentials of a task
+            "169.254.170.23",  # AWS EKS: credentials of a pod
+            "169.254.0.23",  # Tencent
+            "169.254.42.42",  # Scaleway
+            "100.100.100.200",  # Alibaba
+            "168.63.129.16",  # Azure: the platform's own channel, in public address space
+            "192.0.0.192",  # Oracle, first generation
+            "fd00:ec2::/32",  # AWS: metadata, pod credentials and resolver
+            "fd20:ce::254",  # Google
+            "fd00:c1::a9fe:a9fe",  # Oracle
+            "fd00:42::42",  # Scaleway
+        ),
+    )
+)
 # The special-purpose registries: https://www.iana.org/assignments/iana-ipv4-special-registry and
 # https://www.iana.org/assignments/iana-ipv6-special-registry. The first network that holds an address names it.
+# The few globally reachable anycast addresses within 192.0.0.0/24 and 2001::/23 serve no HTTP; they stay refused.
 _REFUSED: tuple[tuple[Network, str], ...] = tuple(
     (ipaddress.ip_network(network), reason)
     for network, reason in (
-        ("169.254.169.254/32", "cloud metadata"),
-        ("100.100.100.200/32", "cloud metadata"),
-        ("168.63.129.16/32", "cloud metadata"),
         ("0.0.0.0/32", "unspecified"),
         ("0.0.0.0/8", "reserved"),
         ("10.0.0.0/8", "private"),
@@ -35,7 +56,6 @@ _REFUSED: tuple[tuple[Network, str], ...] = tuple(
         ("203.0.113.0/24", "reserved for documentation"),
         ("224.0.0.0/4", "multicast"),
         ("240.0.0.0/4", "reserved"),
-        ("fd00:ec2::254/128", "cloud metadata"),
         ("::/128", "unspecified"),
         ("::1/128", "loopback"),
         ("64:ff9b:1::/48", "private"),
@@ -48,9 +68,11 @@ _REFUSED: tuple[tuple[Network, str], ...] = tuple(
         ("ff00::/8", "multicast"),
     )
 )
+# https://www.iana.org/assignments/ipv6-address-space: all that is given out for use between networks lies in here.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")  # RFC 4291, 2.5.5.1, deprecated
+_ISATAP = 0x0000_5EFE  # RFC 5214, 6.1: bits 64 to 95, but for the universal and the group bit
 
 
 class AddressGuard:
@@ -58,7 +80,10 @@ class AddressGuard:
 
     Args:
         allowed: networks (`10.1.0.0/16`, `fd00::/8`), single addresses, or host names (`status.example.test`) that
-            may be reached although their addresses are special. A host name is matched whole.
+            may be reached, on every port, although their addresses are special. A host name is matched whole. A
+            network means the addresses that it holds and their IPv4-mapped form, which is the same host; it does not
+            mean an IPv6 address at which a translator or tunnel keeps an IPv4 one, for that is the network of whoever
+            runs the translator. Cloud metadata is allowed only by its own single address.
 
     Raises:
         ValueError: an entry is neither a network nor a host name.
@@ -69,73 +94,94 @@ class AddressGuard:
         hosts: set[str] = set()
         for entry in allowed:
             try:
-                networks.append(ipaddress.ip_network(entry, strict=False))
+                networks.append(_network(entry))
             except ValueError:
                 # A mistyped network must not pass for a host name that nobody ever asks for.
-                if "/" in entry or ":" in entry or not entry.strip("."):
+                try:
+                    hosts.add(_plain_host(read_host(entry)))
+                except UrlRefused:
                     raise ValueError(f"{entry!r} is neither a network nor a host name") from None
-                hosts.add(_plain_host(entry))
         self._networks = tuple(networks)
         self._hosts = frozenset(hosts)
 
     def allows(self, host: str) -> bool:
         """Return whether a host, by its name or as an address, is one of those that are allowed by name."""
-        if _plain_host(host) in self._hosts:
-            return True
         try:
-            address = ipaddress.ip_address(host)
+            return self._opens(_plain(ipaddress.ip_address(host)))
         except ValueError:
-            return False
-        return any(address in network for network in self._networks)
+            return _plain_host(host) in self._hosts
 
     def refusal(self, address: str, host: str = "") -> str | None:
         """Say why no connection may be opened to an address.
 
         Args:
             address: an IPv4 or IPv6 address as the socket would get it.
-            host: the host name that the URL gave, for the allow-list.
+            host: the host name that the URL gave and the resolver was asked for, for the allow-list.
 
         Returns:
-            The reason, such as `127.0.0.1 is a loopback address`; None: it may be opened.
+            The reason, such as `127.0.0.1 is refused: loopback address`; None: it may be opened.
         """
         try:
-            parsed = ipaddress.ip_address(address)
+            plain = _plain(ipaddress.ip_address(address))
         except ValueError:
             return f"{address!r} is not an address"
-        if _plain_host(host) in self._hosts:
+        found = _special(plain)
+        if found is None or self._opens(plain):
             return None
-        real = _unwrapped(parsed)
-        if any(candidate in network for network in self._networks for candidate in {parsed, real}):
+        real, reason = found
+        if _plain_host(host) in self._hosts and not _is_metadata(real):
             return None
-        reason = _special(real)
-        if reason is None:
-            return None
-        spelled = f"{real} (written {address})" if real != parsed else str(real)
+        spelled = str(real) if str(real) == address else f"{real} (written {address})"
         return f"{spelled} is refused: {reason} address"
+
+    def _opens(self, address: Address) -> bool:
+        by_itself_only = any(map(_is_metadata, (address, *_embedded(address))))
+        return any(
+            address in network and (network.num_addresses == 1 or not by_itself_only) for network in self._networks
+        )
+
+
+def _network(entry: str) -> Network:
+    network = ipaddress.ip_network(entry, strict=False)
+    mapped = _plain(network.network_address)
+    if isinstance(network, ipaddress.IPv6Network) and isinstance(mapped, ipaddress.IPv4Address):
+        return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+    return network
 
 
 def _plain_host(host: str) -> str:
     return host.lower().rstrip(".")
 
 
-def _unwrapped(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 one stands for (mapped, NAT64, 6to4, compatible), or itself."""
+def _plain(address: Address) -> Address:
+    """Return the IPv4 address for its IPv4-mapped form: the system opens the same connection for both."""
+    return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
+
+
+def _embedded(address: Address) -> Iterator[ipaddress.IPv4Address]:
+    """Find the IPv4 addresses to which a translator or a tunnel would hand on what is sent to an IPv6 one."""
     if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
+        return
     if address.sixtofour is not None:
-        return address.sixtofour
+        yield address.sixtofour
     is_compatible = address in _IPV4_COMPATIBLE and int(address) > 1
-    if address in _NAT64 or is_compatible:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
+    is_isatap = (int(address) >> 32) & 0xFCFF_FFFF == _ISATAP
+    if address in _NAT64 or is_compatible or is_isatap:
+        yield ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
 
 
-def _special(address: Address) -> str | None:
-    for network, reason in _REFUSED:
-        if address in network:
-            return reason
-    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
-        return "reserved"
+def _special(address: Address) -> tuple[Address, str] | None:
+    """Return the address that is special, and what it is: one that is embedded in the given one, or that itself."""
+    for candidate in (*_embedded(address), address):
+        if _is_metadata(candidate):
+            return candidate, "cloud metadata"
+        for network, reason in _REFUSED:
+            if candidate in network:
+                return candidate, reason
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST and address not in _NAT64:
+        return address, "reserved"
     return None
+
+
+def _is_metadata(address: Address) -> bool:
+    return any(address in network for network in _METADATA)

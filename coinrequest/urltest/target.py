@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from typing import NoReturn
 from urllib.parse import quote, unquote, urlsplit
 
 from coinrequest.urltest.errors import UrlRefused
@@ -11,7 +12,11 @@ MAX_URL_LENGTH = 8_192
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST_AND_PORT_ONLY = re.compile(r"[^:/?#]+:\d+(?:[/?#]|$)")
+_AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{0,5}))?")
 _HOST = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
+# A last label that is a number makes the whole an IPv4 address for browsers and for libcurl, however it is spelled
+# (https://url.spec.whatwg.org/#ends-in-a-number-checker). No top-level domain is one.
+_NUMBER_AT_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0[Xx][0-9A-Fa-f]*)\.?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What RFC 3986 lets stand in a path or a query, plus "%": an escape that is already there stays what it is.
 _PLAIN = "/?:@!$&'()*+,;=-._~%[]"
@@ -76,54 +81,80 @@ def parse_target(url: str) -> Target:
     if len(url) > MAX_URL_LENGTH:
         raise UrlRefused(f"the URL is longer than {MAX_URL_LENGTH} characters")
     # urlsplit drops some of these silently; a URL that holds them is not what its reader believes it to be.
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in url):
+    if _has_control_characters(url):
         raise UrlRefused("the URL has control characters")
     try:
         parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
+        path = quote(parts.path or "/", safe=_PLAIN)
+        query = quote(parts.query, safe=_PLAIN)
+    except ValueError as error:  # also half of a surrogate pair, which UTF-8 does not have
         raise UrlRefused(f"this is not a URL: {error}") from error
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS:
         raise UrlRefused(f"only http and https are requested, not {scheme or 'a URL without a scheme'}")
-    if port == 0:
-        raise UrlRefused("the port must be between 1 and 65535")
     if "\\" in parts.netloc:
         raise UrlRefused("the URL has a backslash before its path, which browsers read as a slash")
-    user_information, _, host_and_port = parts.netloc.rpartition("@")
-    username, _, password = user_information.partition(":")
-    path = quote(parts.path or "/", safe=_PLAIN)
-    if parts.query:
-        path += "?" + quote(parts.query, safe=_PLAIN)
+    user_information, _, authority = parts.netloc.rpartition("@")
+    host_and_port = _AUTHORITY.fullmatch(authority)
+    if host_and_port is None:
+        raise UrlRefused(f"{authority[:300]!r} is not a host and a port")
+    username, password = map(unquote, user_information.partition(":")[::2])
+    if _has_control_characters(username + password):
+        raise UrlRefused("the user name or the password has control characters")
     return Target(
         scheme=scheme,
-        host=_host(host_and_port, parts.hostname or ""),
-        port=port if port is not None else _DEFAULT_PORTS[scheme],
-        path=path,
-        username=unquote(username),
-        password=unquote(password),
+        host=read_host(host_and_port["host"]),
+        port=_port(host_and_port["port"] or _DEFAULT_PORTS[scheme]),
+        path=f"{path}?{query}" if query else path,
+        username=username,
+        password=password,
     )
 
 
-def _host(host_and_port: str, hostname: str) -> str:
-    if not hostname:
+def read_host(host: str) -> str:
+    """Read a host as a URL has it: a name, an IPv4 address with four decimal numbers, or an IPv6 one in brackets.
+
+    Returns:
+        ASCII, lower case, an IPv6 address without its brackets and in its shortest form.
+
+    Raises:
+        UrlRefused: it is none of them, or an IPv4 address in a spelling that not everybody reads in the same way
+            (`127.1`, `0x7f000001`, `010.0.0.1`), or an IPv6 address with a zone.
+    """
+    if not host:
         raise UrlRefused("the URL has no host")
-    if host_and_port.startswith("["):
+    if host.startswith("["):
         try:
-            return str(ipaddress.IPv6Address(hostname)) if "%" not in hostname else _refused(hostname)
+            address = ipaddress.IPv6Address(host[1:-1])
         except ValueError:
-            _refused(hostname)
-    if not hostname.isascii():
+            _refuse(host)
+        return _refuse(host) if address.scope_id is not None else str(address)
+    if not host.isascii():
         import idna  # requests depends on it; only a host in unicode needs it
 
         try:
-            hostname = idna.encode(hostname, uts46=True).decode("ascii")
-        except idna.IDNAError:
-            _refused(hostname)
-    if not _HOST.fullmatch(hostname):
-        _refused(hostname)
-    return hostname.lower()
+            host = idna.encode(host, uts46=True).decode("ascii")
+        except UnicodeError:
+            _refuse(host)
+    if not _HOST.fullmatch(host):
+        _refuse(host)
+    if _NUMBER_AT_END.fullmatch(host):
+        try:
+            return str(ipaddress.IPv4Address(host))
+        except ValueError:
+            raise UrlRefused(f"{host!r} is a number, but no IPv4 address like 192.0.2.1") from None
+    return host.lower()
 
 
-def _refused(hostname: str) -> str:
-    raise UrlRefused(f"{hostname[:300]!r} is not a host name or address")
+def _port(port: str | int) -> int:
+    if not 1 <= int(port) <= 65_535:
+        raise UrlRefused("the port must be between 1 and 65535")
+    return int(port)
+
+
+def _has_control_characters(text: str) -> bool:
+    return any(character < " " or character == "\x7f" for character in text)
+
+
+def _refuse(host: str) -> NoReturn:
+    raise UrlRefused(f"{host[:300]!r} is not a host name or address")

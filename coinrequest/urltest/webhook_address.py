@@ -27,8 +27,10 @@ def webhook_refusal(url: str, guard: AddressGuard) -> str | None:
         return "cannot hold a user name or password; keep secrets in a connection"
     if target.scheme != "https" and not guard.allows(target.host):
         return "must be an https URL; http is only for hosts and networks that the administrator allows"
+    # RFC 6761, 6.3: these names mean the loopback, and no resolver is asked for them.
+    is_localhost = f".{target.host.rstrip('.')}".endswith(".localhost")
     try:
-        ipaddress.ip_address(target.host)
+        address = str(ipaddress.ip_address("127.0.0.1" if is_localhost else target.host))
     except ValueError:
         return None
-    return guard.refusal(target.host, target.host)
+    return guard.refusal(address, target.host)

@@ -1,5 +1,9 @@
+import contextlib
+import ipaddress
+from dataclasses import replace
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinrequest.urltest.errors import UrlRefused
@@ -40,6 +44,15 @@ def test_a_url_without_a_scheme_is_http(typed: str, meant: str) -> None:
         ("http://my_host.example./", "http://my_host.example./"),
         ("http://user:pass@example.test/", "http://example.test/"),
         ("http://example.test@127.0.0.1/", "http://127.0.0.1/"),
+        ("http://127.0.0.1#@example.test/", "http://127.0.0.1/"),
+        ("http://a@b@127.0.0.1:80@example.test/", "http://example.test/"),
+        ("http://example.test:/", "http://example.test/"),
+        ("http://example.test:00080/", "http://example.test/"),
+        ("http://fa\u00df.example/", "http://xn--fa-hia.example/"),
+        ("http://\u2460\u2461\u2466.0.0.1/", "http://127.0.0.1/"),
+        ("http://127\u30020\u30020\u30021/", "http://127.0.0.1/"),
+        ("http://\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3/", "http://localhost/"),
+        ("http://loc\u00adal\u200bhost/", "http://localhost/"),
     ],
 )
 def test_a_url_has_one_reading(url: str, sent: str) -> None:
@@ -85,6 +98,32 @@ def test_user_information_is_credentials_and_never_part_of_the_host() -> None:
         f"http://{'.'.join(['a' * 60] * 5)}/",
         f"http://example.test/{'a' * 9000}",
         "http://exa*mple.test/",
+        "http://127.0.0.1./",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f.0.0.1/",
+        "http://example.0x1/",
+        "http://example.1/",
+        "http://1.2.3.4.5/",
+        "http://256.1.1.1/",
+        "http://010.0.0.1/",
+        "http://08.0.0.1/",
+        "http://[::1]evil.test/",
+        "http://evil.test[::1]/",
+        "http://[::1]:80:81/",
+        "http://example.test:80:81/",
+        "http://example.test:+80/",
+        "http://example.test:8_0/",
+        "http://example.test:\u0668\u0660/",
+        "http://example.test:000080/",
+        "http://a%00b@example.test/",
+        "http://a:b%0d%0aX@example.test/",
+        "http://\ud800.test/",
+        "http://example.test/\ud800",
+        "http://example.test/?\udfff",
+        "http://example.test\uff20127.0.0.1/",
+        "http://example.test\u2100127.0.0.1/",
+        "http://\u00fc" + ".\u00fc" * 4000 + "/",
     ],
 )
 def test_what_is_no_plain_http_url_is_refused(url: str) -> None:
@@ -92,7 +131,18 @@ def test_what_is_no_plain_http_url_is_refused(url: str) -> None:
         parse_target(url)
 
 
-@given(st.text(max_size=60))
+def hosts() -> st.SearchStrategy[str]:
+    """Return what comes close to being a host."""
+    piece = st.one_of(
+        st.sampled_from(
+            ["127", "0x7f", "0177", "2130706433", "localhost", "example", "xn--", "%31", "..", "1e1", "0x"]
+        ),
+        st.text("0123456789abcdefxABCDEFX-_%:[]\u3002\uff11\u2460", max_size=6),
+    )
+    return st.lists(piece, max_size=5).map(".".join)
+
+
+@given(st.one_of(st.text(st.characters(), max_size=60), hosts().map("http://{}/".format)))
 def test_any_text_is_read_the_same_twice_or_refused(text: str) -> None:
     try:
         target = parse_target(with_scheme(text))
@@ -100,10 +150,50 @@ def test_any_text_is_read_the_same_twice_or_refused(text: str) -> None:
         return
     assert target.url.isascii()
     assert "@" not in target.url.split("/")[2]
-    again = parse_target(target.url)
-    assert (again.scheme, again.host, again.port, again.path) == (
-        target.scheme,
-        target.host,
-        target.port,
-        target.path,
-    )
+    assert parse_target(target.url) == replace(target, username="", password="")
+
+
+def what_libcurl_reads(url: str) -> str:
+    """Return the URL as libcurl reads it; it resolves no name and opens no socket."""
+    import pycurl
+
+    curl = pycurl.Curl()
+    curl.setopt(pycurl.URL, url)
+    curl.setopt(pycurl.PROXY, "")
+    curl.setopt(pycurl.RESOLVE, [f"*:{parse_target(url).port}:203.0.113.9"])
+    curl.setopt(pycurl.OPENSOCKETFUNCTION, lambda purpose, address: pycurl.SOCKET_BAD)
+    with contextlib.suppress(pycurl.error):
+        curl.perform()
+    effective = str(curl.getinfo(pycurl.EFFECTIVE_URL))
+    curl.close()
+    return effective
+
+
+@given(hosts(), st.sampled_from(["", ":80", ":8080", ":1", ":65535"]))
+@settings(max_examples=300)
+def test_libcurl_reads_the_same_host_and_port(host: str, port: str) -> None:
+    try:
+        target = parse_target(f"http://{host}{port}/")
+    except UrlRefused:
+        return
+    assert what_libcurl_reads(target.url) == target.url
+
+
+@given(st.ip_addresses(v=4), st.data())
+def test_an_ipv4_address_has_one_spelling(address: ipaddress.IPv4Address, data: st.DataObject) -> None:
+    first, second, third, fourth = address.packed
+    assert parse_target(f"http://{address}/").host == str(address)
+    odd = [
+        f"{int(address)}",
+        f"{int(address):#x}",
+        f"0{int(address):o}",
+        f"{first}.{int(address) & 0xFFFFFF}",
+        f"{first}.{second}.{int(address) & 0xFFFF}",
+        f"{first:#x}.{second:#x}.{third:#x}.{fourth:#x}",
+        f"0{first:o}.0{second:o}.0{third:o}.0{fourth:o}",
+        f"0{address}",
+        f"{address}.",
+        f"0X{int(address):X}",
+    ]
+    with pytest.raises(UrlRefused):
+        parse_target(f"http://{data.draw(st.sampled_from(odd))}/")

@@ -10,7 +10,8 @@ SOME = AddressGuard(["127.0.0.0/8", "hooks.internal", "fd00::/8"])
 
 
 @pytest.mark.parametrize(
-    "url", ["https://example.org/hook", "https://example.org:8443/a?b=c", "https://93.184.216.34/"]
+    "url",
+    ["https://example.org/hook", "https://example.org:8443/a?b=c", "https://93.184.216.34/", "https://notlocalhost/"],
 )
 def test_a_public_https_address_is_admitted(url: str) -> None:
     assert webhook_refusal(url, NOBODY) is None
@@ -28,6 +29,12 @@ def test_a_public_https_address_is_admitted(url: str) -> None:
         ("https://[::1]/", "loopback"),
         ("https://[::ffff:10.0.0.1]/", "private"),
         ("https://169.254.169.254/latest", "metadata"),
+        ("https://[64:ff9b::7f00:1]/", "loopback"),
+        ("https://localhost/", "loopback"),
+        ("https://LOCALHOST./", "loopback"),
+        ("https://a.localhost:8443/", "loopback"),
+        ("https://2130706433/", "number"),
+        ("https://127.1/", "number"),
         ("http://hooks.internal/", "https"),
     ],
 )
