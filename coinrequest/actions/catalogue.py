@@ -85,7 +85,7 @@ def find_action(name: str) -> type[Action[Any, Any]]:
         raise UnknownAction(name, nearest[0] if nearest else None)
     try:
         action = entry.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # another package's code: it may raise anything
         raise BrokenAction(f"action {name!r} cannot be loaded from {entry.value}: {error}") from error
     if not (isinstance(action, type) and issubclass(action, Action)):
         raise BrokenAction(f"{entry.value} is declared as action {name!r} and is not an Action")
@@ -106,6 +106,15 @@ def actions() -> tuple[type[Action[Any, Any]], ...]:
         except BrokenAction:
             _logger.exception("action %s is left out of the catalogue", name)
     return tuple(found)
+
+
+def why_unavailable(action: type[Action[Any, Any]]) -> str | None:
+    """Return why an action is switched off here, and the remedy, as it says itself; None: it can be used."""
+    try:
+        return action.unavailable()
+    except Exception:
+        _logger.exception("action %s cannot say whether it is available", action.name)
+        return f"{action.name} cannot say whether it can be used here; the log says why"
 
 
 def describe(action: type[Action[Any, Any]]) -> dict[str, Any]:

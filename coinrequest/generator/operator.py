@@ -5,11 +5,15 @@ sees a definition.
 """
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
+
+from coinrequest.generator.action_context import AirflowContext
+from coinrequest.generator.failure import failure_told
 
 RESULT_LIMIT = 1024 * 1024
 ITEM_LIMIT = 1000
@@ -27,6 +31,7 @@ class ActionOperator(BaseOperator):
 
     template_fields: Sequence[str] = ()
     ui_color = "#e6f0fa"
+    _running: Any = None
 
     def __init__(
         self,
@@ -45,25 +50,53 @@ class ActionOperator(BaseOperator):
 
     def execute(self, context: Any) -> Any:
         """Resolve the inputs, run the action and return its result as JSON-ready data (at most 1 MiB)."""
-        from pydantic import ValidationError
-
-        from coinrequest.actions.catalogue import find_action
-        from coinrequest.jobtypes.references import resolve
-
+        began = time.perf_counter()
         job = context["dag_run"].run_id
         self.log.info("Job %s: task %s taken, action %s", job, self.task_id, self.action)
+        with failure_told(context["ti"], self.execution_timeout):
+            action, inputs = self._prepare(context)
+            with AirflowContext(context["ti"]) as platform:
+                self._running = action(platform)
+                worked = time.perf_counter()
+                output = self._running.run(inputs)
+                worked = time.perf_counter() - worked
+            self._running = None
+            result = output.model_dump(mode="json")
+            size = len(json.dumps(result))
+            if size > RESULT_LIMIT:
+                raise AirflowFailException(f"The result of {self.action} has {size} bytes; the limit is {RESULT_LIMIT}")
+        took = time.perf_counter() - began
+        self.log.info(
+            "Job %s: task %s done in %.4f s, %.4f s of it in the action, %s bytes of result",
+            *(job, self.task_id, took, worked, size),
+        )
+        return result
+
+    def on_kill(self) -> None:
+        """Let the action end what it has started; Airflow calls this when the task is stopped or out of time."""
+        if self._running is not None:
+            self._running.stop()
+
+    def _prepare(self, context: Any) -> tuple[Any, Any]:
+        """Return the action and its inputs; what cannot be right at the next attempt either fails for good."""
+        from pydantic import ValidationError
+
+        from coinrequest.actions.catalogue import find_action, why_unavailable
+        from coinrequest.jobtypes.references import resolve
+
         action = find_action(self.action)
+        reason = why_unavailable(action)
+        if reason is not None:
+            raise AirflowFailException(reason)
         resolved = resolve(self.inputs, scope_of(context, self.upstream_outputs, self.item))
         try:
-            inputs = action.Inputs.model_validate(resolved)
+            return action, action.Inputs.model_validate(resolved)
         except ValidationError as error:
-            raise AirflowFailException(f"Inputs of {self.action} do not fit: {error}") from error
-        result = action().run(inputs).model_dump(mode="json")
-        size = len(json.dumps(result))
-        if size > RESULT_LIMIT:
-            raise AirflowFailException(f"The result of {self.action} has {size} bytes; the limit is {RESULT_LIMIT}")
-        self.log.info("Job %s: task %s done, %s bytes of result", job, self.task_id, size)
-        return result
+            from coinrequest.jobtypes.messages import details_of, field_error
+
+            wrong = (field_error(detail, action.Inputs, ("inputs",)) for detail in details_of(error))
+            text = "; ".join(f"{problem.field} {problem.message}" for problem in wrong)
+            raise AirflowFailException(f"the inputs of {self.action} do not fit: {text}") from error
 
 
 class ItemsOperator(BaseOperator):
@@ -81,12 +114,13 @@ class ItemsOperator(BaseOperator):
         """Return the items; anything but a list of at most 1,000 fails without a retry."""
         from coinrequest.jobtypes.references import resolve
 
-        items = resolve(self.items, scope_of(context, self.upstream_outputs, None))
-        if not isinstance(items, list):
-            raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")
-        if len(items) > ITEM_LIMIT:
-            raise AirflowFailException(f"for_each: {len(items)} items; the limit is {ITEM_LIMIT}")
-        return items
+        with failure_told(context["ti"], self.execution_timeout):
+            items = resolve(self.items, scope_of(context, self.upstream_outputs, None))
+            if not isinstance(items, list):
+                raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")
+            if len(items) > ITEM_LIMIT:
+                raise AirflowFailException(f"for_each: {len(items)} items; the limit is {ITEM_LIMIT}")
+            return items
 
 
 def scope_of(context: Any, upstream_outputs: Sequence[str], item: Any) -> Any:
