@@ -1,133 +1,165 @@
-"""One way to ask a price source: a GET that ends in time and answers with JSON or with a typed error."""
+"""The one way to ask price sources: a client that all threads of a process share.
 
-import json
+It protects whoever asks: connect and read time-outs within one deadline, and further attempts after a failure that
+may pass. And it protects who is asked: a rate limit and a budget of retries for each host, `Retry-After`, a short
+memory of answers, and one request for all who ask the same at the same time.
+"""
+
+import os
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited
+from coinrequest.prices.answer_cache import AnswerCache
+from coinrequest.prices.errors import PriceUnavailable, RateLimited
+from coinrequest.prices.exchange import BODY_LIMIT, Answer, AskAgain, Question, ask, new_session
+from coinrequest.prices.host_limits import RETRY_SHARE, HostLimits
+from coinrequest.prices.retry_delay import backoff
 
 if TYPE_CHECKING:
     import requests
 
-CONNECT_TIMEOUT_SECONDS = 5.0
+__all__ = ["BODY_LIMIT", "TIMEOUT_SECONDS", "Answer", "PriceClient", "fetch", "forget_answers"]
+
 TIMEOUT_SECONDS = 10.0
-BODY_LIMIT = 1_048_576
+CACHE_SECONDS = 1.0
+ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a source answered.
+class PriceClient:
+    """Asks for JSON documents. Threads may share it; a process that was forked needs one of its own.
 
-    Attributes:
-        status: HTTP status: 2xx, or a 4xx that the source may want to read (not 408, 425 or 429).
-        document: the JSON, its numbers as `Decimal`.
-        received_at: UTC.
+    Args:
+        cache_seconds: how long an answer is given again to whoever asks the same.
+        clock: seconds that only grow.
+        sleep: waits for so many seconds.
+        delay: seconds before the next attempt, by the number of those that failed.
     """
 
-    status: int
-    document: Any
-    received_at: datetime
+    def __init__(
+        self,
+        cache_seconds: float = CACHE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        delay: Callable[[int], float] = backoff,
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._delay = delay
+        self._cache: AnswerCache[Answer] = AnswerCache(cache_seconds, clock)
+        self._hosts: dict[tuple[str, str], HostLimits] = {}
+        self._session: requests.Session | None = None
+        self._lock = threading.Lock()
+
+    def fetch(self, source: str, url: str, params: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> Answer:
+        """GET a JSON document; see `fetch` of this module."""
+        deadline = self._clock() + timeout
+        question = Question(source, url, tuple(sorted(params.items())))
+        try:
+            return self._cache.get(question, lambda: self._ask(question, deadline, timeout), deadline)
+        except TimeoutError as error:
+            raise PriceUnavailable(source, f"no whole answer within {timeout:g} seconds") from error
+
+    def forget(self) -> None:
+        """Drop the answers that are kept, so that the next caller asks the source."""
+        self._cache.forget()
+
+    def _ask(self, question: Question, deadline: float, timeout: float) -> Answer:
+        host = self._host(question)
+        self._wait_for_turn(host, question, deadline)
+        host.retries.add(RETRY_SHARE)
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                return self._ask_once(host, question, deadline, timeout)
+            except AskAgain as failure:
+                if not self._waited_to_ask_again(host, failure, attempts, deadline):
+                    raise failure.as_error(question.source, attempts) from failure.__cause__
+
+    def _ask_once(self, host: HostLimits, question: Question, deadline: float, timeout: float) -> Answer:
+        if not host.connections.acquire(timeout=max(0.0, deadline - self._clock())):
+            raise AskAgain(f"the answers to other requests were not there after {timeout:g} seconds")
+        try:
+            return ask(self._open_session(), question, deadline, timeout, self._clock)
+        finally:
+            host.connections.release()
+
+    def _wait_for_turn(self, host: HostLimits, question: Question, deadline: float) -> None:
+        remaining = deadline - self._clock()
+        wait = host.turns.reserve(remaining)
+        if wait > remaining:
+            text = f"it was asked as often as it allows, and may be asked again in {wait:.1f} seconds"
+            raise RateLimited(question.source, text, wait)
+        if wait > 0:
+            self._sleep(wait)
+
+    def _waited_to_ask_again(self, host: HostLimits, failure: AskAgain, attempts: int, deadline: float) -> bool:
+        """Wait until the next attempt, if there may be one and it would be in time; return whether."""
+        patience = failure.retry_after or 0.0
+        if failure.status == 429:
+            host.turns.close(patience)  # what it says to one caller holds for all
+        delay = patience + self._delay(attempts)
+        remaining = deadline - self._clock()
+        if attempts == ATTEMPTS or delay >= remaining or not host.retries.take():
+            return False
+        turn = host.turns.reserve(remaining)
+        if turn > remaining:
+            return False
+        self._sleep(max(delay, turn))
+        return True
+
+    def _host(self, question: Question) -> HostLimits:
+        try:
+            address = urlsplit(question.url)
+            hostname = address.hostname or ""
+        except ValueError as error:
+            raise PriceUnavailable(question.source, "its address is not a URL that can be asked") from error
+        with self._lock:
+            return self._hosts.setdefault((address.scheme, address.netloc), HostLimits(hostname, self._clock))
+
+    def _open_session(self) -> "requests.Session":
+        with self._lock:
+            if self._session is None:
+                self._session = new_session()
+            return self._session
+
+
+_shared = PriceClient()
 
 
 def fetch(source: str, url: str, params: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> Answer:
-    """GET a JSON document.
+    """GET a JSON document with the client that this process shares.
 
     Args:
         source: name of the source, for errors.
         url: where it is.
         params: query parameters.
-        timeout: seconds for the whole answer; connecting may take 5 of them.
+        timeout: seconds for everything: waiting for a turn, connecting, further attempts, and the whole answer.
+
+    Returns:
+        The answer, which may be up to a second old: `received_at` says when it came.
 
     Raises:
-        RateLimited: the source answered 429.
+        RateLimited: the source answered 429, or was asked too often; at once if waiting would take too long.
         BadResponse: the answer is not JSON, or longer than 1 MiB, or a redirect to somewhere else.
         PriceUnavailable: no answer in time, no connection, or a 5xx.
     """
-    import requests
-
-    from coinrequest.user_agent import user_agent
-
-    deadline = time.monotonic() + timeout
-    try:
-        with requests.Session() as session:
-            session.trust_env = False  # neither proxies nor .netrc of whoever runs the agent
-            session.headers["User-Agent"] = user_agent()
-            with session.get(
-                url,
-                params=params,
-                timeout=(min(CONNECT_TIMEOUT_SECONDS, timeout), timeout),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                _check_status(source, response)
-                body = _read(source, response, deadline, timeout)
-    except requests.Timeout as error:
-        raise PriceUnavailable(source, f"no answer within {timeout:g} seconds") from error
-    except requests.RequestException as error:
-        raise PriceUnavailable(source, f"the request failed: {error}") from error
-    return Answer(response.status_code, _parse(source, body), datetime.now(UTC))
+    return _shared.fetch(source, url, params, timeout)
 
 
-def _read(source: str, response: "requests.Response", deadline: float, timeout: float) -> bytes:
-    """Read the body piece by piece, because the library's own time-out starts again with every piece."""
-    import urllib3
-
-    body = bytearray()
-    try:
-        while piece := response.raw.read1(65_536, decode_content=True):
-            body += piece
-            if len(body) > BODY_LIMIT:
-                raise BadResponse(source, f"the answer is longer than {BODY_LIMIT} bytes")
-            if time.monotonic() > deadline:
-                raise PriceUnavailable(source, f"no whole answer within {timeout:g} seconds")
-    except urllib3.exceptions.ReadTimeoutError as error:
-        raise PriceUnavailable(source, f"no whole answer within {timeout:g} seconds") from error
-    except urllib3.exceptions.HTTPError as error:
-        raise PriceUnavailable(source, f"the answer broke off: {error}") from error
-    expected = response.headers.get("Content-Length", "")
-    is_short = expected.isdigit() and "Content-Encoding" not in response.headers and len(body) < int(expected)
-    if is_short:
-        raise PriceUnavailable(source, "the answer broke off")
-    return bytes(body)
+def forget_answers() -> None:
+    """Drop the answers that the shared client keeps, for whoever must not get one of a second ago."""
+    _shared.forget()
 
 
-def _check_status(source: str, response: "requests.Response") -> None:
-    status = response.status_code
-    if status == 429:
-        raise RateLimited(source, "too many requests", _retry_after(response.headers.get("Retry-After")))
-    if status >= 500 or status in {408, 425}:
-        raise PriceUnavailable(source, f"it answered with status {status}")
-    if 300 <= status < 400:
-        raise BadResponse(source, f"it answered with a redirect to {response.headers.get('Location', '')[:200]!r}")
+def _replace_shared() -> None:
+    global _shared
+    _shared = PriceClient()
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Read a Retry-After header (RFC 9110, 10.2.3): seconds, or a date."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    from email.utils import parsedate_to_datetime
-
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-
-
-def _parse(source: str, body: bytes) -> Any:
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not JSON")
-
-    try:
-        return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        start = body[:80].decode("utf-8", "replace")
-        raise BadResponse(source, f"the answer is not JSON; it starts with {start!r}") from error
+# Connections, locks and threads of the parent are of no use to the child, and would do harm.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_replace_shared)

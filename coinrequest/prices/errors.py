@@ -6,11 +6,16 @@ class PriceUnavailable(Exception):
 
     Attributes:
         source: the name of the source, such as `coinbase`.
+        message: what happened, for a person; the text of the error has the source before it.
     """
 
     def __init__(self, source: str, message: str) -> None:
+        super().__init__(source, message)  # both stay arguments, so that the error can be copied and pickled
         self.source = source
-        super().__init__(f"{source}: {message}")
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.message}"
 
 
 class UnknownCoin(PriceUnavailable):
@@ -18,15 +23,15 @@ class UnknownCoin(PriceUnavailable):
 
 
 class RateLimited(PriceUnavailable):
-    """The source wants to be asked less often.
+    """The source wants to be asked less often, or this process has asked it as often as it allows.
 
     Attributes:
-        retry_after: seconds after which it may be asked again, if it said so.
+        retry_after: seconds after which it may be asked again, if that is known.
     """
 
     def __init__(self, source: str, message: str, retry_after: float | None = None) -> None:
-        self.retry_after = retry_after
         super().__init__(source, message)
+        self.retry_after = retry_after
 
 
 class BadResponse(PriceUnavailable):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from stubs import HttpStub, http_server
 
+from coinrequest.prices import client
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,6 +15,14 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in os.environ:
         if variable.startswith("COINREQUEST_"):
             monkeypatch.delenv(variable)
+
+
+@pytest.fixture(autouse=True)
+def price_client(monkeypatch: pytest.MonkeyPatch) -> client.PriceClient:
+    """No test meets the answers, limits and budgets of another, or waits before an attempt is made again."""
+    fresh = client.PriceClient(sleep=lambda _seconds: None)
+    monkeypatch.setattr(client, "_shared", fresh)
+    return fresh
 
 
 @pytest.fixture
