@@ -1,4 +1,25 @@
 """Requests to URLs that other people choose: the URL test, and the guarded HTTP transport below it.
 
-It needs nothing of Airflow: `from coinrequest.urltest.url_test import test_url`.
+It needs nothing of Airflow: `from coinrequest.urltest import test_url`.
 """
+
+from coinrequest.urltest.batch import test_urls
+from coinrequest.urltest.certificate import Certificate
+from coinrequest.urltest.errors import RequestFailed, UrlRefused
+from coinrequest.urltest.expectations import Expectations
+from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.messages import Hop, Phases
+from coinrequest.urltest.url_test import UrlTest, test_url
+
+__all__ = [
+    "AddressGuard",
+    "Certificate",
+    "Expectations",
+    "Hop",
+    "Phases",
+    "RequestFailed",
+    "UrlRefused",
+    "UrlTest",
+    "test_url",
+    "test_urls",
+]

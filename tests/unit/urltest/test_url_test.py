@@ -28,7 +28,7 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         opened.append(arguments)
         return real(*arguments)
 
-    monkeypatch.setattr("coinrequest.urltest.transport.socket", SimpleNamespace(socket=record))
+    monkeypatch.setattr("coinrequest.urltest.exchange.socket", SimpleNamespace(socket=record))
     return opened
 
 

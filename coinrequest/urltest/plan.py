@@ -1,0 +1,118 @@
+"""How a URL is tested: the options of a test, checked before anything is opened."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypedDict, get_args
+
+from coinrequest import settings
+from coinrequest.urltest.expectations import Expectations
+from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.headers import check_headers
+from coinrequest.urltest.messages import BODY_LIMIT, REDIRECT_LIMIT, Request
+
+ATTEMPTS = 3
+TIMEOUT_SECONDS = 10.0
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class Options(TypedDict, total=False):
+    """The options of `test_url` and `test_urls`; `Plan` says what they mean."""
+
+    method: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    attempts: int
+    retry_errors: bool
+    timeout: float
+    connect_timeout: float | None
+    redirect_limit: int
+    body_limit: int
+    ip_version: Literal[4, 6] | None
+    verify_tls: bool
+    resolve: Mapping[str, Sequence[str]]
+    expect: Expectations
+    guard: AddressGuard | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a URL is tested.
+
+    Attributes:
+        method: GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
+        headers: of the request; a redirect to another origin carries none that could be a secret.
+        body: of the request.
+        attempts: how many requests are made at most, until the status is below 400 or the one that is expected.
+        retry_errors: whether an error of the connection is tried again too.
+        timeout: seconds for one attempt, redirects included.
+        connect_timeout: of them, seconds until the connection stands; None: no limit of its own.
+        redirect_limit: how many redirects an attempt follows; with 0 a redirect is the answer.
+        body_limit: bytes of the body after which reading stops.
+        ip_version: 4 or 6 for connections of one kind only.
+        verify_tls: False accepts any certificate: the answer can then come from anybody.
+        resolve: host names and the addresses to use for them instead of looking them up, like curl's `--resolve`.
+        expect: what must hold for the test to pass.
+        guard: judges every address; None: the one that the settings describe.
+
+    Raises:
+        ValueError: an option cannot be used; the text names it and says what to give.
+    """
+
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    attempts: int = ATTEMPTS
+    retry_errors: bool = False
+    timeout: float = TIMEOUT_SECONDS
+    connect_timeout: float | None = None
+    redirect_limit: int = REDIRECT_LIMIT
+    body_limit: int = BODY_LIMIT
+    ip_version: Literal[4, 6] | None = None
+    verify_tls: bool = True
+    resolve: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    expect: Expectations = field(default_factory=Expectations)
+    guard: AddressGuard | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise ValueError(f"method: {self.method!r} is none of {', '.join(get_args(Method))}")
+        try:
+            check_headers(self.headers)
+        except ValueError as error:
+            raise ValueError(f"headers: {error}") from error
+        if self.body is not None and not isinstance(self.body, bytes):
+            raise ValueError("body: give bytes; encode a text first")
+        if self.body is not None and self.method == "HEAD":
+            raise ValueError("body: a HEAD request carries none; choose another method, or leave it out")
+        for name, least in (("attempts", 1), ("redirect_limit", 0), ("body_limit", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}")
+        if not 0 < self.timeout < float("inf"):
+            raise ValueError("timeout: give seconds above 0")
+        if self.connect_timeout is not None and not 0 < self.connect_timeout < float("inf"):
+            raise ValueError("connect_timeout: give seconds above 0, or None for no limit of its own")
+        if self.ip_version not in (4, 6, None):
+            raise ValueError("ip_version: give 4, 6 or None")
+
+    @cached_property
+    def address_guard(self) -> AddressGuard:
+        """The guard: the one that was given, or the one that the settings describe."""
+        return self.guard if self.guard is not None else AddressGuard(settings.allowed_networks())
+
+    def request(self, url: str) -> Request:
+        """Return the request of one attempt."""
+        return Request(
+            url=url,
+            method=self.method,
+            headers=self.headers,
+            body=self.body,
+            timeout=self.timeout,
+            connect_timeout=self.connect_timeout,
+            redirect_limit=self.redirect_limit,
+            body_limit=self.body_limit,
+            ip_version=self.ip_version,
+            verify_tls=self.verify_tls,
+            resolve=self.resolve,
+            with_certificate=True,
+        )
