@@ -1,0 +1,65 @@
+"""MySQL and MariaDB, through mysqlclient, MySQL's own connector or PyMySQL.
+
+The statement is prepared by the server (https://dev.mysql.com/doc/refman/8.4/en/prepare.html), which takes one
+statement and binds the parameters itself, whatever the driver would do. Reading alone is a READ ONLY transaction in
+a session whose later transactions would be read-only as well.
+"""
+
+import sys
+from typing import Any
+
+from coinrequest.actions.sql.placeholders import MYSQL, rewrite
+from coinrequest.actions.sql.session import OutOfTime, Session, Statement, refuse_lists
+
+# ER_QUERY_TIMEOUT of MySQL, ER_STATEMENT_TIMEOUT of MariaDB.
+_TIMEOUTS = frozenset({3024, 1969})
+
+
+class MysqlSession(Session):
+    """One statement on MySQL or MariaDB."""
+
+    def _execute(self, statement: Statement) -> None:
+        refuse_lists(statement.parameters)
+        rewritten = rewrite(statement.sql, statement.parameters.keys(), MYSQL, "qmark")
+        self.connection.rollback()
+        self._limit_time(statement.timeout)
+        access = "READ ONLY" if statement.read_only else "READ WRITE"
+        self._do(f"SET SESSION TRANSACTION {access}")
+        self._do("PREPARE coinrequest FROM %s", rewritten.text)
+        variables = [f"@coinrequest_{position}" for position, _name in enumerate(rewritten.names)]
+        for variable, name in zip(variables, rewritten.names, strict=True):
+            self._do(f"SET {variable} = %s", statement.parameters[name])
+        self._do(f"START TRANSACTION {access}")
+        self._cursor = self._unbuffered_cursor()
+        self._cursor.execute("EXECUTE coinrequest" + (f" USING {', '.join(variables)}" if variables else ""))
+
+    def _do(self, sql: str, *values: Any) -> str:
+        cursor = self.connection.cursor()
+        cursor.execute(*((sql, values) if values else (sql,)))
+        row = cursor.fetchone() if cursor.description else None
+        cursor.close()
+        return str(row[0]) if row else ""
+
+    def _limit_time(self, seconds: float) -> None:
+        """Let the server end the statement in time: MariaDB any, MySQL one that reads."""
+        if "mariadb" in self._do("SELECT VERSION()").lower():
+            self._do("SET SESSION max_statement_time = %s", seconds)
+        else:
+            self._do("SET SESSION max_execution_time = %s", max(1, int(seconds * 1000)))
+
+    def _unbuffered_cursor(self) -> Any:
+        """Return a cursor that does not take in all rows at once."""
+        package = type(self.connection).__module__.partition(".")[0]
+        cursors = sys.modules.get(f"{package}.cursors")
+        unbuffered = getattr(cursors, "SSCursor", None)
+        return self.connection.cursor() if unbuffered is None else self.connection.cursor(unbuffered)
+
+    def finish(self, *, keep: bool) -> None:
+        """Keep what was changed, or leave it to the closed connection, which undoes it without reading on."""
+        if keep:
+            self._cursor.close()
+            self.connection.commit()
+
+    def is_timeout(self, error: Exception) -> bool:
+        """Tell whether the server ended the statement."""
+        return isinstance(error, OutOfTime) or bool(error.args and error.args[0] in _TIMEOUTS)
