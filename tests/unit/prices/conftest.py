@@ -1,0 +1,12 @@
+"""Fixtures for the tests of prices."""
+
+from collections.abc import Iterator
+
+import pytest
+from raw_server import RawServer, raw_server
+
+
+@pytest.fixture
+def raw_stub() -> Iterator[RawServer]:
+    with raw_server() as stub:
+        yield stub

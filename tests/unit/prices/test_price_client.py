@@ -1,0 +1,273 @@
+"""One question and what servers make of it."""
+
+import copy
+import gzip
+import json
+import pickle
+import socket
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from raw_server import RawServer, reset
+from stubs import HttpStub, Reply
+
+from coinrequest.prices import client
+from coinrequest.prices.client import PriceClient
+from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin
+from coinrequest.prices.failure_text import failure_text
+from coinrequest.prices.price import read_amount
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def failure(asking: PriceClient, url: str, timeout: float = 5) -> PriceUnavailable:
+    with pytest.raises(PriceUnavailable) as caught:
+        asking.fetch("somewhere", url, {}, timeout)
+    assert caught.value.source == "somewhere"
+    text = str(caught.value)
+    assert text.startswith("somewhere: ")
+    assert not any(internal in text for internal in ("0x", "urllib3", "Pool", "Error(", "object at", url))
+    return caught.value
+
+
+def test_an_answer_has_its_status_its_exact_document_and_its_moment(
+    http_stub: HttpStub, price_client: PriceClient
+) -> None:
+    http_stub.replies = [Reply(404, b'{"last": 43211.0100000000000000001, "count": 7, "text": "1.0"}')]
+    before = datetime.now(UTC)
+    answer = price_client.fetch("somewhere", f"{http_stub.url}/ticker", {"pair": "BTC/EUR ü"})
+    assert answer.status == 404
+    assert answer.document == {"last": Decimal("43211.0100000000000000001"), "count": Decimal(7), "text": "1.0"}
+    assert before <= answer.received_at <= datetime.now(UTC)
+    (hit,) = http_stub.hits
+    assert hit.path == "/ticker?pair=BTC%2FEUR+%C3%BC"
+    assert hit.headers["user-agent"].startswith("coinrequest/")
+    assert hit.headers["accept-encoding"] == "gzip"
+
+
+def test_forty_digits_stay_exact_and_are_no_amount(http_stub: HttpStub, price_client: PriceClient) -> None:
+    digits = "1234567890" * 4
+    http_stub.replies = [Reply(body=f"[{digits}, {digits}.{digits}, 9e9999]".encode())]
+    document = price_client.fetch("somewhere", http_stub.url, {}).document
+    assert document == [Decimal(digits), Decimal(f"{digits}.{digits}"), Decimal("9e9999")]
+    for number in document:
+        with pytest.raises(ValueError, match="is not an amount"):
+            read_amount(number)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<!doctype html><title>down for maintenance</title>",
+        b"[NaN]",
+        b"[Infinity]",
+        b"[-Infinity]",
+        b"[1e99999999999999999999]",
+        b'{"price": 1.0',
+        b"\xff\xfe\x00",
+        b"[" * 200_000,
+        b'{"a":' * 200_000,
+    ],
+)
+def test_what_is_not_json_is_a_bad_response(http_stub: HttpStub, price_client: PriceClient, body: bytes) -> None:
+    http_stub.replies = [Reply(body=body)]
+    error = failure(price_client, http_stub.url)
+    assert isinstance(error, BadResponse)
+    assert "not JSON" in str(error)
+    assert error.__cause__ is not None
+    assert len(http_stub.hits) == 1
+    assert len(str(error)) < 400
+
+
+def test_a_packed_answer_is_unpacked(http_stub: HttpStub, price_client: PriceClient) -> None:
+    body = gzip.compress(json.dumps(["x" * 200_000]).encode())
+    http_stub.replies = [Reply(body=body, headers={"Content-Encoding": "gzip"})]
+    assert price_client.fetch("somewhere", http_stub.url, {}).document == ["x" * 200_000]
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_an_answer_without_end_is_given_up(http_stub: HttpStub, price_client: PriceClient, is_packed: bool) -> None:
+    body = b" " * 20_000_000 if is_packed else b" " * (client.BODY_LIMIT + 1)
+    http_stub.replies = [Reply(body=body)]
+    if is_packed:
+        http_stub.replies = [Reply(body=gzip.compress(body, 1), headers={"Content-Encoding": "gzip"})]
+    error = failure(price_client, http_stub.url)
+    assert isinstance(error, BadResponse)
+    assert "longer than 1048576 bytes" in str(error)
+
+
+def test_a_redirect_is_refused_and_its_endless_body_is_not_read(raw_stub: RawServer, price_client: PriceClient) -> None:
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n"
+    raw_stub.reply = lambda connection: raw_stub.drip(connection, redirect)
+    error = failure(price_client, raw_stub.url)
+    assert isinstance(error, BadResponse)
+    assert "redirect to 'http://169.254.169.254/'" in str(error)
+    assert len(raw_stub.requests) == 1
+
+
+def breaks_off_short(connection: socket.socket) -> bool:
+    connection.sendall(HEAD + b'Content-Length: 100\r\n\r\n{"price"')
+    return False
+
+
+def breaks_off_packed(connection: socket.socket) -> bool:
+    body = gzip.compress(b'{"price": 1}')
+    connection.sendall(HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:15])
+    return False
+
+
+def breaks_off_chunked(connection: socket.socket) -> bool:
+    connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n[1, 2")
+    return False
+
+
+def breaks_off_between_chunks(connection: socket.socket) -> bool:
+    connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\n[1]\r\n")
+    return False
+
+
+def breaks_off_with_a_reset(connection: socket.socket) -> bool:
+    connection.sendall(HEAD + b"Content-Length: 100\r\n\r\n[1")
+    return reset(connection)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        breaks_off_short,
+        breaks_off_packed,
+        breaks_off_chunked,
+        breaks_off_between_chunks,
+        breaks_off_with_a_reset,
+    ],
+)
+def test_an_answer_that_breaks_off_is_no_answer_and_asked_for_again(
+    raw_stub: RawServer, price_client: PriceClient, reply: Callable[[socket.socket], bool]
+) -> None:
+    raw_stub.reply = reply
+    error = failure(price_client, raw_stub.url)
+    assert type(error) is PriceUnavailable
+    assert "broke off; asked 3 times" in str(error)
+    assert len(raw_stub.requests) == 3
+
+
+def says_nothing(connection: socket.socket) -> bool:
+    return False
+
+
+def speaks_something_else(connection: socket.socket) -> bool:
+    connection.sendall(b"220 mail.example.org ESMTP\r\n")
+    return False
+
+
+@pytest.mark.parametrize(
+    ("reply", "text"),
+    [
+        (reset, "Connection reset by peer"),
+        (says_nothing, "it closed the connection without an answer"),
+        (speaks_something_else, "what it answered is not HTTP"),
+    ],
+)
+def test_a_connection_that_fails_is_told_in_words(
+    raw_stub: RawServer, price_client: PriceClient, reply: Callable[[socket.socket], bool], text: str
+) -> None:
+    raw_stub.reply = reply
+    error = failure(price_client, raw_stub.url)
+    assert str(error) == f"somewhere: the request failed: {text}; asked 3 times"
+    assert error.__cause__ is not None
+
+
+def test_nobody_listens(http_stub: HttpStub, price_client: PriceClient) -> None:
+    http_stub.server.server_close()
+    assert "Connection refused" in str(failure(price_client, http_stub.url))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", HEAD + b"\r\n[1, ", HEAD + b"Content-Length: 500000\r\n\r\n[1, "],
+    ids=["no head", "slow head", "slow body", "slow body of known length"],
+)
+def test_a_server_that_drips_ends_at_the_deadline(raw_stub: RawServer, price_client: PriceClient, head: bytes) -> None:
+    raw_stub.reply = lambda connection: raw_stub.drip(connection, head)
+    error = failure(price_client, raw_stub.url, timeout=0.2)
+    assert type(error) is PriceUnavailable
+    assert "no whole answer within 0.2 seconds" in str(error)
+
+
+def test_a_silent_server_is_asked_again_while_there_is_time(
+    raw_stub: RawServer, price_client: PriceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coinrequest.prices.exchange.READ_TIMEOUT_SECONDS", 0.3)
+
+    def silent_at_first(connection: socket.socket) -> bool:
+        if len(raw_stub.requests) == 1:
+            raw_stub.over.wait(30)
+        connection.sendall(HEAD + b"Content-Length: 3\r\n\r\n[1]")
+        return True
+
+    raw_stub.reply = silent_at_first
+    assert price_client.fetch("somewhere", raw_stub.url, {}, 20).document == [1]
+
+
+def test_an_address_that_is_none_is_told_without_showing_it(price_client: PriceClient) -> None:
+    for url in ("", "ftp://example.org", "http://[", "http://user:secret@host:99999", f"http://{'a' * 70}.org"):
+        with pytest.raises(
+            PriceUnavailable, match=r"^somewhere: its address is not a URL that can be asked$"
+        ) as caught:
+            price_client.fetch("somewhere", url, {})
+        assert caught.value.__cause__ is not None
+
+
+def test_a_server_that_speaks_no_tls_is_not_asked_twice(raw_stub: RawServer, price_client: PriceClient) -> None:
+    raw_stub.greeting = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    error = failure(price_client, raw_stub.url.replace("http:", "https:"))
+    assert str(error) == "somewhere: the request failed: no TLS connection came about"
+    assert raw_stub.connections == 1
+
+
+def test_a_refused_certificate_is_told_in_the_words_of_tls() -> None:
+    refused = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    refused.verify_message = "certificate has expired"
+    wrapped = OSError("HTTPSConnectionPool(host='x', port=443): Max retries exceeded")
+    wrapped.__cause__ = refused
+    assert failure_text(wrapped) == "its certificate is not accepted: certificate has expired"
+    assert failure_text(OSError("<object at 0x7f>")) == "the connection failed"
+
+
+def test_nothing_of_the_environment_is_used(
+    http_stub: HttpStub, price_client: PriceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    monkeypatch.setattr("requests.sessions.get_netrc_auth", lambda *_arguments: ("user", "secret"))
+    http_stub.replies = [Reply(body=b"[]", headers={"Set-Cookie": "visitor=1"})]
+    for number in ("1", "2"):
+        price_client.fetch("somewhere", http_stub.url, {"number": number})
+    assert len(http_stub.hits) == 2
+    assert not [hit for hit in http_stub.hits if {"authorization", "cookie"} & set(hit.headers)]
+
+
+def test_connections_are_used_again(raw_stub: RawServer, price_client: PriceClient) -> None:
+    def keep_alive(connection: socket.socket) -> bool:
+        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+        return True
+
+    raw_stub.reply = keep_alive
+    for number in range(5):
+        price_client.fetch("somewhere", raw_stub.url, {"number": str(number)})
+    assert len(raw_stub.requests) == 5
+    assert raw_stub.connections == 1
+
+
+@pytest.mark.parametrize(
+    "error", [PriceUnavailable("a", "b"), UnknownCoin("a", "b"), RateLimited("a", "b", 7.5), BadResponse("a", "b")]
+)
+def test_errors_survive_copying_and_pickling(error: PriceUnavailable) -> None:
+    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301
+        assert type(twin) is type(error)
+        assert (str(twin), twin.source, twin.message) == ("a: b", "a", "b")
+        assert vars(twin) == vars(error)

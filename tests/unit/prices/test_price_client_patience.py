@@ -1,0 +1,203 @@
+"""When a source is asked again, how often at most, and how long a caller waits for it."""
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from fake_clock import FakeClock
+from hypothesis import given
+from hypothesis import strategies as st
+from stubs import HttpStub, Reply
+
+from coinrequest.prices import host_limits, retry_delay
+from coinrequest.prices.client import PriceClient
+from coinrequest.prices.errors import PriceUnavailable, RateLimited
+from coinrequest.prices.retry_delay import backoff, read_retry_after
+from coinrequest.prices.token_bucket import TokenBucket
+
+GOOD = Reply(body=b"[1]")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def asking(clock: FakeClock) -> PriceClient:
+    return PriceClient(cache_seconds=0, clock=clock, sleep=clock.sleep, delay=lambda failures: failures / 10)
+
+
+def limited(seconds: object = None) -> Reply:
+    return Reply(429, headers={} if seconds is None else {"Retry-After": str(seconds)})
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_a_failure_that_may_pass_is_asked_again(
+    http_stub: HttpStub, asking: PriceClient, clock: FakeClock, status: int
+) -> None:
+    http_stub.replies = [Reply(status, b"<html>"), Reply(status), GOOD]
+    assert asking.fetch("somewhere", http_stub.url, {}).document == [1]
+    assert len(http_stub.hits) == 3
+    assert clock.slept == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 418])
+def test_an_answer_is_not_asked_for_again(http_stub: HttpStub, asking: PriceClient, status: int) -> None:
+    http_stub.replies = [Reply(status, b"{}")]
+    assert asking.fetch("somewhere", http_stub.url, {}).status == status
+    assert len(http_stub.hits) == 1
+
+
+def test_three_attempts_are_all(http_stub: HttpStub, asking: PriceClient) -> None:
+    http_stub.replies = [Reply(500)]
+    with pytest.raises(PriceUnavailable, match=r"^somewhere: it answered with status 500; asked 3 times$"):
+        asking.fetch("somewhere", http_stub.url, {})
+    assert len(http_stub.hits) == 3
+
+
+def test_no_attempt_is_made_that_would_be_too_late(http_stub: HttpStub, clock: FakeClock) -> None:
+    http_stub.replies = [Reply(500)]
+    asking = PriceClient(clock=clock, sleep=clock.sleep, delay=lambda _failures: 1.5)
+    with pytest.raises(PriceUnavailable, match=r"^somewhere: it answered with status 500; asked 2 times$"):
+        asking.fetch("somewhere", http_stub.url, {}, timeout=2)
+    assert clock.slept == [1.5]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wish_to_be_left_alone_is_granted(
+    http_stub: HttpStub, asking: PriceClient, clock: FakeClock, status: int
+) -> None:
+    http_stub.replies = [Reply(status, headers={"Retry-After": "3"}), GOOD]
+    assert asking.fetch("somewhere", http_stub.url, {}).document == [1]
+    assert clock.slept == [pytest.approx(3.1)]
+
+
+def test_a_wish_beyond_the_deadline_is_an_error_at_once(
+    http_stub: HttpStub, asking: PriceClient, clock: FakeClock
+) -> None:
+    http_stub.replies = [limited(30)]
+    with pytest.raises(RateLimited, match=r"too many requests.*left alone for 30 seconds$") as caught:
+        asking.fetch("somewhere", http_stub.url, {})
+    assert (caught.value.retry_after, clock.slept, len(http_stub.hits)) == (30, [], 1)
+
+
+def test_a_wish_holds_for_everybody_until_it_is_over(
+    http_stub: HttpStub, asking: PriceClient, clock: FakeClock
+) -> None:
+    http_stub.replies = [limited(30), GOOD]
+    with pytest.raises(RateLimited):
+        asking.fetch("somewhere", http_stub.url, {})
+    clock.now += 10
+    with pytest.raises(RateLimited, match=r"may be asked again in 20\.0 seconds") as caught:
+        asking.fetch("somewhere", http_stub.url, {"other": "question"})
+    assert (caught.value.retry_after, len(http_stub.hits)) == (20, 1)
+    clock.now += 15
+    assert asking.fetch("somewhere", http_stub.url, {}).document == [1]
+    assert clock.slept == [5]
+
+
+def test_another_host_is_not_concerned(http_stub: HttpStub, asking: PriceClient) -> None:
+    http_stub.replies = [limited(30), GOOD]
+    with pytest.raises(RateLimited):
+        asking.fetch("somewhere", http_stub.url, {})
+    elsewhere = http_stub.url.replace("127.0.0.1", "localhost")
+    assert asking.fetch("elsewhere", elsewhere, {}).document == [1]
+
+
+def test_the_moment_to_come_back_may_be_a_date(http_stub: HttpStub, asking: PriceClient) -> None:
+    http_stub.replies = [limited(format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True))]
+    with pytest.raises(RateLimited) as caught:
+        asking.fetch("somewhere", http_stub.url, {})
+    assert caught.value.retry_after == pytest.approx(3600, abs=60)
+
+
+def test_too_many_requests_without_a_wish_are_rate_limited_too(http_stub: HttpStub, asking: PriceClient) -> None:
+    http_stub.replies = [limited()]
+    with pytest.raises(RateLimited, match="asked 3 times") as caught:
+        asking.fetch("somewhere", http_stub.url, {})
+    assert caught.value.retry_after is None
+
+
+def test_a_dead_host_is_not_hammered(http_stub: HttpStub, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_limits, "UNKNOWN_HOST", host_limits.RateLimit(1e6, 1e6))
+    asking = PriceClient(cache_seconds=0, clock=clock, sleep=clock.sleep, delay=lambda _failures: 0)
+    http_stub.replies = [Reply(500)]
+    for _ in range(100):
+        with pytest.raises(PriceUnavailable):
+            asking.fetch("somewhere", http_stub.url, {})
+    assert 125 <= len(http_stub.hits) <= 130  # ten retries to begin with, and one for five questions
+
+
+def test_a_host_is_asked_no_faster_than_it_allows(http_stub: HttpStub, asking: PriceClient, clock: FakeClock) -> None:
+    http_stub.replies = [GOOD]
+    for _ in range(25):
+        asking.fetch("somewhere", http_stub.url, {})
+    assert clock.slept == [pytest.approx(0.1)] * 5
+    assert len(http_stub.hits) == 25
+
+
+def test_a_turn_beyond_the_deadline_is_an_error_at_once(
+    http_stub: HttpStub, asking: PriceClient, clock: FakeClock
+) -> None:
+    http_stub.replies = [GOOD]
+    for _ in range(20):
+        asking.fetch("somewhere", http_stub.url, {})
+    with pytest.raises(RateLimited, match="asked as often as it allows") as caught:
+        asking.fetch("somewhere", http_stub.url, {}, timeout=0.05)
+    assert caught.value.retry_after == pytest.approx(0.1)
+    assert len(http_stub.hits) == 20
+    assert clock.slept == []
+
+
+@given(st.lists(st.floats(0, 3), max_size=60), st.floats(0.1, 10), st.integers(1, 10))
+def test_a_bucket_never_gives_more_than_it_may(pauses: list[float], per_second: float, burst: int) -> None:
+    clock = FakeClock()
+    bucket = TokenBucket(per_second, burst, clock)
+    started = clock.now
+    taken = 0
+    for pause in pauses:
+        clock.now += pause
+        taken += bucket.take()
+        assert taken <= burst + (clock.now - started) * per_second + 1e-6
+
+
+def test_a_bucket_lends_what_is_still_to_come() -> None:
+    clock = FakeClock()
+    bucket = TokenBucket(2, 1, clock)
+    assert [bucket.reserve(10) for _ in range(3)] == [0, 0.5, 1]
+    assert bucket.reserve(1) == 1.5
+    assert bucket.reserve(1.5) == 1.5
+
+
+@given(st.text() | st.integers().map(str) | st.datetimes().map(str))
+def test_any_header_is_read_without_an_error(value: str) -> None:
+    seconds = read_retry_after(value, datetime.now(UTC))
+    assert seconds is None or 0 <= seconds <= retry_delay.LONGEST_RETRY_AFTER_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("0", 0),
+        (" 7 ", 7),
+        ("9" * 5000, 86_400),
+        ("-1", None),
+        ("soon", None),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 17),
+        ("Sunday, 06-Nov-94 08:49:37 GMT", 17),
+        ("Sun Nov  6 08:49:37 1994", 17),
+        ("Sun, 06 Nov 1994 08:49:00 GMT", 0),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 86_400),
+    ],
+)
+def test_a_header_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
+    assert read_retry_after(value, datetime(1994, 11, 6, 8, 49, 20, tzinfo=UTC)) == seconds
+
+
+def test_the_delay_is_spread_and_grows_up_to_a_limit() -> None:
+    delays = {failures: [backoff(failures) for _ in range(200)] for failures in (1, 2, 10)}
+    assert all(0 <= delay <= 2 for tries in delays.values() for delay in tries)
+    assert max(delays[1]) <= 0.25 < max(delays[2]) <= 0.5 < max(delays[10])
+    assert len(set(delays[1])) > 100

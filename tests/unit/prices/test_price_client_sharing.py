@@ -1,0 +1,181 @@
+"""Threads and processes that ask at the same time."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fake_clock import FakeClock
+from raw_server import RawServer
+from stubs import HttpStub, Reply
+
+from coinrequest.prices import client
+from coinrequest.prices.answer_cache import AnswerCache
+from coinrequest.prices.client import PriceClient
+from coinrequest.prices.errors import PriceUnavailable
+
+CALLERS = 12
+
+
+class CountingClock(FakeClock):
+    """Tells when so many threads wait for somebody else's request: each has looked at it twice by then."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self.all_wait = threading.Event()
+        self._threads = threads
+        self._looks: Counter[int] = Counter()
+
+    def __call__(self) -> float:
+        self._looks[threading.get_ident()] += 1
+        if sum(looks >= 2 for looks in list(self._looks.values())) >= self._threads:
+            self.all_wait.set()
+        return self.now
+
+
+def test_who_asks_the_same_at_the_same_time_shares_one_request(http_stub: HttpStub) -> None:
+    release = threading.Event()
+    http_stub.replies = [Reply(body=b"[1]", wait=release)]
+    asking = PriceClient(clock=FakeClock())
+    with ThreadPoolExecutor(CALLERS) as pool:
+        answers = [pool.submit(asking.fetch, "somewhere", http_stub.url, {"a": "1"}) for _ in range(CALLERS)]
+        release.set()
+        assert {answer.result().document[0] for answer in answers} == {1}
+    assert len(http_stub.hits) == 1
+
+
+def test_who_waits_together_fails_together_each_with_an_error_of_its_own() -> None:
+    clock = CountingClock(CALLERS - 1)
+    cache: AnswerCache[str] = AnswerCache(1, clock)
+    asked = []
+
+    def ask() -> str:
+        asked.append(1)
+        assert clock.all_wait.wait(30)
+        raise PriceUnavailable("somewhere", "it is closed") from OSError("the cause")
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        calls = [pool.submit(cache.get, "question", ask, clock.now + 60) for _ in range(CALLERS)]
+        errors = [call.exception() for call in calls]
+    assert len(asked) == 1
+    assert {str(error) for error in errors} == {"somewhere: it is closed"}
+    assert {str(error.__cause__) for error in errors if error} == {"the cause"}
+    assert len({id(error) for error in errors}) == CALLERS
+
+
+def test_a_caller_in_a_hurry_does_not_wait_for_the_request_of_another(http_stub: HttpStub) -> None:
+    release = threading.Event()
+    http_stub.replies = [Reply(body=b"[1]", wait=release)]
+    asking = PriceClient()
+    with ThreadPoolExecutor(1) as pool:
+        patient = pool.submit(asking.fetch, "somewhere", http_stub.url, {}, 30)
+        with pytest.raises(PriceUnavailable, match=r"within 0\.1 seconds"):
+            asking.fetch("somewhere", http_stub.url, {}, 0.1)
+        release.set()
+        assert patient.result().document == [1]
+
+
+def test_a_patient_caller_is_not_bound_by_the_deadline_of_another() -> None:
+    clock = CountingClock(1)
+    cache: AnswerCache[str] = AnswerCache(1, clock)
+    is_asked = threading.Event()
+
+    def too_late() -> str:
+        is_asked.set()
+        assert clock.all_wait.wait(30)
+        clock.now += 1
+        raise PriceUnavailable("somewhere", "no whole answer within 1 seconds")
+
+    with ThreadPoolExecutor(2) as pool:
+        hasty = pool.submit(cache.get, "question", too_late, clock.now + 1)
+        assert is_asked.wait(30)
+        patient = pool.submit(cache.get, "question", lambda: "answer", clock.now + 60)
+        assert isinstance(hasty.exception(), PriceUnavailable)
+        assert patient.result() == "answer"
+
+
+def test_a_request_that_never_ends_does_not_hold_up_the_next_one(raw_stub: RawServer) -> None:
+    def endless_at_first(connection: socket.socket) -> bool:
+        if len(raw_stub.requests) == 1:
+            return raw_stub.drip(connection, b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]")
+        return False
+
+    raw_stub.reply = endless_at_first
+    asking = PriceClient()
+    with pytest.raises(PriceUnavailable, match=r"within 0\.1 seconds"):
+        asking.fetch("somewhere", raw_stub.url, {}, 0.1)
+    assert asking.fetch("somewhere", raw_stub.url, {}, 30).document == [1]
+
+
+def test_an_answer_is_given_again_for_a_second_to_the_same_question_only(http_stub: HttpStub) -> None:
+    clock = FakeClock()
+    asking = PriceClient(clock=clock)
+    http_stub.replies = [Reply(body=b"[1]"), Reply(body=b"[2]"), Reply(body=b"[3]"), Reply(body=b"[4]")]
+
+    def ask(source: str, number: str) -> int:
+        return int(asking.fetch(source, http_stub.url, {"number": number}).document[0])
+
+    assert [ask("somewhere", "1"), ask("somewhere", "1")] == [1, 1]
+    assert [ask("somewhere", "2"), ask("elsewhere", "1")] == [2, 3]
+    clock.now += 0.99
+    assert ask("somewhere", "1") == 1
+    clock.now += 0.02
+    assert ask("somewhere", "1") == 4
+
+
+def test_an_answer_can_be_forgotten_and_an_error_always_is(http_stub: HttpStub, price_client: PriceClient) -> None:
+    http_stub.replies = [Reply(body=b"<html>"), Reply(body=b"[1]"), Reply(body=b"[2]")]
+    with pytest.raises(PriceUnavailable):
+        client.fetch("somewhere", http_stub.url, {})
+    assert client.fetch("somewhere", http_stub.url, {}).document == [1]
+    client.forget_answers()
+    assert client.fetch("somewhere", http_stub.url, {}).document == [2]
+
+
+def test_many_threads_ask_many_questions(http_stub: HttpStub) -> None:
+    http_stub.answer = lambda hit: Reply(body=f'["{hit.path}"]'.encode())
+    asking = PriceClient(sleep=lambda _seconds: None)
+
+    def ask(number: int) -> str:
+        return str(asking.fetch("somewhere", http_stub.url, {"number": str(number % 50)}, 60).document[0])
+
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(ask, range(200))) == [f"/?number={number % 50}" for number in range(200)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_has_a_client_of_its_own(raw_stub: RawServer) -> None:
+    def keep_alive(connection: socket.socket) -> bool:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]")
+        return True
+
+    raw_stub.reply = keep_alive
+    program = f"""
+import os
+from coinrequest.prices.client import fetch
+def ask(number): assert fetch("somewhere", {raw_stub.url!r}, {{"number": number}}, 30).document == [1]
+ask("1")
+child = os.fork()
+ask("2")
+ask("3")
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert raw_stub.connections == 2
+    assert len(raw_stub.requests) == 5
+
+
+def test_the_client_is_imported_without_its_libraries() -> None:
+    program = (
+        "import sys, coinrequest.prices.client; heavy = {'requests', 'urllib3', 'ssl', 'email', 'http', 'logging'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
