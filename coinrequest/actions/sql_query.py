@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field, JsonValue, field_validator
@@ -135,8 +135,10 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
         try:
             with self._failures(inputs), self.context.open_database(inputs.connection) as database:
                 self._session = session_for(database, read_only=inputs.read_only)
-                result = self._answer(self._session, statement, inputs.row_limit)
-                self._session.finish(keep=not inputs.read_only)
+                with closing(self._session):
+                    result = self._answer(self._session, statement, inputs.row_limit)
+                    if not inputs.read_only:
+                        self._session.commit()
         finally:
             self._session = None
         _logger.info("%d rows from %s", result.row_count, inputs.connection)

@@ -54,11 +54,13 @@ class MysqlSession(Session):
         unbuffered = getattr(cursors, "SSCursor", None)
         return self.connection.cursor() if unbuffered is None else self.connection.cursor(unbuffered)
 
-    def finish(self, *, keep: bool) -> None:
-        """Keep what was changed, or leave it to the closed connection, which undoes it without reading on."""
-        if keep:
-            self._cursor.close()
-            self.connection.commit()
+    def commit(self) -> None:
+        """Keep what was changed; the cursor's rows have to be gone first."""
+        self._cursor.close()
+        super().commit()
+
+    def close(self) -> None:
+        """Leave the rest to whoever closes the connection: everything else would first read all rows."""
 
     def is_timeout(self, error: Exception) -> bool:
         """Tell whether the server ended the statement."""

@@ -4,6 +4,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
@@ -37,7 +38,7 @@ class Statement:
 
 
 class Session(ABC):
-    """One statement on one open database: `execute`, then `fetch` as often as needed, then `finish`.
+    """One statement on one open database: `execute`, `fetch` as often as needed, `commit` if it wrote, `close`.
 
     Args:
         connection: as PEP 249 describes it. Nothing else uses it.
@@ -82,12 +83,16 @@ class Session(ABC):
         count = self._cursor.rowcount
         return count if isinstance(count, int) and count >= 0 else None
 
-    def finish(self, *, keep: bool) -> None:
-        """Keep what was changed, or undo it."""
-        if keep:
-            self.connection.commit()
-        else:
+    def commit(self) -> None:
+        """Keep what was changed."""
+        self.connection.commit()
+
+    def close(self) -> None:
+        """Undo what was not committed. It never fails: a broken connection has nothing left to undo."""
+        with suppress(Exception):
             self.connection.rollback()
+        with suppress(Exception):
+            self._cursor.close()
 
     def cancel(self) -> None:  # noqa: B027 - a driver need not offer it
         """End the statement from a signal handler; where the driver cannot, it ends at its time limit."""
