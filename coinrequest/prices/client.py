@@ -55,6 +55,7 @@ class PriceClient:
 
     def fetch(self, source: str, url: str, params: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> Answer:
         """GET a JSON document; see `fetch` of this module."""
+        self._open_session()  # the first one loads the library, which is not the source's fault
         deadline = self._clock() + timeout
         question = Question(source, url, tuple(sorted(params.items())))
         try:

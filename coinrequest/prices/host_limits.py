@@ -28,8 +28,8 @@ PUBLISHED: Mapping[str, RateLimit] = {
     # 400 a second and 10,000 in ten minutes: https://www.bitstamp.net/api/#section/What-is-API
     "www.bitstamp.net": RateLimit(16, 50),
     # Without a key by address and by load, no number: https://docs.coingecko.com/docs/errors-and-rate-limits
-    # This is the lower half of what it bears in practice.
-    "api.coingecko.com": RateLimit(0.2, 5),
+    # Ten a minute is a guess on the safe side.
+    "api.coingecko.com": RateLimit(1 / 6, 5),
 }
 UNKNOWN_HOST = RateLimit(10, 20)
 

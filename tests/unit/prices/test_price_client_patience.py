@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from urllib.parse import urlsplit
 
 import pytest
 from fake_clock import FakeClock
@@ -13,6 +14,7 @@ from coinrequest.prices import host_limits, retry_delay
 from coinrequest.prices.client import PriceClient
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
 from coinrequest.prices.retry_delay import backoff, read_retry_after
+from coinrequest.prices.sources import SOURCES
 from coinrequest.prices.token_bucket import TokenBucket
 
 GOOD = Reply(body=b"[1]")
@@ -135,6 +137,11 @@ def test_a_host_is_asked_no_faster_than_it_allows(http_stub: HttpStub, asking: P
         asking.fetch("somewhere", http_stub.url, {})
     assert clock.slept == [pytest.approx(0.1)] * 5
     assert len(http_stub.hits) == 25
+
+
+def test_each_source_has_a_limit_of_its_own() -> None:
+    hosts = {urlsplit(source.public_url).hostname for source in SOURCES.values()}
+    assert hosts <= set(host_limits.PUBLISHED)
 
 
 def test_a_turn_beyond_the_deadline_is_an_error_at_once(

@@ -13,7 +13,7 @@ from fake_clock import FakeClock
 from raw_server import RawServer
 from stubs import HttpStub, Reply
 
-from coinrequest.prices import client
+from coinrequest.prices import client, host_limits
 from coinrequest.prices.answer_cache import AnswerCache
 from coinrequest.prices.client import PriceClient
 from coinrequest.prices.errors import PriceUnavailable
@@ -179,3 +179,13 @@ def test_the_client_is_imported_without_its_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_requests_that_hang_do_not_pile_up(raw_stub: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_limits, "CONNECTIONS", 1)
+    raw_stub.reply = lambda connection: raw_stub.drip(connection, b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    asking = PriceClient()
+    for number in range(3):
+        with pytest.raises(PriceUnavailable):
+            asking.fetch("somewhere", raw_stub.url, {"number": str(number)}, 0.1)
+    assert len(raw_stub.requests) == 1
