@@ -1,7 +1,7 @@
 """One HTTP exchange over libcurl: its handle, the sockets it opens, what it receives, and what is read out of it.
 
-Who makes the exchange happen, alone or among others, is not decided here: `transport` and `batch` do it. The options
-of libcurl are documented at https://curl.se/libcurl/c/curl_easy_setopt.html.
+Who makes the exchange happen, alone or among others, is not decided here: `transport` does it. The options of libcurl
+are documented at https://curl.se/libcurl/c/curl_easy_setopt.html.
 """
 
 import os
@@ -31,8 +31,6 @@ class Exchange:
         step: what to send, and where.
         guard: is asked before a socket is opened.
 
-    Raises:
-        RequestFailed: the addresses that the request itself gives for the host are none.
     """
 
     def __init__(self, step: Step, guard: AddressGuard) -> None:

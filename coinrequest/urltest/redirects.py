@@ -2,7 +2,7 @@
 
 A redirect is followed here and not by libcurl, so that each hop is parsed, judged and timed like the first one.
 What decides what comes next is a generator: it yields exchanges and gets answers back, or `RequestFailed` thrown in.
-Whoever drives it chooses whether exchanges are made one at a time (`transport`) or many at once (`batch`).
+`transport` makes them happen.
 """
 
 import contextlib
