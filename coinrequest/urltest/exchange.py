@@ -39,6 +39,7 @@ class Exchange:
         self._step = step
         self._guard = guard
         self._sockets: list[socket.socket] = []
+        self._was_allowed = False
         self._refusals: list[str] = []
         self._header_lines: list[bytes] = []
         self._body = bytearray()
@@ -46,6 +47,7 @@ class Exchange:
         self.curl = curl = pycurl.Curl()
         _configure(curl, step)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+        curl.setopt(pycurl.SOCKOPTFUNCTION, self._close_originals)
         curl.setopt(pycurl.HEADERFUNCTION, self._header_lines.append)
         curl.setopt(pycurl.WRITEFUNCTION, self._receive)
 
@@ -55,13 +57,19 @@ class Exchange:
             refusal = self._guard.refusal(address.addr[0], self._step.target.host)
             if refusal is None:
                 opened = socket.socket(address.family, address.socktype, address.protocol)
-                # libcurl works on a duplicate; this object is kept until the exchange is over, then closed.
+                self._was_allowed = True
                 self._sockets.append(opened)
                 return opened
         except Exception as error:
             refusal = f"the socket could not be opened: {error}"
         self._refusals.append(refusal)
         return -1  # CURL_SOCKET_BAD
+
+    def _close_originals(self, descriptor: int, purpose: int) -> int:
+        """Close the sockets that were opened: libcurl, which calls this next, works on duplicates of them."""
+        while self._sockets:
+            self._sockets.pop().close()
+        return 0  # CURL_SOCKOPT_OK
 
     def _receive(self, data: bytes) -> int:
         room = self._step.request.body_limit - len(self._body)
@@ -101,7 +109,7 @@ class Exchange:
         )
 
     def _failure(self, code: int, text: str) -> RequestFailed:
-        if self._refusals and not self._sockets:
+        if self._refusals and not self._was_allowed:
             return UrlRefused(self._refusals[0])
         if code == _NOT_VERIFIED:
             failure: RequestFailed = CertificateRefused(text)
@@ -127,8 +135,7 @@ class Exchange:
     def close(self) -> None:
         """Close the connection and free the handle."""
         self.curl.close()
-        for opened in self._sockets:
-            opened.close()
+        self._close_originals(-1, 0)
 
 
 _VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}  # CURL_HTTP_VERSION_*

@@ -51,17 +51,15 @@ def answer_to(request: Request) -> Steps[Response]:
     """
     deadline = time.monotonic() + request.timeout
     hops: list[Hop] = []
-    spent = Phases()
     url = ""
     try:
         target = parse_target(request.url)
         while True:
             url = target.url
             response = yield from _exchange(request, target, deadline)
-            spent += response.phases
             location = response.headers.get("location", "")
             if response.status not in _REDIRECTS or not location or request.redirect_limit == 0:
-                return replace(response, phases=spent, redirects=tuple(hops))
+                return _after(hops, response)
             hops.append(
                 Hop(
                     url=url,
@@ -77,6 +75,13 @@ def answer_to(request: Request) -> Steps[Response]:
     except RequestFailed as error:
         error.url, error.redirects = url, tuple(hops)
         raise
+
+
+def _after(hops: list[Hop], response: Response) -> Response:
+    if not hops:
+        return response
+    spent = sum((hop.phases for hop in hops), Phases())
+    return replace(response, phases=spent + response.phases, redirects=tuple(hops))
 
 
 def _exchange(request: Request, target: Target, deadline: float) -> Steps[Response]:
