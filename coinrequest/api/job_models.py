@@ -12,6 +12,7 @@ from coinrequest.api.models import Answer
 from coinrequest.jobs.airflow_runs import TaskState
 from coinrequest.jobs.callback import Outcome
 from coinrequest.jobs.job import Job, Origin, State
+from coinrequest.jobs.progress import Progress, RunningTask
 
 
 class JobLinks(Answer):
@@ -33,6 +34,25 @@ class JobFailure(Answer):
     map_index: int | None = Field(description="Which item of a mapped task")
     message: str
     log_url: str = Field(description="Where the log is, in the Airflow UI")
+
+
+class TaskProgress(Answer):
+    """A task that runs, and how far it says that it is."""
+
+    task: str = Field(examples=["prices"])
+    map_index: int | None = Field(description="Which item of a mapped task")
+    done: float | None = Field(description="How much is done, in the action's own unit; null: it did not say")
+    total: float | None = Field(description="How much there is to do; null: not known")
+    message: str | None = Field(description="The unit, or what is being done; null: it reported nothing yet")
+    reported_at: datetime | None
+
+
+class JobProgress(Answer):
+    """How far a job is."""
+
+    tasks_done: int = Field(description="How many tasks have ended, however they ended")
+    tasks: int = Field(description="How many there are; each item of a mapped task is one, once the items are known")
+    running: list[TaskProgress] = Field(description="Those that run, at most 100, the first to begin first")
 
 
 class JobCallback(Answer):
@@ -81,6 +101,7 @@ class JobDetail(JobSummary):
         "task is mapped; null before"
     )
     error: JobFailure | None
+    progress: JobProgress | None = Field(description="How far it is; null: its run was deleted in Airflow")
 
 
 class JobList(Answer):
@@ -141,7 +162,32 @@ def job_summary(root: str, job: Job) -> JobSummary:
 
 def job_detail(root: str, job: Job) -> JobDetail:
     """Return the answer about a job."""
-    return JobDetail(**_job_fields(root, job), result=job.result, error=_failure(job))
+    return JobDetail(
+        **_job_fields(root, job),
+        result=job.result,
+        error=_failure(job),
+        progress=None if job.progress is None else job_progress(job.progress),
+    )
+
+
+def job_progress(progress: Progress) -> JobProgress:
+    """Return the answer about how far a job is."""
+    return JobProgress(
+        tasks_done=progress.tasks_done, tasks=progress.tasks, running=[task_progress(task) for task in progress.running]
+    )
+
+
+def task_progress(task: RunningTask) -> TaskProgress:
+    """Return the answer about how far a task is."""
+    report = task.report
+    return TaskProgress(
+        task=task.task,
+        map_index=task.map_index,
+        done=report and report.done,
+        total=report and report.total,
+        message=report and report.message,
+        reported_at=report and report.reported_at,
+    )
 
 
 def task_change(task: TaskState) -> TaskChange:

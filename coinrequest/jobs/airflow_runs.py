@@ -10,6 +10,16 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, bindparam, select, text
 from sqlalchemy.orm import Session
 
+from coinrequest.generator.reports import FAILURE, PROGRESS
+from coinrequest.jobs.progress import Progress, Report, RunningTask
+
+# A part of the statements below, by an index: what a task or item left under a key, beside its result.
+_LEFT = (
+    "(SELECT xcom.value FROM xcom WHERE xcom.dag_id = task.dag_id AND xcom.task_id = task.task_id"
+    " AND xcom.run_id = task.run_id AND xcom.map_index = task.map_index AND xcom.key = :key)"
+)
+_MOST_RUNNING = 100
+
 
 @dataclass(frozen=True)
 class Status:
@@ -21,7 +31,13 @@ class Status:
 
 @dataclass(frozen=True)
 class TaskState:
-    """One task of a run; `map_index` says which item of a mapped task, `state` is Airflow's own word."""
+    """One task of a run.
+
+    Attributes:
+        map_index: which item of a mapped task; None for other tasks.
+        state: Airflow's own word.
+        report: how far it says that it is, while it runs.
+    """
 
     task: str
     map_index: int | None
@@ -29,6 +45,16 @@ class TaskState:
     attempt: int
     started_at: datetime | None
     ended_at: datetime | None
+    report: Report | None = None
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """A task that failed; `map_index` says which item of a mapped task, `reason` is None where it left none."""
+
+    task: str
+    map_index: int | None
+    reason: str | None
 
 
 def hold(session: Session, dag_id: str) -> Status | None:
@@ -104,46 +130,90 @@ def outputs(session: Session, dag_run_id: int, task_id: str) -> list[Any]:
         .where(XComModel.dag_run_id == dag_run_id, XComModel.task_id == task_id, XComModel.key == "return_value")
         .order_by(XComModel.map_index)
     )
-    # A task sends its output as JSON text, which Airflow stores as a JSON string.
-    return [json.loads(row.value) if isinstance(row.value, str) else row.value for row in rows]
+    return [_content(row.value) for row in rows]
 
 
-def first_failure(session: Session, dag_id: str, run_id: str) -> tuple[str, int | None] | None:
-    """Return the task that failed first in a run, and which item of it where it is mapped."""
+def first_failure(session: Session, dag_id: str, run_id: str) -> TaskFailure | None:
+    """Return the task that failed first in a run, with the reason that its last attempt left."""
     row = session.execute(
         text(
-            "SELECT task_id, map_index FROM task_instance"
-            " WHERE dag_id = :dag_id AND run_id = :run_id AND state = 'failed'"
-            " ORDER BY end_date, task_id, map_index LIMIT 1"
+            f"SELECT task.task_id, task.map_index, task.try_number, {_LEFT} AS failure"  # noqa: S608 - of constants alone
+            " FROM task_instance AS task"
+            " WHERE task.dag_id = :dag_id AND task.run_id = :run_id AND task.state = 'failed'"
+            " ORDER BY task.end_date, task.task_id, task.map_index LIMIT 1"
         ),
-        {"dag_id": dag_id, "run_id": run_id},
+        {"dag_id": dag_id, "run_id": run_id, "key": FAILURE},
     ).one_or_none()
     if row is None:
         return None
-    return str(row.task_id), None if row.map_index < 0 else int(row.map_index)
+    left = _content(row.failure)
+    # An attempt that was killed left nothing; what an earlier one left is not why this one failed.
+    told = isinstance(left, dict) and left.get("attempt") == row.try_number and bool(left.get("text"))
+    return TaskFailure(str(row.task_id), _index(row.map_index), str(left["text"]) if told else None)
+
+
+def progress(session: Session, dag_id: str, run_id: str) -> Progress | None:
+    """Return how far a run is, with one indexed read; None: it has no tasks, because it was deleted.
+
+    A dot in a task's id is Airflow's side of a definition's task, such as the step that finds the items.
+    """
+    row = session.execute(
+        text(
+            "SELECT count(*) AS tasks,"  # noqa: S608
+            " count(*) FILTER (WHERE task.state IN ('success', 'failed', 'skipped', 'upstream_failed')) AS done,"
+            " json_agg(json_build_object('task', task.task_id, 'map_index', task.map_index,"
+            f" 'started_at', task.start_date, 'report', {_LEFT})"
+            " ORDER BY task.start_date, task.task_id, task.map_index) FILTER (WHERE task.state = 'running') AS running"
+            " FROM task_instance AS task WHERE task.dag_id = :dag_id AND task.run_id = :run_id"
+            " AND task.state IS DISTINCT FROM 'removed' AND strpos(task.task_id, '.') = 0"
+        ),
+        {"dag_id": dag_id, "run_id": run_id, "key": PROGRESS},
+    ).one()
+    if not row.tasks:
+        return None
+    running = [{**task, "report": _content(task["report"])} for task in (row.running or ())[:_MOST_RUNNING]]
+    return Progress(int(row.done), int(row.tasks), tuple(RunningTask.read(task) for task in running))
 
 
 def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[TaskState]]:
     """Return the tasks of some jobs in the order in which they began; those that have not begun come last."""
     rows = session.execute(
         text(
-            "SELECT job.id, task.task_id, task.map_index, task.state, task.try_number, task.start_date, task.end_date"
+            "SELECT job.id, task.task_id, task.map_index, task.state, task.try_number,"  # noqa: S608
+            " task.start_date, task.end_date,"
+            f" CASE WHEN task.state = 'running' THEN {_LEFT} END AS report"
             " FROM coinrequest_job AS job"
             " JOIN task_instance AS task ON task.dag_id = job.job_type AND task.run_id = job.run_id"
             " WHERE job.id = ANY(:ids) ORDER BY task.start_date NULLS LAST, task.task_id, task.map_index"
         ).bindparams(bindparam("ids", type_=ARRAY(Uuid))),
-        {"ids": list(job_ids)},
+        {"ids": list(job_ids), "key": PROGRESS},
     )
     found: dict[UUID, list[TaskState]] = {}
     for row in rows:
         found.setdefault(UUID(str(row.id)), []).append(
             TaskState(
                 row.task_id,
-                None if row.map_index < 0 else int(row.map_index),
+                _index(row.map_index),
                 row.state,
                 int(row.try_number),
                 row.start_date,
                 row.end_date,
+                Report.read(_content(row.report), row.start_date),
             )
         )
     return found
+
+
+def _index(map_index: int) -> int | None:
+    return None if map_index < 0 else int(map_index)
+
+
+def _content(value: Any) -> Any:
+    """Return what a task sent: as JSON text, which Airflow stores as a JSON string."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        # A person has changed it in Airflow's UI.
+        return value

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from coinrequest.jobs.callback import Callback
+from coinrequest.jobs.progress import Progress
 
 State = Literal["queued", "running", "success", "failed", "cancelled", "removed"]
 Origin = Literal["rest", "channel", "schedule", "after", "backfill", "airflow"]
@@ -44,6 +45,7 @@ class Job:
         cancelled_by: who cancelled it, with `cancelled_at` and `cancel_reason`.
         result: the output of the definition's `result` task, once the job succeeded; a list where that task is
             mapped.
+        progress: how far it is, where that was asked for.
     """
 
     id: UUID
@@ -65,6 +67,7 @@ class Job:
     cancel_reason: str | None = None
     result: Any = None
     error: JobError | None = None
+    progress: Progress | None = None
     run_id: str = ""
 
     def __post_init__(self) -> None:

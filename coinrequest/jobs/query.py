@@ -47,6 +47,11 @@ def find(session: Session, job_id: UUID) -> Job:
     return with_outcome(session, row)
 
 
+def with_progress(session: Session, job: Job) -> Job:
+    """Return the job with how far it is, by one indexed read more."""
+    return replace(job, progress=airflow_runs.progress(session, job.job_type, job.run_id))
+
+
 def with_outcome(session: Session, row: Row[Any]) -> Job:
     """Return the job of a joined row, with its result or its error."""
     job = _job(row)
@@ -145,6 +150,7 @@ def _error(session: Session, job: Job, run_id: str) -> JobError:
     failed = airflow_runs.first_failure(session, job.job_type, run_id)
     if failed is None:
         return JobError(None, None, "The job failed, though none of its tasks did: its time limit, or a person")
-    task, map_index = failed
+    task, map_index = failed.task, failed.map_index
     where = f"Task {task!r}" if map_index is None else f"Item {map_index} of task {task!r}"
-    return JobError(task, map_index, f"{where} failed; its log says why")
+    why = f": {failed.reason}" if failed.reason else "; its log says why"
+    return JobError(task, map_index, f"{where} failed{why}")

@@ -13,6 +13,7 @@ from typing import Any, Self, cast, get_args
 
 from coinrequest.jobs.airflow_runs import TaskState
 from coinrequest.jobs.job import DONE, State
+from coinrequest.jobs.progress import Report, RunningTask
 
 # An id comes back in a header, of which servers and proxies take 8 KiB; it holds far less unless a job has hundreds
 # of mapped items.
@@ -30,18 +31,25 @@ class Snapshot:
 
 @dataclass
 class Told:
-    """What a listener has been told: the job's state, and the attempt and state of each task and mapped item."""
+    """What a listener has been told: the job's state, and the attempt and state of each task and mapped item.
+
+    The last report of each is no part of the id: whoever comes back may hear it again.
+    """
 
     state: State | None = None
     tasks: dict[tuple[str, int | None], tuple[int, str | None]] = field(default_factory=dict)
+    reports: dict[tuple[str, int | None], Report] = field(default_factory=dict, compare=False)
 
     @property
     def done(self) -> bool:
         """Whether the job's end has been told."""
         return self.state in DONE
 
-    def tell(self, snapshot: Snapshot) -> Iterator[State | TaskState]:
-        """Yield what is new in a snapshot, and count each as told: the job's state first, but its end last."""
+    def tell(self, snapshot: Snapshot) -> Iterator[State | TaskState | RunningTask]:
+        """Yield what is new in a snapshot, and count each as told: the job's state first, but its end last.
+
+        A task that changed its state is itself the news; of one that goes on running it is what it reports.
+        """
         if snapshot.state != self.state and snapshot.state not in DONE:
             self.state = snapshot.state
             yield snapshot.state
@@ -51,6 +59,9 @@ class Told:
             if now != self.tasks.get(key, (0, None)):
                 self.tasks[key] = now
                 yield task
+            if task.report is not None and task.report != self.reports.get(key):
+                self.reports[key] = task.report
+                yield RunningTask(task.task, task.map_index, task.report)
         if snapshot.state != self.state:
             self.state = snapshot.state
             yield snapshot.state

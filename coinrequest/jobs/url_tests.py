@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from coinrequest.generator.reports import FAILURE
+
 JOB_TYPE = "url-test"
 
 # A page is found by the index of ended jobs, and only then are its URLs and results looked up.
@@ -23,7 +25,8 @@ _DONE = text(
     JOIN dag_run AS run ON run.dag_id = job.job_type AND run.run_id = job.run_id
     LEFT JOIN LATERAL (
         SELECT xcom.value FROM xcom
-        WHERE xcom.dag_run_id = run.id AND xcom.key = 'return_value' AND job.state = 'success'
+        WHERE xcom.dag_run_id = run.id
+            AND xcom.key = CASE job.state WHEN 'success' THEN 'return_value' WHEN 'failed' THEN :failure END
         ORDER BY xcom.timestamp DESC LIMIT 1
     ) AS output ON true
     ORDER BY job.ended_at DESC, job.id DESC
@@ -48,7 +51,7 @@ class TestedUrl:
 
 def done(session: Session, *, limit: int, offset: int = 0) -> Sequence[TestedUrl]:
     """Return the URL tests that are done, the last to be done first, with one read."""
-    rows = session.execute(_DONE, {"job_type": JOB_TYPE, "limit": limit, "offset": offset})
+    rows = session.execute(_DONE, {"job_type": JOB_TYPE, "failure": FAILURE, "limit": limit, "offset": offset})
     return [TestedUrl(row.ended_at, row.url or "", _result(row.state, row.value)) for row in rows]
 
 
@@ -57,6 +60,6 @@ def _result(state: str, value: Any) -> str:
         return "cancelled"
     # A task sends its output as JSON text, which Airflow stores as a JSON string.
     output = json.loads(value) if isinstance(value, str) else value
-    if isinstance(output, dict) and "result" in output:
-        return str(output["result"])
+    if isinstance(output, dict) and ("result" in output or "text" in output):
+        return str(output["result"] if "result" in output else output["text"])
     return "the test failed; the job's log says why"

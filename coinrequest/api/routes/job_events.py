@@ -11,12 +11,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coinrequest.api import problems
 from coinrequest.api.authentication import Reader, new_session
-from coinrequest.api.job_models import job_detail, job_summary, task_change
+from coinrequest.api.job_models import job_detail, job_summary, task_change, task_progress
 from coinrequest.api.parameters import Root
 from coinrequest.jobs import query
 from coinrequest.jobs.airflow_runs import TaskState
 from coinrequest.jobs.feed import shared_feed, snapshots
 from coinrequest.jobs.job import Job
+from coinrequest.jobs.progress import RunningTask
 from coinrequest.jobs.told import Snapshot, Told
 
 router = APIRouter(prefix="/v1/jobs/{id}", tags=["Jobs"])
@@ -53,7 +54,10 @@ async def _told(
     summary="Follow a job",
     response_class=EventSourceResponse,
     responses={
-        200: {"description": "Events `queued`, `running`, `task` and `done`; `done` holds the job with its result"},
+        200: {
+            "description": "Events `queued`, `running`, `task`, `progress` (what a running task reports) and `done`, "
+            "which holds the job with its result"
+        },
         204: {"description": "`done` has arrived before, and nothing has happened since"},
         **problems.documented(404, 422),
     },
@@ -70,6 +74,9 @@ async def follow_job(id: UUID, root: Root, told: Annotated[Told, Depends(_told)]
                 if isinstance(new, TaskState):
                     yield ServerSentEvent(event="task", data=task_change(new), id=told.id())
                     continue
+                if isinstance(new, RunningTask):
+                    yield ServerSentEvent(event="progress", data=task_progress(new), id=told.id())
+                    continue
                 job = await run_in_threadpool(_read, id)
                 if not told.done:
                     yield ServerSentEvent(event=new, data=job_summary(root, job), id=told.id())
@@ -80,7 +87,7 @@ async def follow_job(id: UUID, root: Root, told: Annotated[Told, Depends(_told)]
 
 def _read(job_id: UUID) -> Job:
     with new_session() as session:
-        return query.find(session, job_id)
+        return query.with_progress(session, query.find(session, job_id))
 
 
 def _snapshots(job_ids: Collection[UUID]) -> Mapping[UUID, Snapshot]:

@@ -65,7 +65,7 @@ def submit_job(
     """Start a job of the current revision. Follow it at `Location`, for example with `?wait=30`."""
     asked, idempotency_key = read_submission(document, key)
     accepted = submission.submit(session, name, asked, user=user.get_name(), key=idempotency_key)
-    detail = job_detail(root, accepted.job)
+    detail = job_detail(root, query.with_progress(session, accepted.job))
     response.headers["Location"] = detail.links.self
     response.status_code = 202 if accepted.created else 200
     return detail
@@ -138,7 +138,7 @@ async def read_job(
     root: Root,
     wait: Annotated[float, Query(ge=0, le=60, description="Answer when the job is done, or after so many seconds")] = 0,
 ) -> JobDetail:
-    """A job with its state, its times and, once it is done, its result or its error."""
+    """A job with its state, its times, how far it is and, once it is done, its result or its error."""
     until = time.monotonic() + wait
     job = await run_in_threadpool(_read, id)
     while not job.done and (left := until - time.monotonic()) > 0:
@@ -149,7 +149,7 @@ async def read_job(
 
 def _read(job_id: UUID) -> Job:
     with new_session() as session:
-        return query.find(session, job_id)
+        return query.with_progress(session, query.find(session, job_id))
 
 
 def _finished(job_ids: Collection[UUID]) -> set[UUID]:
@@ -166,7 +166,8 @@ def _finished(job_ids: Collection[UUID]) -> set[UUID]:
 def cancel_job(user: Submitter, id: UUID, document: OptionalDocument, session: RequestSession, root: Root) -> JobDetail:
     """Stop a job that is queued or running; a task that runs is stopped within seconds. 409 when it has ended."""
     reason = read_body(document, Cancel).reason
-    return job_detail(root, control.cancel(session, id, user=user.get_name(), reason=reason))
+    job = control.cancel(session, id, user=user.get_name(), reason=reason)
+    return job_detail(root, query.with_progress(session, job))
 
 
 @router.post(
@@ -177,4 +178,5 @@ def cancel_job(user: Submitter, id: UUID, document: OptionalDocument, session: R
 )
 def retry_job(user: Submitter, id: UUID, session: RequestSession, root: Root) -> JobDetail:
     """Run what failed or did not run of a failed or cancelled job again, at the same revision. 409 for others."""
-    return job_detail(root, control.retry(session, id, user=user.get_name()))
+    job = control.retry(session, id, user=user.get_name())
+    return job_detail(root, query.with_progress(session, job))

@@ -2,11 +2,14 @@
 
 import base64
 import zlib
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from coinrequest.jobs.airflow_runs import TaskState
+from coinrequest.jobs.progress import Report, RunningTask
 from coinrequest.jobs.told import LONGEST_ID, Snapshot, Told
 
 
@@ -42,6 +45,17 @@ def test_a_job_that_is_retried_is_queued_again() -> None:
     told = Told()
     news(told, Snapshot("failed", (task("failed"),)))
     assert news(told, Snapshot("queued", (task(None),))) == ["queued", task(None)]
+
+
+def test_what_a_running_task_reports_is_told_once_and_again_to_whoever_comes_back() -> None:
+    first, second = (Report(done, 10, "rows", datetime(2026, 3, 1, tzinfo=UTC)) for done in (1, 2))
+    told = Told()
+    begun = replace(task("running"), report=first)
+    assert news(told, Snapshot("running", (begun,))) == ["running", begun, RunningTask("wait", None, first)]
+    assert news(told, Snapshot("running", (begun,))) == []
+    further = Snapshot("running", (replace(begun, report=second),))
+    assert news(told, further) == [RunningTask("wait", None, second)]
+    assert news(Told.read(told.id()), further) == [RunningTask("wait", None, second)]
 
 
 def test_whoever_comes_back_at_any_event_is_told_exactly_the_rest() -> None:
