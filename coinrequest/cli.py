@@ -10,6 +10,8 @@ _COMMANDS = {
     "demo": "coinrequest.demo",
     "gateway": "coinrequest.gateway.command",
     "channel": "coinrequest.channel.command",
+    "url": "coinrequest.urltest.command",
+    "prices": "coinrequest.prices.command",
 }
 
 
@@ -41,6 +43,8 @@ def _run(words: list[str]) -> int:
     commands.add_parser("demo", help="register a job type on the running stack and run a job of it", add_help=False)
     commands.add_parser("gateway", help="bring messages in as jobs, and results and notices out", add_help=False)
     commands.add_parser("channel", help="submit a job over the message channel, or listen for results", add_help=False)
+    commands.add_parser("url", help="test whether URLs answer, and how fast", add_help=False)
+    commands.add_parser("prices", help="ask exchanges what a coin costs", add_help=False)
     # Only the command that was called is imported.
     if words[:1] == ["stack"]:
         from coinrequest.stack import command

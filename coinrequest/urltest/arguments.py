@@ -1,0 +1,236 @@
+"""The words behind `coinrequest url`, and what they mean."""
+
+import argparse
+import contextlib
+import ipaddress
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MOST_AT_A_TIME = 1_000
+
+_DESCRIPTION = """\
+Test whether URLs answer, and how fast. A URL without a scheme is http. Each is requested up to three times until its
+status is below 400. Up to three URLs are shown as waterfalls, more as a table, with the slowest and then the failed
+ones at its end.
+"""
+_EPILOG = """\
+examples:
+  coinrequest url https://example.org
+  coinrequest url example.org/health --expect-status 200 --json-path '$.state="up"' --max-seconds 0.5
+  coinrequest url https://example.org --certificate-days 14 --attempts 1
+  coinrequest url http://127.0.0.1:8080/ --allow 127.0.0.1/32       # an address that is not public
+  coinrequest url https://example.org --resolve example.org:192.0.2.7    # before its name points there
+  coinrequest url --file urls.txt --json | jq -r 'select(.passed | not) | .url'
+
+JSON: one object for each URL, on a line of its own, as they finish. Durations are seconds, times are ISO 8601 in UTC.
+Only public addresses are requested unless --allow, or the variable COINREQUEST_ALLOWED_NETWORKS, names others.
+
+exit codes: 0 all passed, 1 some failed, 2 usage, 130 interrupted (what was done until then is shown)
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(
+        prog="coinrequest url",
+        usage="coinrequest url URL... [options]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+    )
+    found.add_argument("urls", nargs="*", metavar="URL", help="http or https")
+    found.add_argument(
+        "--file", metavar="FILE", help="more URLs, one on a line; lines that begin with # are none; - is the input"
+    )
+    found.add_argument("--json", action="store_true", help="print JSON, a line for each URL")
+    found.add_argument(
+        "--concurrency",
+        type=_whole(1, MOST_AT_A_TIME),
+        default=50,
+        metavar="N",
+        help="URLs tested at a time (default %(default)s)",
+    )
+    _add_request(found.add_argument_group("the request"))
+    _add_connection(found.add_argument_group("the connection"))
+    _add_expectations(found.add_argument_group("what has to be true of the answer"))
+    return found
+
+
+def _add_request(group: Any) -> None:
+    group.add_argument("--method", metavar="METHOD", help="such as HEAD (default GET; POST with --data)")
+    group.add_argument(
+        "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'", help="may be repeated"
+    )
+    group.add_argument("--data", type=_data, metavar="TEXT", help="the body; @FILE reads it from a file")
+    group.add_argument(
+        "--timeout",
+        type=seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="for one attempt, its redirects included (default %(default)g)",
+    )
+    group.add_argument(
+        "--connect-timeout", type=seconds, metavar="SECONDS", help="of these, until the connection stands"
+    )
+    group.add_argument(
+        "--attempts",
+        type=_whole(1, 10),
+        default=3,
+        metavar="N",
+        help="requests at most, until the status is below 400 (default %(default)s)",
+    )
+    group.add_argument("--retry-errors", action="store_true", help="try again also where no answer came")
+    group.add_argument(
+        "--redirects",
+        type=_whole(0, 20),
+        default=10,
+        metavar="N",
+        help="redirects that are followed (default %(default)s)",
+    )
+
+
+def _add_connection(group: Any) -> None:
+    family = group.add_mutually_exclusive_group()
+    family.add_argument("-4", dest="ip_version", action="store_const", const=4, help="only over IPv4")
+    family.add_argument("-6", dest="ip_version", action="store_const", const=6, help="only over IPv6")
+    group.add_argument(
+        "--resolve",
+        type=_resolution,
+        action="append",
+        default=[],
+        metavar="HOST:ADDRESS",
+        help="use this address for the host instead of looking it up; may be repeated",
+    )
+    group.add_argument("--insecure", action="store_true", help="do not verify certificates")
+    group.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="a network, an address or a host name that may be requested although it is not public; may be repeated",
+    )
+
+
+def _add_expectations(group: Any) -> None:
+    group.add_argument(
+        "--expect-status", default="", metavar="STATUS", help="such as 200, 2xx or 200-299,304 (default: below 400)"
+    )
+    group.add_argument("--contains", metavar="TEXT", help="the body contains it")
+    group.add_argument("--matches", metavar="REGEXP", help="the body matches it, in RE2's syntax")
+    group.add_argument(
+        "--json-path",
+        type=_json_expectation,
+        action="append",
+        default=[],
+        metavar="PATH[=VALUE]",
+        help="the JSONPath (RFC 9535) finds the value, which is JSON, or else text; without a value it finds anything",
+    )
+    group.add_argument(
+        "--expect-header", type=_header, action="append", default=[], metavar="'NAME: REGEXP'", help="may be repeated"
+    )
+    group.add_argument("--max-seconds", type=seconds, metavar="SECONDS", help="the whole test takes no longer")
+    group.add_argument("--certificate-days", type=_days, metavar="DAYS", help="the certificate is valid so much longer")
+
+
+def read_urls(arguments: argparse.Namespace) -> list[str]:
+    """Return the URLs of the command line and those of the file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not UTF-8, or there is no URL at all.
+    """
+    urls = list(arguments.urls)
+    if arguments.file == "-":
+        urls += _listed(sys.stdin)
+    elif arguments.file:
+        with Path(arguments.file).open(encoding="utf-8-sig") as lines:
+            urls += _listed(lines)
+    if not urls:
+        raise ValueError("no URL: name one, or a file of them with --file")
+    return urls
+
+
+def _listed(lines: Iterable[str]) -> list[str]:
+    return [url for line in lines if (url := line.strip()) and not url.startswith("#")]
+
+
+def addresses(resolutions: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
+    """Return the addresses of each host of `--resolve`."""
+    found: dict[str, list[str]] = {}
+    for host, address in resolutions:
+        found.setdefault(host, []).append(address)
+    return found
+
+
+def seconds(text: str) -> float:
+    """Read a length of time that is greater than 0."""
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError("must be a number of seconds greater than 0")
+
+
+def _days(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError("must be a number of days")
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if text.isdecimal() and least <= int(text) <= most:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most:,}")
+
+    return read
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition(":")
+    if separator and name.strip() and "\n" not in text and "\r" not in text:
+        return name.strip(), value.strip()
+    raise argparse.ArgumentTypeError("must be a name, a colon and a value on one line")
+
+
+def _data(text: str) -> bytes:
+    if not text.startswith("@"):
+        return text.encode()
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text[1:]}: {error.strerror}") from error
+
+
+def _resolution(text: str) -> tuple[str, str]:
+    host, _, address = text.partition(":")
+    with contextlib.suppress(ValueError):
+        if host:
+            return host.lower().rstrip("."), str(ipaddress.ip_address(address.removeprefix("[").removesuffix("]")))
+    raise argparse.ArgumentTypeError("must be a host, a colon and an address, such as example.org:192.0.2.7")
+
+
+def _json_expectation(text: str) -> tuple[str, Any]:
+    """Split at the first equals sign that has a whole path before it: paths may hold equals signs too."""
+    from coinrequest.urltest import json_path
+
+    for position in (index for index, character in enumerate(text) if character == "="):
+        with contextlib.suppress(ValueError):
+            json_path.check(text[:position])
+            return text[:position], _json_or_text(text[position + 1 :])
+    try:
+        json_path.check(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text, ...
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,144 @@
+"""The command `coinrequest url`: tests URLs and shows what it saw."""
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from coinrequest import settings
+from coinrequest.urltest import report, waterfall
+from coinrequest.urltest.arguments import addresses, parser, read_urls
+from coinrequest.urltest.batch import test_urls
+from coinrequest.urltest.expectations import Expectations
+from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.target import with_scheme
+from coinrequest.urltest.url_test import UrlTest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PASSED, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+# So many fit on a screen as waterfalls.
+MOST_WATERFALLS = 3
+
+
+def main(words: Sequence[str] = ()) -> int:
+    """Run the command; return the exit code: 0 all passed, 1 some failed, 2 usage, 130 interrupted.
+
+    Args:
+        words: the command line behind `coinrequest url`.
+    """
+    arguments = parser().parse_args(words)
+    try:
+        urls = read_urls(arguments)
+        expect = _expectations(arguments)
+        tests = _tests(urls, expect, arguments)
+    except OSError as error:
+        return _ended(USAGE, f"{arguments.file}: {error.strerror}")
+    except ValueError as error:
+        return _ended(USAGE, str(error))
+    done: list[UrlTest] = []
+    began = time.monotonic()
+    try:
+        with _progress(len(urls), arguments.json) as advance:
+            for test in tests:
+                done.append(test)
+                if arguments.json:
+                    _print_json(test)
+                advance()
+        code = PASSED if all(test.passed for test in done) else FAILED
+    except KeyboardInterrupt:
+        code = _ended(INTERRUPTED, f"interrupted: {len(done):,} of {len(urls):,} URLs were tested")
+    except BrokenPipeError:
+        # Whoever read the lines has read enough.
+        sys.stderr.close()
+        return PASSED
+    if not arguments.json:
+        _show(urls, done, expect, time.monotonic() - began)
+    return code
+
+
+def _expectations(arguments: argparse.Namespace) -> Expectations:
+    return Expectations(
+        status=arguments.expect_status,
+        body_contains=arguments.contains,
+        body_matches=arguments.matches,
+        json_path=dict(arguments.json_path),
+        headers=dict(arguments.expect_header),
+        max_seconds=arguments.max_seconds,
+        certificate_days=arguments.certificate_days,
+    )
+
+
+def _tests(urls: Sequence[str], expect: Expectations, arguments: argparse.Namespace) -> Iterator[UrlTest]:
+    return test_urls(
+        urls,
+        concurrency=arguments.concurrency,
+        method=(arguments.method or ("GET" if arguments.data is None else "POST")).upper(),
+        headers=dict(arguments.header),
+        body=arguments.data,
+        attempts=arguments.attempts,
+        retry_errors=arguments.retry_errors,
+        timeout=arguments.timeout,
+        connect_timeout=arguments.connect_timeout,
+        redirect_limit=arguments.redirects,
+        ip_version=arguments.ip_version,
+        verify_tls=not arguments.insecure,
+        resolve=addresses(arguments.resolve),
+        expect=expect,
+        guard=AddressGuard([*settings.allowed_networks(), *arguments.allow]),
+    )
+
+
+def _show(urls: Sequence[str], done: Sequence[UrlTest], expect: Expectations, took: float) -> None:
+    console = _console()
+    if len(urls) > MOST_WATERFALLS:
+        report.show_table(console, done)
+        console.print(report.summary(done, took))
+    else:
+        asked = [with_scheme(url) for url in urls]
+        for test in sorted(done, key=lambda test: asked.index(test.url) if test.url in asked else len(asked)):
+            waterfall.show(console, test, expect)
+            console.print()
+    if hint := report.way_out(done):
+        console.print(hint, soft_wrap=True)
+
+
+def _console(*, for_errors: bool = False) -> "Console":
+    from rich.console import Console
+
+    # What the terminal's character set does not have is shown as an escape.
+    stream = sys.stderr if for_errors else sys.stdout
+    with contextlib.suppress(AttributeError):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # Nothing in what servers send is markup.
+    return Console(stderr=for_errors, markup=False, highlight=False, emoji=False)
+
+
+@contextlib.contextmanager
+def _progress(total: int, lines_follow: bool) -> Iterator[Callable[[], None]]:
+    """Show a bar on a terminal, where it is not in the way of lines that are printed meanwhile."""
+    if total == 1 or not sys.stderr.isatty() or (lines_follow and sys.stdout.isatty()):
+        yield lambda: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("testing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = _console(for_errors=True)
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda: progress.advance(task)
+
+
+def _print_json(test: UrlTest) -> None:
+    # In ASCII, so that nothing in it can move a terminal's cursor.
+    sys.stdout.write(json.dumps(report.document(test)) + "\n")
+    sys.stdout.flush()
+
+
+def _ended(code: int, text: str) -> int:
+    sys.stderr.write(f"coinrequest url: {waterfall.plain(text)}\n")
+    return code
