@@ -6,7 +6,10 @@ number and not a `Decimal`, which Airflow would store as a float.
 
 import json
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from coinrequest.prices.report import Report
 
 DEFAULT_CURRENCIES = ("USD", "GBP", "EUR")
 
@@ -39,7 +42,7 @@ class BTCPrice:
 
     @staticmethod
     def get_btc_prices(currencies: Sequence[str] = DEFAULT_CURRENCIES, source: str | None = None) -> list[BtcPrice]:
-        """Ask the configured source what a Bitcoin costs now.
+        """Ask what a Bitcoin costs now: the configured source, or all of several (then it is the median).
 
         Args:
             currencies: codes such as `USD`.
@@ -56,7 +59,7 @@ class BTCPrice:
         forget_answers()  # each call has a price and a date of its own, also the second within a second
         return [
             BtcPrice(currency=price.quote, rate=format(price.amount, "f"), price_date=price.fetched_at.isoformat())
-            for price in get_prices("BTC", currencies, source)
+            for price in get_prices("BTC", currencies, None if source is None else [source]).prices
         ]
 
     @staticmethod
@@ -70,20 +73,34 @@ class BTCPrice:
 
     @staticmethod
     def compose_price_email(prices_json: str) -> PriceEmail:
-        """Write a mail of what `process_prices` returned.
+        """Write a mail of plain text of what `process_prices` returned.
 
         Raises:
             PricesInvalid: it is not that.
         """
-        from coinrequest.prices.report import PriceLine, compose_report
-
-        try:
-            document = json.loads(prices_json)
-        except (TypeError, ValueError) as error:
-            raise PricesInvalid(f"the prices are not JSON: {error}") from error
-        lines = [PriceLine(**_checked(price)) for price in _list(document)]
-        report = compose_report(lines, "Bitcoin price")
+        report = _report(prices_json)
         return PriceEmail(subject=report.subject, body=report.body)
+
+    @staticmethod
+    def compose_price_html(prices_json: str) -> str:
+        """Write the same mail as an HTML document, for programs that show HTML.
+
+        It is a method of its own because a mail of `compose_price_email` is `{subject, body}` and nothing else.
+
+        Raises:
+            PricesInvalid: it is not what `process_prices` returned.
+        """
+        return _report(prices_json).html
+
+
+def _report(prices_json: str) -> "Report":
+    from coinrequest.prices.report import PriceLine, compose_report
+
+    try:
+        document = json.loads(prices_json)
+    except (TypeError, ValueError) as error:
+        raise PricesInvalid(f"the prices are not JSON: {error}") from error
+    return compose_report([PriceLine(**_checked(price)) for price in _list(document)], "Bitcoin price")
 
 
 def _list(value: object) -> Sequence[object]:

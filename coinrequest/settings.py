@@ -68,14 +68,32 @@ def mail_to() -> tuple[str, ...]:
     return tuple(address.strip() for address in addresses if address.strip())
 
 
-def price_source() -> str:
-    """Return the name of the exchange that is asked for coin prices."""
-    return os.environ.get("COINREQUEST_PRICE_SOURCE", "coinbase")
+def price_sources() -> tuple[str, ...]:
+    """Return the names of the sources that are asked for coin prices, in order."""
+    names = os.environ.get("COINREQUEST_PRICE_SOURCE", "").split(",")
+    return tuple(name.strip().lower() for name in names if name.strip()) or ("coinbase",)
 
 
-def price_url() -> str | None:
-    """Return a base URL that replaces the price source's own; None: the documented public one."""
-    return os.environ.get("COINREQUEST_PRICE_URL") or None
+def price_url(source: str) -> str | None:
+    """Return a base URL that replaces a price source's own; None: the documented public one.
+
+    It is that of `COINREQUEST_PRICE_URL_KRAKEN` for `kraken`, of `COINREQUEST_PRICE_URL_CCXT_BINANCE` for
+    `ccxt:binance`; `COINREQUEST_PRICE_URL` is for the one source that `COINREQUEST_PRICE_SOURCE` names.
+
+    Raises:
+        SettingInvalid: `COINREQUEST_PRICE_URL` is set, and there are several sources that it could be for.
+    """
+    own = os.environ.get(f"COINREQUEST_PRICE_URL_{source.upper().replace(':', '_')}")
+    url = os.environ.get("COINREQUEST_PRICE_URL")
+    configured = price_sources()
+    if own or not url or source not in configured:
+        return own or None
+    if len(configured) > 1:
+        raise SettingInvalid(
+            f"COINREQUEST_PRICE_URL is for one source, and COINREQUEST_PRICE_SOURCE names {len(configured)}; "
+            f"set COINREQUEST_PRICE_URL_{source.upper().replace(':', '_')} and the like"
+        )
+    return url
 
 
 def channel_url() -> str | None:

@@ -2,25 +2,28 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, field_validator, model_validator
 
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.prices.errors import PriceUnavailable
-from coinrequest.prices.lookup import get_prices, source_names
-from coinrequest.prices.price import normalise_symbol
+from coinrequest.prices.lookup import get_prices
+from coinrequest.prices.price import Price, PriceAnswer
+from coinrequest.prices.sources import check_source, source_names
+from coinrequest.prices.symbols import normalise_coin, normalise_currencies
+from coinrequest.settings import SettingInvalid
 
 # The default would write a small amount as 1E-8.
-Rate = Annotated[
+Amount = Annotated[
     Decimal,
-    Field(strict=False, gt=0, max_digits=40, description="units of the currency for one coin; exact, as text"),
-    PlainSerializer(lambda rate: format(rate, "f"), return_type=str, when_used="json"),
+    Field(strict=False, gt=0, max_digits=40),
+    PlainSerializer(lambda amount: format(amount, "f"), return_type=str, when_used="json-unless-none"),
 ]
 
 
 class CoinPricesFailed(ActionFailed):
-    """The source gave no prices; its typed error is the cause."""
+    """No source gave a price in one of the currencies; the typed error is the cause."""
 
 
 class CoinPricesInputs(ActionModel):
@@ -31,38 +34,75 @@ class CoinPricesInputs(ActionModel):
         strict=False,
         min_length=1,
         max_length=20,
-        description="codes of the currencies",
+        description="codes of the currencies: of ISO 4217, or of known coins such as USDT",
         examples=[["USD", "EUR"]],
     )
     source: str | None = Field(
-        default=None, description=f"{' or '.join(source_names())}; null: the one that is configured"
+        default=None, description=f"{', '.join(source_names())} or ccxt:EXCHANGE; null: what is configured"
+    )
+    sources: tuple[str, ...] | None = Field(
+        default=None,
+        strict=False,
+        min_length=1,
+        max_length=10,
+        description="several sources, asked at the same time; instead of source",
+        examples=[["coinbase", "kraken", "bitstamp"]],
+    )
+    aggregate: Literal["median", "mean", "first"] = Field(
+        default="median", description="how the prices of several sources become one"
     )
 
     @field_validator("coin")
     @classmethod
     def _coin_is_a_symbol(cls, coin: str) -> str:
-        return normalise_symbol(coin)
+        return normalise_coin(coin)
 
     @field_validator("currencies")
     @classmethod
-    def _currencies_are_symbols(cls, currencies: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(normalise_symbol(currency) for currency in currencies))
+    def _currencies_exist(cls, currencies: tuple[str, ...]) -> tuple[str, ...]:
+        return normalise_currencies(currencies)
 
     @field_validator("source")
     @classmethod
     def _source_exists(cls, source: str | None) -> str | None:
-        if source is not None and source not in source_names():
-            raise ValueError(f"there is no price source {source[:50]!r}; there are {', '.join(source_names())}")
-        return source
+        return None if source is None else check_source(source)
+
+    @field_validator("sources")
+    @classmethod
+    def _sources_exist(cls, sources: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if sources is None else tuple(dict.fromkeys(check_source(source) for source in sources))
+
+    @model_validator(mode="after")
+    def _sources_are_named_once(self) -> "CoinPricesInputs":
+        if self.source is not None and self.sources is not None:
+            raise ValueError("give source or sources, not both")
+        return self
+
+
+class DroppedQuote(ActionModel):
+    """A quote that lies too far from the others to be used."""
+
+    source: str = Field(description="the source that gave it")
+    rate: Amount = Field(description="units of the currency for one coin; exact, as text")
 
 
 class CoinPrice(ActionModel):
     """The price in one currency."""
 
     currency: str = Field(description="code of the currency", examples=["EUR"])
-    rate: Rate
+    rate: Amount = Field(description="units of the currency for one coin; exact, as text")
     price_date: datetime = Field(strict=False, description="when it was fetched; ISO 8601 with an offset")
-    source: str = Field(default="", description="the exchange that was asked")
+    source: str = Field(default="", description="the source, or how the price was made and of which sources")
+    bid: Amount | None = Field(default=None, description="the best price that a buyer offers; of a single source")
+    ask: Amount | None = Field(default=None, description="the best price that a seller asks; of a single source")
+    exchange_time: datetime | None = Field(
+        default=None, strict=False, description="when the source says that the price was made; of a single source"
+    )
+    sources: tuple[str, ...] = Field(default=(), strict=False, description="the sources that gave a price")
+    failed: dict[str, str] = Field(default_factory=dict, description="the sources that gave none, with the reason")
+    dropped: tuple[DroppedQuote, ...] = Field(
+        default=(), strict=False, description="quotes too far from the others to be used"
+    )
 
 
 class CoinPricesResult(RootModel[tuple[CoinPrice, ...]]):
@@ -72,26 +112,43 @@ class CoinPricesResult(RootModel[tuple[CoinPrice, ...]]):
 
 
 class CoinPrices(Action[CoinPricesInputs, CoinPricesResult]):
-    """Ask an exchange what a coin costs now, in up to 20 currencies."""
+    """Ask one or more sources at the same time what a coin costs now, in up to 20 currencies."""
 
     name: ClassVar[str] = "coin.prices"
-    summary: ClassVar[str] = "Ask an exchange what a coin costs, in several currencies"
+    summary: ClassVar[str] = "Ask exchanges what a coin costs, in several currencies"
     Inputs: ClassVar[type[BaseModel]] = CoinPricesInputs
     Result: ClassVar[type[BaseModel]] = CoinPricesResult
+    failures: ClassVar[tuple[type[ActionFailed], ...]] = (CoinPricesFailed,)
 
     def run(self, inputs: CoinPricesInputs) -> CoinPricesResult:
         """Ask once.
 
         Raises:
-            CoinPricesFailed: the source did not answer in time, or knows no such price.
+            CoinPricesFailed: no source has a price in one of the currencies, or the environment names none that exists.
         """
+        sources = inputs.sources if inputs.source is None else (inputs.source,)
         try:
-            prices = get_prices(inputs.coin, inputs.currencies, inputs.source)
-        except PriceUnavailable as error:
+            answer = get_prices(inputs.coin, inputs.currencies, sources, inputs.aggregate)
+        except (PriceUnavailable, SettingInvalid) as error:
             raise CoinPricesFailed(str(error)) from error
-        return CoinPricesResult(
-            tuple(
-                CoinPrice(currency=price.quote, rate=price.amount, price_date=price.fetched_at, source=price.source)
-                for price in prices
-            )
-        )
+        return CoinPricesResult(tuple(_result(price, answer) for price in answer.prices))
+
+
+def _result(price: Price, answer: PriceAnswer) -> CoinPrice:
+    sources = tuple(quote.source for quote in answer.quotes if quote.quote == price.quote)
+    return CoinPrice(
+        currency=price.quote,
+        rate=price.amount,
+        price_date=price.fetched_at,
+        source=price.source,
+        bid=price.bid,
+        ask=price.ask,
+        exchange_time=price.exchange_time,
+        sources=sources,
+        failed={failure.source: failure.message for failure in answer.failures if failure.source not in sources},
+        dropped=tuple(
+            DroppedQuote(source=quote.source, rate=quote.amount)
+            for quote in answer.dropped
+            if quote.quote == price.quote
+        ),
+    )

@@ -1,5 +1,6 @@
-"""`coin.report`: prices as a text that a person reads."""
+"""`coin.report`: prices as a mail that a person reads."""
 
+from decimal import Decimal
 from typing import ClassVar
 
 from pydantic import BaseModel, Field
@@ -22,11 +23,12 @@ class CoinReportResult(ActionModel):
     """A report, as `email.send` takes it."""
 
     subject: str = Field(description="the title and the first rate")
-    body: str = Field(description="a table of plain text")
+    body: str = Field(description="a table of plain text, and which sources are missing")
+    html: str = Field(description="the same as an HTML document")
 
 
 class CoinReport(Action[CoinReportInputs, CoinReportResult]):
-    """Write prices as a table of plain text, with a subject line. It asks nobody and cannot fail."""
+    """Write prices as a table, in plain text and in HTML, with a subject line. It asks nobody and cannot fail."""
 
     name: ClassVar[str] = "coin.report"
     summary: ClassVar[str] = "Write coin prices as a table that a person reads"
@@ -39,10 +41,25 @@ class CoinReport(Action[CoinReportInputs, CoinReportResult]):
             PriceLine(
                 currency=price.currency,
                 rate=format(price.rate, "f"),
+                bid=_text(price.bid),
+                ask=_text(price.ask),
                 price_date=price.price_date.isoformat(timespec="seconds"),
                 source=price.source,
             )
             for price in inputs.prices
         ]
-        report = compose_report(lines, inputs.title)
-        return CoinReportResult(subject=report.subject, body=report.body)
+        report = compose_report(lines, inputs.title, [note for price in inputs.prices for note in _notes(price)])
+        return CoinReportResult(subject=report.subject, body=report.body, html=report.html)
+
+
+def _notes(price: CoinPrice) -> list[str]:
+    dropped = [
+        f"{price.currency}: {quote.source} is left out; its {quote.rate:f} is too far from the others"
+        for quote in price.dropped
+    ]
+    failed = [f"{price.currency}: {source} gave no price: {reason}" for source, reason in price.failed.items()]
+    return dropped + failed
+
+
+def _text(amount: Decimal | None) -> str:
+    return "" if amount is None else format(amount, "f")

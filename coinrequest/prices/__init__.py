@@ -1,7 +1,23 @@
-"""Coin prices from public exchanges, exact and with typed errors.
+"""Coin prices from public exchanges: exact, of several sources at once, and with typed errors.
 
-    from coinrequest.prices.lookup import get_prices
-    get_prices("BTC", ["USD", "EUR"])
+    from coinrequest.prices import get_prices
+    answer = get_prices("BTC", ["USD", "EUR"], sources=["coinbase", "kraken", "bitstamp"])
+    answer.prices[0].amount       # Decimal("43211.02"), the median
+    answer.answered               # ("coinbase", "kraken", "bitstamp")
 
-It needs nothing of Airflow. The errors are in `errors`, the value object in `price`.
+It needs nothing of Airflow. docs/prices.md is the guide.
 """
+
+from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin
+from coinrequest.prices.lookup import get_prices
+from coinrequest.prices.price import Price, PriceAnswer
+
+__all__ = [
+    "BadResponse",
+    "Price",
+    "PriceAnswer",
+    "PriceUnavailable",
+    "RateLimited",
+    "UnknownCoin",
+    "get_prices",
+]

@@ -6,12 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 from stubs import Hit, HttpStub, Reply
-from support.smtp_stub import SmtpStub
 
 from coinrequest.actions.base import ActionFailed
 from coinrequest.actions.catalogue import find_action
-
-RATES = json.dumps({"data": {"rates": {"USD": "43211.0150", "EUR": "0.00000001"}}}).encode()
 
 
 def run(name: str, inputs: dict[str, Any]) -> Any:
@@ -25,55 +22,6 @@ def errors(name: str, inputs: dict[str, Any]) -> str:
     with pytest.raises(ValidationError) as caught:
         find_action(name).Inputs.model_validate(inputs)
     return str(caught.value)
-
-
-@pytest.fixture
-def exchange(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> HttpStub:
-    monkeypatch.setenv("COINREQUEST_PRICE_URL", http_stub.url)
-    http_stub.replies = [Reply(body=RATES)]
-    return http_stub
-
-
-def test_prices_are_a_list_that_a_reference_can_reach_into(exchange: HttpStub) -> None:
-    prices = run("coin.prices", {"coin": "btc", "currencies": ["USD", "eur"]})
-    assert [price["rate"] for price in prices] == ["43211.0150", "0.00000001"]
-    assert [price["currency"] for price in prices] == ["USD", "EUR"]
-    assert prices[0]["source"] == "coinbase"
-    assert prices[0]["price_date"].endswith("Z")
-
-
-def test_prices_go_into_a_report_and_from_there_into_a_mail(exchange: HttpStub) -> None:
-    report = run("coin.report", {"prices": run("coin.prices", {"currencies": ["USD", "EUR"]}), "title": "BTC"})
-    assert report["subject"] == "BTC: USD 43,211.0150"
-    rows = [line.split()[:2] for line in report["body"].splitlines()[2:]]
-    assert rows == [["Currency", "Rate"], ["USD", "43,211.0150"], ["EUR", "0.00000001"]]
-    assert run("email.send", report) == {
-        "delivered": False,
-        "to": [],
-        "reason": "COINREQUEST_SMTP_URL is not set; the mail is in the log",
-    }
-
-
-def test_a_source_without_prices_fails_the_action_with_its_words(exchange: HttpStub) -> None:
-    exchange.replies = [Reply(503)]
-    with pytest.raises(ActionFailed, match="coinbase: it answered with status 503"):
-        run("coin.prices", {"currencies": ["USD"]})
-
-
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        ({"currencies": []}, "at least 1 item"),
-        ({"currencies": ["USD"] * 21}, "at most 20 items"),
-        ({"currencies": "USD"}, "valid tuple"),
-        ({"currencies": [1]}, "valid string"),
-        ({"currencies": ["U$D"]}, "is not the code"),
-        ({"currencies": ["USD"], "source": "mtgox"}, "there is no price source 'mtgox'"),
-        ({"currencies": ["USD"], "coins": 1}, "Extra inputs"),
-    ],
-)
-def test_prices_of_what_is_none_are_refused(inputs: dict[str, Any], message: str) -> None:
-    assert message in errors("coin.prices", inputs)
 
 
 def test_a_url_test_is_done_whatever_the_server_does(http_stub: HttpStub, loopback_allowed: None) -> None:
@@ -208,42 +156,3 @@ def test_a_request_stands_under_the_same_guard(http_stub: HttpStub) -> None:
 )
 def test_a_request_that_is_none_is_refused(inputs: dict[str, Any], message: str) -> None:
     assert message in errors("http.request", {"url": "http://example.test", **inputs})
-
-
-def test_a_mail_is_sent_and_any_output_becomes_text(smtp_stub: SmtpStub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COINREQUEST_SMTP_URL", smtp_stub.url)
-    sent = run(
-        "email.send",
-        {"to": ["a@example.test"], "subject": "BTC", "body": [{"currency": "USD", "rate": "1.50", "note": "grün"}]},
-    )
-    assert sent == {"delivered": True, "to": ["a@example.test"], "reason": None}
-    assert "- currency: USD" in smtp_stub.mails[0].data
-    for body in ("plain", 5, None, True, {"a": [1]}):
-        assert run("email.send", {"to": ["a@example.test"], "subject": "x", "body": body})["delivered"]
-
-
-def test_a_dead_mail_server_fails_the_action(smtp_stub: SmtpStub, monkeypatch: pytest.MonkeyPatch) -> None:
-    smtp_stub.server.server_close()
-    monkeypatch.setenv("COINREQUEST_SMTP_URL", smtp_stub.url)
-    with pytest.raises(ActionFailed, match="did not take the mail"):
-        run("email.send", {"to": ["a@example.test"], "subject": "x", "body": "y"})
-    with pytest.raises(ActionFailed, match="no recipient"):
-        run("email.send", {"subject": "x", "body": "y"})
-
-
-@pytest.mark.parametrize(
-    ("inputs", "message"),
-    [
-        ({"subject": "a\nBcc: x@example.test"}, "one line"),
-        ({"to": ["a@example.test\nBcc: b@example.test"]}, "is not a mail address"),
-        ({"to": []}, "at least 1 item"),
-        ({"to": "a@example.test"}, "valid tuple"),
-        ({"subject": ""}, "at least 1 character"),
-    ],
-)
-def test_a_mail_that_is_none_is_refused(inputs: dict[str, Any], message: str) -> None:
-    assert message in errors("email.send", {"subject": "x", "body": "y", **inputs})
-
-
-def test_a_mail_needs_a_body() -> None:
-    assert "body" in errors("email.send", {"subject": "x"})

@@ -1,0 +1,39 @@
+"""Bitstamp's ticker."""
+
+from collections.abc import Iterator, Sequence
+
+from coinrequest.prices.errors import PriceUnavailable
+from coinrequest.prices.price import Price
+from coinrequest.prices.sources.base import Source
+
+
+class Bitstamp(Source):
+    """One request for each currency; the amount is that of the last trade.
+
+    https://www.bitstamp.net/api/#tag/Tickers/operation/GetMarketTicker
+    """
+
+    name = "bitstamp"
+    public_url = "https://www.bitstamp.net"
+
+    def ask(self, coin: str, currencies: Sequence[str]) -> Iterator[Price | PriceUnavailable]:
+        """Ask for the ticker of each pair."""
+        return self._each(currencies, lambda currency: self._price(coin, currency))
+
+    def _price(self, coin: str, currency: str) -> Price:
+        answer = self._fetch(f"/api/v2/ticker/{(coin + currency).lower()}/")
+        if answer.status == 404:
+            raise self._no_price(coin, currency)
+        ticker = self._dictionary(answer.document)
+        if answer.status >= 400 or ticker.get("status") == "error":
+            raise self._refused(answer, ticker.get("reason"))
+        return Price(
+            base=coin,
+            quote=currency,
+            amount=self._amount(ticker.get("last")),
+            bid=self._offer(ticker.get("bid")),
+            ask=self._offer(ticker.get("ask")),
+            source=self.name,
+            fetched_at=answer.received_at,
+            exchange_time=self._moment(ticker.get("timestamp")),
+        )

@@ -1,0 +1,144 @@
+"""Any exchange that ccxt knows, as a source: `ccxt:binance`. It needs the extra `coinrequest[ccxt]`."""
+
+import contextlib
+import importlib
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+from coinrequest.prices.client import TIMEOUT_SECONDS
+from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin
+from coinrequest.prices.price import Price
+from coinrequest.prices.sources.base import CCXT_PREFIX, Source
+
+
+class Ccxt(Source):
+    """One request for each currency, and before the first one those with which ccxt learns what the exchange trades.
+
+    https://docs.ccxt.com/#/?id=ticker-structure
+
+    Loading ccxt takes seconds, and happens once in a process, when the first such source is made.
+
+    Args:
+        exchange: its id at ccxt, such as `binance`.
+        base_url: replaces scheme and host of all addresses of the exchange, and stands before their paths.
+        timeout: seconds for one request.
+    """
+
+    def __init__(self, exchange: str, base_url: str | None = None, timeout: float = TIMEOUT_SECONDS) -> None:
+        self.name = CCXT_PREFIX + exchange
+        self.public_url = ""
+        super().__init__(base_url, timeout)
+        self._exchange, self._lock = _open_exchange(exchange, self.base_url)
+
+    def ask(self, coin: str, currencies: Sequence[str]) -> Iterator[Price | PriceUnavailable]:
+        """Ask for the ticker of each pair."""
+        return self._each(currencies, lambda currency: self._price(coin, currency))
+
+    def _price(self, coin: str, currency: str) -> Price:
+        with self._lock:
+            ticker = self._ticker(coin, currency)
+        if ticker.get("last") is None:
+            raise BadResponse(self.name, f"the answer has no price of {coin} in {currency}")
+        milliseconds = ticker.get("timestamp")
+        return Price(
+            base=coin,
+            quote=currency,
+            amount=self._amount(ticker["last"]),
+            bid=self._offer(ticker.get("bid")),
+            ask=self._offer(ticker.get("ask")),
+            source=self.name,
+            fetched_at=datetime.now(UTC),
+            exchange_time=self._moment(None if milliseconds is None else int(milliseconds) // 1000),
+        )
+
+    def _ticker(self, coin: str, currency: str) -> dict[str, Any]:
+        ccxt = _ccxt()
+        exchange = self._exchange
+        exchange.timeout = int(self.timeout * 1000)
+        try:
+            exchange.load_markets()
+            # From here on numbers stay the texts that they are; what the markets hold is for ccxt's own use.
+            exchange.number = str
+            exchange.on_json_response = _read_exactly
+            return self._dictionary(exchange.fetch_ticker(f"{coin}/{currency}"))
+        except ccxt.BadSymbol as error:
+            raise self._no_price(coin, currency) from error
+        except (ccxt.RateLimitExceeded, ccxt.DDoSProtection) as error:
+            raise RateLimited(self.name, "too many requests", _retry_after(exchange.last_response_headers)) from error
+        except ccxt.RequestTimeout as error:
+            raise PriceUnavailable(self.name, f"no answer within {self.timeout:g} seconds") from error
+        except ccxt.NotSupported as error:
+            raise UnknownCoin(self.name, f"it publishes no prices: {_text(error)}") from error
+        except (ccxt.NetworkError, ccxt.AuthenticationError) as error:
+            raise PriceUnavailable(self.name, f"the request failed: {_text(error)}") from error
+        except PriceUnavailable:
+            raise
+        except Exception as error:
+            # ccxt reads answers without checking their form first, so that any error may come out of one.
+            raise BadResponse(self.name, f"the answer cannot be read: {_text(error)}") from error
+
+
+def check_exchange(exchange: str) -> None:
+    """Check that an exchange can be asked, without loading ccxt.
+
+    Raises:
+        ValueError: ccxt is not installed, or knows no exchange of this id.
+    """
+    package = find_spec("ccxt")
+    if package is None or package.origin is None:
+        raise ValueError(f"{CCXT_PREFIX}{exchange} needs ccxt, which is not installed: pip install 'coinrequest[ccxt]'")
+    # Each exchange is a module of its own.
+    if not exchange.isidentifier() or exchange.startswith("_"):
+        raise ValueError(f"{exchange[:50]!r} is not the id of an exchange at ccxt")
+    if not Path(package.origin).with_name(f"{exchange}.py").is_file():
+        raise ValueError(f"ccxt knows no exchange {exchange[:50]!r}")
+
+
+@cache
+def _open_exchange(exchange: str, base_url: str) -> tuple[Any, threading.Lock]:
+    """Return an exchange and the lock under which to use it; it keeps what it learned, and its connections."""
+    from coinrequest.user_agent import user_agent
+
+    check_exchange(exchange)
+    opened = getattr(_ccxt(), exchange)({"userAgent": user_agent()})
+    opened.session.max_redirects = 0
+    if base_url:
+        opened.urls["api"] = _moved(opened.urls["api"], base_url)
+    return opened, threading.Lock()
+
+
+def _ccxt() -> Any:
+    return importlib.import_module("ccxt")
+
+
+def _moved(urls: Any, base_url: str) -> Any:
+    if isinstance(urls, dict):
+        return {name: _moved(url, base_url) for name, url in urls.items()}
+    if not isinstance(urls, str):
+        return urls
+    parts = urlsplit(urls)
+    return base_url + urlunsplit(("", "", parts.path, parts.query, ""))
+
+
+def _read_exactly(body: str) -> Any:
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is not JSON")
+
+    return json.loads(body, parse_float=str, parse_int=str, parse_constant=refuse)
+
+
+def _retry_after(headers: Mapping[str, str] | None) -> float | None:
+    with contextlib.suppress(ValueError):
+        return float(int((headers or {}).get("Retry-After", "")))
+    return None
+
+
+def _text(error: Exception) -> str:
+    return (str(error) or type(error).__name__)[:300]

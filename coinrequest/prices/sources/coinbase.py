@@ -1,0 +1,39 @@
+"""Coinbase's exchange rates."""
+
+from collections.abc import Iterator, Sequence
+
+from coinrequest.prices.errors import PriceUnavailable
+from coinrequest.prices.price import Price
+from coinrequest.prices.sources.base import Source
+
+
+class Coinbase(Source):
+    """One request for any number of currencies. It publishes neither bid nor ask, nor when the rate was made.
+
+    https://docs.cdp.coinbase.com/coinbase-app/track-apis/exchange-rates
+    """
+
+    name = "coinbase"
+    public_url = "https://api.coinbase.com"
+
+    def ask(self, coin: str, currencies: Sequence[str]) -> Iterator[Price | PriceUnavailable]:
+        """Ask for all rates of the coin and take those of the currencies."""
+        answer = self._fetch("/v2/exchange-rates", {"currency": coin})
+        document = self._dictionary(answer.document)
+        if answer.status >= 400:
+            raise self._refused(answer, document.get("errors"))
+        rates = self._dictionary(self._dictionary(document.get("data"), "data").get("rates"), "rates")
+        unknown = self._no_price(coin, *(currency for currency in currencies if currency not in rates))
+
+        def read(currency: str) -> Price:
+            if currency not in rates:
+                raise unknown
+            return Price(
+                base=coin,
+                quote=currency,
+                amount=self._amount(rates[currency]),
+                source=self.name,
+                fetched_at=answer.received_at,
+            )
+
+        return self._each(currencies, read)

@@ -1,0 +1,77 @@
+"""What a price is."""
+
+import copy
+import operator
+import pickle
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coinrequest.prices import Price
+from coinrequest.prices.price import read_amount
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PRICE = Price(base="BTC", quote="USD", amount=Decimal("2.50"), source="kraken", fetched_at=NOW)
+
+
+@pytest.mark.parametrize("field", ["fetched_at", "exchange_time"])
+def test_a_moment_without_a_zone_is_refused(field: str) -> None:
+    naive: dict[str, Any] = {field: datetime(2026, 1, 1)}  # noqa: DTZ001
+    with pytest.raises(ValueError, match=f"{field} needs a time zone"):
+        replace(PRICE, **naive)
+
+
+@pytest.mark.parametrize("field", ["amount", "bid", "ask"])
+@pytest.mark.parametrize("value", [1.5, 1, "1", Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("Infinity")])
+def test_an_amount_is_a_decimal_above_zero(field: str, value: Any) -> None:
+    wrong: dict[str, Any] = {field: value}
+    with pytest.raises(ValueError, match=f"{field} must be a Decimal above zero"):
+        replace(PRICE, **wrong)
+
+
+def test_prices_are_equal_if_all_that_is_known_is_and_can_be_kept_in_sets() -> None:
+    elsewhere = replace(PRICE, amount=Decimal("2.5"), fetched_at=NOW.astimezone(timezone(timedelta(hours=2))))
+    assert elsewhere == PRICE
+    assert len({elsewhere, PRICE, replace(PRICE, source="coinbase")}) == 2
+    assert pickle.loads(pickle.dumps(PRICE)) == copy.copy(PRICE) == PRICE  # noqa: S301
+
+
+def test_prices_of_a_pair_are_ordered_by_amount_and_no_others() -> None:
+    cheap, dear = replace(PRICE, amount=Decimal(1), source="z"), replace(PRICE, amount=Decimal(3), source="a")
+    assert sorted([dear, PRICE, cheap]) == [cheap, PRICE, dear]
+    assert cheap < PRICE <= PRICE < dear
+    assert dear > PRICE >= PRICE > cheap
+    for other in (replace(PRICE, quote="EUR"), replace(PRICE, base="ETH"), 5):
+        for compare in (operator.lt, operator.le, operator.gt, operator.ge):
+            with pytest.raises(TypeError):
+                compare(PRICE, other)
+
+
+@given(st.decimals(min_value="1e-20", max_value="9" * 20, places=20))
+def test_an_amount_survives_exactly_as_text_and_as_number(amount: Decimal) -> None:
+    assert read_amount(format(amount, "f")) == amount
+    assert read_amount(amount) == amount
+
+
+@given(st.text(max_size=50) | st.floats() | st.integers() | st.none() | st.booleans() | st.lists(st.integers()))
+def test_whatever_else_stands_there_is_an_amount_above_zero_or_an_error(value: object) -> None:
+    try:
+        amount = read_amount(value)
+    except ValueError:
+        pass
+    else:
+        assert isinstance(value, str)
+        assert 0 < amount < Decimal("1e20")
+
+
+@pytest.mark.parametrize(
+    "value", ["", " 1", "1_000", "1,5", "+1", "-1", "0", "0.0", "0x1", "1e99", "1e-99", "nan", "٣"]
+)
+def test_what_only_looks_like_an_amount_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="amount"):
+        read_amount(value)
