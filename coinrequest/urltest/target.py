@@ -4,7 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from typing import NoReturn
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from coinrequest.urltest.errors import UrlRefused
 
@@ -31,7 +31,8 @@ class Target:
         host: ASCII, lower case; an IPv6 address without its brackets.
         port: 1 to 65535.
         path: path and query, ASCII, starting with a slash.
-        username: from the URL's user information, decoded; empty if there is none.
+        username: from the URL's user information, decoded; empty if there is none. Bytes, for HTTP does not say which
+            characters they stand for; unicode in a URL is UTF-8.
         password: likewise.
     """
 
@@ -39,8 +40,8 @@ class Target:
     host: str
     port: int
     path: str
-    username: str = ""
-    password: str = field(default="", repr=False)
+    username: bytes = b""
+    password: bytes = field(default=b"", repr=False)
 
     @property
     def url(self) -> str:
@@ -87,6 +88,8 @@ def parse_target(url: str) -> Target:
         parts = urlsplit(url)
         path = quote(parts.path or "/", safe=_PLAIN)
         query = quote(parts.query, safe=_PLAIN)
+        user_information, _, authority = parts.netloc.rpartition("@")
+        username, password = map(unquote_to_bytes, user_information.partition(":")[::2])
     except ValueError as error:  # also half of a surrogate pair, which UTF-8 does not have
         raise UrlRefused(f"this is not a URL: {error}") from error
     scheme = parts.scheme.lower()
@@ -94,12 +97,10 @@ def parse_target(url: str) -> Target:
         raise UrlRefused(f"only http and https are requested, not {scheme or 'a URL without a scheme'}")
     if "\\" in parts.netloc:
         raise UrlRefused("the URL has a backslash before its path, which browsers read as a slash")
-    user_information, _, authority = parts.netloc.rpartition("@")
     host_and_port = _AUTHORITY.fullmatch(authority)
     if host_and_port is None:
         raise UrlRefused(f"{authority[:300]!r} is not a host and a port")
-    username, password = map(unquote, user_information.partition(":")[::2])
-    if _has_control_characters(username + password):
+    if _has_control_characters((username + password).decode("latin-1")):
         raise UrlRefused("the user name or the password has control characters")
     return Target(
         scheme=scheme,

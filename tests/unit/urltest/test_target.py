@@ -60,8 +60,8 @@ def test_a_url_has_one_reading(url: str, sent: str) -> None:
 
 
 def test_user_information_is_credentials_and_never_part_of_the_host() -> None:
-    target = parse_target("http://us%40er:p%3Ass@example.test/")
-    assert (target.username, target.password, target.host) == ("us@er", "p:ss", "example.test")
+    target = parse_target("http://us%40er\u00fc:p%3Ass@example.test/")
+    assert (target.username, target.password, target.host) == ("us@er\u00fc".encode(), b"p:ss", "example.test")
     assert "p:ss" not in repr(target)
 
 
@@ -119,6 +119,7 @@ def test_user_information_is_credentials_and_never_part_of_the_host() -> None:
         "http://a%00b@example.test/",
         "http://a:b%0d%0aX@example.test/",
         "http://\ud800.test/",
+        "http://\ud800@example.test/",
         "http://example.test/\ud800",
         "http://example.test/?\udfff",
         "http://example.test\uff20127.0.0.1/",
@@ -150,7 +151,7 @@ def test_any_text_is_read_the_same_twice_or_refused(text: str) -> None:
         return
     assert target.url.isascii()
     assert "@" not in target.url.split("/")[2]
-    assert parse_target(target.url) == replace(target, username="", password="")
+    assert parse_target(target.url) == replace(target, username=b"", password=b"")
 
 
 def what_libcurl_reads(url: str) -> str:
