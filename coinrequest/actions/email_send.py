@@ -1,86 +1,183 @@
-"""`email.send`: send a mail of plain text."""
+"""`email.send`: send a mail of text, HTML and small files."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
-from coinrequest.mail import ADDRESS, MailFailed, MailInvalid, send_mail
+from coinrequest.actions.context import ConnectionUnavailable
+from coinrequest.actions.mail_connection import mail_server
+from coinrequest.actions.mail_files import TableInvalid, file_of, readable_text
+from coinrequest.mail import (
+    Attachment,
+    MailFailed,
+    MailInvalid,
+    MailServer,
+    check_address,
+    check_content_type,
+    check_subject,
+    plain_text,
+    send_mail,
+)
+
+MAX_ATTACHMENTS = 10
+MAX_ATTACHED_BYTES = 1_048_576
 
 
 class EmailFailed(ActionFailed):
-    """The mail was not taken by the server, or has no recipient."""
+    """The mail was not sent."""
+
+
+class EmailInvalid(EmailFailed):
+    """There is nobody to send it to, or an attachment is no table or too large."""
+
+
+class EmailConnectionUnusable(EmailFailed):
+    """There is no such connection, or it is not one of a mail server."""
+
+
+class EmailNotTaken(EmailFailed):
+    """The mail server could not be reached, did not let us in, or took the mail for nobody."""
+
+
+def _checked(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    for address in addresses:
+        check_address(address)
+    return addresses
+
+
+_Addresses = Annotated[tuple[str, ...], AfterValidator(_checked)]
+
+
+class EmailAttachment(ActionModel):
+    """A file that goes with the mail."""
+
+    name: str = Field(min_length=1, max_length=200, description="file name; its ending says what the content becomes")
+    content: Any = Field(
+        description="text as it is; any other output as JSON (.json), a table (.csv: a list of objects or of lists) "
+        "or YAML (every other ending)"
+    )
+    content_type: str | None = Field(
+        default=None, description="such as text/csv; null: by the name's ending, or else text/plain"
+    )
+
+    @field_validator("content_type")
+    @classmethod
+    def _is_a_type(cls, content_type: str | None) -> str | None:
+        if content_type is not None:
+            check_content_type(content_type)
+        return content_type
 
 
 class EmailSendInputs(ActionModel):
     """The mail."""
 
-    to: tuple[str, ...] | None = Field(
+    to: _Addresses | None = Field(
         default=None,
         strict=False,
         min_length=1,
         max_length=50,
-        description="addresses without display names; null: the configured ones",
+        description="addresses without display names; null: the configured ones, if cc and bcc name nobody either",
         examples=[["ops@example.org"]],
     )
+    cc: _Addresses = Field(default=(), strict=False, max_length=50, description="addresses that everybody sees too")
+    bcc: _Addresses = Field(default=(), strict=False, max_length=50, description="addresses that nobody else sees")
+    reply_to: _Addresses = Field(default=(), strict=False, max_length=5, description="addresses that answers go to")
     subject: str = Field(min_length=1, max_length=500, description="one line")
-    body: Any = Field(description="text, or any output, which is then written as readable text")
-
-    @field_validator("to")
-    @classmethod
-    def _to_are_addresses(cls, to: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        for address in to or ():
-            if not ADDRESS.fullmatch(address):
-                raise ValueError(f"{address[:100]!r} is not a mail address")
-        return to
+    body: Any = Field(
+        default=None,
+        description="text, or any output, which is then written as readable text; without it the text is made of html",
+    )
+    html: str | None = Field(
+        default=None, max_length=1_048_576, description="the same for readers of HTML; nothing in it is fetched"
+    )
+    attachments: tuple[EmailAttachment, ...] = Field(
+        default=(), strict=False, max_length=MAX_ATTACHMENTS, description="files, together at most 1 MiB"
+    )
+    connection: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=250,
+        description="an Airflow connection of kind smtp; null: the server of COINREQUEST_SMTP_URL",
+    )
 
     @field_validator("subject")
     @classmethod
     def _subject_is_one_line(cls, subject: str) -> str:
-        if any(ord(character) < 0x20 or ord(character) == 0x7F for character in subject):
-            raise ValueError("the subject must be one line without control characters")
+        check_subject(subject)
         return subject
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "EmailSendInputs":
+        if "body" not in self.model_fields_set and self.html is None:
+            raise ValueError("give a body, html or both")
+        return self
 
 
 class EmailSendResult(ActionModel):
     """What became of the mail."""
 
     delivered: bool = Field(description="whether the mail server took it")
-    to: tuple[str, ...] = Field(strict=False, description="for whom it was meant")
+    to: tuple[str, ...] = Field(strict=False, description="for whom it was meant, copies included")
     reason: str | None = Field(description="why it was not delivered, or to whom not; null if all went well")
 
 
 class EmailSend(Action[EmailSendInputs, EmailSendResult]):
-    """Send a mail of plain text through the configured SMTP server.
+    """Send a mail through the server that a connection names, or through the configured one.
 
-    Without a configured server the mail is written to the log, and the result says so.
+    Without either the mail is written to the log, and the result says so.
     """
 
     name: ClassVar[str] = "email.send"
-    summary: ClassVar[str] = "Send a mail"
+    summary: ClassVar[str] = "Send a mail of text, HTML and small files"
     Inputs: ClassVar[type[BaseModel]] = EmailSendInputs
     Result: ClassVar[type[BaseModel]] = EmailSendResult
+    failures: ClassVar[tuple[type[ActionFailed], ...]] = (EmailInvalid, EmailConnectionUnusable, EmailNotTaken)
 
     def run(self, inputs: EmailSendInputs) -> EmailSendResult:
         """Send the mail.
 
         Raises:
-            EmailFailed: the server did not take it, or there is nobody to send it to.
+            EmailInvalid: there is nobody to send it to, or an attachment is no table or too large.
+            EmailConnectionUnusable: there is no such connection, or it is not one of a mail server.
+            EmailNotTaken: the server did not take it.
         """
+        attachments = _attachments(inputs)
+        server = self._server(inputs.connection)
+        in_html = inputs.html is not None and inputs.body is None
         try:
-            delivery = send_mail(inputs.subject, readable_text(inputs.body), inputs.to or ())
-        except (MailFailed, MailInvalid) as error:
-            raise EmailFailed(str(error)) from error
+            delivery = send_mail(
+                inputs.subject,
+                plain_text(inputs.html or "") if in_html else readable_text(inputs.body),
+                inputs.to or (),
+                html=inputs.html,
+                attachments=attachments,
+                cc=inputs.cc,
+                bcc=inputs.bcc,
+                reply_to=inputs.reply_to,
+                server=server,
+            )
+        except MailInvalid as error:
+            raise EmailInvalid(str(error)) from error
+        except MailFailed as error:
+            raise EmailNotTaken(str(error)) from error
         return EmailSendResult(delivered=delivery.delivered, to=delivery.to, reason=delivery.reason)
 
+    def _server(self, name: str | None) -> MailServer | None:
+        if name is None:
+            return None
+        try:
+            return mail_server(self.context.connection(name))
+        except ConnectionUnavailable as error:
+            raise EmailConnectionUnusable(str(error)) from error
 
-def readable_text(value: Any) -> str:
-    """Write any JSON as text that a person reads: a text as it is, a list or an object as YAML."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (list, tuple, dict)):
-        import yaml
 
-        plain = list(value) if isinstance(value, tuple) else value
-        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100)
-    return "" if value is None else str(value)
+def _attachments(inputs: EmailSendInputs) -> list[Attachment]:
+    try:
+        attachments = [file_of(one.name, one.content, one.content_type) for one in inputs.attachments]
+    except TableInvalid as error:
+        raise EmailInvalid(str(error)) from error
+    size = sum(len(one.content) for one in attachments)
+    if size > MAX_ATTACHED_BYTES:
+        raise EmailInvalid(f"the attachments have {size} bytes together; the limit is {MAX_ATTACHED_BYTES}")
+    return attachments

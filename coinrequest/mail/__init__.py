@@ -1,0 +1,24 @@
+"""Mail: composed of text, HTML and attachments, and handed to an SMTP server or, where there is none, to the log.
+
+It needs nothing of Airflow: `from coinrequest.mail import send_mail`.
+"""
+
+from coinrequest.mail.errors import MailFailed, MailInvalid
+from coinrequest.mail.html_text import plain_text
+from coinrequest.mail.message import Attachment, check_address, check_content_type, check_subject
+from coinrequest.mail.send import Delivery, send_mail
+from coinrequest.mail.server import MailServer, Security
+
+__all__ = [
+    "Attachment",
+    "Delivery",
+    "MailFailed",
+    "MailInvalid",
+    "MailServer",
+    "Security",
+    "check_address",
+    "check_content_type",
+    "check_subject",
+    "plain_text",
+    "send_mail",
+]
