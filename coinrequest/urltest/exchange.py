@@ -2,12 +2,17 @@
 
 Who makes the exchange happen, alone or among others, is not decided here: `transport` does it. The options of libcurl
 are documented at https://curl.se/libcurl/c/curl_easy_setopt.html.
+
+Importing this loads libcurl, which takes a while; `transport` does it when a request is made.
 """
 
 import os
 import socket
 from datetime import UTC, datetime
 from typing import Any
+
+import certifi
+import pycurl  # noqa: TID253 - `transport` imports this module late
 
 from coinrequest.urltest.certificate import Certificate, read_certificate
 from coinrequest.urltest.errors import CertificateRefused, RequestFailed, UrlRefused
@@ -34,8 +39,6 @@ class Exchange:
     """
 
     def __init__(self, step: Step, guard: AddressGuard) -> None:
-        import pycurl
-
         self._step = step
         self._guard = guard
         self._sockets: list[socket.socket] = []
@@ -63,13 +66,13 @@ class Exchange:
         except Exception as error:
             refusal = f"the socket could not be opened: {error}"
         self._refusals.append(refusal)
-        return -1  # CURL_SOCKET_BAD
+        return pycurl.SOCKET_BAD
 
     def _close_originals(self, descriptor: int, purpose: int) -> int:
         """Close the sockets that were opened: libcurl, which calls this next, works on duplicates of them."""
         while self._sockets:
             self._sockets.pop().close()
-        return 0  # CURL_SOCKOPT_OK
+        return int(pycurl.SOCKOPT_OK)
 
     def _receive(self, data: bytes) -> int:
         room = self._step.request.body_limit - len(self._body)
@@ -91,8 +94,6 @@ class Exchange:
             CertificateRefused: the server's certificate is not one to trust.
             RequestFailed: it did not end well for another reason.
         """
-        import pycurl
-
         step, curl = self._step, self.curl
         if code and not self._truncated:
             raise self._failure(code, text)
@@ -122,8 +123,6 @@ class Exchange:
         return failure
 
     def _certificate(self, *, verified: bool) -> Certificate | None:
-        import pycurl
-
         if not self._step.request.with_certificate or self._step.target.scheme != "https":
             return None
         chain = self.curl.getinfo_raw(pycurl.INFO_CERTINFO)
@@ -142,12 +141,9 @@ _VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}  # CURL_HTTP_VERSION_*
 
 
 def _configure(curl: Any, step: Step) -> None:
-    import pycurl
-
     request, target = step.request, step.target
     curl.setopt(pycurl.URL, target.url)
     curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    curl.setopt(pycurl.FOLLOWLOCATION, 0)
     curl.setopt(pycurl.PROXY, "")  # empty: also not what the environment says
     curl.setopt(pycurl.NOPROXY, "*")
     curl.setopt(pycurl.NOSIGNAL, 1)  # signals would break threads
@@ -181,14 +177,10 @@ def _resolution(request: Request, target: Target) -> str:
 
 
 def _configure_tls(curl: Any, step: Step) -> None:
-    import pycurl
-
     curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
     if step.request.with_certificate:
         curl.setopt(pycurl.OPT_CERTINFO, 1)
     if step.request.verify_tls and not step.only_certificate:
-        import certifi
-
         # The libraries inside pycurl do not know where this system keeps its certificates.
         curl.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
     else:
@@ -197,8 +189,6 @@ def _configure_tls(curl: Any, step: Step) -> None:
 
 
 def _configure_content(curl: Any, request: Request, target: Target) -> None:
-    import pycurl
-
     headers = {"User-Agent": user_agent(), "Expect": "", **request.headers}
     curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
     if target.username or target.password:
@@ -229,8 +219,6 @@ def _headers(lines: list[bytes]) -> dict[str, str]:
 
 
 def _remote_address(curl: Any) -> str:
-    import pycurl
-
     address = curl.getinfo(pycurl.PRIMARY_IP)
     if not address:
         return ""
@@ -239,8 +227,6 @@ def _remote_address(curl: Any) -> str:
 
 def _phases(curl: Any) -> Phases:
     """Turn libcurl's points in time, all counted from the start, into lengths."""
-    import pycurl
-
     resolved = curl.getinfo(pycurl.NAMELOOKUP_TIME)
     connected = max(curl.getinfo(pycurl.CONNECT_TIME), resolved)
     secured = max(curl.getinfo(pycurl.APPCONNECT_TIME), connected)

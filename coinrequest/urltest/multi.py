@@ -2,7 +2,7 @@
 
 libcurl says which sockets to watch and when to look again, and is told what happened on them
 (https://curl.se/libcurl/c/curl_multi_socket_action.html). pycurl's own `select` would not do: it cannot watch file
-descriptors from 1,024 on, and spins where a process has so many.
+descriptors from 1,024 on, and spins where a process has so many. Importing this loads libcurl, as `exchange` does.
 """
 
 import select
@@ -10,30 +10,30 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pycurl  # noqa: TID253 - `transport` imports this module late
+
 _LONGEST_WAIT_MILLISECONDS = 1_000
+_MASKS = {
+    pycurl.POLL_IN: select.POLLIN,
+    pycurl.POLL_OUT: select.POLLOUT,
+    pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
+}
 
 
 class Transfers:
     """Transfers that are under way together."""
 
     def __init__(self) -> None:
-        import pycurl
-
         self._poll = select.poll()
         self._look_again: float | None = None
         self._multi = multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._schedule)
         multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_NOTHING)  # no connection carries two exchanges
-        self._masks = {
-            pycurl.POLL_IN: select.POLLIN,
-            pycurl.POLL_OUT: select.POLLOUT,
-            pycurl.POLL_INOUT: select.POLLIN | select.POLLOUT,
-        }
 
     def _watch(self, event: int, descriptor: int, multi: object, data: object) -> None:
         """Do as CURLMOPT_SOCKETFUNCTION says."""
-        mask = self._masks.get(event)
+        mask = _MASKS.get(event)
         if mask is not None:
             self._poll.register(descriptor, mask)
         else:
@@ -57,8 +57,6 @@ class Transfers:
         Returns:
             The easy handle, libcurl's error code (0: none) and its text.
         """
-        import pycurl
-
         timeout: float = _LONGEST_WAIT_MILLISECONDS
         if self._look_again is not None:
             timeout = min(timeout, max(0.0, (self._look_again - time.monotonic()) * 1000))

@@ -4,14 +4,15 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from coinrequest.urltest.errors import RequestFailed
-from coinrequest.urltest.exchange import Exchange
 from coinrequest.urltest.guard import AddressGuard
 from coinrequest.urltest.messages import BODY_LIMIT, REDIRECT_LIMIT, Hop, Phases, Request, Response
-from coinrequest.urltest.multi import Transfers
 from coinrequest.urltest.redirects import Step, Steps, answer_to
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["BODY_LIMIT", "REDIRECT_LIMIT", "Hop", "Phases", "Request", "Response", "perform", "perform_all", "send"]
 
@@ -70,6 +71,11 @@ class _Running(Generic[ValueT]):
     """The generators that are under way, each with the exchange that it waits for."""
 
     def __init__(self, guard: AddressGuard) -> None:
+        # They load libcurl, which who only imports this may never need.
+        from coinrequest.urltest.exchange import Exchange
+        from coinrequest.urltest.multi import Transfers
+
+        self._new_exchange = Exchange
         self._guard = guard
         self._transfers = Transfers()
         self._exchanges: dict[Any, tuple[Steps[ValueT], Exchange]] = {}
@@ -96,7 +102,7 @@ class _Running(Generic[ValueT]):
 
     def _go_on(self, steps: Steps[ValueT], resume: Callable[[], Step]) -> None:
         try:
-            exchange = Exchange(resume(), self._guard)
+            exchange = self._new_exchange(resume(), self._guard)
         except StopIteration as stop:
             self.ended.append(stop.value)
         else:
