@@ -1,8 +1,9 @@
-"""MySQL and MariaDB, through mysqlclient, MySQL's own connector or PyMySQL.
+"""MySQL and MariaDB, through mysqlclient or MySQL's own connector.
 
 The statement is prepared by the server (https://dev.mysql.com/doc/refman/8.4/en/prepare.html), which takes one
-statement and binds the parameters itself, whatever the driver would do. Reading alone is a READ ONLY transaction in
-a session whose later transactions would be read-only as well.
+statement and binds the parameters itself, whatever the driver would do. Reading alone is enforced twice by the server:
+it must be able to parse the statement as a subquery too, which no other command is, such as CALL or MariaDB's BEGIN NOT
+ATOMIC, in which a transaction could be ended and another begun; and it is executed in a READ ONLY transaction.
 """
 
 import sys
@@ -25,6 +26,10 @@ class MysqlSession(Session):
         self._limit_time(statement.timeout)
         access = "READ ONLY" if statement.read_only else "READ WRITE"
         self._do(f"SET SESSION TRANSACTION {access}")
+        if statement.read_only:
+            # Line breaks, so that a comment at the end does not reach over the parenthesis. It is never executed.
+            subquery = rewritten.text.rstrip(" \t\r\n;")
+            self._do("PREPARE coinrequest_judge FROM %s", f"SELECT 1 FROM (\n{subquery}\n) AS q")
         self._do("PREPARE coinrequest FROM %s", rewritten.text)
         variables = [f"@coinrequest_{position}" for position, _name in enumerate(rewritten.names)]
         for variable, name in zip(variables, rewritten.names, strict=True):
