@@ -27,9 +27,9 @@ class MysqlSession(Session):
         access = "READ ONLY" if statement.read_only else "READ WRITE"
         self._do(f"SET SESSION TRANSACTION {access}")
         if statement.read_only:
-            # Line breaks, so that a comment at the end does not reach over the parenthesis. It is never executed.
+            # Line breaks, so that a comment at the end does not reach over the parenthesis. It is not executed.
             subquery = rewritten.text.rstrip(" \t\r\n;")
-            self._do("PREPARE coinrequest_judge FROM %s", f"SELECT 1 FROM (\n{subquery}\n) AS q")
+            self._do("PREPARE coinrequest_judge FROM %s", f"SELECT 1 FROM (\n{subquery}\n) AS q")  # noqa: S608 - see above
         self._do("PREPARE coinrequest FROM %s", rewritten.text)
         variables = [f"@coinrequest_{position}" for position, _name in enumerate(rewritten.names)]
         for variable, name in zip(variables, rewritten.names, strict=True):

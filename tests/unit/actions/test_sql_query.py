@@ -58,7 +58,8 @@ def file(tmp_path: Path) -> Path:
     path = tmp_path / "shop.sqlite"
     connection = sqlite3.connect(path)
     connection.executescript(
-        "CREATE TABLE orders (id INTEGER, name TEXT); INSERT INTO orders VALUES (1, 'a'), (2, 'b')"
+        "CREATE TABLE orders (id INTEGER, name TEXT); CREATE INDEX by_id ON orders (id);"
+        "INSERT INTO orders VALUES (1, 'a'), (2, 'b')"
     )
     connection.close()
     return path
@@ -279,7 +280,7 @@ def test_mysql_prepares_one_statement_judges_it_as_a_query_and_binds_on_the_serv
     judged = "SELECT ':x', d FROM orders WHERE a = ? OR b = ? OR c = ?"
     assert recorder.sent[-8:] == [
         ("SET SESSION TRANSACTION READ ONLY",),
-        ("PREPARE coinrequest_judge FROM %s", ("SELECT 1 FROM (\n" + judged + "\n) AS q",)),
+        ("PREPARE coinrequest_judge FROM %s", (f"(\n{judged}\n)".join(("SELECT 1 FROM ", " AS q")),)),
         ("PREPARE coinrequest FROM %s", (judged + "; ",)),
         ("SET @coinrequest_0 = %s", ("';",)),
         ("SET @coinrequest_1 = %s", (2,)),
