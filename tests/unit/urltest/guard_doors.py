@@ -17,6 +17,7 @@ import pytest
 from guard_corpus import ALLOWED, FORBIDDEN, names
 from stubs import served
 
+from coinrequest import settings
 from coinrequest.urltest import test_url, test_urls
 from coinrequest.urltest.errors import RequestFailed
 from coinrequest.urltest.guard import AddressGuard
@@ -171,8 +172,8 @@ def watched() -> Iterator[Evidence]:
 
 
 @contextlib.contextmanager
-def answering_names(resolve: Mapping[str, Any]) -> Iterator[None]:
-    """Give every request the names of the corpus, through whichever door it comes."""
+def answering_names(resolve: Mapping[str, Any], allowed: str) -> Iterator[None]:
+    """Give every request these names, through whichever door it comes, and the settings an administrator's list."""
     original = Request.__init__
 
     def with_names(self: Request, **attributes: Any) -> None:
@@ -180,7 +181,7 @@ def answering_names(resolve: Mapping[str, Any]) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Request, "__init__", with_names)
-        patch.setenv("COINREQUEST_ALLOWED_NETWORKS", f"{ALLOWED}/32")
+        patch.setenv("COINREQUEST_ALLOWED_NETWORKS", allowed)
         yield
 
 
@@ -194,7 +195,7 @@ class Seen:
 
 def _send(url: str) -> Seen:
     try:
-        return Seen(send(Request(url=url, timeout=TIMEOUT), AddressGuard([ALLOWED])).status)
+        return Seen(send(Request(url=url, timeout=TIMEOUT), AddressGuard(settings.allowed_networks())).status)
     except RequestFailed as error:
         return Seen(error=str(error))
 
@@ -281,9 +282,11 @@ DOORS: dict[str, Callable[[str], Seen]] = {
 }
 
 
-def enter(door: str, url: str, resolve: Mapping[str, Any] | None = None) -> tuple[Seen, Evidence]:
+def enter(
+    door: str, url: str, resolve: Mapping[str, Any] | None = None, allowed: str = f"{ALLOWED}/32"
+) -> tuple[Seen, Evidence]:
     """Take a URL to a door, and return what came out and what was done."""
-    with answering_names(names() if resolve is None else resolve), watched() as evidence:
+    with answering_names(names() if resolve is None else resolve, allowed), watched() as evidence:
         return DOORS[door](url), evidence
 
 
