@@ -46,13 +46,15 @@ def btc_price_operator() -> None:
         return {"subject": mail["subject"], "body": mail["body"]}
 
     @task
-    def send_email(mail: dict[str, str]) -> dict[str, Any]:
+    def send_email(mail: dict[str, str], prices: str) -> dict[str, Any]:
+        from coinrequest import BTCPrice
         from coinrequest.mail import send_mail
 
-        delivery = send_mail(mail["subject"], mail["body"])
+        delivery = send_mail(mail["subject"], mail["body"], html=BTCPrice.compose_price_html(prices))
         return {"delivered": delivery.delivered, "to": list(delivery.to), "reason": delivery.reason}
 
-    send_email(compose_email(process(get_btc())))
+    prices = process(get_btc())
+    send_email(compose_email(prices), prices)
 
 
 btc_price_operator()

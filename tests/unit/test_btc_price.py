@@ -64,8 +64,28 @@ def test_the_three_steps_end_in_a_readable_mail(exchange: HttpStub) -> None:
     assert [price["currency"] for price in json.loads(text)] == ["USD", "GBP", "EUR"]
     mail = BTCPrice.compose_price_email(text)
     assert mail["subject"] == "Bitcoin price: USD 43,211.0150"
+    assert set(mail) == {"subject", "body"}
     rows = [line.split()[:2] for line in mail["body"].splitlines()[2:]]
     assert rows == [["Currency", "Rate"], ["USD", "43,211.0150"], ["GBP", "34,000.1"], ["EUR", "0.00000001"]]
+
+
+def test_the_mail_is_html_too(exchange: HttpStub) -> None:
+    text = BTCPrice.process_prices(BTCPrice.get_btc_prices())
+    html = BTCPrice.compose_price_html(text)
+    assert html.startswith("<!DOCTYPE html>")
+    for shown in ("Bitcoin price", ">USD</th>", ">43,211.0150</td>", ">EUR</th>", ">0.00000001</td>"):
+        assert shown in html
+
+
+def test_several_configured_sources_give_the_median(exchange: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COINREQUEST_PRICE_URL")
+    monkeypatch.setenv("COINREQUEST_PRICE_SOURCE", "coinbase, bitstamp")
+    for name in ("COINBASE", "BITSTAMP"):
+        monkeypatch.setenv(f"COINREQUEST_PRICE_URL_{name}", exchange.url)
+    exchange.answer = lambda hit: Reply(body=RATES if hit.path.startswith("/v2") else b'{"last": "43212.0150"}')
+    (price,) = BTCPrice.get_btc_prices(["USD"])
+    assert price["rate"] == "43211.5150"
+    assert set(price) == {"currency", "rate", "price_date"}
 
 
 def test_rates_that_are_numbers_are_taken_too() -> None:
@@ -93,6 +113,8 @@ def test_what_are_no_prices_is_a_clear_error(prices: list[BtcPrice], message: st
 def test_what_is_no_json_is_a_clear_error() -> None:
     with pytest.raises(PricesInvalid, match="not JSON"):
         BTCPrice.compose_price_email("{")
+    with pytest.raises(PricesInvalid, match="not JSON"):
+        BTCPrice.compose_price_html("{")
 
 
 def test_no_prices_are_a_mail_that_says_so() -> None:
