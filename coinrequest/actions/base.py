@@ -37,6 +37,9 @@ ResultT = TypeVar("ResultT", bound=BaseModel)
 class Action(ABC, Generic[InputsT, ResultT]):
     """A vetted piece of work. A subclass sets the four class variables and implements `run`.
 
+    Whoever runs it makes a new one each time, as `cls(context)`; a subclass with an `__init__` of its own takes the
+    context as its only argument, hands it on, and can be made without one.
+
     Attributes:
         name: dotted lower-case name, as a definition and the entry point write it, such as `url.test`.
         summary: one line for the catalogue.
@@ -68,6 +71,11 @@ class Action(ABC, Generic[InputsT, ResultT]):
             raise TypeError(f"{cls.__qualname__} does not set {', '.join(missing)}")
         if not _NAME.fullmatch(cls.name):
             raise TypeError(f"{cls.__qualname__}.name is {cls.name!r}; write it as room.verb in lower case")
+        try:
+            inspect.signature(cls).bind(None)
+            inspect.signature(cls).bind()
+        except TypeError as error:
+            raise TypeError(f"{cls.__qualname__} must be made with a context or with nothing: {error}") from error
 
     @abstractmethod
     def run(self, inputs: InputsT) -> ResultT:
@@ -85,8 +93,16 @@ class Action(ABC, Generic[InputsT, ResultT]):
 
     @classmethod
     def unavailable(cls) -> str | None:
-        """Say why no job type can use this action here, and what an administrator does about it; None: all can."""
+        """Say in a sentence why no job type can use this action here, and the remedy; None: all can.
+
+        It is asked where job types are registered, whenever the catalogue is read, and on the agent before each run,
+        so it is quick, and it decides by the settings of the installation.
+        """
         return None
 
     def stop(self) -> None:
-        """End what `run` has started outside this process; called from a signal handler while it runs."""
+        """End what `run` has started outside this process, within a second or two.
+
+        Called from a signal handler while `run` is under way, when the job is cancelled or its agent stops, and after
+        `run` was interrupted because the task's time was up.
+        """

@@ -8,6 +8,7 @@ Listing names imports no implementation; a task process imports only the action 
 
 import difflib
 import functools
+import inspect
 import logging
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -121,11 +122,26 @@ def describe(action: type[Action[Any, Any]]) -> dict[str, Any]:
     """Return what a person needs to use an action, as plain JSON.
 
     Returns:
-        `name`, `summary`, and the JSON Schemas (draft 2020-12) `inputs` and `result`.
+        `name`, `summary`, `available`, `unavailable` (why not, and the remedy), `failures` (`name` and `summary` of
+        each), and the JSON Schemas (draft 2020-12) `inputs` and `result`.
     """
+    return {
+        **summarise(action),
+        "inputs": action.Inputs.model_json_schema(mode="validation"),
+        "result": action.Result.model_json_schema(mode="serialization"),
+    }
+
+
+def summarise(action: type[Action[Any, Any]]) -> dict[str, Any]:
+    """Return what `describe` does, without the schemas."""
+    reason = why_unavailable(action)
     return {
         "name": action.name,
         "summary": action.summary,
-        "inputs": action.Inputs.model_json_schema(mode="validation"),
-        "result": action.Result.model_json_schema(mode="serialization"),
+        "available": reason is None,
+        "unavailable": reason,
+        "failures": [
+            {"name": failure.__name__, "summary": (inspect.getdoc(failure) or "").partition("\n")[0]}
+            for failure in action.failures
+        ],
     }

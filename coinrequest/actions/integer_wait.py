@@ -27,7 +27,7 @@ class IntegerWaitResult(ActionModel):
 
 
 class IntegerWait(Action[IntegerWaitInputs, IntegerWaitResult]):
-    """Wait `value` seconds, never less (0 to 86,400), then say `job complete`. It cannot fail."""
+    """Wait `value` seconds, never less (0 to 86,400), then say `job complete`; it cannot fail."""
 
     name: ClassVar[str] = "integer.wait"
     summary: ClassVar[str] = "Wait as many seconds as the integer says"
@@ -38,6 +38,17 @@ class IntegerWait(Action[IntegerWaitInputs, IntegerWaitResult]):
         """Wait, and log that the job was taken, is worked on and is complete."""
         _logger.info("took the job: wait %d s", inputs.value)
         _logger.info("working")
-        time.sleep(inputs.value)
+        self._wait(inputs.value)
         _logger.info("job complete after %d s", inputs.value)
         return IntegerWaitResult(value=inputs.value, message="job complete")
+
+    def _wait(self, seconds: int) -> None:
+        """Wait so many seconds of the monotonic clock, and report at every hundredth, but once a second at most."""
+        began = time.monotonic()
+        steps = min(seconds, 100)
+        for step in range(steps):
+            self.context.report(seconds * step // steps, seconds, "seconds")
+            until = began + seconds * (step + 1) / steps
+            # A sleep that a signal ends early is taken up again.
+            while (left := until - time.monotonic()) > 0:
+                time.sleep(left)

@@ -17,11 +17,21 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
+class ActionFailure(Answer):
+    """A way in which an action can fail."""
+
+    name: str = Field(examples=["HttpRequestFailed"])
+    summary: str = Field(description="One line")
+
+
 class ActionSummary(Answer):
     """An action in the catalogue."""
 
     name: str = Field(examples=["url.test"])
     summary: str = Field(description="One line")
+    available: bool = Field(description="Whether job types can use it here")
+    unavailable: str | None = Field(description="Why not, and what an administrator does about it")
+    failures: list[ActionFailure] = Field(description="How it can fail")
 
 
 class ActionList(Answer):

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from coinrequest.actions.catalogue import UnknownAction, action_names, find_action
+from coinrequest.actions.catalogue import UnknownAction, action_names, find_action, why_unavailable
 from coinrequest.jobtypes.checks import TaskView
 from coinrequest.jobtypes.errors import FieldError
 from coinrequest.jobtypes.messages import Path, details_of, dotted, field_error
@@ -50,6 +50,9 @@ def check_inputs(tasks: list[TaskView]) -> Iterator[FieldError]:
             message = f"action {quoted(task.action)} is installed but cannot be loaded; the log of the server says why"
             yield FieldError(dotted((*task.path, "action")), message)
         else:
+            reason = why_unavailable(action)
+            if reason is not None:
+                yield FieldError(dotted((*task.path, "action")), reason)
             if task.inputs is not None:
                 yield from _check(task.inputs, action.Inputs, (*task.path, "inputs"))
 

@@ -8,6 +8,8 @@ import yaml
 from api_environment import definition as small
 from starlette.testclient import TestClient
 
+from coinrequest.actions.integer_wait import IntegerWait
+
 TYPES = "/jobs/v1/job-types"
 
 
@@ -186,9 +188,25 @@ def test_the_list_is_paged_by_name(op: TestClient, name: str) -> None:
 
 def test_the_catalogue_has_schemas(op: TestClient) -> None:
     actions = {entry["name"]: entry for entry in op.get("/jobs/v1/actions").json()["actions"]}
-    assert "integer.wait" in actions
+    wait = actions["integer.wait"]
+    assert (wait["available"], wait["unavailable"], wait["failures"]) == (True, None, [])
+    failures = [failure for action in actions.values() for failure in action["failures"]]
+    assert failures
+    assert all(failure["name"] and failure["summary"] for failure in failures)
     detail = op.get("/jobs/v1/actions/integer.wait").json()
     assert "value" in detail["inputs"]["properties"]
     unknown = op.get("/jobs/v1/actions/integer.wiat")
     assert unknown.status_code == 404
     assert "integer.wait" in unknown.json()["detail"]
+
+
+def test_a_type_with_an_action_that_is_switched_off_is_refused_with_the_remedy(
+    op: TestClient, definition: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remedy = "integer.wait is switched off; an administrator sets CLOCK=1"
+    monkeypatch.setattr(IntegerWait, "unavailable", classmethod(lambda _: remedy))
+    answer = op.post("/jobs/v1/job-types", json=definition)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"field": "tasks[0].action", "message": remedy}]
+    found = op.get("/jobs/v1/actions/integer.wait").json()
+    assert (found["available"], found["unavailable"]) == (False, remedy)

@@ -17,9 +17,7 @@ def list_actions(
     user: Reader,
 ) -> ActionList:
     """Every action that a task of a definition may call. An action is code; adding one is a deployment."""
-    return ActionList(
-        actions=[ActionSummary(name=action.name, summary=action.summary) for action in catalogue.actions()]
-    )
+    return ActionList(actions=[ActionSummary(**catalogue.summarise(action)) for action in catalogue.actions()])
 
 
 @router.get("/{name}", summary="Read an action", responses=problems.documented(404, 422))

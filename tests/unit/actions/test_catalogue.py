@@ -3,13 +3,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from coinrequest.actions import catalogue
-from coinrequest.actions.base import Action, ActionModel
+from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.catalogue import (
     BrokenAction,
     UnknownAction,
@@ -17,7 +17,10 @@ from coinrequest.actions.catalogue import (
     actions,
     describe,
     find_action,
+    summarise,
+    why_unavailable,
 )
+from coinrequest.actions.context import ActionContext
 
 BUILT_IN = ("coin.prices", "coin.report", "email.send", "http.request", "integer.wait", "url.test")
 
@@ -135,6 +138,53 @@ def test_an_action_without_its_attributes_is_refused_when_it_is_defined() -> Non
 
             def run(self, inputs: Nothing) -> Nothing:
                 return inputs
+
+
+@pytest.mark.parametrize("arguments", ["", ", context", ", context=None, *, size"])
+def test_an_action_that_cannot_be_made_with_a_context_is_refused_when_it_is_defined(arguments: str) -> None:
+    names: dict[str, Any] = {}
+    exec(f"def __init__(self{arguments}): pass", names)  # noqa: S102 - signatures are the cases
+    with pytest.raises(TypeError, match="must be made with a context or with nothing"):
+        type("Closed", (Greet,), {"__init__": names["__init__"]})
+
+
+def test_an_action_may_have_an_init_of_its_own() -> None:
+    class Prepared(Greet):
+        def __init__(self, context: ActionContext | None = None) -> None:
+            super().__init__(context)
+            self.greeted = 0
+
+    context = ActionContext()
+    assert (Prepared(context).context, Prepared().greeted) == (context, 0)
+
+
+def test_an_action_says_how_it_fails_and_why_it_is_switched_off() -> None:
+    class ShopClosed(ActionFailed):
+        """Nobody opened.
+
+        It may be a holiday.
+        """
+
+    class Shop(Greet):
+        failures = (ShopClosed,)
+
+        @classmethod
+        def unavailable(cls) -> str | None:
+            return "shop.visit is switched off; an administrator sets SHOP_OPEN=1"
+
+    described = summarise(Shop)
+    assert described["failures"] == [{"name": "ShopClosed", "summary": "Nobody opened."}]
+    assert (described["available"], described["unavailable"]) == (False, Shop.unavailable())
+    assert (summarise(Greet)["available"], summarise(Greet)["unavailable"]) == (True, None)
+
+
+def test_an_action_that_cannot_say_whether_it_is_available_is_not() -> None:
+    class Broken(Greet):
+        @classmethod
+        def unavailable(cls) -> str | None:
+            raise OSError("no such file")
+
+    assert "cannot say whether it can be used" in str(why_unavailable(Broken))
 
 
 def test_an_odd_name_is_refused_when_it_is_defined() -> None:
