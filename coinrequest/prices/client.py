@@ -57,7 +57,7 @@ class PriceClient:
         """GET a JSON document; see `fetch` of this module."""
         self._open_session()  # the first one loads the library, which is not the source's fault
         deadline = self._clock() + timeout
-        question = Question(source, url, tuple(sorted(params.items())))
+        question = Question(source, url, tuple(params.items()))
         try:
             return self._cache.get(question, lambda: self._ask(question, deadline, timeout), deadline)
         except TimeoutError as error:

@@ -169,8 +169,6 @@ def _read(source: str, response: "requests.Response", is_late: Callable[[], bool
         raise _Silence from error
     except urllib3.exceptions.HTTPError as error:
         raise AskAgain("the answer broke off") from error
-    if response.raw.length_remaining:
-        raise AskAgain("the answer broke off")
     return bytes(body)
 
 

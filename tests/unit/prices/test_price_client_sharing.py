@@ -166,7 +166,9 @@ ask("3")
 if child:
     assert os.waitpid(child, 0)[1] == 0
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert raw_stub.connections == 2
     assert len(raw_stub.requests) == 5
@@ -189,3 +191,19 @@ def test_requests_that_hang_do_not_pile_up(raw_stub: RawServer, monkeypatch: pyt
         with pytest.raises(PriceUnavailable):
             asking.fetch("somewhere", raw_stub.url, {"number": str(number)}, 0.1)
     assert len(raw_stub.requests) == 1
+
+
+def test_a_body_that_drips_is_left_at_the_deadline(raw_stub: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_limits, "CONNECTIONS", 1)
+
+    def drip_at_first(connection: socket.socket) -> bool:
+        if len(raw_stub.requests) == 1:
+            return raw_stub.drip(connection, b"HTTP/1.1 200 OK\r\n\r\n[")
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]")
+        return False
+
+    raw_stub.reply = drip_at_first
+    asking = PriceClient()
+    with pytest.raises(PriceUnavailable):
+        asking.fetch("somewhere", raw_stub.url, {"number": "1"}, 0.1)
+    assert asking.fetch("somewhere", raw_stub.url, {"number": "2"}, 30).document == [1]
