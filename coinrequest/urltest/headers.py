@@ -7,7 +7,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e\t]{0,8000}")
 # These say where a request goes and how long it is; both are the transport's business.
 _OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "expect"})
-_MAX_HEADERS = 50
+MAX_HEADERS = 50
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
@@ -19,8 +19,8 @@ def check_headers(headers: Mapping[str, str]) -> None:
     Raises:
         ValueError: a name or a value is malformed, or the header is one that the request sets itself.
     """
-    if len(headers) > _MAX_HEADERS:
-        raise ValueError(f"there can be at most {_MAX_HEADERS} headers")
+    if len(headers) > MAX_HEADERS:
+        raise ValueError(f"there can be at most {MAX_HEADERS} headers")
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name[:50]!r} is not the name of a header")

@@ -24,45 +24,6 @@ def errors(name: str, inputs: dict[str, Any]) -> str:
     return str(caught.value)
 
 
-def test_a_url_test_is_done_whatever_the_server_does(http_stub: HttpStub, loopback_allowed: None) -> None:
-    http_stub.replies = [Reply(500), Reply(302, headers={"Location": "/x"}), Reply(200)]
-    seen = run("url.test", {"url": f"127.0.0.1:{http_stub.port}"})
-    assert (seen["result"], seen["status"], seen["attempts"]) == ("200", 200, 2)
-    assert seen["url"] == f"http://127.0.0.1:{http_stub.port}"
-    assert set(seen["phases"]) == {"resolve", "connect", "tls", "first_byte", "total"}
-    assert seen["redirects"][0]["location"] == "/x"
-
-
-def test_a_url_that_is_refused_is_a_result(http_stub: HttpStub) -> None:
-    seen = run("url.test", {"url": http_stub.url})
-    assert seen["result"] == "127.0.0.1 is refused: loopback address"
-    assert seen["status"] is None
-    assert http_stub.hits == []
-
-
-@pytest.mark.parametrize(
-    "inputs",
-    [
-        {},
-        {"url": ""},
-        {"url": 5},
-        {"url": "x" * 9000},
-        {"url": "x", "attempts": 0},
-        {"url": "x", "attempts": 11},
-        {"url": "x", "timeout": 0},
-        {"url": "x", "timeout": 301},
-        {"url": "x", "timeout": float("nan")},
-        {"url": "x", "method": "POST"},
-    ],
-)
-def test_a_url_test_of_nothing_is_refused(inputs: dict[str, Any]) -> None:
-    assert errors("url.test", inputs)
-
-
-def test_a_timeout_may_be_a_whole_number(http_stub: HttpStub, loopback_allowed: None) -> None:
-    assert run("url.test", {"url": http_stub.url, "timeout": 5})["result"] == "200"
-
-
 def test_a_request_sends_json_and_reads_json(http_stub: HttpStub, loopback_allowed: None) -> None:
     http_stub.replies = [
         Reply(201, b'{"id": 7}', headers={"Content-Type": "application/json", "X-Two": "1", "Set-Cookie": "a=1"})
