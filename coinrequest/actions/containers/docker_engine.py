@@ -1,0 +1,186 @@
+"""Containers on a Docker engine, through Docker's own library.
+
+What a container may do is fixed here and no definition can change it; the options are described at
+https://docs.docker.com/reference/cli/docker/container/run/ and https://docs.docker.com/engine/security/
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from coinrequest.actions.containers.output import Output
+from coinrequest.actions.containers.runtime import (
+    PROCESSES,
+    TMP_BYTES,
+    Order,
+    Outcome,
+    OutOfTime,
+    Report,
+    Runtime,
+    RuntimeUnavailable,
+    Stopped,
+    is_left_over,
+    labels,
+    new_name,
+)
+
+_logger = logging.getLogger(__name__)
+
+# For one request to the engine, which answers at once; a pull has no limit but the task's.
+_REQUEST_SECONDS = 30
+_LOOK_SECONDS = 0.5
+
+
+def container_options(order: Order) -> dict[str, Any]:
+    """Return how a container is made, as `docker.DockerClient.containers.create` takes it."""
+    return {
+        "command": list(order.command) or None,
+        "environment": dict(order.environment),
+        "working_dir": order.working_directory or None,
+        "user": f"{order.user}:{order.user}",
+        "labels": labels(order.timeout),
+        "network_mode": order.network or "none",
+        "mem_limit": order.memory_bytes,
+        # Memory and swap together, so that there is no swap.
+        "memswap_limit": order.memory_bytes,
+        "nano_cpus": int(order.cpus * 1_000_000_000),
+        "pids_limit": PROCESSES,
+        "privileged": False,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "read_only": True,
+        "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={TMP_BYTES},mode=1777"},  # noqa: S108 - in the container
+        # The output is read as it comes and kept nowhere else: endless output fills no disk.
+        "log_config": {"Type": "none"},
+        "stdin_open": False,
+        "tty": False,
+    }
+
+
+class DockerRuntime(Runtime):
+    """Runs a container on a Docker engine.
+
+    Args:
+        address: such as `unix:///run/user/1000/docker.sock`; None: what `DOCKER_HOST` says, or the usual socket.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        super().__init__()
+        self._address = address
+        self._container: Any = None
+
+    def run(self, order: Order, output: Output, report: Report) -> Outcome:
+        """Run a container to its end; see `Runtime.run`."""
+        with _failures(), contextlib.closing(self._connect()) as client:
+            _remove_left_overs(client)
+            container = _create(client, order)
+            self._container = container
+            _logger.info("container %s of %s", container.name, order.image)
+            try:
+                return self._follow(container, order, output, report)
+            finally:
+                _remove(container)
+
+    def stop(self) -> None:
+        """Kill and remove the container, over a connection of its own: `run` may be in the middle of a request."""
+        self.stopped = True
+        if self._container is not None:
+            with _failures(), contextlib.closing(self._connect()) as client:
+                client.api.remove_container(self._container.id, force=True, v=True)
+
+    def _connect(self) -> Any:
+        try:
+            from docker.client import DockerClient
+        except ImportError as error:
+            raise RuntimeUnavailable(
+                "this agent cannot use Docker: run pip install 'coinrequest[docker]' on it"
+            ) from error
+        if self._address is not None:
+            return DockerClient(base_url=self._address, timeout=_REQUEST_SECONDS)
+        return DockerClient.from_env(timeout=_REQUEST_SECONDS)
+
+    def _follow(self, container: Any, order: Order, output: Output, report: Report) -> Outcome:
+        # Attached before the start, so that nothing is missed.
+        stream = container.attach(stdout=True, stderr=True, stream=True, logs=False)
+        reader = threading.Thread(target=_read, args=(stream, output), name=container.name, daemon=True)
+        reader.start()
+        container.start()
+        started = time.monotonic()
+        while True:
+            reader.join(_LOOK_SECONDS)
+            elapsed = time.monotonic() - started
+            if self.stopped:
+                raise Stopped
+            if not reader.is_alive() and (state := _ended(container)) is not None:
+                return Outcome(exit_code=int(state["ExitCode"]), out_of_memory=bool(state.get("OOMKilled")))
+            if elapsed > order.timeout:
+                raise OutOfTime
+            report(elapsed)
+            if not reader.is_alive():  # it closed its output and goes on
+                time.sleep(_LOOK_SECONDS)
+
+
+def _read(stream: Iterable[bytes], output: Output) -> None:
+    # When the container is removed, or the engine goes away, the stream breaks; the other thread finds out why.
+    with contextlib.suppress(Exception):
+        for chunk in stream:
+            output.add(chunk)
+
+
+def _ended(container: Any) -> Any:
+    """Return the state of a container that has ended, else None."""
+    container.reload()
+    state = container.attrs["State"]
+    return state if state["Status"] in ("exited", "dead") else None
+
+
+def _create(client: Any, order: Order) -> Any:
+    from docker.errors import ImageNotFound
+
+    options = container_options(order)
+    name = new_name()
+    try:
+        return client.containers.create(order.image, name=name, **options)
+    except ImageNotFound:
+        _logger.info("pulling %s", order.image)
+        client.api.timeout = None
+        try:
+            client.images.pull(order.image)
+        finally:
+            client.api.timeout = _REQUEST_SECONDS
+        return client.containers.create(order.image, name=name, **options)
+
+
+def _remove(container: Any) -> None:
+    """Remove a container, whatever it does; if it cannot be, the next run on this engine will try again."""
+    from docker.errors import NotFound
+
+    try:
+        container.remove(force=True, v=True)
+    except NotFound:
+        pass
+    except Exception:
+        _logger.warning("container %s could not be removed", container.name, exc_info=True)
+
+
+def _remove_left_overs(client: Any) -> None:
+    """Remove containers whose agent was killed before it could."""
+    for container in client.containers.list(all=True, filters={"label": "coinrequest.until"}, ignore_removed=True):
+        if is_left_over(container.name, container.labels):
+            _logger.warning("removing %s, which nobody waits for any more", container.name)
+            _remove(container)
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """Give what the library raises a name of ours."""
+    try:
+        yield
+    except (RuntimeUnavailable, OutOfTime, Stopped):
+        raise
+    except Exception as error:
+        explanation = getattr(error, "explanation", None) or error
+        raise RuntimeUnavailable(f"the Docker engine: {str(explanation)[:1_000]}") from error
