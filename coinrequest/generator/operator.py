@@ -95,7 +95,7 @@ class ActionOperator(BaseOperator):
             from coinrequest.jobtypes.messages import details_of, field_error
 
             wrong = (field_error(detail, action.Inputs, ("inputs",)) for detail in details_of(error))
-            text = "; ".join(f"{problem.field} {problem.message}" for problem in wrong)
+            text = "; ".join(f"{problem.field}: {problem.message}" for problem in wrong)
             raise AirflowFailException(f"the inputs of {self.action} do not fit: {text}") from error
 
 
