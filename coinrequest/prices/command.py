@@ -94,7 +94,7 @@ def _table(answer: PriceAnswer) -> str:
             rate=format(price.amount, "f"),
             bid="" if price.bid is None else format(price.bid, "f"),
             ask="" if price.ask is None else format(price.ask, "f"),
-            price_date=(price.exchange_time or price.fetched_at).isoformat(sep=" ", timespec="seconds"),
+            price_date=(price.exchange_time or price.fetched_at).isoformat(),
             source=price.source,
         )
         for price in answer.prices

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from html import escape
 from itertools import chain
 
@@ -45,7 +46,7 @@ _COLUMNS = (
     _Column("Rate", lambda line: _grouped(line.rate), is_number=True),
     _Column("Bid", lambda line: _grouped(line.bid), is_number=True),
     _Column("Ask", lambda line: _grouped(line.ask), is_number=True),
-    _Column("Date", lambda line: line.price_date),
+    _Column("Date", lambda line: _readable(line.price_date)),
     _Column("Source", lambda line: line.source),
 )
 
@@ -118,6 +119,15 @@ def _style(column: _Column) -> str:
 
 def _filled(lines: Sequence[PriceLine]) -> list[_Column]:
     return [column for column in _COLUMNS if any(column.text(line) for line in lines)]
+
+
+def _readable(moment: str) -> str:
+    """Write a moment of ISO 8601 as people read it, in UTC; what is none, or has no zone, stays as it is."""
+    try:
+        found = datetime.fromisoformat(moment)
+        return moment if found.tzinfo is None else f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError):
+        return moment
 
 
 def _grouped(rate: str) -> str:

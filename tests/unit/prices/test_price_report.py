@@ -3,12 +3,13 @@
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coinrequest.prices.report import PriceLine, compose_report, text_table
 
-DATE = "2026-01-01T00:00:00+00:00"
+DATE = "2026-01-01T08:00:00.123456+01:00"
 LINES = (
     PriceLine("USD", "65123.4500", DATE, "kraken", bid="65123.40", ask="65123.50"),
     PriceLine("EUR", "0.00000001", DATE, "median of coinbase, kraken"),
@@ -27,10 +28,15 @@ def test_the_text_is_a_table_with_numbers_to_the_right() -> None:
     assert report.subject == "Bitcoin: USD 65,123.4500"
     assert report.body == (
         "Bitcoin\n\n"
-        "Currency         Rate        Bid        Ask  Date                       Source\n"
-        "USD       65,123.4500  65,123.40  65,123.50  2026-01-01T00:00:00+00:00  kraken\n"
-        "EUR        0.00000001                        2026-01-01T00:00:00+00:00  median of coinbase, kraken\n"
+        "Currency         Rate        Bid        Ask  Date                     Source\n"
+        "USD       65,123.4500  65,123.40  65,123.50  2026-01-01 07:00:00 UTC  kraken\n"
+        "EUR        0.00000001                        2026-01-01 07:00:00 UTC  median of coinbase, kraken\n"
     )
+
+
+@pytest.mark.parametrize("date", ["yesterday", "2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "<b>"])
+def test_a_date_that_is_no_moment_stays_as_it_is(date: str) -> None:
+    assert date in text_table([PriceLine("USD", "1", date)])
 
 
 def test_a_column_without_content_is_left_out() -> None:

@@ -20,7 +20,7 @@ def exchanges(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> HttpStub:
 
 def test_prices_are_a_table(exchanges: HttpStub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prices", "btc", "USD", "EUR"]) == 0
-    shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00:00", "NOW", capsys.readouterr().out)
+    shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "NOW", capsys.readouterr().out)
     assert [line.split() for line in shown.splitlines()] == [
         ["Currency", "Rate", "Date", "Source"],
         ["USD", "65,123.4567", "NOW", "coinbase"],
