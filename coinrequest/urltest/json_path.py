@@ -27,6 +27,15 @@ def check(path: str) -> None:
     _compiled(path)
 
 
+def selects_one(path: str) -> bool:
+    """Return whether a path can select one value at most: only names and indexes (RFC 9535, 2.3.5.1).
+
+    Raises:
+        ValueError: it is no JSONPath.
+    """
+    return bool(_compiled(path).singular_query())
+
+
 def find(path: str, document: Any) -> list[Any]:
     """Return the values that a path selects, in the document's order.
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coinrequest.urltest.json_path import check, find
+from coinrequest.urltest.json_path import check, find, selects_one
 
 ORDERS = {"orders": [{"id": 7, "city": "Cork"}, {"id": 8, "city": "Köln"}], "next": None}
 
@@ -55,6 +55,14 @@ def test_what_is_no_path_is_refused_with_the_position(path: str, position: int |
         with pytest.raises(ValueError, match="JSONPath") as caught:
             use(path)
         assert position is None or f"position {position}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "one"),
+    [("$", True), ("$.a[0]['b'][-1]", True), ("$.a[*]", False), ("$..a", False), ("$[0, 1]", False), ("$[0:1]", False)],
+)
+def test_a_path_of_names_and_indexes_selects_one_value(path: str, one: bool) -> None:
+    assert selects_one(path) is one
 
 
 @pytest.mark.parametrize("document", ["text", '{"a": 1}', "[", 5, None, True, []])

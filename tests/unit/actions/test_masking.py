@@ -1,0 +1,40 @@
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coinrequest.actions.masking import MASK, Masking
+
+SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=4, max_size=30)
+WRITTEN = [
+    *(str, json.dumps, lambda secret: json.dumps(secret, ensure_ascii=False), quote, quote_plus),
+    lambda secret: quote(secret, safe=""),
+    lambda secret: base64.b64encode(secret.encode()).decode(),
+]
+
+
+@given(SECRETS, st.sampled_from(WRITTEN), st.text(alphabet="#", max_size=3))
+def test_a_secret_is_hidden_however_it_is_written(secret: str, write: object, around: str) -> None:
+    assert callable(write)
+    written = write(secret)
+    masked = Masking([secret]).text(f"{around}{written}{around}")
+    assert MASK in masked
+    assert written not in masked or written in around + MASK
+
+
+@given(SECRETS, st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
+def test_no_secret_stays_in_a_document(secret: str, other: object) -> None:
+    masked = Masking([secret]).document({secret: [secret, {"a": f"<{secret}>"}], "other": other})
+    assert masked[MASK] == [MASK, {"a": f"<{MASK}>"}] or secret in f"<{MASK}>"
+
+
+def test_nothing_is_hidden_where_there_is_no_secret() -> None:
+    document = {"a": [1, True, None, "text"]}
+    assert Masking(["", "abc"]).document(document) == document
+    assert Masking(["", "abc"]).text("abc") == "abc"
+
+
+def test_a_secret_within_another_leaves_nothing_of_it() -> None:
+    assert Masking(["secret", "my-secret-key"]).text("my-secret-key secret") == "*** ***"
