@@ -132,7 +132,7 @@ class HttpRequestInputs(_WithJson):
     def _fits_together(self) -> "HttpRequestInputs":
         if self.body is not None and self.json_body is not None:
             raise ValueError("give body or json, not both")
-        if self.connection is None and self.url.startswith("/"):
+        if self.connection is None and self.url.startswith("/") and not self.url.startswith("//"):
             raise ValueError("url: a path needs a connection; without one give an absolute URL")
         return self
 
