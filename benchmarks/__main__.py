@@ -19,8 +19,11 @@ from benchmarks import (
     bench_listing,
     bench_loop,
     bench_notices,
+    bench_phases,
     bench_register,
     bench_up,
+    bench_urls,
+    bench_work,
     bench_writing,
     machine,
     page,
@@ -47,6 +50,10 @@ BENCHMARKS: dict[str, tuple[Callable[[Context], None], float]] = {
     "agent": (bench_agent.run, 15),
     "stock": (bench_jobs.run_stock, 9),
     "factory": (bench_factory.run, 13),
+    # These need no stack.
+    "work": (bench_work.run, 3),
+    "urls": (bench_urls.run, 10),
+    "phases": (bench_phases.run, 3),
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page_messages
+from benchmarks import page_messages, page_work
 from benchmarks.markdown import SPREAD, one_line, spread, table
 from benchmarks.verdicts import Row, rows
 
@@ -40,6 +40,9 @@ def render(content: Content) -> str:
         "### Message to result\n\n" + page_messages.channel(benchmarks.get("channel", {})),
         "### Messages to stored jobs\n\n" + page_messages.gateway(benchmarks.get("gateway", {})),
         "### Lists of many jobs\n\n" + page_messages.listing(benchmarks.get("listing", {})),
+        "### The work itself: imports\n\n" + page_work.imports(benchmarks.get("work", {})),
+        "### Many URLs\n\n" + page_work.urls(benchmarks.get("urls", {})),
+        "### Phases of a URL test\n\n" + page_work.phases(benchmarks.get("phases", {})),
         "### Faults\n\n" + page_messages.faults(json.loads(FAULTS.read_text())),
         "### dag-factory: a new YAML file to runnable\n\n" + _factory(benchmarks.get("factory", {})),
         "### An agent before it runs a task\n\n" + _agent(benchmarks.get("agent", {})),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
-_LINES = 7
+_LINES = 12
 
 
 def explain(cases: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

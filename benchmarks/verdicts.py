@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.bench_phases import agrees, difference
+from benchmarks.bench_urls import TARGETS
+
 Found = Mapping[str, Any]
 
 TARGET_TYPES = 10_000
@@ -24,6 +27,8 @@ BROKERS = {"redis": "Redis", "rabbitmq": "RabbitMQ"}
 TARGET_JOBS = 1_000_000
 DEEP_TIMES = 2.0
 IDLE_MIB = 1.3 * 1024
+IMPORT_SECONDS = 0.15
+CURL_TIMES = 1.5
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def _compared(benchmarks: Mapping[str, Found]) -> list[Row]:
             for broker, label in BROKERS.items()
         ),
         _deep(listing),
+        *_work(benchmarks),
         _row(
             "agent: prepare the bundle and build the DAG",
             f"≤ {AGENT_SECONDS} s",
@@ -189,6 +195,57 @@ def _deep(listing: Found) -> Row:
         at_most=True,
     )
     return row if listing.get("jobs", 0) >= TARGET_JOBS or not row.verdict else replace(row, verdict="fewer jobs")
+
+
+def _work(benchmarks: Mapping[str, Found]) -> list[Row]:
+    imports = benchmarks.get("work", {}).get("imports", {})
+    targets = benchmarks.get("urls", {}).get("targets", {})
+    rows = [
+        _row(
+            "`import coinrequest.prices, coinrequest.urltest`",
+            f"≤ {IMPORT_SECONDS} s",
+            lambda: imports["`import coinrequest.prices, coinrequest.urltest`"]["median"],
+            IMPORT_SECONDS,
+        )
+    ]
+    for target in TARGETS:
+        clients = targets.get(target, {})
+        httpx = min(
+            (name for name in clients if name.startswith("httpx")),
+            key=lambda name: clients[name]["median"],
+            default="httpx",
+        )
+        rows.append(
+            _ratio(
+                f"1,000 URLs, {target}: against the faster of httpx's ways",
+                "at least as fast",
+                lambda clients=clients, httpx=httpx: (clients[httpx]["median"], clients["ours"]["median"]),
+                1.0,
+                "s",
+            )
+        )
+        rows.append(
+            _ratio(
+                f"1,000 URLs, {target}: against `curl --parallel`",
+                f"≤ {CURL_TIMES} times",
+                lambda clients=clients: (clients["ours"]["median"], clients["curl"]["median"]),
+                CURL_TIMES,
+                "s",
+                at_most=True,
+            )
+        )
+    return [*rows, _phases(benchmarks.get("phases", {}).get("targets", {}))]
+
+
+def _phases(targets: Found) -> Row:
+    """Compare each phase of each server with what curl says; the row shows the largest difference."""
+    what, must = "phases of a URL test against `curl -w`, each of their medians", "within 10 % or 2 ms"
+    compared = [(target, phase, measured) for target, found in targets.items() for phase, measured in found.items()]
+    if not compared:
+        return Row(what, must)
+    target, phase, measured = max(compared, key=lambda one: abs(difference(one[2])))
+    largest = f"**{1000 * difference(measured):+.1f} ms** at most ({phase}: {target})"
+    return Row(what, must, largest, "met" if all(agrees(one[2]) for one in compared) else "**not met**")
 
 
 def _row(
