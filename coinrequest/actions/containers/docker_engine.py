@@ -93,7 +93,7 @@ class DockerRuntime(Runtime):
 
     def _connect(self) -> Any:
         try:
-            from docker.client import DockerClient
+            from docker.client import DockerClient  # type: ignore[import-not-found]
         except ImportError as error:
             raise RuntimeUnavailable(
                 "this agent cannot use Docker: run pip install 'coinrequest[docker]' on it"
@@ -138,7 +138,7 @@ def _ended(container: Any) -> Any:
 
 
 def _create(client: Any, order: Order) -> Any:
-    from docker.errors import ImageNotFound
+    from docker.errors import ImageNotFound  # type: ignore[import-not-found]
 
     options = container_options(order)
     name = new_name()

@@ -50,12 +50,12 @@ def parse_image(text: str) -> Image:
     """
     name, at, digest = text.partition("@")
     registry, repository, tag = _parts(name)
-    image = Image(registry, repository, tag or "latest", digest)
+    image = Image(registry, repository, tag, digest)
     if (
         len(text) > LONGEST_NAME
         or not _REGISTRY.fullmatch(registry)
         or not _REPOSITORY.fullmatch(repository)
-        or not _TAG.fullmatch(image.tag)
+        or not _TAG.fullmatch(tag)
         or (at and not _DIGEST.fullmatch(digest))
     ):
         raise ImageInvalid(
@@ -65,7 +65,7 @@ def parse_image(text: str) -> Image:
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """Cut a name without a digest into registry, repository and tag (empty: it has none)."""
+    """Cut a name without a digest into registry, repository and tag."""
     first, slash, rest = name.partition("/")
     # A first part that could be a host is one; all others are of Docker Hub.
     if slash and _is_host(first):
@@ -74,10 +74,10 @@ def _parts(name: str) -> tuple[str, str, str]:
         registry, path = _DOCKER_HUB, name
     if registry == "index.docker.io":
         registry = _DOCKER_HUB
-    path, _colon, tag = path.partition(":")
+    path, colon, tag = path.partition(":")
     if registry == _DOCKER_HUB and "/" not in path:
         path = f"library/{path}"
-    return registry, path, tag
+    return registry, path, tag if colon else "latest"
 
 
 def _is_host(part: str) -> bool:
