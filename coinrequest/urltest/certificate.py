@@ -1,10 +1,12 @@
 """A server's TLS certificate, as libcurl describes it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 _SECONDS_A_DAY = 86_400
+_ESCAPED = re.compile(r"(?:\\[0-9A-F]{2})+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +49,8 @@ def read_certificate(fields: Sequence[tuple[str, str]], *, verified: bool, now: 
     except (KeyError, ValueError):
         return None
     return Certificate(
-        subject=values.get("Subject", ""),
-        issuer=values.get("Issuer", ""),
+        subject=_name(values.get("Subject", "")),
+        issuer=_name(values.get("Issuer", "")),
         names=_names(values.get("X509v3 Subject Alternative Name", "")),
         not_before=not_before,
         not_after=not_after,
@@ -61,6 +63,11 @@ def _time(text: str) -> datetime:
     import ssl  # for its reader of these times, which knows the months whatever the locale
 
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
+
+
+def _name(text: str) -> str:
+    """Undo what OpenSSL does to letters outside ASCII: it writes the bytes of their UTF-8 as `\\C3\\BC`."""
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[0].replace("\\", "")).decode(errors="replace"), text)
 
 
 def _names(text: str) -> tuple[str, ...]:

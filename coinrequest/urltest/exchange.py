@@ -8,6 +8,7 @@ Importing this loads libcurl, which takes a while; `transport` does it when a re
 
 import os
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -158,7 +159,7 @@ def _configure(curl: Any, step: Step) -> None:
     if request.ip_version is not None:
         curl.setopt(pycurl.IPRESOLVE, pycurl.IPRESOLVE_V4 if request.ip_version == 4 else pycurl.IPRESOLVE_V6)
     if request.resolve:
-        curl.setopt(pycurl.RESOLVE, [_resolution(request, target)])
+        curl.setopt(pycurl.RESOLVE, [_resolution(target, step.addresses)])
     if target.scheme == "https":
         _configure_tls(curl, step)
     if step.only_certificate:
@@ -167,9 +168,8 @@ def _configure(curl: Any, step: Step) -> None:
         _configure_content(curl, request, target)
 
 
-def _resolution(request: Request, target: Target) -> str:
-    """Write what the request knows of a host as CURLOPT_RESOLVE wants it; a minus forgets what was known before."""
-    addresses = request.resolve.get(target.host.rstrip("."))
+def _resolution(target: Target, addresses: Sequence[str] | None) -> str:
+    """Write addresses as CURLOPT_RESOLVE wants them; a minus forgets those of an exchange before."""
     if addresses is None:
         return f"-{target.host}:{target.port}"
     listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)

@@ -7,7 +7,7 @@ What decides what comes next is a generator: it yields exchanges and gets answer
 
 import contextlib
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urljoin
@@ -29,12 +29,14 @@ class Step:
         request: its URL is not used, but the target.
         target: where it goes.
         timeout: seconds for this exchange.
+        addresses: where the host is; None: its name is to be looked up.
         only_certificate: whether nothing is sent, and the server's certificate is read without being verified.
     """
 
     request: Request
     target: Target
     timeout: float
+    addresses: Sequence[str] | None = None
     only_certificate: bool = False
 
 
@@ -88,15 +90,19 @@ def _exchange(request: Request, target: Target, deadline: float) -> Steps[Respon
     remaining = deadline - time.monotonic()
     if remaining <= 0:
         raise RequestFailed(f"the time is over: no answer after {request.timeout:g} seconds")
+    addresses = request.resolve.get(target.host.rstrip("."))
+    if addresses is not None and not addresses:
+        raise RequestFailed(f"Could not resolve host: {target.host}")  # as libcurl says it
     try:
-        return (yield Step(request, target, remaining))
+        return (yield Step(request, target, remaining, addresses))
     except CertificateRefused as error:
         remaining = deadline - time.monotonic()
         if request.with_certificate and error.certificate is None and remaining > 0:
             # libcurl does not show a certificate that it refuses; a second connection, over which nothing is sent,
             # tells the person why.
             with contextlib.suppress(RequestFailed):
-                error.certificate = (yield Step(request, target, remaining, only_certificate=True)).certificate
+                seen = yield Step(request, target, remaining, addresses, only_certificate=True)
+                error.certificate = seen.certificate
         raise
 
 

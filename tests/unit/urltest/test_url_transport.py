@@ -1,0 +1,276 @@
+"""What goes over the wire, and what is made of what comes back."""
+
+import gc
+import socket
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+from raw_server import LOOPBACK, Conversation, raw_server
+from stubs import Hit, HttpStub, Reply
+
+from coinrequest.urltest import AddressGuard, RequestFailed, url_test
+from coinrequest.urltest.transport import BODY_LIMIT, Request, Response, send
+
+
+def answered(answer: bytes, **request: Any) -> Response:
+    """What is made of an answer, after which the server closes the connection."""
+    with raw_server(answer) as server:
+        return send(Request(url=server.url, timeout=5, **request), LOOPBACK)
+
+
+@pytest.mark.parametrize(
+    ("answer", "version", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "1.1", b"hello"),
+        (b"HTTP/1.0 200 OK\r\n\r\nto the end", "1.0", b"to the end"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\nX-Sum: 5\r\n\r\n",
+            "1.1",
+            b"hello",
+        ),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "1.1", b""),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", "1.1", b""),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "1.1", b"ok"),
+    ],
+)
+def test_answers_of_all_forms_are_read(answer: bytes, version: str, body: bytes) -> None:
+    response = answered(answer)
+    assert (response.http_version, response.body, response.truncated) == (version, body, False)
+
+
+def test_headers_of_interim_answers_are_forgotten() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLocation: /no\r\n\r\n"
+    response = answered(early * 3 + b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 0\r\n\r\n")
+    assert (response.status, response.headers) == (200, {"x-a": "1, 2", "content-length": "0"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"hello",
+        b"HTTP/1.1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 120_000 + b"\r\n\r\n",
+    ],
+)
+def test_what_is_no_answer_is_an_error(answer: bytes) -> None:
+    with pytest.raises(RequestFailed) as caught:
+        answered(answer)
+    assert str(caught.value)
+    assert caught.value.remote_address.startswith("127.0.0.1:")
+
+
+def test_head_has_a_length_and_no_body(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(body=b"x" * 100)]
+    response = send(Request(url=http_stub.url, method="HEAD"), LOOPBACK)
+    assert (response.status, response.headers["content-length"], response.body) == (200, "100", b"")
+    assert [hit.method for hit in http_stub.hits] == ["HEAD"]
+
+
+@pytest.mark.parametrize(("length", "truncated"), [(10, False), (11, True), (100_000, True)])
+def test_a_body_is_read_up_to_its_limit(http_stub: HttpStub, length: int, truncated: bool) -> None:
+    http_stub.replies = [Reply(body=b"x" * length)]
+    response = send(Request(url=http_stub.url, body_limit=10), LOOPBACK)
+    assert (response.status, len(response.body), response.truncated) == (200, 10, truncated)
+
+
+def test_a_long_body_is_not_read_to_its_end(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(body=b"x" * (BODY_LIMIT + 100_000))]
+    seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
+    assert (seen.result, seen.size, seen.truncated) == ("200", BODY_LIMIT, True)
+
+
+def test_a_body_without_end_is_left() -> None:
+    def talk(conversation: Conversation) -> None:
+        conversation.say(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:  # until the client has gone, which raises
+            conversation.say(b"x" * 65_536)
+
+    with raw_server(talk) as server:
+        seen = url_test.test_url(server.url, guard=LOOPBACK, body_limit=100_000)
+    assert (seen.size, seen.truncated) == (100_000, True)
+
+
+def test_a_bomb_is_measured_as_it_unfolds(http_stub: HttpStub) -> None:
+    import gzip
+
+    http_stub.replies = [Reply(body=gzip.compress(b"\0" * 20_000_000), headers={"Content-Encoding": "gzip"})]
+    seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
+    assert (seen.size, seen.truncated) == (BODY_LIMIT, True)
+
+
+def test_a_kept_connection_is_not_used_again() -> None:
+    def talk(conversation: Conversation) -> None:
+        conversation.say(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n")
+        conversation.wait_for_the_end()
+
+    with raw_server(talk) as server:
+        seen = url_test.test_url(server.url, guard=LOOPBACK, redirect_limit=2)
+        server.wait_until_open(0)
+    assert seen.result == "more than 2 redirects"
+    assert len(server.requests) == 3
+    assert all(hop.phases.connect > 0 for hop in seen.redirects)
+
+
+def test_phases_tell_what_was_slow() -> None:
+    def talk(conversation: Conversation) -> None:
+        time.sleep(0.1)
+        conversation.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        time.sleep(0.2)
+        conversation.say(b"ok")
+
+    with raw_server(talk) as server:
+        phases = url_test.test_url(server.url, guard=LOOPBACK).phases
+    assert phases is not None
+    assert phases.first_byte >= 0.1
+    assert phases.transfer >= 0.19
+    parts = (phases.resolve, phases.connect, phases.tls, phases.first_byte, phases.transfer)
+    assert sum(parts) == pytest.approx(phases.total, abs=1e-6)
+
+
+def test_each_redirect_has_phases_of_its_own(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(302, headers={"Location": "/two"}), Reply(302, headers={"Location": "/three"}), Reply()]
+    seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
+    assert seen.phases is not None
+    assert [hop.url for hop in seen.redirects] == [f"{http_stub.url}/", f"{http_stub.url}/two"]
+    assert sum(hop.phases.total for hop in seen.redirects) < seen.phases.total
+    assert {hop.remote_address for hop in seen.redirects} == {f"127.0.0.1:{http_stub.port}"}
+    assert seen.final_url == f"{http_stub.url}/three"
+
+
+def test_an_error_keeps_the_redirects_before_it(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(302, headers={"Location": "http://10.0.0.1/secret"})]
+    seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
+    assert [hop.location for hop in seen.redirects] == ["http://10.0.0.1/secret"]
+    assert (seen.final_url, seen.remote_address) == ("http://10.0.0.1/secret", "")
+
+
+def test_the_time_is_that_of_all_redirects_together(http_stub: HttpStub) -> None:
+    def answer(hit: Hit) -> Reply:
+        time.sleep(0.1)
+        return Reply(302, headers={"Location": "/on"})
+
+    http_stub.answer = answer
+    seen = url_test.test_url(http_stub.url, guard=LOOPBACK, timeout=0.25, redirect_limit=20)
+    assert seen.result.startswith("the time is over")
+    assert len(seen.redirects) in (1, 2)
+
+
+class Changing(Mapping[str, Sequence[str]]):
+    """A name whose address is another one each time somebody asks."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self._answers = list(answers)
+
+    def __getitem__(self, name: str) -> Sequence[str]:
+        return self._answers.pop(0)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("name.example.test",))
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_a_name_can_be_given_its_address(http_stub: HttpStub) -> None:
+    url = f"http://Name.Example.Test.:{http_stub.port}/"
+    seen = url_test.test_url(url, guard=LOOPBACK, resolve={"name.example.test": ["127.0.0.1"]})
+    assert (seen.result, seen.remote_address) == ("200", f"127.0.0.1:{http_stub.port}")
+    assert http_stub.hits[0].headers["host"].lower().startswith("name.example.test")
+    seen = url_test.test_url(url, guard=AddressGuard(), resolve={"name.example.test": ["127.0.0.1"]})
+    assert seen.result == "127.0.0.1 is refused: loopback address"
+    assert "resolve" in url_test.test_url(url, guard=LOOPBACK, resolve={"name.example.test": []}).result
+
+
+def test_a_name_is_asked_for_again_at_each_attempt_and_redirect(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(500), Reply(302, headers={"Location": "/x"})]
+    resolve = Changing(["127.0.0.1"], ["127.0.0.1"], ["10.0.0.1"])
+    seen = url_test.test_url(f"http://name.example.test:{http_stub.port}/", guard=LOOPBACK, resolve=resolve)
+    assert seen.result == "10.0.0.1 is refused: private address"
+    assert (seen.attempts, len(http_stub.hits), len(seen.redirects)) == (2, 2, 1)
+
+
+def test_the_next_address_is_tried_where_one_does_not_answer(http_stub: HttpStub) -> None:
+    resolve = {"name.example.test": ["10.0.0.1", "127.0.0.9", "127.0.0.1"]}
+    seen = url_test.test_url(f"http://name.example.test:{http_stub.port}/", guard=LOOPBACK, resolve=resolve)
+    assert (seen.result, seen.remote_address) == ("200", f"127.0.0.1:{http_stub.port}")
+
+
+@pytest.mark.parametrize(("version", "family"), [(4, "127.0.0.1"), (6, "[::1]")])
+def test_the_kind_of_address_can_be_chosen(version: Any, family: str) -> None:
+    resolve = {"name.example.test": ["127.0.0.1", "::1"]}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    seen = url_test.test_url(f"http://name.example.test:{port}/", guard=LOOPBACK, resolve=resolve, ip_version=version)
+    assert seen.status is None
+    assert seen.remote_address in ("", f"{family}:{port}")
+    assert "::1 is refused" not in seen.result
+
+
+def test_only_the_chosen_kind_of_address_is_judged(http_stub: HttpStub) -> None:
+    only_four = AddressGuard(["127.0.0.0/8"])
+    resolve = {"name.example.test": ["::1", "127.0.0.1"]}
+    url = f"http://name.example.test:{http_stub.port}/"
+    assert url_test.test_url(url, guard=only_four, resolve=resolve, ip_version=4).result == "200"
+    seen = url_test.test_url(url, guard=only_four, resolve=resolve, ip_version=6)
+    assert seen.result == "::1 is refused: loopback address"
+
+
+def test_a_redirect_to_another_origin_carries_no_secret(http_stub: HttpStub) -> None:
+    def answer(hit: Hit) -> Reply:
+        elsewhere = {"Location": f"http://localhost:{http_stub.port}/end", "Set-Cookie": "session=1"}
+        return Reply() if hit.path == "/end" else Reply(307, headers=elsewhere)
+
+    http_stub.answer = answer
+    request = Request(
+        url=f"http://user:pass@127.0.0.1:{http_stub.port}/start",
+        method="POST",
+        headers={"X-Api-Key": "s3cret", "Cookie": "a=b", "Accept": "text/plain"},
+        body=b"text",
+    )
+    assert send(request, LOOPBACK).status == 200
+    first, second = http_stub.hits
+    assert "authorization" in first.headers
+    assert (first.headers["x-api-key"], first.headers["cookie"]) == ("s3cret", "a=b")
+    assert not {"authorization", "x-api-key", "cookie"} & set(second.headers)
+    assert (second.method, second.body, second.headers["accept"]) == ("POST", b"text", "text/plain")
+
+
+def test_a_redirect_within_the_origin_carries_everything_but_a_cookie_that_was_set(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(302, headers={"Location": "/end", "Set-Cookie": "session=1"}), Reply()]
+    request = Request(url=f"http://user:pass@127.0.0.1:{http_stub.port}/", headers={"X-Api-Key": "s3cret"})
+    assert send(request, LOOPBACK).url == f"{http_stub.url}/end"
+    first, second = http_stub.hits
+    assert second.headers["authorization"] == first.headers["authorization"]
+    assert second.headers["x-api-key"] == "s3cret"
+    assert "cookie" not in second.headers
+
+
+@pytest.mark.parametrize(("status", "method", "body"), [(302, "GET", b""), (303, "GET", b""), (308, "POST", b"text")])
+def test_a_redirected_post_follows_the_rules(http_stub: HttpStub, status: int, method: str, body: bytes) -> None:
+    http_stub.replies = [Reply(status, headers={"Location": "/end"}), Reply()]
+    send(Request(url=http_stub.url, method="POST", body=b"text"), LOOPBACK)
+    assert (http_stub.hits[1].method, http_stub.hits[1].body) == (method, body)
+
+
+def test_nothing_is_left_open(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(302, headers={"Location": "/x"}), Reply(500), Reply(announced_length=9)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        url_test.test_url(http_stub.url, guard=LOOPBACK)
+        gc.collect()
+    with socket.socket() as probe:
+        first = probe.fileno()
+    url_test.test_url(http_stub.url, guard=LOOPBACK)
+    with socket.socket() as probe:
+        assert probe.fileno() <= first + 1
