@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -84,12 +85,15 @@ def running_world() -> Iterator[World]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
+    class Server(ThreadingHTTPServer):
+        server_bind = TCPServer.server_bind  # that of HTTPServer asks the resolver for the address's name
+
     with contextlib.ExitStack() as stack:
         while True:
             listeners = [stack.enter_context(listening(FORBIDDEN[0]))]
             world.port = listeners[0].getsockname()[1]
             try:
-                server = ThreadingHTTPServer((ALLOWED, world.port), Handler)
+                server = Server((ALLOWED, world.port), Handler)
                 with contextlib.suppress(NoIpv6):
                     listeners.append(stack.enter_context(listening(FORBIDDEN[1], world.port)))
             except OSError as error:
