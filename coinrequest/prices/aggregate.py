@@ -61,9 +61,7 @@ def combine(quotes: Sequence[Price], aggregate: Aggregate) -> tuple[Price, tuple
 
 def median(amounts: Sequence[Decimal]) -> Decimal:
     """Return the median of at least one amount, exact to `PLACES` places."""
-    ordered = sorted(amounts)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else _divided(ordered[middle - 1 : middle + 1])
+    return _divided(_middle(amounts))
 
 
 def mean(amounts: Sequence[Decimal]) -> Decimal:
@@ -71,13 +69,24 @@ def mean(amounts: Sequence[Decimal]) -> Decimal:
     return _divided(amounts)
 
 
-def _divided(amounts: Sequence[Decimal]) -> Decimal:
+def _middle(amounts: Sequence[Decimal]) -> Sequence[Decimal]:
+    """Return the one amount in the middle, or the two."""
+    ordered = sorted(amounts)
+    return ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
+
+
+def _mean(amounts: Sequence[Decimal]) -> Decimal:
     total = Decimal(0)
     for amount in amounts:
         total = _CONTEXT.add(total, amount)
+    return _CONTEXT.divide(total, Decimal(len(amounts)))
+
+
+def _divided(amounts: Sequence[Decimal]) -> Decimal:
+    """Return the mean with one place more than the most precise amount has."""
     places = max(0, *(-int(amount.as_tuple().exponent) for amount in amounts))
     step = Decimal(1).scaleb(-min(places + 1, PLACES))
-    divided = _CONTEXT.quantize(_CONTEXT.divide(total, Decimal(len(amounts))), step)
+    divided = _CONTEXT.quantize(_mean(amounts), step)
     # The place that was added stays only where it says something.
     short = _CONTEXT.quantize(divided, Decimal(1).scaleb(-places))
     return short if short == divided else divided
@@ -86,9 +95,11 @@ def _divided(amounts: Sequence[Decimal]) -> Decimal:
 def _without_outliers(quotes: Sequence[Price]) -> tuple[tuple[Price, ...], tuple[Price, ...]]:
     if len(quotes) < LEAST_QUOTES:
         return tuple(quotes), ()
-    centre = median([quote.amount for quote in quotes])
-    distances = {quote.source: abs(_CONTEXT.subtract(quote.amount, centre)) for quote in quotes}
-    allowed = max(DEVIATIONS * median(list(distances.values())), TOLERANCE * centre)
+    # Not rounded as a price is, so that of any quotes most are kept.
+    centre = _mean(_middle([quote.amount for quote in quotes]))
+    distances = {quote.source: _CONTEXT.abs(_CONTEXT.subtract(quote.amount, centre)) for quote in quotes}
+    deviation = _mean(_middle(list(distances.values())))
+    allowed = max(_CONTEXT.multiply(DEVIATIONS, deviation), _CONTEXT.multiply(TOLERANCE, centre))
     kept = tuple(quote for quote in quotes if distances[quote.source] <= allowed)
     dropped = tuple(quote for quote in quotes if distances[quote.source] > allowed)
     return kept, dropped

@@ -89,9 +89,10 @@ def test_equal_quotes_are_the_price(amount: Decimal, count: int, aggregate: Aggr
         ((100, 200), []),  # who is to say
         ((100, 110, 90, 105, 95), []),  # a fast market
         ((100, 100.1, 99.9, 1, 10000), [1, 10000]),
+        (("1e-20", "1e-20", "2e-20", "2e-20"), []),  # the middle has more places than a price
     ],
 )
-def test_what_lies_too_far_from_the_others_is_left_out(amounts: tuple[float, ...], dropped: list[float]) -> None:
+def test_what_lies_too_far_from_the_others_is_left_out(amounts: tuple[object, ...], dropped: list[float]) -> None:
     for aggregate in ("median", "mean"):
         _found, left_out = combine(quotes(*amounts), aggregate)
         assert [float(quote.amount) for quote in left_out] == dropped
