@@ -190,8 +190,11 @@ def _expression(pattern: str) -> Any:
     options.log_errors = False
     try:
         return re2.compile(pattern, options)
-    except (re2.error, UnicodeEncodeError) as error:
-        raise ValueError(f"{_shown(pattern)} is not an RE2 expression: {error}") from error
+    except re2.error as error:
+        reason = error.args[0].decode(errors="replace")
+        raise ValueError(f"{_shown(pattern)} is not an RE2 expression: {reason}") from error
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{_shown(pattern)} is not an RE2 expression: it is no text") from error
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -52,7 +52,7 @@ class RawServer:
     Attributes:
         port: of 127.0.0.1.
         requests: what was heard, in order.
-        open: how many connections are open now.
+        open: how many connections are open now; one that is being closed is not.
         most_open: how many there were at most.
     """
 
@@ -102,8 +102,9 @@ class RawServer:
                     self.requests.append(conversation.request)
                     self._talk(conversation)
         finally:
-            connection.close()
+            # In this order: who sees the connection end finds it counted.
             self._count(-1)
+            connection.close()
 
     def _count(self, change: int) -> None:
         with self._changed:

@@ -1,6 +1,8 @@
 """What goes over the wire, and what is made of what comes back."""
 
 import gc
+import os
+import signal
 import socket
 import time
 import warnings
@@ -261,6 +263,27 @@ def test_a_redirected_post_follows_the_rules(http_stub: HttpStub, status: int, m
     http_stub.replies = [Reply(status, headers={"Location": "/end"}), Reply()]
     send(Request(url=http_stub.url, method="POST", body=b"text"), LOOPBACK)
     assert (http_stub.hits[1].method, http_stub.hits[1].body) == (method, body)
+
+
+def test_a_signal_is_heard_while_a_server_hangs() -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stopped
+
+    def talk(conversation: Conversation) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        conversation.wait_for_the_end()
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with raw_server(talk) as server:
+            with pytest.raises(Stopped):
+                url_test.test_url(server.url, guard=LOOPBACK, timeout=60)
+            server.wait_until_open(0)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_nothing_is_left_open(http_stub: HttpStub) -> None:

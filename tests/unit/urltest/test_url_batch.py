@@ -1,0 +1,183 @@
+"""Many URL tests at once."""
+
+import gc
+import resource
+import socket
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from raw_server import LOOPBACK, Conversation, make_certificate, raw_server
+from stubs import HttpStub, Reply
+
+from coinrequest.urltest import Expectations, UrlTest, batch
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+
+
+class Gate:
+    """Answers nobody before the gate is opened."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+
+    def __call__(self, conversation: Conversation) -> None:
+        self.opened.wait(20)
+        conversation.say(b"HTTP/1.1 200 OK\r\n\r\nuntil the connection ends")
+
+
+def in_background(tests: Iterator[UrlTest]) -> tuple[threading.Thread, list[UrlTest]]:
+    seen: list[UrlTest] = []
+    thread = threading.Thread(target=lambda: seen.extend(tests))
+    thread.start()
+    return thread, seen
+
+
+def test_every_url_has_a_result_and_tells_which_it_is(http_stub: HttpStub, tmp_path: Path) -> None:
+    http_stub.answer = lambda hit: Reply({"/ok": 200, "/bad": 503}.get(hit.path, 302), headers={"Location": "/ok"})
+    with raw_server(OK, make_certificate(tmp_path / "a.pem", "127.0.0.1")) as secure, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        expected = {
+            f"{http_stub.url}/ok": ("200", 1),
+            f"{http_stub.url}/bad": ("503", 2),
+            f"{http_stub.url}/moved": ("200", 1),
+            secure.url: ("certificate", 1),
+            f"http://127.0.0.1:{taken.getsockname()[1]}/": ("connect", 1),
+            "http://no-such-host.invalid/": ("resolve", 1),
+            "http://10.0.0.1/": ("private", 1),
+            "ftp://example.test/": ("only http", 1),
+            "http://": ("no host", 1),
+        }
+        seen = list(batch.test_urls([*expected] * 3, concurrency=4, attempts=2, guard=LOOPBACK))
+    assert sorted(test.url for test in seen) == sorted([*expected] * 3)
+    for test in seen:
+        result, attempts = expected[test.url]
+        assert result in test.result
+        assert test.attempts == attempts
+    assert {test.url for test in seen if test.passed} == {f"{http_stub.url}/ok", f"{http_stub.url}/moved"}
+    certificates = [test.certificate for test in seen if test.url == secure.url]
+    assert len(certificates) == 3
+    assert all(certificate is not None and not certificate.verified for certificate in certificates)
+
+
+@pytest.mark.parametrize("concurrency", [1, 7])
+def test_no_more_than_asked_for_run_at_a_time(concurrency: int) -> None:
+    gate = Gate()
+    with raw_server(gate) as server:
+        thread, seen = in_background(batch.test_urls([server.url] * 40, concurrency=concurrency, guard=LOOPBACK))
+        server.wait_until_open(concurrency)
+        gate.opened.set()
+        thread.join(20)
+        assert [test.result for test in seen] == ["200"] * 40
+        assert server.most_open == concurrency
+
+
+def test_urls_are_taken_as_there_is_room_for_them(http_stub: HttpStub) -> None:
+    taken = 0
+
+    def urls() -> Iterator[str]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield http_stub.url
+
+    tests = batch.test_urls(urls(), concurrency=3, guard=LOOPBACK)
+    assert taken == 0
+    for _ in range(20):
+        assert next(tests).result == "200"
+    assert taken <= 20 + 3
+    tests.close()
+
+
+def test_the_quick_are_not_held_up_by_the_slow(http_stub: HttpStub) -> None:
+    gate = Gate()
+    with raw_server(gate) as slow:
+        tests = batch.test_urls([slow.url, *[http_stub.url] * 5], concurrency=2, guard=LOOPBACK)
+        assert [next(tests).url for _ in range(5)] == [http_stub.url] * 5
+        gate.opened.set()
+        assert next(tests).url == slow.url
+        assert next(tests, None) is None
+
+
+def test_each_has_a_time_of_its_own(http_stub: HttpStub) -> None:
+    with raw_server(Conversation.wait_for_the_end) as hanging:
+        urls = [hanging.url, http_stub.url] * 3
+        seen = list(batch.test_urls(urls, concurrency=6, timeout=0.3, guard=LOOPBACK))
+        hanging.wait_until_open(0)
+    assert [test.result for test in seen[:3]] == ["200"] * 3
+    assert all(test.result.startswith("the time is over") for test in seen[3:])
+
+
+def test_closing_it_ends_what_still_runs(http_stub: HttpStub) -> None:
+    with raw_server(Conversation.wait_for_the_end) as hanging:
+        tests = batch.test_urls([http_stub.url] + [hanging.url] * 9, concurrency=5, guard=LOOPBACK, timeout=60)
+        assert next(tests).result == "200"
+        tests.close()
+        hanging.wait_until_open(0)
+        assert next(tests, None) is None
+        assert len(hanging.requests) <= 5
+
+
+def test_one_that_was_never_begun_does_nothing(http_stub: HttpStub) -> None:
+    batch.test_urls([http_stub.url], guard=LOOPBACK).close()
+    assert http_stub.hits == []
+
+
+def test_the_end_of_the_list_may_be_an_error(http_stub: HttpStub) -> None:
+    def urls() -> Iterator[str]:
+        yield http_stub.url
+        raise OSError("the file ended")
+
+    with pytest.raises(OSError, match="the file ended"):
+        list(batch.test_urls(urls(), concurrency=1, guard=LOOPBACK))
+
+
+def test_no_urls_are_no_tests() -> None:
+    assert list(batch.test_urls([])) == []
+
+
+def test_options_hold_for_all(http_stub: HttpStub) -> None:
+    tests = batch.test_urls(
+        [http_stub.url] * 2, guard=LOOPBACK, method="POST", body=b"x", expect=Expectations(body_contains="bye")
+    )
+    assert [test.failed_expectations for test in tests] == [("body_contains: 'bye' is not in the body (5 bytes)",)] * 2
+    assert [(hit.method, hit.body) for hit in http_stub.hits] == [("POST", b"x")] * 2
+
+
+def test_wrong_options_are_told_at_once() -> None:
+    with pytest.raises(ValueError, match="concurrency must be at least 1"):
+        batch.test_urls(["x"], concurrency=0)
+    with pytest.raises(ValueError, match="attempts must be at least 1"):
+        batch.test_urls(["x"], attempts=0)
+
+
+def test_it_works_in_a_process_with_many_open_files(http_stub: HttpStub) -> None:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit < 1_200:
+        pytest.skip("this process may not open so many files")
+    sockets = [socket.socket() for _ in range(1_040)]
+    try:
+        seen = list(batch.test_urls([http_stub.url] * 3, guard=LOOPBACK))
+    finally:
+        for one in sockets:
+            one.close()
+    assert [test.result for test in seen] == ["200"] * 3
+
+
+def test_nothing_is_left_open(http_stub: HttpStub) -> None:
+    def highest() -> int:
+        with socket.socket() as probe:
+            return probe.fileno()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        list(batch.test_urls([http_stub.url] * 20, concurrency=10, guard=LOOPBACK))
+        gc.collect()
+    before = highest()
+    for _ in range(3):
+        tests = batch.test_urls([http_stub.url] * 20, concurrency=10, guard=LOOPBACK)
+        next(tests)
+        tests.close()
+    assert highest() <= before + 10, "the server closes its ends a little later"
