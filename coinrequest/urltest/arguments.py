@@ -14,8 +14,8 @@ MOST_AT_A_TIME = 1_000
 
 _DESCRIPTION = """\
 Test whether URLs answer, and how fast. A URL without a scheme is http. Each is requested up to three times until its
-status is below 400. Up to three URLs are shown as waterfalls, more as a table, with the slowest and then the failed
-ones at its end.
+status is one that is expected. Up to three URLs are shown as waterfalls, more as a table from fast to slow, with those
+that failed at its end.
 """
 _EPILOG = """\
 examples:
@@ -68,20 +68,20 @@ def _add_request(group: Any) -> None:
     group.add_argument("--data", type=_data, metavar="TEXT", help="the body; @FILE reads it from a file")
     group.add_argument(
         "--timeout",
-        type=seconds,
+        type=_seconds,
         default=10.0,
         metavar="SECONDS",
         help="for one attempt, its redirects included (default %(default)g)",
     )
     group.add_argument(
-        "--connect-timeout", type=seconds, metavar="SECONDS", help="of these, until the connection stands"
+        "--connect-timeout", type=_seconds, metavar="SECONDS", help="of these, until the connection stands"
     )
     group.add_argument(
         "--attempts",
         type=_whole(1, 10),
         default=3,
         metavar="N",
-        help="requests at most, until the status is below 400 (default %(default)s)",
+        help="requests at most, until the status is one that is expected (default %(default)s)",
     )
     group.add_argument("--retry-errors", action="store_true", help="try again also where no answer came")
     group.add_argument(
@@ -132,7 +132,7 @@ def _add_expectations(group: Any) -> None:
     group.add_argument(
         "--expect-header", type=_header, action="append", default=[], metavar="'NAME: REGEXP'", help="may be repeated"
     )
-    group.add_argument("--max-seconds", type=seconds, metavar="SECONDS", help="the whole test takes no longer")
+    group.add_argument("--max-seconds", type=_seconds, metavar="SECONDS", help="the whole test takes no longer")
     group.add_argument("--certificate-days", type=_days, metavar="DAYS", help="the certificate is valid so much longer")
 
 
@@ -166,7 +166,7 @@ def addresses(resolutions: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[s
     return found
 
 
-def seconds(text: str) -> float:
+def _seconds(text: str) -> float:
     """Read a length of time that is greater than 0."""
     with contextlib.suppress(ValueError):
         if 0 < float(text) < math.inf:
