@@ -1,5 +1,6 @@
 """A mail on its way: what the server gets, and what the sender learns."""
 
+import ssl
 import threading
 from email import message_from_string
 from email.policy import default
@@ -142,6 +143,15 @@ def test_signing_in_is_encrypted_where_the_server_offers_it(
     monkeypatch.setenv("COINREQUEST_SMTP_URL", f"smtp://jobs:p%25ss@127.0.0.1:{server.port}")
     assert send_mail("subject", "body", ["a@example.test"]).delivered
     assert (server.mails[0].login, server.mails[0].encrypted) == ("jobs", True)
+
+
+def test_a_server_may_want_tls_from_the_first_byte(server: SmtpStub, certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.server.socket = context.wrap_socket(server.server.socket, server_side=True)
+    secure = MailServer(host="127.0.0.1", port=server.port, security="tls")
+    assert send_mail("subject", "body", ["a@example.test"], server=secure).delivered
+    assert len(server.mails) == 1
 
 
 def test_who_is_not_let_in_learns_why_but_not_the_password(server: SmtpStub) -> None:
