@@ -132,7 +132,9 @@ def _add_expectations(group: Any) -> None:
     group.add_argument(
         "--expect-header", type=_header, action="append", default=[], metavar="'NAME: REGEXP'", help="may be repeated"
     )
-    group.add_argument("--max-seconds", type=_seconds, metavar="SECONDS", help="the whole test takes no longer")
+    group.add_argument(
+        "--max-seconds", type=_seconds, metavar="SECONDS", help="the attempt, its redirects included, takes no longer"
+    )
     group.add_argument("--certificate-days", type=_days, metavar="DAYS", help="the certificate is valid so much longer")
 
 
