@@ -7,6 +7,8 @@ an address is spelled, and what a name answers the second time, then makes no di
 
 import ipaddress
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 from coinrequest.urltest.errors import UrlRefused
 from coinrequest.urltest.target import read_host
@@ -14,24 +16,23 @@ from coinrequest.urltest.target import read_host
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Where clouds hand out credentials to whoever asks from inside. An entry that allows a network never means these.
-_METADATA: tuple[Network, ...] = tuple(
-    map(
-        ipaddress.ip_network,
-        (
-            "169.254.169.254",  # AWS, Azure, Google, DigitalOcean, Oracle, OpenStack and others
-            "169.254.170.2",  # AWS ECS: credentials of a task
-            "169.254.170.23",  # AWS EKS: credentials of a pod
-            "169.254.0.23",  # Tencent
-            "169.254.42.42",  # Scaleway
-            "100.100.100.200",  # Alibaba
-            "168.63.129.16",  # Azure: the platform's own channel, in public address space
-            "192.0.0.192",  # Oracle, first generation
-            "fd00:ec2::/32",  # AWS: metadata, pod credentials and resolver
-            "fd20:ce::254",  # Google
-            "fd00:c1::a9fe:a9fe",  # Oracle
-            "fd00:42::42",  # Scaleway
-        ),
+# Where clouds hand out credentials to whoever asks from inside. An allowed network or host name never means these.
+_IS_METADATA = "cloud metadata"
+_METADATA: tuple[tuple[Network, str], ...] = tuple(
+    (ipaddress.ip_network(network), _IS_METADATA)
+    for network in (
+        "169.254.169.254",  # AWS, Azure, Google, DigitalOcean, Oracle, OpenStack and others
+        "169.254.170.2",  # AWS ECS: credentials of a task
+        "169.254.170.23",  # AWS EKS: credentials of a pod
+        "169.254.0.23",  # Tencent
+        "169.254.42.42",  # Scaleway
+        "100.100.100.200",  # Alibaba
+        "168.63.129.16",  # Azure: the platform's own channel, in public address space
+        "192.0.0.192",  # Oracle, first generation
+        "fd00:ec2::/32",  # AWS: metadata, pod credentials and resolver
+        "fd20:ce::254",  # Google
+        "fd00:c1::a9fe:a9fe",  # Oracle
+        "fd00:42::42",  # Scaleway
     )
 )
 # The special-purpose registries: https://www.iana.org/assignments/iana-ipv4-special-registry and
@@ -43,25 +44,25 @@ _REFUSED: tuple[tuple[Network, str], ...] = tuple(
         ("0.0.0.0/32", "unspecified"),
         ("0.0.0.0/8", "reserved"),
         ("10.0.0.0/8", "private"),
-        ("100.64.0.0/10", "shared address space"),
+        ("100.64.0.0/10", "shared"),
         ("127.0.0.0/8", "loopback"),
         ("169.254.0.0/16", "link-local"),
         ("172.16.0.0/12", "private"),
         ("192.0.0.0/24", "reserved"),
-        ("192.0.2.0/24", "reserved for documentation"),
+        ("192.0.2.0/24", "documentation"),
         ("192.88.99.0/24", "reserved"),
         ("192.168.0.0/16", "private"),
-        ("198.18.0.0/15", "reserved for benchmarks"),
-        ("198.51.100.0/24", "reserved for documentation"),
-        ("203.0.113.0/24", "reserved for documentation"),
+        ("198.18.0.0/15", "benchmark"),
+        ("198.51.100.0/24", "documentation"),
+        ("203.0.113.0/24", "documentation"),
         ("224.0.0.0/4", "multicast"),
         ("240.0.0.0/4", "reserved"),
         ("::/128", "unspecified"),
         ("::1/128", "loopback"),
         ("64:ff9b:1::/48", "private"),
-        ("2001:db8::/32", "reserved for documentation"),
+        ("2001:db8::/32", "documentation"),
         ("2001::/23", "reserved"),
-        ("3fff::/20", "reserved for documentation"),
+        ("3fff::/20", "documentation"),
         ("fc00::/7", "private"),
         ("fe80::/10", "link-local"),
         ("fec0::/10", "private"),
@@ -107,9 +108,10 @@ class AddressGuard:
     def allows(self, host: str) -> bool:
         """Return whether a host, by its name or as an address, is one of those that are allowed by name."""
         try:
-            return self._opens(_plain(ipaddress.ip_address(host)))
+            judged = _judged(host)
         except ValueError:
             return _plain_host(host) in self._hosts
+        return self._opens(judged)
 
     def refusal(self, address: str, host: str = "") -> str | None:
         """Say why no connection may be opened to an address.
@@ -122,23 +124,36 @@ class AddressGuard:
             The reason, such as `127.0.0.1 is refused: loopback address`; None: it may be opened.
         """
         try:
-            plain = _plain(ipaddress.ip_address(address))
+            judged = _judged(address)
         except ValueError:
             return f"{address!r} is not an address"
-        found = _special(plain)
-        if found is None or self._opens(plain):
+        if judged.reason is None or self._opens(judged):
             return None
-        real, reason = found
-        if _plain_host(host) in self._hosts and not _is_metadata(real):
+        if judged.reason != _IS_METADATA and _plain_host(host) in self._hosts:
             return None
-        spelled = str(real) if str(real) == address else f"{real} (written {address})"
-        return f"{spelled} is refused: {reason} address"
+        spelled = str(judged.real) if str(judged.real) == address else f"{judged.real} (written {address})"
+        return f"{spelled} is refused: {judged.reason} address"
 
-    def _opens(self, address: Address) -> bool:
-        by_itself_only = any(map(_is_metadata, (address, *_embedded(address))))
+    def _opens(self, judged: "_Judged") -> bool:
         return any(
-            address in network and (network.num_addresses == 1 or not by_itself_only) for network in self._networks
+            judged.address in network and (judged.reason != _IS_METADATA or network.num_addresses == 1)
+            for network in self._networks
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What an address is.
+
+    Attributes:
+        address: itself; IPv4 if it is mapped.
+        real: the special address: itself or one that it embeds.
+        reason: what that is; None if there is nothing special about it.
+    """
+
+    address: Address
+    real: Address
+    reason: str | None
 
 
 def _network(entry: str) -> Network:
@@ -170,18 +185,14 @@ def _embedded(address: Address) -> Iterator[ipaddress.IPv4Address]:
         yield ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
 
 
-def _special(address: Address) -> tuple[Address, str] | None:
-    """Return the address that is special, and what it is: one that is embedded in the given one, or that itself."""
-    for candidate in (*_embedded(address), address):
-        if _is_metadata(candidate):
-            return candidate, "cloud metadata"
-        for network, reason in _REFUSED:
-            if candidate in network:
-                return candidate, reason
-    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST and address not in _NAT64:
-        return address, "reserved"
-    return None
-
-
-def _is_metadata(address: Address) -> bool:
-    return any(address in network for network in _METADATA)
+@lru_cache(4_096)
+def _judged(text: str) -> _Judged:
+    address = _plain(ipaddress.ip_address(text))
+    candidates = (*_embedded(address), address)
+    for networks in (_METADATA, _REFUSED):
+        for candidate in candidates:
+            for network, reason in networks:
+                if candidate in network:
+                    return _Judged(address, candidate, reason)
+    is_outside = isinstance(address, ipaddress.IPv6Address) and not (address in _GLOBAL_UNICAST or address in _NAT64)
+    return _Judged(address, address, "reserved" if is_outside else None)

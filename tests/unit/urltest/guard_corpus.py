@@ -15,7 +15,7 @@ FORBIDDEN = ("127.0.0.1", "::1")
 # What the error says: the URL was not read as one, or the address behind it was refused.
 NO_URL = "not a URL|no host|not a host|is a number|control characters|backslash|port must|longer than"
 SCHEME = "only http and https"
-SPECIAL = "loopback|private|link-local|shared|reserved|multicast|unspecified|cloud metadata"
+SPECIAL = "loopback|private|link-local|shared|reserved|documentation|benchmark|multicast|unspecified|cloud metadata"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ IPV4 = [
     Case("http://100.64.0.1:{port}/", "behind a carrier's NAT", "shared"),
     Case("http://192.0.0.8:{port}/", "IETF protocols", "reserved"),
     Case("http://192.0.2.1:{port}/", "documentation", "documentation"),
-    Case("http://198.18.0.1:{port}/", "benchmarks", "benchmarks"),
+    Case("http://198.18.0.1:{port}/", "benchmarks", "benchmark"),
     Case("http://224.0.0.251:{port}/", "multicast", "multicast"),
     Case("http://240.0.0.1:{port}/", "reserved", "reserved"),
     Case("http://255.255.255.255:{port}/", "broadcast", "reserved"),

@@ -27,7 +27,7 @@ SPECIAL = {
     "192.0.0.9": "reserved",
     "169.254.170.2": "cloud metadata",
     "169.254.170.23": "cloud metadata",
-    "198.18.0.1": "benchmarks",
+    "198.18.0.1": "benchmark",
     "203.0.113.7": "documentation",
     "224.0.0.1": "multicast",
     "239.255.255.255": "multicast",
