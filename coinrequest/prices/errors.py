@@ -35,4 +35,12 @@ class RateLimited(PriceUnavailable):
 
 
 class BadResponse(PriceUnavailable):
-    """The source answered with something that is not a price in its documented form."""
+    """The source answered with something that is not a price in its documented form.
+
+    Attributes:
+        status: of the answer, where that tells more than what is in it.
+    """
+
+    def __init__(self, source: str, message: str, status: int | None = None) -> None:
+        super().__init__(source, message)
+        self.status = status

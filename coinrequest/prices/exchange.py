@@ -134,7 +134,7 @@ def ask(
         raise PriceUnavailable(question.source, "its address is not a URL that can be asked") from error
     except requests.RequestException as error:
         raise AskAgain(f"the request failed: {failure_text(error)}") from error
-    return Answer(response.status_code, _parse(question.source, body), datetime.now(UTC))
+    return Answer(response.status_code, _parse(question.source, response.status_code, body), datetime.now(UTC))
 
 
 class _Silence(Exception):
@@ -172,7 +172,7 @@ def _read(source: str, response: "requests.Response", is_late: Callable[[], bool
     return bytes(body)
 
 
-def _parse(source: str, body: bytes) -> Any:
+def _parse(source: str, status: int, body: bytes) -> Any:
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not JSON")
 
@@ -180,4 +180,4 @@ def _parse(source: str, body: bytes) -> Any:
         return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=refuse)
     except (ValueError, ArithmeticError, RecursionError) as error:  # ArithmeticError: an exponent beyond all bounds
         start = body[:80].decode("utf-8", "replace")
-        raise BadResponse(source, f"the answer is not JSON; it starts with {start!r}") from error
+        raise BadResponse(source, f"the answer is not JSON; it starts with {start!r}", status) from error

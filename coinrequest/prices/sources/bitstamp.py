@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from coinrequest.prices.errors import PriceUnavailable
+from coinrequest.prices.errors import BadResponse, PriceUnavailable
 from coinrequest.prices.price import Price
 from coinrequest.prices.sources.base import Source
 
@@ -21,7 +21,12 @@ class Bitstamp(Source):
         return self._each(currencies, lambda currency: self._price(coin, currency))
 
     def _price(self, coin: str, currency: str) -> Price:
-        answer = self._fetch(f"/api/v2/ticker/{(coin + currency).lower()}/")
+        try:
+            answer = self._fetch(f"/api/v2/ticker/{(coin + currency).lower()}/")
+        except BadResponse as error:
+            if error.status == 404:  # a page instead of JSON says the same
+                raise self._no_price(coin, currency) from error
+            raise
         if answer.status == 404:
             raise self._no_price(coin, currency)
         ticker = self._dictionary(answer.document)

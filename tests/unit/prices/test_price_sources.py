@@ -131,8 +131,9 @@ def test_bitstamp_gives_last_bid_ask_and_the_moment_of_each_pair(http_stub: Http
     assert eur.quote == "EUR"
 
 
-def test_bitstamp_does_not_know_a_pair_and_gives_the_others(http_stub: HttpStub) -> None:
-    http_stub.replies = [recorded("bitstamp_unknown", 404), recorded("bitstamp")]
+@pytest.mark.parametrize("unknown", [recorded("bitstamp_unknown", 404), Reply(404, b"<html>Not found</html>")])
+def test_bitstamp_does_not_know_a_pair_and_gives_the_others(http_stub: HttpStub, unknown: Reply) -> None:
+    http_stub.replies = [unknown, recorded("bitstamp")]
     isk, usd = ask("bitstamp", http_stub, "BTC", "ISK", "USD")
     assert str(isk) == "bitstamp: there is no price of BTC in ISK"
     assert isinstance(isk, UnknownCoin)
