@@ -115,7 +115,9 @@ class ContainerRunResult(ActionModel):
     exit_code: int = Field(description="that of its first process")
     output: str = Field(description="the end of what it wrote on both channels, at most 64 KiB")
     truncated: bool = Field(description="whether it wrote more")
-    json_output: Any = Field(default=None, alias="json", description="its last line, if that is JSON; else null")
+    json_output: Any = Field(
+        default=None, alias="json", description="the last line of its standard output, if that is JSON; else null"
+    )
 
 
 class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):

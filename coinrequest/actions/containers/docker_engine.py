@@ -8,7 +8,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from coinrequest.actions.containers.output import Output
@@ -32,6 +32,7 @@ _logger = logging.getLogger(__name__)
 # For one request to the engine, which answers at once; a pull has no limit but the task's.
 _REQUEST_SECONDS = 30
 _LOOK_SECONDS = 0.5
+_TMP_OPTIONS = f"rw,noexec,nosuid,nodev,size={TMP_BYTES},mode=1777"
 
 
 def container_options(order: Order) -> dict[str, Any]:
@@ -52,7 +53,8 @@ def container_options(order: Order) -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "read_only": True,
-        "tmpfs": {"/tmp": f"rw,noexec,nosuid,nodev,size={TMP_BYTES},mode=1777"},  # noqa: S108 - in the container
+        # The owner, because the engine gives it the mode that /tmp has in the image, which may be any.
+        "tmpfs": {"/tmp": f"{_TMP_OPTIONS},uid={order.user},gid={order.user}"},  # noqa: S108 - in the container
         # The output is read as it comes and kept nowhere else: endless output fills no disk.
         "log_config": {"Type": "none"},
         "stdin_open": False,
@@ -104,10 +106,13 @@ class DockerRuntime(Runtime):
 
     def _follow(self, container: Any, order: Order, output: Output, report: Report) -> Outcome:
         # Attached before the start, so that nothing is missed.
-        stream = container.attach(stdout=True, stderr=True, stream=True, logs=False)
-        reader = threading.Thread(target=_read, args=(stream, output), name=container.name, daemon=True)
+        attached = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
+        reader = threading.Thread(target=_read, args=(attached, output), name=container.name, daemon=True)
         reader.start()
         container.start()
+        return self._wait(container, order, reader, report)
+
+    def _wait(self, container: Any, order: Order, reader: threading.Thread, report: Report) -> Outcome:
         started = time.monotonic()
         while True:
             reader.join(_LOOK_SECONDS)
@@ -123,11 +128,19 @@ class DockerRuntime(Runtime):
                 time.sleep(_LOOK_SECONDS)
 
 
-def _read(stream: Iterable[bytes], output: Output) -> None:
+def _read(attached: Any, output: Output) -> None:
+    """Take what a container writes until it ends, and close the connection."""
+    from docker.utils.socket import STDERR, frames_iter  # type: ignore[import-not-found]
+
     # When the container is removed, or the engine goes away, the stream breaks; the other thread finds out why.
     with contextlib.suppress(Exception):
-        for chunk in stream:
-            output.add(chunk)
+        for channel, chunk in frames_iter(attached, tty=False):
+            output.add(chunk, is_error=channel == STDERR)
+    # The library keeps the connection that is behind the socket here, and closes it nowhere.
+    connections: tuple[Any, ...] = (getattr(attached, "_response", None), attached)
+    for connection in connections:
+        with contextlib.suppress(Exception):
+            connection.close()
 
 
 def _ended(container: Any) -> Any:

@@ -225,7 +225,7 @@ def test_what_a_docker_container_is_made_of_is_fixed() -> None:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "read_only": True,
-        "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=67108864,mode=1777"},  # noqa: S108
+        "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=67108864,mode=1777,uid=65534,gid=65534"},  # noqa: S108
         "log_config": {"Type": "none"},
         "stdin_open": False,
         "tty": False,
@@ -296,3 +296,10 @@ def test_the_last_line_is_the_document_if_it_is_json(written: bytes, document: A
     output = Output()
     output.add(written)
     assert output.document == document
+
+
+def test_what_is_written_to_standard_error_is_shown_and_is_no_document() -> None:
+    output = Output()
+    output.add(b'{"a": 1}\n')
+    output.add(b"2 warnings\n", is_error=True)
+    assert (output.text, output.lines, output.document) == ('{"a": 1}\n2 warnings\n', 2, {"a": 1})
