@@ -19,6 +19,7 @@ from benchmarks import (
     bench_listing,
     bench_loop,
     bench_notices,
+    bench_overhead,
     bench_phases,
     bench_register,
     bench_up,
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Context], None], float]] = {
     "loop": (bench_loop.run, 15),
     "writing": (bench_writing.run, 10),
     "agent": (bench_agent.run, 15),
+    "overhead": (bench_overhead.run, 6),
     "stock": (bench_jobs.run_stock, 9),
     "factory": (bench_factory.run, 13),
     # These need no stack.

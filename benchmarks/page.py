@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page_messages, page_work
+from benchmarks import page_messages, page_overhead, page_work
 from benchmarks.markdown import SPREAD, one_line, spread, table
 from benchmarks.verdicts import Row, rows
 
@@ -43,6 +43,7 @@ def render(content: Content) -> str:
         "### The work itself: imports\n\n" + page_work.imports(benchmarks.get("work", {})),
         "### Many URLs\n\n" + page_work.urls(benchmarks.get("urls", {})),
         "### Phases of a URL test\n\n" + page_work.phases(benchmarks.get("phases", {})),
+        "### An action around its work\n\n" + page_overhead.overhead(benchmarks.get("overhead", {})),
         "### Faults\n\n" + page_messages.faults(json.loads(FAULTS.read_text())),
         "### dag-factory: a new YAML file to runnable\n\n" + _factory(benchmarks.get("factory", {})),
         "### An agent before it runs a task\n\n" + _agent(benchmarks.get("agent", {})),

@@ -28,6 +28,7 @@ TARGET_JOBS = 1_000_000
 DEEP_TIMES = 2.0
 IDLE_MIB = 1.3 * 1024
 IMPORT_SECONDS = 0.15
+OVERHEAD_SECONDS = 0.02
 CURL_TIMES = 1.5
 
 
@@ -113,6 +114,15 @@ def _compared(benchmarks: Mapping[str, Found]) -> list[Row]:
         ),
         _deep(listing),
         *_work(benchmarks),
+        *(
+            _row(
+                f"`{action}` within an agent, all but the work",
+                f"median ≤ {OVERHEAD_SECONDS} s",
+                lambda action=action: benchmarks["overhead"][action]["overhead"]["median"],
+                OVERHEAD_SECONDS,
+            )
+            for action in ("url.test", "coin.prices")
+        ),
         _row(
             "agent: prepare the bundle and build the DAG",
             f"≤ {AGENT_SECONDS} s",

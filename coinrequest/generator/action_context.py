@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Self
@@ -97,9 +98,11 @@ class LatestWriter:
                 entry, self._newest = self._newest, None
             if entry is None:
                 return
+            # Counted from the beginning of a write, so that one who reports each second is never late.
+            again = time.monotonic() + self._interval
             try:
                 self._write(entry)
             except Exception as error:
                 _logger.warning("The progress of this task cannot be stored now: %s", error)
             with self._changed:
-                self._changed.wait_for(lambda: self._closing, self._interval)
+                self._changed.wait_for(lambda: self._closing, max(0.0, again - time.monotonic()))
