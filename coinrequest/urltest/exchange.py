@@ -36,7 +36,6 @@ class Exchange:
     Args:
         step: what to send, and where.
         guard: is asked before a socket is opened.
-
     """
 
     def __init__(self, step: Step, guard: AddressGuard) -> None:
@@ -45,6 +44,7 @@ class Exchange:
         self._sockets: list[socket.socket] = []
         self._was_allowed = False
         self._refusals: list[str] = []
+        self._problem = ""
         self._header_lines: list[bytes] = []
         self._body = bytearray()
         self._truncated = False
@@ -64,9 +64,9 @@ class Exchange:
                 self._was_allowed = True
                 self._sockets.append(opened)
                 return opened
+            self._refusals.append(refusal)
         except Exception as error:
-            refusal = f"the socket could not be opened: {error}"
-        self._refusals.append(refusal)
+            self._problem = f"the socket could not be opened: {error}"
         return pycurl.SOCKET_BAD
 
     def _close_originals(self, descriptor: int, purpose: int) -> int:
@@ -111,8 +111,8 @@ class Exchange:
         )
 
     def _failure(self, code: int, text: str) -> RequestFailed:
-        if self._refusals and not self._was_allowed:
-            return UrlRefused(self._refusals[0])
+        if not self._was_allowed and (self._refusals or self._problem):
+            return UrlRefused(self._refusals[0]) if self._refusals else RequestFailed(self._problem)
         if code == _NOT_VERIFIED:
             failure: RequestFailed = CertificateRefused(text)
             failure.certificate = self._certificate(verified=False)

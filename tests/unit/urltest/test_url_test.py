@@ -225,6 +225,15 @@ def test_no_spelling_of_a_private_address_opens_a_socket(http_stub: HttpStub, so
     assert http_stub.hits == []
 
 
+def test_a_socket_that_cannot_be_opened_is_an_error_and_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: int) -> None:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr("coinrequest.urltest.exchange.socket", SimpleNamespace(socket=fail))
+    seen = url_test.test_url("http://127.0.0.1/", guard=LOOPBACK, attempts=2, retry_errors=True)
+    assert (seen.result, seen.attempts) == ("the socket could not be opened: too many open files", 2)
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "file:/etc/passwd", "gopher://127.0.0.1/", "ftp://x/", ""])
 def test_other_schemes_are_refused(sockets: list[object], url: str) -> None:
     assert "only http and https" in url_test.test_url(url, guard=LOOPBACK).result
