@@ -171,7 +171,7 @@ def what_libcurl_reads(url: str) -> str:
 
 
 @given(hosts(), st.sampled_from(["", ":80", ":8080", ":1", ":65535"]))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_libcurl_reads_the_same_host_and_port(host: str, port: str) -> None:
     try:
         target = parse_target(f"http://{host}{port}/")
