@@ -14,6 +14,7 @@ from coinrequest.actions.containers.kubernetes_cluster import KubernetesRuntime
 from coinrequest.actions.containers.kubernetes_pod import pod_manifest
 from coinrequest.actions.containers.output import Output
 from coinrequest.actions.containers.runtime import Order, OutOfTime, RuntimeUnavailable, Stopped
+from coinrequest.stack.layout import project_root
 
 ORDER = Order(image="docker.io/library/busybox:1.36", command=("sh", "-c", "echo $(HOME)"), environment={"A": "1"})
 PODS = "/api/v1/namespaces/jobs/pods"
@@ -222,3 +223,18 @@ def test_a_refusal_of_the_cluster_is_told(runtime: KubernetesRuntime, http_stub:
     http_stub.answer = cluster.answer
     with pytest.raises(RuntimeUnavailable, match=r"the cluster: 403 Forbidden.*pods is forbidden"):
         runtime.run(ORDER, Output(), lambda _elapsed: None)
+
+
+def test_the_manifests_for_administrators_allow_what_is_called_and_select_the_pods_by_their_label() -> None:
+    page = (project_root() / "docs" / "operations.md").read_text()
+    block = page.partition("**Kubernetes.**")[2].partition("```yaml\n")[2].partition("```")[0]
+    documents = {document["kind"]: document for document in yaml.safe_load_all(block)}
+    verbs = {rule["resources"][0]: set(rule["verbs"]) for rule in documents["Role"]["rules"]}
+    assert verbs == {"pods": {"create", "get", "list", "delete"}, "pods/log": {"get"}}
+    selector = documents["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"]
+    assert selector.items() <= pod_manifest("a", ORDER)["metadata"]["labels"].items()
+    allowed = pod_manifest("a", Order(image="a", network="bridge"))["metadata"]["labels"]
+    assert not selector.items() <= allowed.items()
+    client = pytest.importorskip("kubernetes").client
+    for kind, document in documents.items():
+        assert list(_unknown(document, f"V1{kind}", client)) == []

@@ -250,6 +250,7 @@ def test_an_agent_without_the_library_says_what_to_install(monkeypatch: pytest.M
 
 
 def test_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("docker")
     monkeypatch.setenv("COINREQUEST_CONTAINER_ENGINE", "tcp://127.0.0.1:1")
     with pytest.raises(ContainerUnavailable, match="the Docker engine: "):
         ContainerRun().run(ContainerRunInputs(image="busybox:1.36"))
