@@ -1,12 +1,11 @@
 """What goes over the wire, and what is made of what comes back."""
 
-import gc
 import os
 import signal
 import socket
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -286,14 +285,22 @@ def test_a_signal_is_heard_while_a_server_hangs() -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_nothing_is_left_open(http_stub: HttpStub) -> None:
-    http_stub.replies = [Reply(302, headers={"Location": "/x"}), Reply(500), Reply(announced_length=9)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ResourceWarning)
-        url_test.test_url(http_stub.url, guard=LOOPBACK)
-        gc.collect()
-    with socket.socket() as probe:
-        first = probe.fileno()
-    url_test.test_url(http_stub.url, guard=LOOPBACK)
-    with socket.socket() as probe:
-        assert probe.fileno() <= first + 1
+def test_nothing_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[socket.socket] = []
+
+    def record(*arguments: int) -> socket.socket:
+        opened.append(socket.socket(*arguments))
+        return opened[-1]
+
+    monkeypatch.setattr("coinrequest.urltest.exchange.socket", SimpleNamespace(socket=record))
+
+    def talk(conversation: Conversation) -> None:
+        answers = [b"302 Found\r\nLocation: /x", b"500 Error", b"200 OK\r\nContent-Encoding: gzip"]
+        conversation.say(b"HTTP/1.1 " + answers[len(server.requests) - 1] + b"\r\nContent-Length: 2\r\n\r\nok")
+        conversation.wait_for_the_end()
+
+    with raw_server(talk) as server:
+        assert url_test.test_url(server.url, guard=LOOPBACK).status is None, "ok is not gzip"
+        server.wait_until_open(0)
+    assert len(opened) == 3
+    assert all(one.fileno() == -1 for one in opened)
