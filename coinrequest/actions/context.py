@@ -59,7 +59,7 @@ class ActionContext:
     """The context outside the platform: no connections, and progress is only logged."""
 
     def connection(self, name: str) -> Connection:
-        """Return a connection.
+        """Return a connection. Its secrets are masked in logs; in results and errors they are the action's to hide.
 
         Args:
             name: its id.
@@ -76,7 +76,8 @@ class ActionContext:
             name: the connection's id.
 
         Raises:
-            ConnectionUnavailable: there is none of this name, it is no database's, or its driver is not installed.
+            ConnectionUnavailable: there is none of this name, it is no database's, its driver is not installed, or
+                the server does not let us in.
         """
         raise ConnectionUnavailable(f"there is no connection {name!r}: connections are the platform's")
 
