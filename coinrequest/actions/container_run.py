@@ -169,19 +169,20 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
         """
         order = _order(inputs)
         output = Output()
-        self._runtime = _runtime()
+        runtime = self._runtime = _runtime()
 
         def report(elapsed: float) -> None:
             self.context.report(min(elapsed, inputs.timeout), inputs.timeout, f"seconds, {output.lines} lines written")
 
         try:
-            outcome = self._runtime.run(order, output, report)
-        except RuntimeUnavailable as error:
-            raise ContainerUnavailable(str(error)) from error
+            outcome = runtime.run(order, output, report)
         except OutOfTime as error:
             raise ContainerTimeout(f"{order.image} ran longer than {inputs.timeout:g} s{_tail(output)}") from error
-        except Stopped as error:
-            raise ContainerTimeout("the job was stopped, and its container with it") from error
+        except (RuntimeUnavailable, Stopped) as error:
+            # A container that `stop` has just removed cannot be found either.
+            if runtime.stopped:
+                raise ContainerTimeout("the job was stopped, and its container with it") from error
+            raise ContainerUnavailable(str(error)) from error
         finally:
             self._runtime = None
         _logger.info("exit code %d, %d bytes written%s", outcome.exit_code, output.size, _tail(output))
@@ -198,9 +199,12 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
         )
 
     def stop(self) -> None:
-        """Kill and remove the container."""
+        """Kill and remove the container. It never fails: `run` is interrupted by it, and removes what is left."""
         if self._runtime is not None:
-            self._runtime.stop()
+            try:
+                self._runtime.stop()
+            except RuntimeUnavailable:
+                _logger.warning("the container could not be removed at once", exc_info=True)
 
 
 def _order(inputs: ContainerRunInputs) -> Order:

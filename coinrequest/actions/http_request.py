@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from coinrequest import settings
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.context import ConnectionUnavailable
 from coinrequest.actions.http_connection import Access, access
@@ -16,7 +15,7 @@ from coinrequest.actions.masking import Masking
 from coinrequest.urltest import json_path
 from coinrequest.urltest.errors import RequestFailed
 from coinrequest.urltest.expectations import Expectations, text_of
-from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.guard import configured_guard
 from coinrequest.urltest.headers import check_headers
 from coinrequest.urltest.messages import REDIRECT_LIMIT, Request, Response
 from coinrequest.urltest.target import MAX_URL_LENGTH
@@ -186,7 +185,7 @@ class HttpRequest(Action[HttpRequestInputs, HttpRequestResult]):
             body_limit=READ_LIMIT,
         )
         try:
-            response = send(request, AddressGuard(settings.allowed_networks()))
+            response = send(request, configured_guard())
         except RequestFailed as error:
             # Without its cause: where a redirect leads can repeat a secret.
             raise HttpRequestFailed(granted.masking.text(str(error))) from None

@@ -145,10 +145,13 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
         return result
 
     def stop(self) -> None:
-        """End the statement; what it changed is undone."""
+        """End the statement; what it changed is undone. It never fails: `run` is interrupted by it."""
         self._stopped = True
         if self._session is not None:
-            self._session.cancel()
+            try:
+                self._session.cancel()
+            except Exception:
+                _logger.warning("the statement could not be cancelled", exc_info=True)
 
     def _answer(self, session: Session, statement: Statement, row_limit: int) -> SqlQueryResult:
         self.context.report(0, None, "waiting for the database")

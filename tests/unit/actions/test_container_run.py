@@ -28,7 +28,6 @@ from coinrequest.actions.containers.runtime import (
     Report,
     Runtime,
     RuntimeUnavailable,
-    Stopped,
     is_left_over,
     labels,
     new_name,
@@ -108,7 +107,6 @@ def test_a_container_that_ends_well_gives_its_output_and_its_document(monkeypatc
         (Outcome(3, False), ContainerFailed, "busybox:1.36 ended with exit code 3; it wrote last:\nthe reason"),
         (Outcome(137, True), ContainerFailed, "wanted more than 256 MiB of memory; it wrote last:\nthe reason"),
         (OutOfTime(), ContainerTimeout, "ran longer than 300 s; it wrote last:\nthe reason"),
-        (Stopped(), ContainerTimeout, "the job was stopped"),
         (RuntimeUnavailable("no engine"), ContainerUnavailable, "no engine"),
     ],
 )
@@ -121,6 +119,28 @@ def test_what_goes_wrong_is_told_with_the_end_of_the_output(
     assert message.rpartition("\n")[2] in str(caught.value)
     assert len(str(caught.value)) < 2_000
     assert error in ContainerRun.failures
+
+
+def test_a_container_that_stop_removed_is_not_taken_for_a_broken_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = FakeRuntime(RuntimeUnavailable("no such container"))
+    runtime.stop()
+    with pytest.raises(ContainerTimeout, match="stopped"):
+        run(monkeypatch, runtime)
+
+
+def test_stop_fails_in_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(FakeRuntime):
+        def run(self, order: Order, output: Output, report: Report) -> Outcome:
+            action.stop()
+            return Outcome(0, False)
+
+        def stop(self) -> None:
+            raise RuntimeUnavailable("no engine")
+
+    monkeypatch.setattr(container_run, "_runtime", lambda: Broken(Outcome(0, False)))
+    action = ContainerRun()
+    action.stop()
+    assert action.run(ContainerRunInputs(image="busybox:1.36")).exit_code == 0
 
 
 def test_other_exit_codes_can_be_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
