@@ -24,6 +24,7 @@ from coinrequest.generator.publishing import PublishingFailed
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused, LogUnknown
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged
+from coinrequest.settings import SettingInvalid, SettingMissing
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -46,6 +47,8 @@ _STATUS: Mapping[type[Exception], int] = {
     RevisionChanged: 412,
     MediaTypeUnsupported: 415,
     PublishingFailed: 422,
+    SettingInvalid: 500,
+    SettingMissing: 500,
 }
 
 

@@ -17,7 +17,6 @@ from pydantic import (
     ValidationError,
 )
 
-from coinrequest import settings
 from coinrequest.jobs import submission
 from coinrequest.jobs.callback import OUTCOMES, Outcome
 from coinrequest.jobs.callback import Callback as JobCallback
@@ -25,7 +24,7 @@ from coinrequest.jobs.keys import Key
 from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
 from coinrequest.jobtypes.grammar import ConnectionName
 from coinrequest.jobtypes.messages import details_of, field_error
-from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.guard import configured_guard
 from coinrequest.urltest.webhook_address import webhook_refusal
 
 MAX_LABELS = 20
@@ -170,7 +169,7 @@ def read_submission(document: dict[str, Any], key: str | None) -> tuple[submissi
     body = read_body(document, Submission)
     errors = []
     callback = body.callback
-    if callback and (refusal := webhook_refusal(callback.url, AddressGuard(settings.allowed_networks()))):
+    if callback and (refusal := webhook_refusal(callback.url, configured_guard())):
         errors.append(FieldError("callback.url", refusal))
     if body.idempotency.free_on_failure and key is None:
         errors.append(FieldError("idempotency", "goes with the header Idempotency-Key, which is not there"))

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from coinrequest import settings
 from coinrequest.generator import publishing
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition, load_definition, parse_definition
@@ -18,7 +17,7 @@ from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
 from coinrequest.jobtypes.grammar import WebhookNotify
 from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
-from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.guard import configured_guard
 from coinrequest.urltest.webhook_address import webhook_refusal
 
 
@@ -199,7 +198,7 @@ def _checked(session: Session, document: Mapping[str, object], name: str | None 
     for index, other in enumerate(awaited):
         if other not in known:
             errors.append(FieldError(f"schedule.after[{index}]", f"no job type {other!r}; register it first"))
-    guard = AddressGuard(settings.allowed_networks())
+    guard = configured_guard()
     for index, notify in enumerate(definition.notify):
         if isinstance(notify, WebhookNotify) and (refusal := webhook_refusal(notify.webhook, guard)):
             errors.append(FieldError(f"notify[{index}].webhook", refusal))

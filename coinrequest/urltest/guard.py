@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from coinrequest import settings
 from coinrequest.urltest.errors import UrlRefused
 from coinrequest.urltest.target import read_host
 
@@ -196,3 +197,15 @@ def _judged(text: str) -> _Judged:
                     return _Judged(address, candidate, reason)
     is_outside = isinstance(address, ipaddress.IPv6Address) and not (address in _GLOBAL_UNICAST or address in _NAT64)
     return _Judged(address, address, "reserved" if is_outside else None)
+
+
+def configured_guard() -> AddressGuard:
+    """Return a guard with the exceptions that `COINREQUEST_ALLOWED_NETWORKS` lists.
+
+    Raises:
+        coinrequest.settings.SettingInvalid: it lists something that is neither a network nor a host name.
+    """
+    try:
+        return AddressGuard(settings.allowed_networks())
+    except ValueError as error:
+        raise settings.SettingInvalid(f"COINREQUEST_ALLOWED_NETWORKS: {error}") from error

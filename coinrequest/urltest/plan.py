@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypedDict, get_args
 
-from coinrequest import settings
 from coinrequest.urltest.expectations import Expectations
-from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.guard import AddressGuard, configured_guard
 from coinrequest.urltest.headers import check_headers
 from coinrequest.urltest.messages import BODY_LIMIT, REDIRECT_LIMIT, Request
 
@@ -98,7 +97,7 @@ class Plan:
     @cached_property
     def address_guard(self) -> AddressGuard:
         """The guard: the one that was given, or the one that the settings describe."""
-        return self.guard if self.guard is not None else AddressGuard(settings.allowed_networks())
+        return self.guard if self.guard is not None else configured_guard()
 
     def request(self, url: str) -> Request:
         """Return the request of one attempt."""

@@ -7,14 +7,13 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from coinrequest import settings
 from coinrequest.jobs import secrecy
 from coinrequest.notices.claims import Claim
 from coinrequest.notices.destinations.credentials import password_of
 from coinrequest.notices.outcome import KEPT, Outcome
 from coinrequest.notices.policy import Policy
 from coinrequest.urltest.errors import RequestFailed, UrlRefused
-from coinrequest.urltest.guard import AddressGuard
+from coinrequest.urltest.guard import configured_guard
 from coinrequest.urltest.transport import Request, Response, send
 from coinrequest.urltest.webhook_address import webhook_refusal
 
@@ -34,7 +33,7 @@ def deliver(claim: Claim, policy: Policy) -> Outcome:
         CredentialMissing: the connection with the secret is not there.
         SecretInvalid: the secret is none.
     """
-    guard = AddressGuard(settings.allowed_networks())
+    guard = configured_guard()
     if refusal := webhook_refusal(claim.destination, guard):
         return Outcome(error=f"the URL {refusal}")
     request = Request(

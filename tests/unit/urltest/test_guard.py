@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinrequest.urltest.guard import AddressGuard
+from coinrequest.settings import SettingInvalid
+from coinrequest.urltest.guard import AddressGuard, configured_guard
 
 PUBLIC = ["8.8.8.8", "93.184.216.34", "1.1.1.1", "172.15.0.1", "172.32.0.1", "100.63.255.255", "100.128.0.0"]
 PUBLIC_V6 = ["2606:4700:4700::1111", "2a00:1450:400b:c01::64", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
@@ -210,3 +211,9 @@ def test_it_tells_what_is_allowed_by_name(host: str, allowed: bool) -> None:
 
 def test_what_is_no_address_is_refused() -> None:
     assert "is not an address" in str(AddressGuard(["0.0.0.0/0"]).refusal("localhost"))
+
+
+def test_a_mistyped_exception_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COINREQUEST_ALLOWED_NETWORKS", "10.0.0.0/8, 10.0.0.0/99")
+    with pytest.raises(SettingInvalid, match=r"COINREQUEST_ALLOWED_NETWORKS: '10.0.0.0/99' is neither"):
+        configured_guard()
