@@ -172,7 +172,8 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
         runtime = self._runtime = _runtime()
 
         def report(elapsed: float) -> None:
-            self.context.report(min(elapsed, inputs.timeout), inputs.timeout, f"seconds, {output.lines} lines written")
+            written = f"seconds, {output.lines} lines written" if output.lines else "seconds"
+            self.context.report(min(elapsed, inputs.timeout), inputs.timeout, written)
 
         try:
             outcome = runtime.run(order, output, report)

@@ -1,5 +1,6 @@
 """`container.run` on a real Docker engine, with an image made of this machine's own few programs: nothing is pulled."""
 
+import gc
 import io
 import os
 import re
@@ -10,13 +11,13 @@ import tarfile
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coinrequest.actions.base import ActionFailed
 from coinrequest.actions.container_run import (
     ContainerFailed,
     ContainerRefused,
@@ -35,11 +36,17 @@ REPOSITORY = "coinrequest-test"
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Any]:
     docker = pytest.importorskip("docker", reason="the docker extra is not installed")
-    try:
-        client = docker.from_env(timeout=30)
-        client.ping()
-    except Exception as error:
-        pytest.skip(f"no Docker engine answers, so container.run was NOT tried for real: {error}")
+    client, problem = None, ""
+    with warnings.catch_warnings():
+        # Where nobody listens, the library leaves its socket to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            client = docker.from_env(timeout=30)
+        except Exception as error:
+            problem = str(error)
+        gc.collect()
+    if client is None:
+        pytest.skip(f"no Docker engine answers, so container.run was NOT tried for real: {problem}")
     yield client
     client.close()
 
@@ -247,7 +254,3 @@ def test_progress_is_told(image: str) -> None:
     done, total, message = context.reports[-1]
     assert 0 < done < 60
     assert (total, message) == (60, "seconds, 2 lines written")
-
-
-def test_every_failure_is_one_that_the_action_names() -> None:
-    assert all(issubclass(failure, ActionFailed) for failure in ContainerRun.failures)
