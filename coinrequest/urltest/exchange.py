@@ -56,7 +56,7 @@ class Exchange:
         curl.setopt(pycurl.WRITEFUNCTION, self._receive)
 
     def _open_socket(self, purpose: int, address: Any) -> Any:
-        """Answer libcurl's request for a socket; see CURLOPT_OPENSOCKETFUNCTION. It must not raise."""
+        """Answer libcurl's request for a socket; see CURLOPT_OPENSOCKETFUNCTION. If it raises, there is none."""
         try:
             refusal = self._guard.refusal(address.addr[0], self._step.target.host)
             if refusal is None:
@@ -65,7 +65,7 @@ class Exchange:
                 self._sockets.append(opened)
                 return opened
             self._refusals.append(refusal)
-        except Exception as error:
+        except OSError as error:
             self._problem = f"the socket could not be opened: {error}"
         return pycurl.SOCKET_BAD
 

@@ -6,7 +6,8 @@ descriptors from 1,024 on, and spins where a process has so many. Importing this
 """
 
 import select
-import time
+import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,10 +26,8 @@ class Transfers:
 
     def __init__(self) -> None:
         self._poll = select.poll()
-        self._look_again: float | None = None
         self._multi = multi = pycurl.CurlMulti()
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
-        multi.setopt(pycurl.M_TIMERFUNCTION, self._schedule)
         multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_NOTHING)  # no connection carries two exchanges
 
     def _watch(self, event: int, descriptor: int, multi: object, data: object) -> None:
@@ -38,10 +37,6 @@ class Transfers:
             self._poll.register(descriptor, mask)
         else:
             self._poll.unregister(descriptor)
-
-    def _schedule(self, milliseconds: int) -> None:
-        """Do as CURLMOPT_TIMERFUNCTION says."""
-        self._look_again = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
     def add(self, curl: Any) -> None:
         """Begin the transfer of an easy handle; it goes on while `wait` is called."""
@@ -57,20 +52,42 @@ class Transfers:
         Returns:
             The easy handle, libcurl's error code (0: none) and its text.
         """
-        timeout: float = _LONGEST_WAIT_MILLISECONDS
-        if self._look_again is not None:
-            timeout = min(timeout, max(0.0, (self._look_again - time.monotonic()) * 1000))
-        for descriptor, mask in self._poll.poll(timeout):
+        milliseconds = self._multi.timeout()
+        timeout = _LONGEST_WAIT_MILLISECONDS if milliseconds < 0 else min(milliseconds, _LONGEST_WAIT_MILLISECONDS)
+        events = self._poll.poll(timeout)
+        for descriptor, mask in events:
             readable = pycurl.CSELECT_IN if mask & ~select.POLLOUT else 0  # hanging up shows when reading
-            self._multi.socket_action(descriptor, readable | (pycurl.CSELECT_OUT if mask & select.POLLOUT else 0))
-        if self._look_again is not None and self._look_again <= time.monotonic():
-            self._look_again = None
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            writable = pycurl.CSELECT_OUT if mask & select.POLLOUT else 0
+            self._act(descriptor, readable | writable)
+        if not events or self._multi.timeout() == 0:
+            self._act(pycurl.SOCKET_TIMEOUT, 0)
         left = 1
         while left:
             left, succeeded, failed = self._multi.info_read()
             yield from ((curl, 0, "") for curl in succeeded)
             yield from failed
+
+    def _act(self, descriptor: int, events: int) -> None:
+        """Tell libcurl what happened, and raise what was raised in a callback of it.
+
+        It is what a signal's handler raises, such as KeyboardInterrupt: a handler runs as soon as there is Python to
+        run. pycurl hands such an exception to `sys.excepthook`, to be printed, and goes on without it.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            self._multi.socket_action(descriptor, events)  # handlers run in the main thread alone
+            return
+        raised: list[BaseException] = []
+        hook = sys.excepthook
+        try:
+            sys.excepthook = lambda _kind, error, _trace: raised.append(error)
+            self._multi.socket_action(descriptor, events)
+        except pycurl.error:
+            if not raised:
+                raise
+        finally:
+            sys.excepthook = hook
+        if raised:
+            raise raised[0]
 
     def close(self) -> None:
         """Free what libcurl keeps; all handles have been removed."""

@@ -3,8 +3,9 @@
 import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,8 @@ from raw_server import LOOPBACK, Conversation, raw_server
 from stubs import Hit, HttpStub, Reply
 
 from coinrequest.urltest import AddressGuard, RequestFailed, url_test
+from coinrequest.urltest.exchange import Exchange
+from coinrequest.urltest.multi import Transfers
 from coinrequest.urltest.transport import BODY_LIMIT, Request, Response, send
 
 
@@ -265,25 +268,62 @@ def test_a_redirected_post_follows_the_rules(http_stub: HttpStub, status: int, m
     assert (http_stub.hits[1].method, http_stub.hits[1].body) == (method, body)
 
 
-def test_a_signal_is_heard_while_a_server_hangs() -> None:
-    class Stopped(Exception):
-        pass
+class Stopped(BaseException):
+    """What a signal's handler raises."""
 
-    def stop(*_: object) -> None:
+
+@pytest.fixture
+def stop() -> Iterator[Callable[[], None]]:
+    """Send this process a signal, whose handler raises `Stopped`."""
+
+    def handle(*_: object) -> None:
         raise Stopped
 
+    before = signal.signal(signal.SIGUSR1, handle)
+    yield lambda: os.kill(os.getpid(), signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_signal_is_heard_while_a_server_hangs(stop: Callable[[], None]) -> None:
     def talk(conversation: Conversation) -> None:
-        os.kill(os.getpid(), signal.SIGUSR1)
+        stop()
         conversation.wait_for_the_end()
 
-    before = signal.signal(signal.SIGUSR1, stop)
-    try:
-        with raw_server(talk) as server:
-            with pytest.raises(Stopped):
-                url_test.test_url(server.url, guard=LOOPBACK, timeout=60)
-            server.wait_until_open(0)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+    with raw_server(talk) as server:
+        with pytest.raises(Stopped):
+            url_test.test_url(server.url, guard=LOOPBACK, timeout=60)
+        server.wait_until_open(0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [(Exchange, "_open_socket"), (Exchange, "_close_originals"), (Exchange, "_receive"), (Transfers, "_watch")],
+)
+def test_a_signal_that_comes_within_libcurl_is_heard(
+    http_stub: HttpStub,
+    stop: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    kind: type,
+    place: str,
+) -> None:
+    real = getattr(kind, place)
+    calls = 0
+
+    def interrupted(self: object, *arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            stop()
+        return real(self, *arguments)
+
+    monkeypatch.setattr(kind, place, interrupted)
+    hook = sys.excepthook
+    with pytest.raises(Stopped):
+        url_test.test_url(http_stub.url, guard=LOOPBACK)
+    assert sys.excepthook is hook
+    assert capfd.readouterr().err == ""
+    assert url_test.test_url(http_stub.url, guard=LOOPBACK).result == "200"
 
 
 def test_nothing_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
