@@ -189,12 +189,3 @@ def test_without_a_reason_of_its_own_a_failure_points_at_the_log(op: TestClient,
     put(job, "running", attempt=2)
     finish(name, job["id"], "failed")
     assert op.get(f"{JOBS}/{job['id']}").json()["error"]["message"] == "Task 'wait' failed; its log says why"
-
-
-def test_the_list_of_url_tests_shows_the_reason_too(op: TestClient) -> None:
-    job = op.post(f"{TYPES}/url-test/jobs", json={"params": {"url": "http://example.org/"}}).json()
-    leave(job, "coinrequest_failure", failure("it was not done within 2 seconds"), task="test")
-    put(job, "running")
-    finish("url-test", job["id"], "failed")
-    (test,) = op.get("/jobs/v1/get_jobs?limit=1").json()
-    assert test["result"] == "it was not done within 2 seconds"

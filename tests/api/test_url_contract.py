@@ -117,6 +117,25 @@ def test_a_test_that_broke_or_was_cancelled_is_done_too(op: TestClient) -> None:
     assert [test["result"] for test in found] == ["cancelled", "the test failed; the job's log says why"]
 
 
+def test_a_test_that_broke_shows_the_reason_that_its_task_left(op: TestClient) -> None:
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    broken = add(op, "http://example.org/broken")
+    with create_session(scoped=False) as session:
+        XComModel.set(
+            key="coinrequest_failure",
+            value={"text": "it was not done within 2 seconds", "attempt": 1},
+            dag_id="url-test",
+            task_id="test",
+            run_id=broken,
+            serialize=False,
+            session=session,
+        )
+    finish("url-test", broken, state="failed")
+    assert op.get(f"{GET}?limit=1").json()[0]["result"] == "it was not done within 2 seconds"
+
+
 def test_ten_are_listed_unless_more_are_asked_for(op: TestClient) -> None:
     for number in range(11):
         finish("url-test", add(op, f"http://example.org/{number}"), outputs={"test": {"result": "200"}})
