@@ -9,7 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from coinrequest.actions.context import ActionContext
 
@@ -18,6 +18,11 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 class ActionFailed(Exception):
     """The work was tried and did not succeed; the text is for the person who reads the result."""
+
+
+# For `Field(json_schema_extra=WRITTEN_OUT)`: an input that is written out in the definition, without references. It is
+# for a text that somebody executes: whoever may only submit a job must not write a part of it.
+WRITTEN_OUT: dict[str, JsonValue] = {"references": False}
 
 
 class ActionModel(BaseModel):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field, JsonValue, field_validator
 
 from coinrequest import settings
-from coinrequest.actions.base import Action, ActionFailed, ActionModel
+from coinrequest.actions.base import WRITTEN_OUT, Action, ActionFailed, ActionModel
 from coinrequest.actions.context import ConnectionUnavailable
 from coinrequest.actions.sql.placeholders import PARAMETER_NAME, StatementInvalid
 from coinrequest.actions.sql.session import KindUnsuited, Session, Statement, session_for
@@ -53,6 +53,7 @@ class SqlQueryInputs(ActionModel):
         max_length=65_536,
         description="one statement; :name stands for a parameter. Values belong into parameters, never into this text",
         examples=["SELECT id, total FROM orders WHERE day = :day ORDER BY id"],
+        json_schema_extra=WRITTEN_OUT,
     )
     parameters: dict[str, JsonValue] = Field(
         default={},

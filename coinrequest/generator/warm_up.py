@@ -9,7 +9,7 @@ import logging
 
 import airflow.dag_processing.dagbag
 import airflow.sdk.execution_time.task_runner  # noqa: F401
-import jsonpath
+import jsonpath  # noqa: TID253 - this module is loaded once, before the forks
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 
 from coinrequest.actions.catalogue import actions

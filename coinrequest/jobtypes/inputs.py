@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from coinrequest.actions.base import WRITTEN_OUT
 from coinrequest.actions.catalogue import UnknownAction, action_names, find_action, why_unavailable
 from coinrequest.jobtypes.checks import TaskView
 from coinrequest.jobtypes.errors import FieldError
@@ -58,6 +59,9 @@ def check_inputs(tasks: list[TaskView]) -> Iterator[FieldError]:
 
 
 def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -> Iterator[FieldError]:
+    for name in _written_out(model):
+        if _is_open(inputs.get(name)):
+            yield FieldError(dotted((*prefix, name)), "cannot hold references; hand over values in another input")
     marked = _marked(inputs)
     try:
         model.model_validate(marked)
@@ -76,6 +80,14 @@ def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -
         if not _is_open(inputs):
             _logger.exception("the inputs model %s failed", model.__qualname__)
             yield FieldError(dotted(prefix), "the action cannot check these inputs; the log of the server says why")
+
+
+def _written_out(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the inputs that are marked with `coinrequest.actions.base.WRITTEN_OUT`."""
+    for name, field in model.model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, Mapping) and WRITTEN_OUT.items() <= extra.items():
+            yield field.alias or name
 
 
 def _marked(value: object) -> Any:

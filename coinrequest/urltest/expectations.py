@@ -182,7 +182,7 @@ def _ranges(status: str) -> tuple[tuple[int, int], ...]:
 @functools.lru_cache(maxsize=256)
 def _expression(pattern: str) -> Any:
     """Compile an expression that takes time in proportion to the text alone."""
-    import re2  # type: ignore[import-untyped]
+    import re2
 
     if len(pattern) > MAX_PATTERN_LENGTH:
         raise ValueError(f"an expression has at most {MAX_PATTERN_LENGTH} characters")

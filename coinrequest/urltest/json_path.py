@@ -95,7 +95,7 @@ def _environment() -> Any:
 
 def _regular_expression(method: str) -> Any:
     """Make the function `match` or `search` (RFC 9535, 2.4.6 and 2.4.7); a pattern that is none matches nothing."""
-    import re2  # type: ignore[import-untyped]
+    import re2
     from jsonpath.function_extensions import ExpressionType, FilterFunction
 
     options = re2.Options()

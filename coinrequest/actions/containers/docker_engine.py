@@ -95,7 +95,7 @@ class DockerRuntime(Runtime):
 
     def _connect(self) -> Any:
         try:
-            from docker.client import DockerClient  # type: ignore[import-not-found]
+            from docker.client import DockerClient
         except ImportError as error:
             raise RuntimeUnavailable(
                 "this agent cannot use Docker: run pip install 'coinrequest[docker]' on it"
@@ -130,7 +130,7 @@ class DockerRuntime(Runtime):
 
 def _read(attached: Any, output: Output) -> None:
     """Take what a container writes until it ends, and close the connection."""
-    from docker.utils.socket import STDERR, frames_iter  # type: ignore[import-not-found]
+    from docker.utils.socket import STDERR, frames_iter
 
     # When the container is removed, or the engine goes away, the stream breaks; the other thread finds out why.
     with contextlib.suppress(Exception):
@@ -151,7 +151,7 @@ def _ended(container: Any) -> Any:
 
 
 def _create(client: Any, order: Order) -> Any:
-    from docker.errors import ImageNotFound  # type: ignore[import-not-found]
+    from docker.errors import ImageNotFound
 
     options = container_options(order)
     name = new_name()

@@ -91,7 +91,7 @@ class KubernetesRuntime(Runtime):
 
     def _read_output(self, pods: Any, output: Output) -> None:
         """Read what the pod wrote; one that never began wrote nothing."""
-        from kubernetes.client.exceptions import ApiException  # type: ignore[import-untyped]
+        from kubernetes.client.exceptions import ApiException
 
         with contextlib.suppress(ApiException):
             answer = pods.read_namespaced_pod_log(
@@ -145,7 +145,7 @@ def _problem(pod: Any) -> str | None:
 def _client() -> Iterator[Any]:
     """Give a client of the cluster that the agent runs in, or else of the one that `KUBECONFIG` names."""
     try:
-        from kubernetes import client, config  # type: ignore[import-untyped]
+        from kubernetes import client, config
     except ImportError as error:
         raise RuntimeUnavailable(
             "this agent cannot use Kubernetes: run pip install 'coinrequest[kubernetes]' on it"

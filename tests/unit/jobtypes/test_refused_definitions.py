@@ -227,3 +227,12 @@ def test_one_error_names_its_field_and_the_way_out(changes, field, message):
     errors = errors_of({key: value for key, value in document.items() if value is not REMOVED})
     assert list(errors) == [field]
     assert message in errors[field]
+
+
+@pytest.mark.parametrize("sql", ["{{ params.sql }}", "SELECT * FROM orders WHERE id = {{ params.id }}"])
+def test_whoever_submits_a_job_writes_no_part_of_a_statement(sql, monkeypatch):
+    monkeypatch.setenv("COINREQUEST_SQL_CONNECTIONS", "warehouse")
+    task = {"id": "ask", "action": "sql.query", "inputs": {"connection": "warehouse", "sql": sql}}
+    names = {"sql": {"type": "string"}, "id": {"type": "string"}}
+    errors = errors_of(definition(tasks=[task], params={"type": "object", "properties": names}))
+    assert errors == {"tasks[0].inputs.sql": "cannot hold references; hand over values in another input"}
