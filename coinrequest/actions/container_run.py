@@ -167,7 +167,7 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
             ContainerTimeout: it ran too long, or was stopped.
             ContainerFailed: it ended with an exit code that was not expected.
         """
-        order = _order(inputs)
+        order = _order(inputs, self.context.job)
         output = Output()
         runtime = self._runtime = _runtime()
 
@@ -208,7 +208,7 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
                 _logger.warning("the container could not be removed at once", exc_info=True)
 
 
-def _order(inputs: ContainerRunInputs) -> Order:
+def _order(inputs: ContainerRunInputs, job: str) -> Order:
     """Return the container that is asked for, if the administrator allows it.
 
     Raises:
@@ -237,6 +237,7 @@ def _order(inputs: ContainerRunInputs) -> Order:
         cpus=inputs.cpus,
         timeout=inputs.timeout,
         network=network if inputs.network else None,
+        job=job,
     )
 
 

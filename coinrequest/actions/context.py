@@ -56,7 +56,13 @@ class Database:
 
 
 class ActionContext:
-    """The context outside the platform: no connections, and progress is only logged."""
+    """The context outside the platform: no connections, and progress is only logged.
+
+    Attributes:
+        job: the id of the job's run in Airflow; empty outside the platform.
+    """
+
+    job: str = ""
 
     def connection(self, name: str) -> Connection:
         """Return a connection. Its secrets are masked in logs; in results and errors they are the action's to hide.

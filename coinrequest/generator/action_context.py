@@ -30,6 +30,7 @@ class AirflowContext(ActionContext):
 
             instance.xcom_push(key=PROGRESS, value={**entry, "message": without_secrets(entry["message"])})
 
+        self.job = instance.run_id
         self._reports = LatestWriter(store, SECONDS_BETWEEN_REPORTS)
 
     def __enter__(self) -> Self:

@@ -42,7 +42,7 @@ def container_options(order: Order) -> dict[str, Any]:
         "environment": dict(order.environment),
         "working_dir": order.working_directory or None,
         "user": f"{order.user}:{order.user}",
-        "labels": labels(order.timeout),
+        "labels": labels(order.timeout, order.job),
         "network_mode": order.network or "none",
         "mem_limit": order.memory_bytes,
         # Memory and swap together, so that there is no swap.

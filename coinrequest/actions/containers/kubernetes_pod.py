@@ -43,7 +43,10 @@ def pod_manifest(name: str, order: Order) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "labels": labels(order.timeout) | {"coinrequest.network": _network(order)}},
+        "metadata": {
+            "name": name,
+            "labels": labels(order.timeout, order.job) | {"coinrequest.network": _network(order)},
+        },
         "spec": {
             "activeDeadlineSeconds": max(1, round(order.timeout)),
             "automountServiceAccountToken": False,

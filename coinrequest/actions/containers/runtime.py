@@ -1,5 +1,6 @@
 """What `container.run` asks of whatever runs its containers."""
 
+import re
 import socket
 import time
 import uuid
@@ -44,6 +45,7 @@ class Order:
         cpus: how many processors' time.
         timeout: seconds from its start.
         network: the network that it joins; None: it has none.
+        job: whose it is, for whoever looks at the engine.
     """
 
     image: str
@@ -55,6 +57,7 @@ class Order:
     cpus: float = 1.0
     timeout: float = 300.0
     network: str | None = None
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +104,16 @@ def new_name() -> str:
     return NAME_PREFIX + uuid.uuid4().hex[:20]
 
 
-def labels(timeout: float) -> dict[str, str]:
+def labels(timeout: float, job: str = "") -> dict[str, str]:
     """Return what is written on a container: what it is, whose, and from when (Unix time) it may be removed.
 
-    The form suits both Docker and Kubernetes:
+    The form suits both Docker and Kubernetes, where a value is short and plain; the ids of scheduled runs are not:
     https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
     """
     return {
         "coinrequest.action": "container.run",
         "coinrequest.agent": socket.gethostname()[:63].strip(".-_"),
+        "coinrequest.job": re.sub(r"[^A-Za-z0-9_.-]", "-", job)[:63].strip(".-_"),
         "coinrequest.until": str(int(time.time() + timeout + GRACE_SECONDS)),
     }
 

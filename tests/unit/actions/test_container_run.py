@@ -276,6 +276,12 @@ def test_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
         ContainerRun().run(ContainerRunInputs(image="busybox:1.36"))
 
 
+def test_a_container_tells_whose_it_is() -> None:
+    assert labels(10, "0199")["coinrequest.job"] == "0199"
+    scheduled = labels(10, "scheduled__2026-11-22T08:00:00+00:00")
+    assert scheduled["coinrequest.job"] == "scheduled__2026-11-22T08-00-00-00-00"
+
+
 def test_only_what_nobody_waits_for_any_more_is_left_over() -> None:
     name = new_name()
     assert is_left_over(name, labels(timeout=-100))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from raw_server import RawServer, reset
+from raw_price_server import RawServer, reset
 from stubs import HttpStub, Reply
 
 from coinrequest.prices import client

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_clock import FakeClock
-from raw_server import RawServer
+from raw_price_server import RawServer
 from stubs import HttpStub, Reply
 
 from coinrequest.prices import client, host_limits
