@@ -48,6 +48,7 @@ class Try(Action[Nothing, Nothing]):
 class Instance:
     """Stands for the running task, of which this is the second attempt."""
 
+    run_id = "r"
     try_number = 2
 
     def __init__(self) -> None:
