@@ -36,7 +36,18 @@ def ensure(folder: Path) -> Path:
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
     }
-    command = [uv, "sync", "--frozen", "--all-extras", "--group", "benchmark", "--compile-bytecode"]
+    command = [
+        uv,
+        "sync",
+        "--frozen",
+        "--extra",
+        "airflow",
+        "--extra",
+        "stack",
+        "--group",
+        "benchmark",
+        "--compile-bytecode",
+    ]
     done = subprocess.run(
         command, cwd=project_root(), env=environment, capture_output=True, text=True, timeout=600, check=False
     )
