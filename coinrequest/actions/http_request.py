@@ -16,7 +16,7 @@ from coinrequest.urltest import json_path
 from coinrequest.urltest.errors import RequestFailed
 from coinrequest.urltest.expectations import Expectations, text_of
 from coinrequest.urltest.guard import configured_guard
-from coinrequest.urltest.headers import check_headers
+from coinrequest.urltest.headers import PLAIN_TEXT, check_headers, with_content_type
 from coinrequest.urltest.messages import REDIRECT_LIMIT, Request, Response
 from coinrequest.urltest.target import MAX_URL_LENGTH
 from coinrequest.urltest.transport import send
@@ -273,18 +273,13 @@ def _with_query(url: str, query: Mapping[str, Any]) -> str:
     return f"{before}{'&' if '?' in before else '?'}{urlencode(pairs)}"
 
 
-def _content(inputs: HttpRequestInputs) -> tuple[dict[str, str], bytes | None]:
-    headers = dict(inputs.headers)
-    has_type = any(name.lower() == "content-type" for name in headers)
+def _content(inputs: HttpRequestInputs) -> tuple[Mapping[str, str], bytes | None]:
     if inputs.json_body is not None:
-        if not has_type:
-            headers["Content-Type"] = "application/json"
-        return headers, json.dumps(inputs.json_body, ensure_ascii=False).encode()
+        document = json.dumps(inputs.json_body, ensure_ascii=False).encode()
+        return with_content_type(inputs.headers, "application/json"), document
     if inputs.body is not None:
-        if not has_type:
-            headers["Content-Type"] = "text/plain; charset=utf-8"
-        return headers, inputs.body.encode()
-    return headers, None
+        return with_content_type(inputs.headers, PLAIN_TEXT), inputs.body.encode()
+    return inputs.headers, None
 
 
 def _finite(number: str) -> float:

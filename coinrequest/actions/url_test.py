@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.urltest import url_test
 from coinrequest.urltest.expectations import MAX_PATTERN_LENGTH, Expectations
-from coinrequest.urltest.headers import MAX_HEADERS, check_headers
+from coinrequest.urltest.headers import MAX_HEADERS, PLAIN_TEXT, check_headers, with_content_type
 from coinrequest.urltest.messages import REDIRECT_LIMIT
 from coinrequest.urltest.plan import Method, Plan
 from coinrequest.urltest.target import MAX_URL_LENGTH
@@ -246,16 +246,9 @@ def _plan(inputs: UrlTestInputs) -> Plan:
     }
     return Plan(
         **fields,
-        headers=_with_content_type(inputs),
+        headers=inputs.headers if inputs.body is None else with_content_type(inputs.headers, PLAIN_TEXT),
         body=inputs.body.encode() if inputs.body is not None else None,
         ip_version=inputs.ip_version,
         verify_tls=inputs.verify_tls,
         expect=inputs.expect.expectations(),
     )
-
-
-def _with_content_type(inputs: UrlTestInputs) -> Mapping[str, str]:
-    # libcurl would call it a form.
-    if inputs.body is None or any(name.lower() == "content-type" for name in inputs.headers):
-        return inputs.headers
-    return {"Content-Type": "text/plain; charset=utf-8", **inputs.headers}

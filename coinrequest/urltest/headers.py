@@ -1,4 +1,4 @@
-"""Which headers a person may set on a request."""
+"""The headers of a request: which ones a person may set, and what its body is."""
 
 import re
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ _VALUE = re.compile(r"[\x20-\x7e\t]{0,8000}")
 # These say where a request goes and how long it is; both are the transport's business.
 _OWN = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "expect"})
 MAX_HEADERS = 50
+PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
@@ -28,3 +29,10 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"the header {name} is set by the request itself")
         if not _VALUE.fullmatch(value):
             raise ValueError(f"the value of the header {name} is not one line of ASCII")
+
+
+def with_content_type(headers: Mapping[str, str], content_type: str) -> dict[str, str]:
+    """Return headers that say what a body is, unless they do already; libcurl would call it a form."""
+    if any(name.lower() == "content-type" for name in headers):
+        return dict(headers)
+    return {"Content-Type": content_type, **headers}
