@@ -35,7 +35,8 @@ REPOSITORY = "coinrequest-test"
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Any]:
-    docker = pytest.importorskip("docker", reason="the docker extra is not installed")
+    # Not "docker", which is also a folder of this project.
+    docker = pytest.importorskip("docker.client", reason="the docker extra is not installed")
     client, problem = None, ""
     with warnings.catch_warnings():
         # Where nobody listens, the library leaves its socket to the garbage collector.

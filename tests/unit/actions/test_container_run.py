@@ -270,7 +270,8 @@ def test_an_agent_without_the_library_says_what_to_install(monkeypatch: pytest.M
 
 
 def test_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("docker")
+    # Not "docker", which is also a folder of this project.
+    pytest.importorskip("docker.client", reason="the docker extra is not installed")
     monkeypatch.setenv("COINREQUEST_CONTAINER_ENGINE", "tcp://127.0.0.1:1")
     with pytest.raises(ContainerUnavailable, match="the Docker engine: "):
         ContainerRun().run(ContainerRunInputs(image="busybox:1.36"))
