@@ -56,6 +56,11 @@ class _Figures(Collector):
         )
         yield _gauge("coinrequest_tasks_waiting", "Tasks of all DAGs that wait for an agent", measures.waiting.tasks)
         yield _gauge(
+            "coinrequest_tasks_active",
+            "Tasks of all DAGs that wait for an agent or run on one",
+            measures.waiting.active,
+        )
+        yield _gauge(
             "coinrequest_oldest_waiting_task_seconds",
             "How long the task has waited for an agent that waits longest; 0: none waits",
             measures.waiting.oldest,

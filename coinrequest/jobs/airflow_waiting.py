@@ -21,18 +21,29 @@ _FIRST_STARTS = text(
 )
 _WAITING = text(
     """
-    SELECT count(*) AS tasks, coalesce(extract(epoch FROM now() - min(coalesce(scheduled_dttm, queued_dttm))), 0) AS age
-    FROM task_instance WHERE state IN ('scheduled', 'queued')
+    SELECT count(*) FILTER (WHERE waits) AS tasks, count(*) AS active,
+        coalesce(extract(epoch FROM now() - min(since) FILTER (WHERE waits)), 0) AS age
+    FROM (
+        SELECT state IN ('scheduled', 'queued') AS waits, coalesce(scheduled_dttm, queued_dttm) AS since
+        FROM task_instance WHERE state IN ('scheduled', 'queued', 'running', 'restarting')
+    ) AS task
     """
 )
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Tasks of all DAGs that could run and wait for an agent; `oldest` in seconds, 0 where none waits."""
+    """Tasks of all DAGs that could run and wait for an agent.
+
+    Attributes:
+        tasks: how many wait.
+        oldest: how long the one waits that waits longest, in seconds; 0 where none waits.
+        active: how many wait for an agent or run on one: what agents are needed for.
+    """
 
     tasks: int
     oldest: float
+    active: int
 
 
 def first_starts(session: Session, jobs: Collection[UUID]) -> Mapping[UUID, datetime]:
@@ -44,4 +55,4 @@ def first_starts(session: Session, jobs: Collection[UUID]) -> Mapping[UUID, date
 def waiting(session: Session) -> Waiting:
     """Return what waits now."""
     row = session.execute(_WAITING).one()
-    return Waiting(row.tasks, max(float(row.age), 0.0))
+    return Waiting(row.tasks, max(float(row.age), 0.0), row.active)

@@ -48,7 +48,7 @@ class Measures:
     Attributes:
         active: jobs that are queued or running, by type and state.
         oldest_queued: how long ago the job could have started that the scheduler has not started yet; 0: none.
-        waiting: tasks that wait for an agent.
+        waiting: tasks that wait for an agent, and those that run on one.
         pending_notices: not delivered yet.
         failed_notices: given up, and kept with their jobs.
         oldest_pending_notice: its age; 0: none is pending.

@@ -168,6 +168,25 @@ def test_tasks_that_wait_for_an_agent(op: TestClient, job_type: str, database: C
     assert figures(op)("coinrequest_tasks_waiting") == before
 
 
+def test_tasks_that_need_agents_are_those_that_wait_and_those_that_run(
+    op: TestClient, job_type: str, database: Callable[..., None]
+) -> None:
+    """A pool that grows with the waiting ones alone would shrink as soon as all of them run."""
+    job_id = op.post(f"/jobs/v1/job-types/{job_type}/jobs", json={}).json()["id"]
+    before = figures(op)
+    active, waiting = before("coinrequest_tasks_active"), before("coinrequest_tasks_waiting")
+    assert active is not None
+    assert waiting is not None
+    for state, waits in (("scheduled", 1), ("queued", 1), ("running", 0), ("restarting", 0)):
+        database("UPDATE task_instance SET state = :state WHERE run_id = :id", state=state, id=job_id)
+        value = figures(op)
+        assert value("coinrequest_tasks_active") == active + 1, state
+        assert value("coinrequest_tasks_waiting") == waiting + waits, state
+    for state in ("deferred", "up_for_retry", "success"):
+        database("UPDATE task_instance SET state = :state WHERE run_id = :id", state=state, id=job_id)
+        assert figures(op)("coinrequest_tasks_active") == active, state
+
+
 def test_nothing_to_count_is_no_statement(airflow_app: Any) -> None:
     record()
 
