@@ -15,6 +15,20 @@ from typing import Any
 
 _TIMEOUT_SECONDS = 60
 
+# What to type next, by how the platform was started.
+_MAKE = {
+    "status": "make status",
+    "logs": "make logs",
+    "password": "COINREQUEST_PASSWORD in .stack/env",
+    "stop": "make down",
+}
+_COMPOSE = {
+    "status": "docker compose ps",
+    "logs": "docker compose logs",
+    "password": "docker compose run --rm cli sign-in",
+    "stop": "docker compose down",
+}
+
 
 class DemoFailed(Exception):
     """A step did not go as it should; the message says which one, and what the server answered."""
@@ -42,15 +56,17 @@ class Client:
     Args:
         url: the installation's address, such as `http://localhost:8080`.
         username, password: the sign-in; exchanged for a token at once.
+        status: the command that shows what runs, for people whose server does not answer.
 
     Raises:
         DemoFailed: the sign-in was refused, or the server cannot be reached.
     """
 
-    def __init__(self, url: str, username: str, password: str) -> None:
+    def __init__(self, url: str, username: str, password: str, status: str = _MAKE["status"]) -> None:
         import requests
 
         self._url = url.rstrip("/")
+        self._status = status
         self._session = requests.Session()
         self._session.trust_env = False
         answer = self.call("POST", "/auth/token", json={"username": username, "password": password})
@@ -67,22 +83,28 @@ class Client:
         try:
             answer = self._session.request(method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **options)
         except requests.RequestException as error:
-            raise DemoFailed(f"{method} {path}: {error}; is the stack up (make status)?") from error
+            raise DemoFailed(f"{method} {path}: {error}; is the stack up ({self._status})?") from error
         if answer.status_code >= 400:
             raise DemoFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:1000]}")
         return answer.json()
 
 
-def run(environment: Mapping[str, str]) -> None:
+def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> None:
     """Run the demonstration against the installation that `environment` names, and print what happens.
 
     Args:
-        environment: `COINREQUEST_URL`, `COINREQUEST_USERNAME` and `COINREQUEST_PASSWORD`.
+        environment: `COINREQUEST_URL`, `COINREQUEST_USERNAME` and `COINREQUEST_PASSWORD`; `COINREQUEST_API_URL`, if the
+            web server has another address from here than for people.
+        commands: what to type next.
     """
     url = environment["COINREQUEST_URL"].rstrip("/")
-    client = Client(url, environment["COINREQUEST_USERNAME"], environment["COINREQUEST_PASSWORD"])
+    server = environment.get("COINREQUEST_API_URL", url).rstrip("/")
+    _await(server, commands["status"])
+    client = Client(
+        server, environment["COINREQUEST_USERNAME"], environment["COINREQUEST_PASSWORD"], commands["status"]
+    )
     name = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    target = f"{url}/api/v2/version"
+    target = f"{server}/api/v2/version"
 
     print(f"Registering the job type {name}: POST {url}/jobs/v1/job-types")
     started = time.monotonic()
@@ -94,7 +116,9 @@ def run(environment: Mapping[str, str]) -> None:
     submitted = time.monotonic()
     while job["state"] in ("queued", "running"):
         if time.monotonic() - submitted > _TIMEOUT_SECONDS:
-            raise DemoFailed(f"Job {job['id']} is still {job['state']} after {_TIMEOUT_SECONDS} s; see make logs")
+            raise DemoFailed(
+                f"Job {job['id']} is still {job['state']} after {_TIMEOUT_SECONDS} s; see {commands['logs']}"
+            )
         job = client.call("GET", f"/jobs/v1/jobs/{job['id']}?wait=30")
     done = time.monotonic()
     if job["state"] != "success":
@@ -111,8 +135,28 @@ def run(environment: Mapping[str, str]) -> None:
     print(f"  This job in the UI     {url}/dags/{name}/runs/{job['id']}")
     print(f"  REST documentation     {url}/jobs/docs")
     print(f"  Sign in as             {environment['COINREQUEST_USERNAME']}")
-    print("  with the password      COINREQUEST_PASSWORD in .stack/env")
-    print("  Stop with              make down")
+    print(f"  with the password      {commands['password']}")
+    print(f"  Stop with              {commands['stop']}")
+
+
+def _await(server: str, status: str) -> None:
+    """Wait for a web server that is still starting."""
+    import requests
+
+    deadline, said = time.monotonic() + _TIMEOUT_SECONDS, False
+    while True:
+        try:
+            if requests.get(f"{server}/api/v2/version", timeout=5).ok:
+                return
+            reason = "it does not work yet"
+        except requests.RequestException as error:
+            reason = str(error)
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"No answer from {server} within {_TIMEOUT_SECONDS} s ({reason}); see {status}")
+        if not said:
+            print(f"Waiting for the web server at {server} ...", flush=True)
+        said = True
+        time.sleep(1)
 
 
 def main(words: Sequence[str] = ()) -> int:
@@ -131,8 +175,10 @@ def main(words: Sequence[str] = ()) -> int:
         default=Path(os.environ.get("COINREQUEST_STACK_ROOT", ".stack")) / "env",
         help="where the sign-in is read from when the environment does not hold it (default: %(default)s)",
     )
+    parser.add_argument("--compose", action="store_true", help="name Docker Compose's commands, not make's")
+    options = parser.parse_args(words)
     try:
-        run({**_read_exports(parser.parse_args(words).env), **os.environ})
+        run({**_read_exports(options.env), **os.environ}, _COMPOSE if options.compose else _MAKE)
     except KeyError as error:
         print(f"{error.args[0]} is not set; start the stack with make up")
         return 2

@@ -124,6 +124,11 @@ def metrics_token() -> str | None:
     return os.environ.get("COINREQUEST_METRICS_TOKEN") or None
 
 
+def heartbeat_file() -> str | None:
+    """Return the file that an agent touches every 2 s while it works; None: it touches none."""
+    return os.environ.get("COINREQUEST_HEARTBEAT_FILE") or None
+
+
 def sql_connections() -> Mapping[str, bool]:
     """Return the Airflow connections that `sql.query` may use, by name: True where it may also write.
 

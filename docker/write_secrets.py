@@ -39,9 +39,17 @@ def server_environment(process: str, secrets: Secrets) -> dict[str, str]:
     return variables
 
 
+def channel_environment(secrets: Secrets) -> dict[str, str]:
+    """Return where the message channel is: beside Celery's databases, or in the RabbitMQ of the profile."""
+    return {
+        OWN_CHANNEL_VARIABLE: _redis_url(secrets, 2),
+        "COINREQUEST_RABBITMQ_URL": f"amqp://coinrequest:{secrets.rabbitmq}@rabbitmq:5672//",
+    }
+
+
 def gateway_environment(secrets: Secrets) -> dict[str, str]:
-    """Return the secrets of a gateway: it signs no tokens, and has the message channel beside Celery's databases."""
-    return {**server_environment("gateway", secrets), OWN_CHANNEL_VARIABLE: _redis_url(secrets, 2)}
+    """Return the secrets of a gateway: it signs no tokens, and has the message channel."""
+    return {**server_environment("gateway", secrets), **channel_environment(secrets)}
 
 
 def agent_environment(secrets: Secrets) -> dict[str, str]:
@@ -51,6 +59,19 @@ def agent_environment(secrets: Secrets) -> dict[str, str]:
         "AIRFLOW__CELERY__RESULT_BACKEND": _redis_url(secrets, 1),
         "COINREQUEST_REGISTRY_URL": _registry_url(secrets),
     }
+
+
+def flower_environment(secrets: Secrets) -> dict[str, str]:
+    """Return the secrets of Flower: the broker, which it watches, and the sign-in to its page."""
+    return {
+        "AIRFLOW__CELERY__BROKER_URL": _redis_url(secrets, 0),
+        "AIRFLOW__CELERY__FLOWER_BASIC_AUTH": f"admin:{secrets.flower}",
+    }
+
+
+def rabbitmq_environment(secrets: Secrets) -> dict[str, str]:
+    """Return the account that RabbitMQ's image creates at its first start."""
+    return {"RABBITMQ_DEFAULT_USER": "coinrequest", "RABBITMQ_DEFAULT_PASS": secrets.rabbitmq}
 
 
 def postgres_environment(secrets: Secrets) -> dict[str, str]:
@@ -68,6 +89,8 @@ def sign_in(secrets: Secrets, url: str) -> dict[str, str]:
         "COINREQUEST_URL": url,
         "COINREQUEST_USERNAME": "admin",
         "COINREQUEST_PASSWORD": secrets.admin,
+        "COINREQUEST_FLOWER_PASSWORD": secrets.flower,
+        "COINREQUEST_RABBITMQ_PASSWORD": secrets.rabbitmq,
     }
     for role in ROLES:
         variables[f"COINREQUEST_{role.upper()}_USERNAME"] = role
@@ -79,17 +102,21 @@ def write_all(folder: Path, url: str) -> None:
     """Generate what is missing and write every file.
 
     Args:
-        folder: holds the folders `all`, `postgres`, `redis`, `servers`, `gateway`, `agents` and `people`.
+        folder: holds the folders `all`, `postgres`, `redis`, `servers`, `gateway`, `agents`, `channel`, `rabbitmq`,
+            `flower` and `people`.
         url: the address under which people reach the installation.
     """
     secrets = ensure_secrets(Layout(folder / "all"))
-    # The accounts of these two servers are their images' own affair; each volume is mounted by its server alone.
+    # The accounts of these three servers are their images' own affair; each volume is mounted by its server alone.
     _write(folder / "postgres" / "postgres.env", _exports(postgres_environment(secrets)), 0o444)
+    _write(folder / "rabbitmq" / "rabbitmq.env", _exports(rabbitmq_environment(secrets)), 0o444)
     _write(folder / "redis" / "redis.conf", f"requirepass {secrets.redis}\n", 0o444)
     for process in _SERVERS:
         _write(folder / "servers" / f"{process}.env", _exports(server_environment(process, secrets)), 0o400)
     _write(folder / "gateway" / "gateway.env", _exports(gateway_environment(secrets)), 0o400)
     _write(folder / "agents" / "agent.env", _exports(agent_environment(secrets)), 0o400)
+    _write(folder / "channel" / "channel.env", _exports(channel_environment(secrets)), 0o400)
+    _write(folder / "flower" / "flower.env", _exports(flower_environment(secrets)), 0o400)
     _write(folder / "people" / "sign-in.env", _exports(sign_in(secrets, url)), 0o400)
 
 

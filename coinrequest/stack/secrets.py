@@ -22,6 +22,8 @@ class Secrets:
     postgres_owner: str
     postgres_reader: str
     redis: str
+    rabbitmq: str
+    flower: str
     admin: str
     op: str
     user: str

@@ -1,0 +1,98 @@
+"""A user interface in the smallest form: publishes integer jobs over the broker, and waits for its own results.
+
+It is somebody else's program: it knows the messages that docs/channel.md describes, and nothing of the platform.
+`COINREQUEST_CHANNEL_URL` names the broker, RabbitMQ or Redis. The file that is its argument is touched while the broker
+answers. Each job, and each result with the seconds it took, is a line on standard output.
+"""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from kombu import Connection, Consumer, Exchange, Producer, Queue
+
+EXCHANGE = Exchange("job-exchange", type="direct", durable=True)
+JOBS = Queue("job", EXCHANGE, routing_key="job", durable=True)
+PAUSE_SECONDS = 10.0
+LONGEST_SECONDS = 5
+
+
+class UserInterface:
+    """Submits a job now and then; remembers which are its own until their results are here.
+
+    Args:
+        alive: touched while the broker answers.
+    """
+
+    def __init__(self, alive: Path) -> None:
+        self._alive = alive
+        self._submitted: dict[str, float] = {}
+
+    def run(self, url: str) -> None:
+        """Work on one connection until it breaks.
+
+        Raises:
+            OSError, or another of the connection's errors: the broker is away.
+        """
+        with Connection(url, transport_options={"socket_timeout": 10}) as connection:
+            channel = connection.channel()
+            JOBS(channel).declare()
+            # A queue of its own, gone with the connection. Bound before a job is published, it misses no result.
+            own = Queue(
+                f"user-interface-{uuid.uuid4().hex}", EXCHANGE, routing_key="result", auto_delete=True, expires=600
+            )
+            producer = Producer(channel)
+            with Consumer(channel, [own], callbacks=[self._take], accept=["json"]):
+                while True:
+                    self._publish(producer)
+                    next_job = time.monotonic() + PAUSE_SECONDS
+                    while time.monotonic() < next_job:
+                        self._alive.touch()
+                        with contextlib.suppress(TimeoutError):
+                            connection.drain_events(timeout=1)
+
+    def _publish(self, producer: Producer) -> None:
+        job, value = str(uuid.uuid4()), random.randint(1, LONGEST_SECONDS)  # noqa: S311 - not a secret
+        self._submitted[job] = time.monotonic()
+        body = {"job_id": job, "job_payload": {"type": "integer", "value": value}}
+        producer.publish(body, exchange=EXCHANGE, routing_key="job", serializer="json", delivery_mode=2)
+        say(f"job {job} submitted: {value} s of work")
+
+    def _take(self, body: str | bytes | Mapping[str, object], message: object) -> None:
+        result = json.loads(body) if isinstance(body, (str, bytes)) else body
+        message.ack()
+        began = self._submitted.pop(str(result["job_id"]), None)
+        if began is not None:
+            outcome = result["error"] or (result["result"] or {}).get("message")
+            say(f"job {result['job_id']} {result['state']} after {time.monotonic() - began:.1f} s: {outcome}")
+
+
+def say(line: str) -> None:
+    """Write one line at once, also into a pipe."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(alive: Path) -> None:
+    """Connect again and again, until the process is ended."""
+    url = os.environ["COINREQUEST_CHANNEL_URL"]
+    program = UserInterface(alive)
+    errors = Connection(url).connection_errors + Connection(url).channel_errors
+    while True:
+        try:
+            program.run(url)
+        except errors as error:
+            say(f"the broker does not answer, trying again: {error}")
+            time.sleep(1)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    main(Path(sys.argv[1]))
