@@ -1,0 +1,33 @@
+"""One platform in containers for all tests that need one; they repair what they break."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from support.compose import ComposeStack, left_of, require_engine
+
+
+@pytest.fixture(scope="session")
+def compose_image() -> str:
+    """The project's image, built from the source that is here."""
+    require_engine()
+    ComposeStack("coinrequest-build").compose("build", "-q", timeout=900)
+    return "coinrequest:development"
+
+
+@pytest.fixture(scope="session")
+def _running(compose_image: str) -> Iterator[ComposeStack]:
+    stack = ComposeStack(f"coinrequest-test-{os.getpid()}")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+    assert left_of(stack.project) == []
+
+
+@pytest.fixture
+def compose_stack(_running: ComposeStack) -> ComposeStack:
+    """The running platform: every service that the Compose file starts by default, with one agent, and healthy."""
+    _running.up("--remove-orphans")
+    return _running
