@@ -7,7 +7,7 @@ import pytest
 from support.compose import ComposeStack, left_of, require_engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def compose_image() -> str:
     """The project's image, built from the source that is here."""
     require_engine()
@@ -15,7 +15,7 @@ def compose_image() -> str:
     return "coinrequest:development"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _running(compose_image: str) -> Iterator[ComposeStack]:
     stack = ComposeStack(f"coinrequest-test-{os.getpid()}")
     try:

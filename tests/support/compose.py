@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.client import API, Client
 from support.waiting import eventually
 
