@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OF_EXTRAS := $(VENV)/.installed-extras
 
-.PHONY: help setup up down status logs demo test check format bench clean
+.PHONY: help setup up down status logs demo test check format bench release clean
 
 help: ## show this list
 	@echo "Usage: make TARGET"
@@ -61,6 +61,10 @@ format: $(STAMP) ## rewrite the source in the project's style
 
 bench: $(STAMP) ## measure; results go to benchmarks/README.md
 	@$(BIN)/python -m benchmarks
+
+# COMMAND=deploy|build|status|rollback, TARGET=compose|kubernetes, OPTIONS="--dry-run" (docs/release.md).
+release: ## test, build, migrate, roll out, smoke test; roll back on failure
+	@python3 -m release $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(OPTIONS)
 
 clean: ## stop the stack and remove it with all its data, and the installed packages
 	@if [ -x $(BIN)/coinrequest ]; then $(BIN)/coinrequest stack down; fi

@@ -1,0 +1,132 @@
+"""The command line of a release."""
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from release import deploy as steps
+from release.commands import Commands, Execute
+from release.compose import FILES, ComposeTarget
+from release.deploy import Build
+from release.errors import Refused, ReleaseError
+from release.output import Output
+from release.state import default_folder
+from release.target import Target
+
+_FAILED, _REFUSED = 1, 2
+_EPILOG = """
+Exit codes: 0 done; 1 failed, and what ran before works (again); 2 refused, nothing was changed;
+3 failed, and so did the roll-back: somebody has to look. docs/release.md says more.
+"""
+
+
+def main(words: Sequence[str] | None = None, execute: Execute | None = None) -> int:
+    """Do what the command line says; return the exit code.
+
+    Args:
+        words: the arguments; None: those of this process.
+        execute: runs one program; tests put another function in its place.
+    """
+    arguments = _parser().parse_args(words)
+    output = Output()
+    folder: Path = arguments.state
+    log = folder / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{arguments.command}.log"
+    commands = Commands(output, dry_run=getattr(arguments, "dry_run", False), execute=execute)
+    try:
+        if commands.dry_run or arguments.command == "status":
+            return _do(arguments, commands, log)
+        with output.log_to(log):
+            code = _do(arguments, commands, log)
+            output.line(f"Log: {log}")
+            return code
+    except Refused as error:
+        output.line(f"REFUSED: {error}")
+        return _REFUSED
+    except (ReleaseError, KeyboardInterrupt) as error:
+        output.summary()
+        output.line(f"FAILED: {str(error) or 'it was interrupted'}")
+        output.line("Nothing that runs was replaced.")
+        return _FAILED
+
+
+def _do(arguments: argparse.Namespace, commands: Commands, log: Path) -> int:
+    wanted = Build(
+        getattr(arguments, "image", None),
+        getattr(arguments, "registry", None),
+        getattr(arguments, "skip_tests", False),
+        tuple(getattr(arguments, "build_arg", ())),
+    )
+    if arguments.command == "build":
+        image = steps.build(commands, wanted)
+        commands.output.summary()
+        commands.output.line("Dry run: nothing was done." if commands.dry_run else f"Built: {image}")
+        return 0
+    target = _target(arguments, commands)
+    service_logs = log.with_name(f"{log.stem}-services.log")
+    if arguments.command == "status":
+        for line in target.status():
+            commands.output.line(line)
+        return 0
+    if arguments.command == "rollback":
+        return steps.undo(commands, target, service_logs)
+    return steps.deploy(commands, target, wanted, service_logs)
+
+
+def _target(arguments: argparse.Namespace, commands: Commands) -> Target:
+    return ComposeTarget(
+        commands, arguments.state, arguments.file or FILES, arguments.project, seconds=arguments.timeout
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="release",
+        description="Test, build, migrate, roll out, smoke test, and roll back on failure.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    deploy = commands.add_parser("deploy", help="release the commit that is checked out, or an image that is built")
+    build = commands.add_parser("build", help="test, build and push only; another machine releases it")
+    status = commands.add_parser("status", help="show what runs now and what ran before")
+    rollback = commands.add_parser("rollback", help="return to the release before, by hand")
+    for command in (deploy, build):
+        command.add_argument("--registry", metavar="PREFIX", help="push the image there: ghcr.io/team")
+        command.add_argument("--skip-tests", action="store_true", help="build without testing; the summary says so")
+        command.add_argument(
+            "--build-arg",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="for docker/Dockerfile; may be repeated",
+        )
+    deploy.add_argument("--image", help="release this image, which is built and tested already")
+    for command in (deploy, status, rollback):
+        _add_target(command)
+    for command in (deploy, build, rollback):
+        command.add_argument("--dry-run", action="store_true", help="show every command, and do nothing")
+    for command in (deploy, build, status, rollback):
+        command.add_argument(
+            "--state",
+            type=Path,
+            default=default_folder(),
+            metavar="FOLDER",
+            help="history, locks and logs (default: COINREQUEST_RELEASE_STATE, or %(default)s)",
+        )
+    return parser
+
+
+def _add_target(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--target", choices=("compose", "kubernetes"), default="compose", help="default: %(default)s")
+    command.add_argument(
+        "--timeout", type=float, default=300.0, metavar="SECONDS", help="to become healthy (default: %(default).0f)"
+    )
+    compose = command.add_argument_group("target compose")
+    compose.add_argument("--project", metavar="NAME", help="the Compose project (default: the one in the file)")
+    compose.add_argument(
+        "--file",
+        action="append",
+        metavar="FILE",
+        help=f"may be repeated (default: {' and '.join(FILES)})",
+    )

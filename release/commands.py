@@ -1,0 +1,166 @@
+"""Runs other programs: the one place where a release touches the world outside."""
+
+import os
+import shlex
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from release.errors import Failed, ReleaseError
+from release.output import Output
+
+_SECONDS_TO_READ = 60.0
+_LINES_OF_ERROR = 15
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended, and what it wrote."""
+
+    code: int
+    text: str = ""
+    error: str = ""
+
+
+class Execute(Protocol):
+    """Runs one program; tests put another function in its place."""
+
+    def __call__(
+        self,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        stdin: str | None,
+        seconds: float | None,
+        show: Callable[[str], None] | None,
+    ) -> Finished:
+        """Run a program to its end.
+
+        Args:
+            words: the program and its arguments.
+            environment: variables beside those of this process.
+            stdin: what the program reads; None: nothing.
+            seconds: after this long it is killed; None: never.
+            show: gets each line as it is written, errors too; None: the lines are in the answer only.
+        """
+
+
+class CommandFailed(ReleaseError):
+    """A program ended with an error."""
+
+    def __init__(self, line: str, finished: Finished) -> None:
+        tail = "\n".join(f"    {part}" for part in finished.error.strip().splitlines()[-_LINES_OF_ERROR:])
+        super().__init__(f"`{line}` ended with exit code {finished.code}" + (f":\n{tail}" if tail else ""))
+
+
+class Commands:
+    """Runs programs, showing each before it starts.
+
+    Args:
+        output: where commands and what they write are shown.
+        dry_run: show what would change something, and do not run it.
+        execute: runs one program.
+    """
+
+    def __init__(self, output: Output, *, dry_run: bool = False, execute: Execute | None = None) -> None:
+        self.output = output
+        self.dry_run = dry_run
+        self._execute = execute or run_process
+
+    def run(
+        self,
+        *words: str,
+        environment: Mapping[str, str] | None = None,
+        stdin: str | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """Run what changes something; its output is shown. Never give it a secret: all of it is shown, but `stdin`.
+
+        Raises:
+            CommandFailed: it ended with an error.
+        """
+        line = self._announce(words, environment)
+        if self.dry_run:
+            return
+        finished = self._execute(words, environment or {}, stdin, seconds, self.output.detail)
+        if finished.code:
+            raise CommandFailed(line, finished)
+
+    def read(self, *words: str, environment: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
+        """Return what a program writes that changes nothing. It is not shown: it may hold secrets.
+
+        In a dry run it is run as well, and one that fails is answered with nothing: the machine at hand need not reach
+        what would be released to.
+
+        Raises:
+            CommandFailed: it ended with an error.
+        """
+        line = self._announce(words, environment, quiet=not self.dry_run)
+        finished = self._execute(words, environment or {}, stdin, _SECONDS_TO_READ, None)
+        if not finished.code:
+            return finished.text
+        if self.dry_run:
+            self.output.detail(f"(no answer here: exit code {finished.code})")
+            return ""
+        raise CommandFailed(line, finished)
+
+    def _announce(self, words: Sequence[str], environment: Mapping[str, str] | None, quiet: bool = False) -> str:
+        variables = [f"{name}={shlex.quote(value)}" for name, value in (environment or {}).items()]
+        line = " ".join([*variables, shlex.join(words)])
+        if not quiet:
+            self.output.line(f"    $ {line}")
+        return line
+
+
+def run_process(
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    stdin: str | None,
+    seconds: float | None,
+    show: Callable[[str], None] | None,
+) -> Finished:
+    """Run a program as a child of this process; see `Execute`.
+
+    Raises:
+        Failed: there is no such program, or it took longer than `seconds`.
+    """
+    try:
+        process = subprocess.Popen(
+            words,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if show else subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError:
+        raise Failed(f"{words[0]} is not installed here, or not on the PATH") from None
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, stop) if seconds is not None else None
+    with process:
+        if timer:
+            timer.start()
+        try:
+            if show and process.stdout:
+                if process.stdin:
+                    process.stdin.write(stdin or "")
+                    process.stdin.close()
+                for line in process.stdout:
+                    show(line.rstrip("\n"))
+                text, error = "", ""
+                process.wait()
+            else:
+                text, error = process.communicate(stdin)
+        finally:
+            if timer:
+                timer.cancel()
+    if late.is_set():
+        raise Failed(f"`{shlex.join(words)}` was stopped: it took longer than {seconds:.0f} s")
+    return Finished(process.returncode, text, error)

@@ -1,0 +1,83 @@
+"""The containers of a Compose project, as the engine describes them."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from release.commands import Commands
+
+_RESTARTS_OF_A_CRASH_LOOP = 3
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of a service.
+
+    Args:
+        id: the engine's.
+        service: its service in the Compose file.
+        image: the name of its image in the Compose file; the image of that name may be another one by now.
+        image_id: the image that it really runs.
+        status: `running`, `restarting`, `exited`, ...
+        health: `healthy`, `starting` or `unhealthy`; None: it has no health check.
+        exit_code: of the last end.
+        restarts: how often the engine started it again.
+    """
+
+    id: str
+    service: str
+    image: str
+    image_id: str
+    status: str
+    health: str | None
+    exit_code: int
+    restarts: int
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs, or the engine is about to start it again."""
+        return self.status in ("running", "restarting")
+
+    @property
+    def healthy(self) -> bool:
+        """Whether it runs and its health check, if it has one, passes."""
+        return self.status == "running" and self.health in (None, "healthy")
+
+    def problem(self, restarts_before: int) -> str | None:
+        """Say what is wrong with it for good; None: it is healthy, or may become so.
+
+        Compose itself would wait for a container that ends and is started again until its time is up.
+        """
+        if self.restarts - restarts_before >= _RESTARTS_OF_A_CRASH_LOOP:
+            return f"{self.service} ends again and again, with exit code {self.exit_code}"
+        if self.status in ("exited", "dead"):
+            return f"{self.service} ended with exit code {self.exit_code}"
+        if self.health == "unhealthy":
+            return f"{self.service} is unhealthy"
+        return None
+
+
+def containers(commands: Commands, project: str) -> list[Container]:
+    """Return the containers of a project's services, also those that ended, without those of `docker compose run`."""
+    label = "label=com.docker.compose"
+    ids = commands.read(
+        *("docker", "ps", "--all", "--quiet", "--no-trunc"),
+        *("--filter", f"{label}.project={project}", "--filter", f"{label}.oneoff=False"),
+    ).split()
+    if not ids:
+        return []
+    return [_container(one) for one in json.loads(commands.read("docker", "inspect", *ids) or "[]")]
+
+
+def _container(description: dict[str, Any]) -> Container:
+    state = description["State"]
+    return Container(
+        id=description["Id"],
+        service=description["Config"]["Labels"]["com.docker.compose.service"],
+        image=description["Config"]["Image"],
+        image_id=description["Image"],
+        status=state["Status"],
+        health=(state.get("Health") or {}).get("Status"),
+        exit_code=state["ExitCode"],
+        restarts=description["RestartCount"],
+    )

@@ -1,0 +1,48 @@
+"""What a place to release to has to offer."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+
+class Target(Protocol):
+    """One installation: a Compose project on one machine, or the namespace of an overlay in a cluster."""
+
+    name: str
+    """What to call it: `Compose project coinrequest`."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep others from releasing to it meanwhile; `Refused` if somebody is."""
+
+    def remember(self) -> str | None:
+        """Note what runs now, for `roll_back`; return its image, None where nothing runs."""
+
+    def prepare(self, image: str) -> None:
+        """See that the image can be started there."""
+
+    def migrate(self, image: str) -> None:
+        """Bring the databases up to what the image needs, while the version from before still serves."""
+
+    def roll_out(self, image: str) -> None:
+        """Replace what runs by the image, and wait until all of it is healthy."""
+
+    def smoke_test(self, image: str) -> None:
+        """See that every service is healthy, then register a job type, run a job of it and check its result."""
+
+    def roll_back(self) -> None:
+        """Return to what `remember` noted, and wait until all of it is healthy. Databases stay migrated."""
+
+    def previous(self) -> str:
+        """Return the image of the release before the one that `remember` noted; `Refused` if there is none."""
+
+    def return_to(self, image: str) -> None:
+        """Roll out the image of an earlier release again, and wait until all of it is healthy."""
+
+    def record(self, image: str, outcome: str) -> None:
+        """Keep for `status` that something was released."""
+
+    def save_logs(self, path: Path) -> None:
+        """Write what the services logged last to a file."""
+
+    def status(self) -> list[str]:
+        """Return lines that say what runs now and what ran before."""
