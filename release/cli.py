@@ -10,6 +10,7 @@ from release.commands import Commands, Execute
 from release.compose import FILES, ComposeTarget
 from release.deploy import Build
 from release.errors import Refused, ReleaseError
+from release.kubernetes import KubernetesTarget
 from release.output import Output
 from release.state import default_folder
 from release.target import Target
@@ -74,9 +75,12 @@ def _do(arguments: argparse.Namespace, commands: Commands, log: Path) -> int:
 
 
 def _target(arguments: argparse.Namespace, commands: Commands) -> Target:
-    return ComposeTarget(
-        commands, arguments.state, arguments.file or FILES, arguments.project, seconds=arguments.timeout
-    )
+    if arguments.target == "kubernetes":
+        if not arguments.overlay:
+            raise Refused("Which overlay? --overlay development, staging or production")
+        return KubernetesTarget(commands, arguments.overlay, arguments.context, arguments.timeout or 600.0)
+    files = arguments.file or FILES
+    return ComposeTarget(commands, arguments.state, files, arguments.project, arguments.timeout or 300.0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,13 +124,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_target(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target", choices=("compose", "kubernetes"), default="compose", help="default: %(default)s")
     command.add_argument(
-        "--timeout", type=float, default=300.0, metavar="SECONDS", help="to become healthy (default: %(default).0f)"
+        "--timeout", type=float, metavar="SECONDS", help="to become healthy (default: 300, kubernetes: 600)"
     )
     compose = command.add_argument_group("target compose")
     compose.add_argument("--project", metavar="NAME", help="the Compose project (default: the one in the file)")
     compose.add_argument(
-        "--file",
-        action="append",
-        metavar="FILE",
-        help=f"may be repeated (default: {' and '.join(FILES)})",
+        "--file", action="append", metavar="FILE", help=f"may be repeated (default: {' and '.join(FILES)})"
     )
+    kubernetes = command.add_argument_group("target kubernetes")
+    kubernetes.add_argument("--overlay", metavar="NAME", help="of kubernetes/overlays, or a folder")
+    kubernetes.add_argument("--context", metavar="NAME", help="of kubectl (default: the current one)")

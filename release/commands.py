@@ -1,17 +1,21 @@
 """Runs other programs: the one place where a release touches the world outside."""
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from release.errors import Failed, ReleaseError
 from release.output import Output
 
 _SECONDS_TO_READ = 60.0
+_SECONDS_TO_END = 10.0
 _LINES_OF_ERROR = 15
 
 
@@ -74,13 +78,18 @@ class Commands:
         environment: Mapping[str, str] | None = None,
         stdin: str | None = None,
         seconds: float | None = None,
+        about: str = "",
     ) -> None:
         """Run what changes something; its output is shown. Never give it a secret: all of it is shown, but `stdin`.
+
+        Args:
+            words, environment, stdin, seconds: see `Execute`.
+            about: what `stdin` holds, for people.
 
         Raises:
             CommandFailed: it ended with an error.
         """
-        line = self._announce(words, environment)
+        line = self._announce(words, environment, about=about)
         if self.dry_run:
             return
         finished = self._execute(words, environment or {}, stdin, seconds, self.output.detail)
@@ -105,11 +114,13 @@ class Commands:
             return ""
         raise CommandFailed(line, finished)
 
-    def _announce(self, words: Sequence[str], environment: Mapping[str, str] | None, quiet: bool = False) -> str:
+    def _announce(
+        self, words: Sequence[str], environment: Mapping[str, str] | None, quiet: bool = False, about: str = ""
+    ) -> str:
         variables = [f"{name}={shlex.quote(value)}" for name, value in (environment or {}).items()]
         line = " ".join([*variables, shlex.join(words)])
         if not quiet:
-            self.output.line(f"    $ {line}")
+            self.output.line(f"    $ {line}" + (f"  # {about}" if about else ""))
         return line
 
 
@@ -134,6 +145,8 @@ def run_process(
             stderr=subprocess.STDOUT if show else subprocess.PIPE,
             text=True,
             errors="replace",
+            # A group of its own: `docker compose` is two processes, `make` many, and they end together.
+            start_new_session=True,
         )
     except FileNotFoundError:
         raise Failed(f"{words[0]} is not installed here, or not on the PATH") from None
@@ -141,26 +154,47 @@ def run_process(
 
     def stop() -> None:
         late.set()
-        process.kill()
+        _signal(process, signal.SIGKILL)
 
     timer = threading.Timer(seconds, stop) if seconds is not None else None
     with process:
         if timer:
             timer.start()
         try:
-            if show and process.stdout:
-                if process.stdin:
-                    process.stdin.write(stdin or "")
-                    process.stdin.close()
-                for line in process.stdout:
-                    show(line.rstrip("\n"))
-                text, error = "", ""
-                process.wait()
-            else:
-                text, error = process.communicate(stdin)
+            finished = _follow(process, stdin, show) if show else Finished(-1, *process.communicate(stdin))
+        except BaseException:
+            _end(process)
+            raise
         finally:
             if timer:
                 timer.cancel()
     if late.is_set():
         raise Failed(f"`{shlex.join(words)}` was stopped: it took longer than {seconds:.0f} s")
-    return Finished(process.returncode, text, error)
+    return replace(finished, code=process.returncode)
+
+
+def _follow(process: "subprocess.Popen[str]", stdin: str | None, show: Callable[[str], None]) -> Finished:
+    """Show each line as it comes; the last ones are what is told of an error."""
+    if process.stdin:
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(stdin or "")
+    last: deque[str] = deque(maxlen=_LINES_OF_ERROR)
+    for line in process.stdout or ():
+        last.append(line)
+        show(line.rstrip("\n"))
+    process.wait()
+    return Finished(-1, error="".join(last))
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End a program whose parent is interrupted: kindly, then not."""
+    _signal(process, signal.SIGTERM)
+    try:
+        process.wait(_SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        _signal(process, signal.SIGKILL)
+
+
+def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)

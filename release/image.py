@@ -1,4 +1,4 @@
-"""The image of a commit: built, tested before, pushed; or one that exists already."""
+"""The image of a commit: its tests, its build, its way to a registry."""
 
 import re
 from dataclasses import dataclass
@@ -53,7 +53,8 @@ def build(commands: Commands, image: str, commit: str, arguments: tuple[str, ...
     Raises:
         Refused: the working tree is not the commit (any more).
     """
-    source.require_clean(commands)
+    if not commands.dry_run:
+        source.require_clean(commands)
     words = [f"VERSION={source.version()}", f"REVISION={commit}", *arguments]
     options = [part for word in words for part in ("--build-arg", word)]
     dockerfile = str(source.ROOT / "docker" / "Dockerfile")

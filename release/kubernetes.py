@@ -1,0 +1,317 @@
+"""Releases to a cluster: the namespace of one overlay of `kubernetes/`."""
+
+import getpass
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from release import manifests, smoke_job
+from release.commands import CommandFailed, Commands
+from release.errors import Failed, Refused, ReleaseError
+from release.image import REPOSITORY, parse
+from release.source import ROOT
+
+_CAUSE = "kubernetes.io/change-cause"
+_REVISION = "deployment.kubernetes.io/revision"
+_LOCK = "release-lock"
+_RELEASED = "released"
+_SECONDS_TO_MIGRATE = 900.0
+_SECONDS_TO_TEST = 300.0
+# A container that waits for one of these waits until somebody changes something.
+_HOPELESS = {
+    "CrashLoopBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "ErrImageNeverPull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+}
+
+
+@dataclass(frozen=True)
+class _Revision:
+    """One revision of a Deployment, which the cluster keeps."""
+
+    deployment: str
+    number: int
+    image: str
+    cause: str
+
+
+class KubernetesTarget:
+    """The namespace of an overlay in a cluster; see `release.target.Target`.
+
+    What ran before is what the cluster itself keeps: the revisions of its Deployments.
+
+    Args:
+        commands: runs the programs.
+        overlay: its name, or a folder with a `kustomization.yaml`.
+        context: the context of kubectl; None: the current one.
+        seconds: how long the services may take to become ready.
+    """
+
+    def __init__(self, commands: Commands, overlay: str, context: str | None = None, seconds: float = 600.0) -> None:
+        folder = ROOT / "kubernetes" / "overlays" / overlay
+        self._folder = folder if folder.is_dir() else ROOT / overlay
+        self._commands = commands
+        self._kubectl = ("kubectl", *(("--context", context) if context else ()))
+        self._seconds = seconds
+        self._rendered = commands.read("kubectl", "kustomize", str(self._folder))
+        if not self._rendered:
+            raise Refused(f"kubectl cannot render {self._folder}")
+        self._namespace = self._manifests("coinrequest:unknown").namespace
+        self._before: dict[str, _Revision] = {}
+        self.name = f"overlay {overlay} (namespace {self._namespace}{f', context {context}' if context else ''})"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold a ConfigMap that can be created only once, for all who release to this cluster.
+
+        Raises:
+            Refused: it is there.
+        """
+        self._apply(self._manifests("coinrequest:unknown").of("Namespace"))
+        holder = f"{getpass.getuser()}, since {datetime.now(UTC).isoformat(timespec='seconds')}"
+        try:
+            self._run("create", "configmap", _LOCK, f"--from-literal=holder={holder}")
+        except CommandFailed as error:
+            if "exists" not in str(error):
+                raise
+            held = self._read("get", "configmap", _LOCK, "--output", "jsonpath={.data.holder}")
+            line = " ".join(self._words("delete", "configmap", _LOCK))
+            raise Refused(f"Another release is under way: {held}. If it was killed: {line}") from None
+        try:
+            yield
+        finally:
+            try:
+                self._run("delete", "configmap", _LOCK)
+            except ReleaseError as error:
+                self._commands.output.line(f"    The lock is still there: {error}")
+
+    def remember(self) -> str | None:
+        """Note the revision of each Deployment of the platform."""
+        self._before = {found.deployment: found for found in self._deployments()}
+        return _most_common_image(self._before)
+
+    def prepare(self, image: str) -> None:
+        """Apply what the processes need: settings, accounts, rules, and the servers that run inside."""
+        found = self._manifests(image)
+        self._apply(found.without("Deployment", "Job"))
+        for name in found.names("StatefulSet"):
+            self._await_roll_out("statefulset", name)
+
+    def migrate(self, image: str) -> None:
+        """Run the Job `migrate`, and wait for it."""
+        self._run("delete", "job", "migrate", "--ignore-not-found", "--wait")
+        self._apply(self._manifests(image).of("Job"))
+        self._await_job("migrate", _SECONDS_TO_MIGRATE)
+
+    def roll_out(self, image: str) -> None:
+        """Apply the Deployments, which replace their pods one by one."""
+        found = self._manifests(image)
+        self._apply(found.of("Deployment"))
+        self._note(found.names("Deployment"), f"rolling out {image}")
+        for name in found.names("Deployment"):
+            self._await_roll_out("deployment", name)
+
+    def smoke_test(self, image: str) -> None:
+        """See that every process is ready with this image, then run `demo` in the cluster."""
+        self._check(image)
+        objects = json.dumps(smoke_job.smoke_test(self._namespace, image))
+
+        def run(*words: str) -> None:
+            self._commands.run(*self._words(*words, "--filename", "-"), stdin=objects, about="the smoke test")
+
+        run("delete", "--ignore-not-found")
+        run("create")
+        try:
+            self._await_job(smoke_job.NAME, _SECONDS_TO_TEST)
+        finally:
+            run("delete", "--ignore-not-found", "--wait=false")
+
+    def roll_back(self) -> None:
+        """Undo every Deployment to its revision from before; remove those that are new."""
+        now = {found.deployment: found.number for found in self._deployments()}
+        for name, number in now.items():
+            if name not in self._before:
+                self._run("delete", "deployment", name)
+            elif number != self._before[name].number or self._commands.dry_run:
+                self._run("rollout", "undo", f"deployment/{name}", f"--to-revision={self._before[name].number}")
+        for name in self._before:
+            self._await_roll_out("deployment", name)
+
+    def previous(self) -> str:
+        """Return the image of the release before, which the cluster keeps with its revisions."""
+        now = _most_common_image(self._before)
+        found = [one for one in self._revisions() if one.cause.startswith(_RELEASED) and one.image != now]
+        if not found:
+            raise Refused(f"The cluster keeps no other release of {self.name}. Name one: deploy --image NAME")
+        # The note ends with the time, and times in ISO 8601 sort as text.
+        return max(found, key=lambda one: one.cause.rpartition(" ")[2]).image
+
+    def return_to(self, image: str) -> None:
+        """Undo every Deployment to its last revision with this image."""
+        kept = sorted(self._revisions(), key=lambda one: one.number)
+        numbers = {one.deployment: one.number for one in kept if one.image == image}
+        for name, number in numbers.items():
+            self._run("rollout", "undo", f"deployment/{name}", f"--to-revision={number}")
+        for name in numbers:
+            self._await_roll_out("deployment", name)
+
+    def record(self, image: str, outcome: str) -> None:
+        """Note a release at the Deployments; of one that failed, the revisions keep their note "rolling out"."""
+        if outcome in (_RELEASED, "rolled back by hand"):
+            names = [found.deployment for found in self._deployments()]
+            self._note(names, f"{_RELEASED} {image} {datetime.now(UTC).isoformat(timespec='seconds')}")
+
+    def save_logs(self, path: Path) -> None:
+        """Write the state of the pods, the events and the last lines of every process to a file of its owner alone."""
+        questions = [("get", "pods", "--output", "wide"), ("get", "events", "--sort-by=.lastTimestamp")]
+        questions += [
+            ("logs", f"deployment/{found.deployment}", "--all-containers", "--all-pods", "--prefix", "--tail=300")
+            for found in self._deployments()
+        ]
+        parts = []
+        for question in questions:
+            try:
+                parts.append(f"$ kubectl {' '.join(question)}\n{self._read(*question)}")
+            except ReleaseError as error:
+                parts.append(f"{error}\n")
+        if not self._commands.dry_run:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text("\n".join(parts), encoding="utf-8")
+
+    def status(self) -> list[str]:
+        """Return what runs now, and the revisions that the cluster keeps of the web server."""
+        running = self._deployments()
+        kept = sorted((one for one in self._revisions() if one.deployment == "api-server"), key=lambda one: -one.number)
+        return [
+            f"{self.name}:" if running else f"{self.name}: nothing runs",
+            *(f"  {one.deployment:<20} {one.image}  {one.cause}" for one in running),
+            "Revisions of the web server, the newest first:",
+            *(f"  {one.number:>4}  {one.image}  {one.cause}" for one in kept),
+        ]
+
+    def _manifests(self, image: str) -> manifests.Manifests:
+        return manifests.read(self._rendered, image)
+
+    def _words(self, *words: str) -> list[str]:
+        return [*self._kubectl, "--namespace", self._namespace, *words]
+
+    def _run(self, *words: str) -> None:
+        self._commands.run(*self._words(*words))
+
+    def _read(self, *words: str) -> str:
+        return self._commands.read(*self._words(*words))
+
+    def _list(self, kind: str, *words: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = json.loads(self._read("get", kind, *words, "--output", "json") or "{}").get(
+            "items", []
+        )
+        return items
+
+    def _apply(self, objects: manifests.Manifests) -> None:
+        if objects.documents:
+            self._commands.run(*self._words("apply", "--filename", "-"), stdin=objects.text(), about=objects.about())
+
+    def _note(self, deployments: list[str], cause: str) -> None:
+        if deployments:
+            self._run("annotate", "deployment", *deployments, "--overwrite", f"{_CAUSE}={cause}")
+
+    def _deployments(self) -> list[_Revision]:
+        return [
+            found for one in self._list("deployments") if (found := _revision(one["metadata"]["name"], one)) is not None
+        ]
+
+    def _revisions(self) -> list[_Revision]:
+        return [
+            found
+            for one in self._list("replicasets")
+            for owner in one["metadata"].get("ownerReferences", [])
+            if (found := _revision(owner["name"], one)) is not None
+        ]
+
+    def _await_roll_out(self, kind: str, name: str) -> None:
+        try:
+            self._run("rollout", "status", f"{kind}/{name}", f"--timeout={self._seconds:.0f}s")
+        except CommandFailed as error:
+            problems = self._problems(f"app.kubernetes.io/component={name}")
+            raise Failed("; ".join([f"{name} is not ready", *problems, str(error)])) from error
+
+    def _await_job(self, name: str, seconds: float) -> None:
+        """Wait until a Job ends; `kubectl wait` would wait for one that failed until its time is up."""
+        if self._commands.dry_run:
+            self._run("wait", "--for=condition=complete", f"job/{name}", f"--timeout={seconds:.0f}s")
+            return
+        began = monotonic()
+        while True:
+            job = json.loads(self._read("get", "job", name, "--output", "json"))
+            ends = {one["type"] for one in job.get("status", {}).get("conditions", []) if one["status"] == "True"}
+            problems = self._problems(f"job-name={name}")
+            late = monotonic() - began > seconds
+            if ends or problems or late:
+                self._show_log(name)
+            if "Complete" in ends:
+                return
+            if "Failed" in ends or problems or late:
+                raise Failed("; ".join([f"the job {name} did not end well", *problems]))
+            sleep(2.0)
+
+    def _show_log(self, job: str) -> None:
+        try:
+            self._run("logs", f"job/{job}", "--tail=40")
+        except ReleaseError as error:
+            self._commands.output.detail(str(error))
+
+    def _problems(self, selector: str) -> list[str]:
+        """Say which containers will not start unless somebody changes something."""
+        found = []
+        for pod in self._list("pods", "--selector", selector):
+            for container in pod.get("status", {}).get("containerStatuses", []):
+                waiting = container.get("state", {}).get("waiting", {})
+                if waiting.get("reason") in _HOPELESS:
+                    found.append(f"{pod['metadata']['name']}: {waiting['reason']}: {waiting.get('message', '')}")
+        return sorted(set(found))
+
+    def _check(self, image: str) -> None:
+        if self._commands.dry_run:
+            return
+        found = self._list("deployments")
+        wrong = [
+            f"{one['metadata']['name']} has {_image(one)}, {one['status'].get('readyReplicas', 0)} ready"
+            for one in found
+            if _image(one) is not None and (_image(one) != image or not _ready(one))
+        ]
+        if wrong or not found:
+            raise Failed(f"not every process is ready with {image}: {'; '.join(wrong) or 'none runs'}")
+
+
+def _most_common_image(revisions: Mapping[str, _Revision]) -> str | None:
+    found = Counter(one.image for one in revisions.values()).most_common(1)
+    return found[0][0] if found else None
+
+
+def _image(workload: Mapping[str, Any]) -> str | None:
+    """Return the platform's image of a Deployment or ReplicaSet; None: it is none of the platform's."""
+    images = [container["image"] for container in workload["spec"]["template"]["spec"]["containers"]]
+    return next((image for image in images if parse(image).name.rpartition("/")[2] == REPOSITORY), None)
+
+
+def _revision(deployment: str, workload: Mapping[str, Any]) -> _Revision | None:
+    image = _image(workload)
+    annotations = workload["metadata"].get("annotations", {})
+    if image is None:
+        return None
+    return _Revision(deployment, int(annotations.get(_REVISION, 0)), image, annotations.get(_CAUSE, ""))
+
+
+def _ready(deployment: Mapping[str, Any]) -> bool:
+    wanted = deployment["spec"].get("replicas", 1)
+    return bool(deployment["status"].get("readyReplicas", 0) >= wanted)
