@@ -69,3 +69,33 @@ def test_airflows_executor_sends_by_our_router(op: TestClient, job_type: str, br
     lengths = {key: broker.llen(key) for key in broker.keys("default*")}
     assert lengths == {"default": 1, **{f"default{separator}{place}": 1 for place in (3, 6, 9)}}
     assert '"priority": 0' in broker.lrange("default", 0, 0)[0]
+
+
+def test_an_agent_runs_no_other_workload_than_a_task(tmp_path: Any) -> None:
+    """The message that calls any function, as Airflow itself would run it."""
+    from uuid import uuid4
+
+    from airflow.executors.workloads import ExecuteCallback
+    from airflow.executors.workloads.callback import CallbackDTO
+    from airflow.providers.celery.executors import celery_executor_utils as provider
+
+    from coinrequest.generator import agent_workloads
+
+    made = tmp_path / "made"
+    callback = CallbackDTO(
+        id=str(uuid4()), fetch_method="import_path", data={"path": "os.mkdir", "kwargs": {"path": str(made)}}
+    )
+    fields = {
+        "callback": callback,
+        "dag_rel_path": "x.py",
+        "bundle_info": {"name": "dags"},
+        "token": "x",
+        "log_path": None,
+    }
+    text = ExecuteCallback.model_validate(fields).model_dump_json()
+    with pytest.raises(agent_workloads.WorkloadRefused, match="not 'ExecuteCallback'"):
+        provider.execute_workload.run(text)
+    for other in ('{"type": "TestConnection"}', "[]", "{}"):
+        with pytest.raises(agent_workloads.WorkloadRefused):
+            provider.execute_workload.run(other)
+    assert not made.exists()

@@ -1,0 +1,39 @@
+"""Lets an agent run tasks of DAGs and nothing else that a message may ask for (Airflow 3.3.2, Celery provider 3.26.0).
+
+Airflow's messages to agents also know `ExecuteCallback`, which calls any function that can be imported, with any
+arguments and without asking the web server: whoever can write to the broker could run code on every agent. Nothing here
+uses it. A task is different: the web server checks its token before a line of it runs.
+
+`[celery] extra_celery_config` names this module in Celery's `imports`; `tests/api/test_workload.py` fails when
+Airflow's task of Celery changes.
+"""
+
+import json
+from collections.abc import Callable
+
+from airflow.providers.celery.executors import celery_executor_utils as provider
+
+
+class WorkloadRefused(Exception):
+    """The message asks for something else than a task."""
+
+
+def only_tasks(run: Callable[[str], None]) -> Callable[[str], None]:
+    """Return `run`, as Celery calls it with a workload's JSON text, for tasks alone.
+
+    Raises (what is returned):
+        WorkloadRefused: the text is of another kind.
+        ValueError: it is no JSON.
+    """
+
+    def guarded(input: str) -> None:
+        workload = json.loads(input)
+        kind = workload.get("type") if isinstance(workload, dict) else None
+        if kind != "ExecuteTask":
+            raise WorkloadRefused(f"agents run tasks alone, not {str(kind)[:100]!r}")
+        run(input)
+
+    return guarded
+
+
+provider.execute_workload.run = only_tasks(provider.execute_workload.run)
