@@ -1,0 +1,179 @@
+"""C1, D8, E3: `docker compose up`, the demonstration, three agents, and what each container may do."""
+
+import re
+
+import pytest
+import requests
+from support.client import API
+from support.compose import ComposeStack, inspect
+from support.waiting import eventually
+
+SERVERS = {"api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent"}
+
+
+def test_c1_everything_is_healthy_and_the_login_page_is_there(compose_stack: ComposeStack) -> None:
+    assert compose_stack.states() == {
+        **{f"{name}-1": "healthy" for name in SERVERS | {"postgres", "redis"}},
+        "secrets-1": "exited 0",
+        "migrate-1": "exited 0",
+    }
+    answer = requests.get(f"{compose_stack.url}/auth/login/", timeout=30)
+    assert answer.status_code == 200
+    assert 'name="password"' in answer.text
+    health = compose_stack.client("viewer").json(f"{API}/health")
+    assert health["status"] == "healthy", health
+
+
+def test_c1_the_demonstration_prints_its_result(compose_stack: ComposeStack) -> None:
+    shown = compose_stack.compose("run", "--rm", "-T", "cli", "demo").stdout
+    assert '"result": "200"' in shown
+    assert re.search(r"register -> runnable +\d", shown)
+    assert "docker compose down" in shown
+    assert "make" not in shown
+
+
+def test_c3_the_dags_are_there_without_import_errors(compose_stack: ComposeStack) -> None:
+    shown = compose_stack.execute("scheduler", "run-process", "airflow", "dags", "list", "-o", "plain")
+    assert {"btc_price_operator", "coinrequest_maintenance", "integer", "url-test"} <= set(shown.split())
+    assert compose_stack.client("admin").json("/api/v2/importErrors")["total_entries"] == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("core", "load_examples", "False"),
+        ("core", "executor", "CeleryExecutor"),
+        ("api", "host", "0.0.0.0"),
+        ("api", "port", "8080"),
+        ("api", "expose_config", "False"),
+        ("celery", "worker_concurrency", "4"),
+    ],
+)
+def test_a10_the_configuration_is_what_the_files_say(
+    section: str, key: str, value: str, compose_stack: ComposeStack
+) -> None:
+    words = ("run-process", "airflow", "config", "get-value", section, key)
+    assert compose_stack.execute("scheduler", *words).split()[-1] == value
+
+
+def test_a10_the_environment_wins_over_the_file(compose_stack: ComposeStack) -> None:
+    words = ("-e", "AIRFLOW__CORE__LOAD_EXAMPLES=True", "scheduler", "run-process", "airflow", "config", "get-value")
+    shown = compose_stack.compose("exec", "-T", *words, "core", "load_examples").stdout
+    assert shown.split()[-1] == "True"
+
+
+def test_a10_the_addresses_come_from_the_secrets(compose_stack: ComposeStack) -> None:
+    for section, key, start in (
+        ("database", "sql_alchemy_conn", "postgresql://airflow:"),
+        ("celery", "broker_url", "redis://:"),
+        ("celery", "result_backend", "redis://:"),
+        ("api", "base_url", "http://localhost:"),
+    ):
+        words = ("run-process", "airflow", "config", "get-value", section, key)
+        assert compose_stack.execute("scheduler", *words).split()[-1].startswith(start), key
+
+
+def test_three_agents_share_the_work(compose_stack: ComposeStack) -> None:
+    compose_stack.up("--scale", "agent=3", "--no-recreate")
+
+    def three() -> list[dict[str, object]]:
+        agents: list[dict[str, object]] = compose_stack.client("viewer").json(f"{API}/agents")["agents"]
+        assert len(agents) == 3, agents
+        return agents
+
+    hosts = {agent["host"] for agent in eventually(three, timeout=30)}
+    assert len(hosts) == 3
+    jobs = [compose_stack.submit("integer", {"value": 2}) for _ in range(18)]
+    worked = set()
+
+    def working() -> bool:
+        worked.update(agent["host"] for agent in three() if agent["running"])
+        return worked == hosts
+
+    eventually(working, timeout=60, interval=1, what="work for each of the three")
+    assert {compose_stack.finished(job)["state"] for job in jobs} == {"success"}
+
+
+def test_an_agent_that_is_taken_away_ends_its_job_first(compose_stack: ComposeStack) -> None:
+    compose_stack.up("--scale", "agent=2", "--no-recreate")
+    jobs = [compose_stack.submit("integer", {"value": 20}) for _ in range(5)]
+
+    def running_on_both() -> bool:
+        agents = compose_stack.client("viewer").json(f"{API}/agents")["agents"]
+        return len(agents) == 2 and all(agent["running"] for agent in agents)
+
+    eventually(running_on_both, timeout=30)
+    compose_stack.up("--scale", "agent=1", "--no-recreate")
+    assert len(compose_stack.containers("agent")) == 1
+    for job in jobs:
+        assert compose_stack.finished(job)["state"] == "success"
+        tasks = compose_stack.client("admin").json(f"/api/v2/dags/integer/dagRuns/{job}/taskInstances")
+        assert [task["try_number"] for task in tasks["task_instances"]] == [1], "it ran once, without a retry"
+
+
+def test_b13_no_container_has_more_than_it_needs(compose_stack: ComposeStack) -> None:
+    for container in compose_stack.containers():
+        name, host = container["Name"], container["HostConfig"]
+        assert host["CapDrop"] == ["ALL"], name
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], name
+        assert host["ReadonlyRootfs"], name
+        assert host["Memory"] > 0, name
+        assert host["NanoCpus"] > 0, name
+        assert host["PidsLimit"] > 0, name
+        assert host["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}, name
+        assert not container["State"]["OOMKilled"], name
+        published = [port for ports in (host["PortBindings"] or {}).values() for port in ports]
+        assert {port["HostIp"] for port in published} <= {"127.0.0.1"}, name
+
+
+@pytest.mark.parametrize("service", sorted(SERVERS | {"postgres", "redis"}))
+def test_b13_nothing_runs_as_root(service: str, compose_stack: ComposeStack) -> None:
+    shown = compose_stack.execute(service, "sh", "-c", "grep -h -E '^(Uid|CapEff|CapBnd)' /proc/[0-9]*/status")
+    accounts = {line.split()[2] for line in shown.splitlines() if line.startswith("Uid")}
+    assert "0" not in accounts
+    assert {line.split()[1] for line in shown.splitlines() if line.startswith("CapEff")} == {"0" * 16}
+
+
+def test_agents_can_read_no_secret_but_their_own(compose_stack: ComposeStack) -> None:
+    shown = compose_stack.execute("agent", "sh", "-c", "cat /proc/*/environ | tr '\\0' '\\n'; cat /run/coinrequest/*")
+    assert "COINREQUEST_REGISTRY_URL" in shown
+    assert not re.search(r"SQL_ALCHEMY_CONN|JWT_SECRET|FERNET_KEY|API__SECRET_KEY", shown)
+    password = compose_stack.sign_in()["COINREQUEST_PASSWORD"]
+    everything = "".join(str(container) for container in compose_stack.containers())
+    assert password not in everything
+    assert "postgresql://" not in everything, "docker inspect shows no URL with a password"
+
+
+def test_d11_the_image_starts_nothing_without_its_secrets(compose_image: str, compose_stack: ComposeStack) -> None:
+    for process in sorted(SERVERS):
+        answer = compose_stack.compose(
+            "run", "--rm", "-T", "--no-deps", "-e", "COINREQUEST_SECRETS_FILE=", process, process, check=False
+        )
+        assert answer.returncode == 78, process
+        assert re.search(rf"error: \w+ is not set, and {process} does not start without it", answer.stderr), process
+
+
+def test_the_image_is_small_and_has_no_build_tools(compose_image: str, compose_stack: ComposeStack) -> None:
+    labels = inspect(compose_image)[0]["Config"]["Labels"]
+    assert labels["org.opencontainers.image.title"] == "coinrequest"
+    assert labels["org.opencontainers.image.revision"]
+    assert inspect(compose_image)[0]["Size"] <= 900e6
+    for program in ("uv", "gcc", "git", "make"):
+        shown = compose_stack.execute("agent", "sh", "-c", f"command -v {program} || echo none")
+        assert shown.strip() == "none", program
+
+
+def test_redis_keeps_its_queue_over_a_restart(compose_stack: ComposeStack) -> None:
+    compose_stack.compose("stop", "agent")
+    try:
+        job = compose_stack.submit("integer", {"value": 0})
+
+        def queued() -> bool:
+            tasks = compose_stack.client("admin").json(f"/api/v2/dags/integer/dagRuns/{job}/taskInstances")
+            return [task["state"] for task in tasks["task_instances"]] == ["queued"]
+
+        eventually(queued)
+        compose_stack.kill("redis")
+    finally:
+        compose_stack.up()
+    assert compose_stack.finished(job, timeout=60)["state"] == "success"
