@@ -1,7 +1,8 @@
 """Write the Secrets of a development cluster, with new random values, to standard output.
 
 Runs in the image, which has what it imports: `docker run --rm -i IMAGE python - < development_secrets.py`.
-Nothing is left anywhere but in what reads the output. Staging and production get theirs from elsewhere (docs/kubernetes.md).
+Nothing is left anywhere but in what reads the output. Staging and production get theirs from elsewhere:
+docs/kubernetes.md.
 """
 
 import json

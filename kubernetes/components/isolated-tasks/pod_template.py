@@ -37,7 +37,7 @@ def pod_template(deployment: dict[str, Any]) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Pod",
         # The labels are what the network policies go by; so a task reaches what an agent reaches.
-        "metadata": {"name": "task", "labels": template["metadata"]["labels"]},
+        "metadata": {"name": "task", **{key: template["metadata"][key] for key in ("labels", "annotations")}},
         "spec": spec | {"containers": [container], "restartPolicy": "Never"},
     }
 
@@ -48,7 +48,7 @@ def read_agent() -> dict[str, Any]:
     if ":" in host:
         host = f"[{host}]"
     namespace = (_ACCOUNT / "namespace").read_text()
-    request = urllib.request.Request(  # noqa: S310 - https, always
+    request = urllib.request.Request(
         f"https://{host}:{port}/apis/apps/v1/namespaces/{namespace}/deployments/agent",
         headers={"Authorization": f"Bearer {(_ACCOUNT / 'token').read_text()}"},
     )

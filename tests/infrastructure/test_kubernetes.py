@@ -1,0 +1,280 @@
+"""What `kubernetes/` renders: known to Kubernetes, kept to policies, different between overlays only as declared."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from kubernetes_objects import (
+    EVERYTHING,
+    EXAMPLES,
+    KUBERNETES,
+    OVERLAYS,
+    PROCESSES,
+    ROOT,
+    Manifest,
+    module,
+    named,
+    objects,
+)
+
+# The oldest and the newest version of Kubernetes that the manifests are for.
+VERSIONS = ("1.31", "1.37")
+
+# Policies of checkov that are not followed, and why. Nobody adds one without a reason.
+SKIPPED_POLICIES = {
+    "CKV_K8S_15": "always pulling would make a start wait for the registry; tags are commits and never move",
+    "CKV_K8S_35": "the processes read their settings from the environment, as in Compose; each has its own",
+    "CKV_K8S_43": "the release puts the tag in, which names a commit; a digest here would name one build for ever",
+}
+# Where else one is not followed.
+SKIPPED_FOR = {
+    ("CKV_K8S_40", "overlays/development", "StatefulSet"): "the images of the servers bring their account, 999",
+    ("CKV_K8S_40", "examples/isolated-tasks", "StatefulSet"): "as development",
+    ("CKV_K8S_40", "examples/container-run", "StatefulSet"): "as development",
+    ("CKV_K8S_38", "examples/isolated-tasks", "Deployment.coinrequest.scheduler"): "it makes the pods of tasks",
+    ("CKV_K8S_38", "examples/container-run", "Deployment.coinrequest.agent"): "it makes the pods of containers",
+}
+
+_STRING = {"type": "string"}
+_COUNT = {"type": "integer", "minimum": 0}
+
+
+def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+# No schema of KEDA comes with the checker. These are the fields that are used, as
+# https://keda.sh/docs/latest/reference/scaledobject-spec/ and .../concepts/authentication/ describe them.
+_POLICIES = {
+    "type": "array",
+    "items": _object(
+        {
+            "type": {"enum": ["Pods", "Percent"]},
+            "value": {"type": "integer", "minimum": 1},
+            "periodSeconds": {"type": "integer", "minimum": 1, "maximum": 1800},
+        },
+        "type",
+        "value",
+        "periodSeconds",
+    ),
+}
+_RULES = _object({"stabilizationWindowSeconds": {**_COUNT, "maximum": 3600}, "policies": _POLICIES})
+KEDA = {
+    "ScaledObject": _object(
+        {
+            "scaleTargetRef": _object({"name": _STRING}, "name"),
+            "minReplicaCount": _COUNT,
+            "maxReplicaCount": _COUNT,
+            "pollingInterval": _COUNT,
+            "triggers": {
+                "type": "array",
+                "minItems": 1,
+                "items": _object(
+                    {
+                        "type": {"const": "metrics-api"},
+                        "metadata": _object(
+                            {
+                                "url": _STRING,
+                                "format": {"enum": ["json", "xml", "yaml", "prometheus"]},
+                                "valueLocation": _STRING,
+                                "targetValue": {"type": "string", "pattern": r"^[0-9.]+$"},
+                                "authMode": {"enum": ["apiKey", "basic", "tls", "bearer"]},
+                            },
+                            "url",
+                            "valueLocation",
+                            "targetValue",
+                        ),
+                        "authenticationRef": _object({"name": _STRING}, "name"),
+                    },
+                    "type",
+                    "metadata",
+                ),
+            },
+            "advanced": _object(
+                {
+                    "horizontalPodAutoscalerConfig": _object(
+                        {"behavior": _object({"scaleUp": _RULES, "scaleDown": _RULES})}, "behavior"
+                    )
+                }
+            ),
+        },
+        "scaleTargetRef",
+        "triggers",
+    ),
+    "TriggerAuthentication": _object(
+        {
+            "secretTargetRef": {
+                "type": "array",
+                "items": _object({"parameter": _STRING, "name": _STRING, "key": _STRING}, "parameter", "name", "key"),
+            }
+        },
+        "secretTargetRef",
+    ),
+}
+
+
+def check_schema(document: Manifest, version: str) -> None:
+    """Fail for a field that the version of Kubernetes does not know, or that has another type."""
+    kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    if document["apiVersion"].startswith("keda.sh/"):
+        assert document["apiVersion"] == "keda.sh/v1alpha1"
+        jsonschema.validate(document["spec"], KEDA[document["kind"]])
+    else:
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_kubernetes_knows_every_field(folder: str, version: str) -> None:
+    for document in objects(folder):
+        check_schema(document, version)
+
+
+def test_a_misspelt_field_is_found() -> None:
+    pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    for kind, name in (("Deployment", "agent"), ("ScaledObject", "agent")):
+        document = json.loads(json.dumps(named("overlays/production", kind, name)))
+        document["spec"]["replica"] = 2
+        with pytest.raises(Exception, match="replica"):
+            check_schema(document, VERSIONS[-1])
+
+
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_no_object_is_there_twice_and_every_reference_leads_somewhere(folder: str) -> None:
+    keys = [(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]) for one in objects(folder)]
+    assert len(keys) == len(set(keys))
+    names = {(kind, name) for kind, _, name in keys}
+    text = json.dumps(objects(folder))
+    for kind, reference in (
+        ("ConfigMap", r'"configMapRef": {"name": "([^"]+)"'),
+        ("PersistentVolumeClaim", r'"claimName": "([^"]+)"'),
+        ("ServiceAccount", r'"serviceAccountName": "([^"]+)"'),
+        ("Service", r'"service": {"name": "([^"]+)"'),
+        ("TriggerAuthentication", r'"authenticationRef": {"name": "([^"]+)"'),
+    ):
+        for found in re.findall(reference, text):
+            assert (kind, found) in names, f"{kind}/{found}"
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_every_process_runs_and_the_settings_are_those_of_compose(folder: str) -> None:
+    assert {one["metadata"]["name"] for one in objects(folder) if one["kind"] == "Deployment"} == set(PROCESSES)
+    compose = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
+    # Those with a value; the others are what a person may add.
+    wanted = {name for name, value in compose["x-environment"].items() if value is not None}
+    settings = named(folder, "ConfigMap", "settings")["data"]
+    assert wanted <= set(settings)
+    for name in ("AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"):
+        assert settings[name] == compose["x-environment"][name]
+    for process in PROCESSES:
+        (container,) = named(folder, "Deployment", process)["spec"]["template"]["spec"]["containers"]
+        assert container["args"] == [process]
+
+
+def test_the_overlays_differ_only_as_declared() -> None:
+    differences = module("differences.py")
+    found = differences.differences({folder: list(objects(folder)) for folder in OVERLAYS})
+    declared = differences.read_declarations()
+    print(differences.table(found, declared))
+    undeclared, unused = differences.judge(found, declared)
+    assert undeclared == []
+    assert unused == []
+    assert all(entry.reason for entry in declared)
+
+
+def test_a_difference_that_nobody_declared_is_found() -> None:
+    differences = module("differences.py")
+    changed = {folder: json.loads(json.dumps(objects(folder))) for folder in OVERLAYS}
+    for document in changed["overlays/staging"]:
+        if document["kind"] == "Deployment" and document["metadata"]["name"] == "gateway":
+            document["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = "1Gi"
+    changed["overlays/production"].append({"kind": "ConfigMap", "metadata": {"name": "more"}})
+    undeclared, _ = differences.judge(differences.differences(changed), differences.read_declarations())
+    assert [(one.what, one.values) for one in undeclared] == [
+        ("ConfigMap/more", ("-", "-", "yes")),
+        (
+            "Deployment/gateway spec.template.spec.containers.coinrequest.resources.limits.memory",
+            ("512Mi", "1Gi", "512Mi"),
+        ),
+    ]
+
+
+def test_the_differences_can_be_printed() -> None:
+    objects(OVERLAYS[0])
+    answer = subprocess.run(
+        [sys.executable, KUBERNETES / "differences.py"], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stdout
+    assert "Where people find it" in answer.stdout
+
+
+def test_staging_is_production_but_smaller() -> None:
+    kinds = [{(one["kind"], one["metadata"]["name"]) for one in objects(folder)} for folder in OVERLAYS[1:]]
+    hashes = re.compile(r"-[a-z0-9]{10}$")
+    assert len({frozenset((kind, hashes.sub("", name)) for kind, name in found) for found in kinds}) == 1
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for folder in OVERLAYS[1:]:
+        (image,) = yaml.safe_load((KUBERNETES / folder / "kustomization.yaml").read_text())["images"]
+        assert image["newTag"] == project["version"]
+
+
+def checkov() -> list[str]:
+    """Return the command; skip the test where it is not installed."""
+    project = ROOT / "tests" / "infrastructure" / "checkov"
+    installed = project / ".venv" / "bin" / "checkov"
+    if installed.exists():
+        return [str(installed)]
+    uv = shutil.which("uv") or str(ROOT / ".stack" / "uv" / "bin" / "uv")
+    command = [uv, "run", "--project", str(project), "--frozen", "checkov"]
+    try:
+        subprocess.run([*command, "--version"], capture_output=True, timeout=300, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"policies are not checked: checkov cannot be run ({error})")
+    return command
+
+
+def test_policies_are_kept(tmp_path: Path) -> None:
+    # The others are these with other values.
+    for folder in (OVERLAYS[0], OVERLAYS[2], *EXAMPLES[:2]):
+        (tmp_path / f"{folder.replace('/', '-')}.yaml").write_text(yaml.safe_dump_all(objects(folder)))
+    answer = subprocess.run(
+        [*checkov(), "--framework", "kubernetes", "--skip-download", "--output", "json", "--directory", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    report = json.loads(answer.stdout)
+    assert report["summary"]["passed"] > 2_000
+    used = set()
+    for check in report["results"]["failed_checks"]:
+        policy, folder = check["check_id"], Path(check["file_path"]).stem.replace("-", "/", 1)
+        exceptions = {
+            exception
+            for exception in SKIPPED_FOR
+            if exception[:2] == (policy, folder) and check["resource"].startswith(exception[2])
+        }
+        assert exceptions or policy in SKIPPED_POLICIES, f"{folder}: {check['resource']}: {check['check_name']}"
+        used |= exceptions or {policy}
+    # A policy that is kept by now needs no exception any more.
+    assert used == {*SKIPPED_POLICIES, *SKIPPED_FOR}
+
+
+def test_the_files_are_tidy() -> None:
+    yamllint = Path(sys.executable).with_name("yamllint")
+    if not yamllint.exists():
+        pytest.skip("YAML is not checked: yamllint is not installed")
+    rules = "{extends: default, rules: {line-length: {max: 120}, document-start: disable}}"
+    answer = subprocess.run([yamllint, "-s", "-d", rules, KUBERNETES], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout
