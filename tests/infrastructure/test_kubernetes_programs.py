@@ -69,7 +69,7 @@ def test_one_command_builds_loads_and_deploys(world: dict[str, str]) -> None:
         "docker build",
         "image load coinrequest:0123456789ab",
         "kubernetes/base/namespace.yaml",
-        "docker run",
+        # Beside the program that makes them and writes into this one.
         "create --filename -",
         "notin (api-server,scheduler,dag-processor,triggerer,gateway,agent,migrate)",
         "rollout status statefulset/postgres",
@@ -81,6 +81,7 @@ def test_one_command_builds_loads_and_deploys(world: dict[str, str]) -> None:
     ]
     order = [index(done, step) for step in steps]
     assert order == sorted(order)
+    assert index(done, "docker run") > index(done, "image load")
     given = Path(world["CALLS"], "given").read_text()
     assert "image: coinrequest:0123456789ab" in given
     assert "image: coinrequest:development" not in given
