@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     bench_agent,
     bench_channel,
+    bench_containers,
     bench_factory,
     bench_gateway,
     bench_jobs,
@@ -56,6 +57,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Context], None], float]] = {
     "work": (bench_work.run, 3),
     "urls": (bench_urls.run, 10),
     "phases": (bench_phases.run, 3),
+    "containers": (bench_containers.run, 15),
 }
 
 

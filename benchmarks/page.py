@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page_messages, page_overhead, page_work
+from benchmarks import page_containers, page_messages, page_overhead, page_work
 from benchmarks.markdown import SPREAD, one_line, spread, table
 from benchmarks.verdicts import Row, rows
 
@@ -49,6 +49,7 @@ def render(content: Content) -> str:
         "### An agent before it runs a task\n\n" + _agent(benchmarks.get("agent", {})),
         "### The loop of the DAG processor\n\n" + _loop(benchmarks.get("register", {}), benchmarks.get("loop", {})),
         "### Start and idle\n\n" + _up(benchmarks.get("up", {})),
+        "### In containers\n\n" + page_containers.containers(benchmarks.get("containers", {})),
     ]
     return "\n\n".join(parts)
 
