@@ -110,7 +110,8 @@ class Commands:
         if not finished.code:
             return finished.text
         if self.dry_run:
-            self.output.detail(f"(no answer here: exit code {finished.code})")
+            reason = (finished.error.strip().splitlines() or [f"exit code {finished.code}"])[-1]
+            self.output.detail(f"(no answer here: {reason})")
             return ""
         raise CommandFailed(line, finished)
 

@@ -32,11 +32,13 @@ class Services:
         project: the name of the project.
         backing: those with images of others: the database, the broker.
         application: those with the image that is released.
+        counted: those whose number of containers stands in the file.
     """
 
     project: str
     backing: tuple[str, ...]
     application: tuple[str, ...]
+    counted: frozenset[str] = frozenset()
 
 
 def read_services(document: Mapping[str, Any], image: str) -> Services:
@@ -50,7 +52,9 @@ def read_services(document: Mapping[str, Any], image: str) -> Services:
     }
     all_the_time = [name for name in services if name not in once]
     application = tuple(name for name in all_the_time if services[name]["image"] == image)
-    return Services(document["name"], tuple(name for name in all_the_time if name not in application), application)
+    backing = tuple(name for name in all_the_time if name not in application)
+    counted = frozenset(name for name in application if {"scale", "deploy"} & set(services[name]))
+    return Services(document["name"], backing, application, counted)
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class ComposeTarget:
         self._compose(image, "run", "--rm", "--no-deps", "-T", "migrate", seconds=_SECONDS_TO_MIGRATE)
 
     def roll_out(self, image: str) -> None:
-        """Replace the containers of all services of the application; each service keeps its number of them."""
+        """Replace the containers of the application; each service keeps its number, unless the file says one."""
         self._up(image, self._services.application)
 
     def smoke_test(self, image: str) -> None:
@@ -209,7 +213,9 @@ class ComposeTarget:
     def _up(self, image: str, services: Iterable[str]) -> None:
         counts = self._before.counts if self._before else {}
         chosen = list(services)
-        scale = [part for name in chosen if counts.get(name, 1) > 1 for part in ("--scale", f"{name}={counts[name]}")]
+        # A number in the file wins; without one, Compose would return to a single container.
+        several = [name for name in chosen if counts.get(name, 1) > 1 and name not in self._services.counted]
+        scale = [part for name in several for part in ("--scale", f"{name}={counts[name]}")]
         self._compose(image, "up", "--detach", "--no-deps", *scale, *chosen)
         self._await_health(chosen)
 

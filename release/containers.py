@@ -52,7 +52,8 @@ class Container:
             return f"{self.service} ends again and again, with exit code {self.exit_code}"
         if self.status in ("exited", "dead"):
             return f"{self.service} ended with exit code {self.exit_code}"
-        if self.health == "unhealthy":
+        # Docker also calls a container unhealthy that it is about to start again.
+        if self.status == "running" and self.health == "unhealthy":
             return f"{self.service} is unhealthy"
         return None
 
