@@ -112,7 +112,7 @@ def judge(found: list[Difference], declared: list[Declaration]) -> tuple[list[Di
 
 def table(found: list[Difference], declared: list[Declaration]) -> str:
     """Return the differences with their values, below the reason for each."""
-    rows = [("", *OVERLAYS)]
+    rows: list[tuple[str, ...]] = [("", *OVERLAYS)]
     undeclared = judge(found, declared)[0]
     for reason, group in [
         *((entry.reason, [item for item in found if entry.covers(item)]) for entry in declared),
