@@ -64,7 +64,7 @@ bench: $(STAMP) ## measure; results go to benchmarks/README.md
 
 # COMMAND=deploy|build|status|rollback, TARGET=compose|kubernetes, OPTIONS="--dry-run" (docs/release.md).
 release: ## test, build, migrate, roll out, smoke test; roll back on failure
-	@python3 -m release $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(OPTIONS)
+	@python3 -m release $(strip $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(OPTIONS))
 
 clean: ## stop the stack and remove it with all its data, and the installed packages
 	@if [ -x $(BIN)/coinrequest ]; then $(BIN)/coinrequest stack down; fi

@@ -219,7 +219,9 @@ class KubernetesTarget:
 
     def _apply(self, objects: manifests.Manifests) -> None:
         if objects.documents:
-            self._commands.run(*self._words("apply", "--filename", "-"), stdin=objects.text(), about=objects.about())
+            # Each object names its namespace; kubectl refuses those that are in another one than it is told.
+            words = (*self._kubectl, "apply", "--filename", "-")
+            self._commands.run(*words, stdin=objects.text(), about=objects.about())
 
     def _note(self, deployments: list[str], cause: str) -> None:
         if deployments:

@@ -33,8 +33,8 @@ class Manifests:
 
     @property
     def namespace(self) -> str:
-        """The namespace that the overlay is for."""
-        return next(document.namespace for document in self.documents if document.namespace)
+        """The namespace that the processes are in; an overlay may have objects in others as well."""
+        return next(one.namespace for one in self.documents if one.kind == "Deployment" and one.namespace)
 
     def names(self, kind: str) -> list[str]:
         """Return the names of all objects of a kind."""

@@ -1,0 +1,111 @@
+"""B11, B12: what a release makes of the real overlays, and of the smoke test in a cluster."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes_objects import EVERYTHING, KUBERNETES, PROCESSES, module, objects
+
+from release import cli, manifests, smoke_job
+from release.commands import Commands
+from release.output import Output
+
+IMAGE = "registry.example.org/team/coinrequest@sha256:" + "0123456789abcdef" * 4
+
+
+def rendered(folder: str) -> str:
+    objects(folder)  # skips where there is no kubectl
+    kubectl = str(module("differences.py").kubectl())
+    return Commands(Output(io.StringIO())).read(kubectl, "kustomize", str(KUBERNETES / folder))
+
+
+def images(documents: list[Any]) -> set[str]:
+    """Every image of the platform in some objects."""
+    found = set()
+    stack: list[Any] = list(documents)
+    while stack:
+        one = stack.pop()
+        if isinstance(one, dict):
+            stack += one.values()
+            if isinstance(one.get("image"), str) and "coinrequest" in one["image"]:
+                found.add(one["image"])
+        elif isinstance(one, list):
+            stack += one
+    return found
+
+
+@pytest.mark.parametrize("folder", EVERYTHING)
+def test_an_overlay_is_taken_apart_without_loss(folder: str) -> None:
+    """Against a real parser of YAML: the release itself has none."""
+    found = manifests.read(rendered(folder), IMAGE)
+    parsed = [yaml.safe_load(document.text) for document in found.documents]
+    assert [(one["kind"], one["metadata"]["name"]) for one in parsed] == [
+        (document["kind"], document["metadata"]["name"]) for document in objects(folder)
+    ]
+    assert images(parsed) == {IMAGE}
+    assert found.namespace == "coinrequest"
+    assert found.names("Job") == ["migrate"]
+    assert set(found.names("Deployment")) <= set(PROCESSES)
+    assert list(yaml.safe_load_all(found.of("Deployment").text())) == [
+        one for one in parsed if one["kind"] == "Deployment"
+    ]
+
+
+@pytest.mark.parametrize("overlay", ["development", "staging", "production", "kubernetes/examples/installation"])
+def test_a_dry_run_names_every_step(
+    overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No cluster is there: `kubectl` renders, and all that it is asked about a cluster fails."""
+    objects("overlays/development")
+    kubectl = Path(str(module("differences.py").kubectl()))
+    monkeypatch.setenv("PATH", str(kubectl.parent), prepend=os.pathsep)
+    monkeypatch.setenv("KUBECONFIG", os.devnull)
+    words = ["--target", "kubernetes", "--overlay", overlay, "--image", IMAGE, "--state", str(tmp_path)]
+    assert cli.main(["deploy", *words, "--dry-run"]) == 0
+    output = capsys.readouterr().out
+    steps = ["create configmap release-lock", "delete job migrate", "job/migrate", "rollout status deployment/agent"]
+    places = [output.index(step) for step in [*steps, "job/smoke-test", "delete configmap release-lock"]]
+    assert places == sorted(places)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_smoke_test_is_what_a_strict_cluster_takes() -> None:
+    validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    for document in smoke_job.smoke_test("coinrequest", IMAGE)["items"]:
+        validate.validate(document, "1.31", strict=True)
+        assert document["metadata"]["namespace"] == "coinrequest"
+
+
+def test_the_smoke_test_has_no_more_rights_than_a_process() -> None:
+    [job] = [one for one in smoke_job.smoke_test("coinrequest", IMAGE)["items"] if one["kind"] == "Job"]
+    pod = job["spec"]["template"]["spec"]
+    [agent] = [
+        one
+        for one in objects("overlays/production")
+        if one["kind"] == "Deployment" and one["metadata"]["name"] == "agent"
+    ]
+    like = agent["spec"]["template"]["spec"]
+    for key in ("automountServiceAccountToken", "enableServiceLinks"):
+        assert pod[key] == like[key], key
+    [container], [other] = pod["containers"], like["containers"]
+    assert container["securityContext"] == other["securityContext"]
+    assert pod["securityContext"].items() <= like["securityContext"].items()
+    assert {one["mountPath"] for one in container["volumeMounts"]} <= {
+        one["mountPath"] for one in other["volumeMounts"]
+    }
+
+
+def test_the_smoke_test_reaches_the_web_server_and_nothing_else() -> None:
+    items = smoke_job.smoke_test("coinrequest", IMAGE)["items"]
+    out, into = [one["spec"] for one in items if one["kind"] == "NetworkPolicy"]
+    labels = next(one for one in items if one["kind"] == "Job")["spec"]["template"]["metadata"]["labels"]
+    web = {"app.kubernetes.io/component": "api-server"}
+    assert out["podSelector"] == {"matchLabels": labels}
+    assert out["egress"] == [
+        {"to": [{"podSelector": {"matchLabels": web}}], "ports": [{"protocol": "TCP", "port": 8080}]}
+    ]
+    assert into["podSelector"] == {"matchLabels": web}
+    assert into["ingress"][0]["from"] == [{"podSelector": {"matchLabels": labels}}]
