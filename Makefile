@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OF_EXTRAS := $(VENV)/.installed-extras
 
-.PHONY: help setup up down status logs demo test check format bench release clean
+.PHONY: help setup up down status logs demo test check format bench release minikube clean
 
 help: ## show this list
 	@echo "Usage: make TARGET"
@@ -65,6 +65,9 @@ bench: $(STAMP) ## measure; results go to benchmarks/README.md
 # COMMAND=deploy|build|status|rollback, TARGET=compose|kubernetes, OPTIONS="--dry-run" (docs/release.md).
 release: ## test, build, migrate, roll out, smoke test; roll back on failure
 	@python3 -m release $(strip $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(OPTIONS))
+
+minikube: ## build the image and deploy everything to minikube (docs/kubernetes.md)
+	@kubernetes/minikube
 
 clean: ## stop the stack and remove it with all its data, and the installed packages
 	@if [ -x $(BIN)/coinrequest ]; then $(BIN)/coinrequest stack down; fi
