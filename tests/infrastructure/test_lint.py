@@ -1,0 +1,57 @@
+"""Shell scripts, YAML files, the Dockerfile and the Compose files, by the checkers that the field uses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.compose import ROOT
+
+YAML_RULES = (
+    "{extends: default, ignore: [.venv, node_modules], rules: {document-start: disable, line-length: {max: 150},"
+    " braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}, truthy: {check-keys: false},"
+    " indentation: {indent-sequences: whatever}}}"
+)
+
+
+def tracked() -> list[Path]:
+    """Return the files that Git knows, or would add."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    try:
+        listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no Git checkout, so nothing is linted")
+    return [ROOT / name for name in listed if (ROOT / name).is_file()]
+
+
+def is_shell_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        first = file.readline(100)
+    return first.startswith((b"#!/bin/sh", b"#!/usr/bin/env bash", b"#!/bin/bash", b"# shellcheck shell="))
+
+
+def check(program: str, *words: str | Path) -> None:
+    """Run a checker that is installed beside Python; it must find nothing."""
+    path = Path(sys.executable).with_name(program)
+    if not path.exists():
+        pytest.skip(f"{program} is not installed, so its files are NOT checked: make test installs it")
+    answer = subprocess.run([path, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_shell_scripts() -> None:
+    scripts = [path for path in tracked() if is_shell_script(path)]
+    assert {"run", "setup", "run-process", "needs-profile"} <= {path.name for path in scripts}
+    check("shellcheck", "--severity", "warning", *scripts)
+
+
+def test_yaml_files() -> None:
+    check("yamllint", "--strict", "-d", YAML_RULES, *(path for path in tracked() if path.suffix in (".yaml", ".yml")))
+
+
+def test_dockerfile() -> None:
+    check("hadolint", "docker/Dockerfile")
+
+
+def test_compose_file() -> None:
+    check("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yaml")
