@@ -96,20 +96,20 @@ class Commands:
         if finished.code:
             raise CommandFailed(line, finished)
 
-    def read(self, *words: str, environment: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
+    def read(self, *words: str, environment: Mapping[str, str] | None = None, needed: bool = False) -> str:
         """Return what a program writes that changes nothing. It is not shown: it may hold secrets.
 
-        In a dry run it is run as well, and one that fails is answered with nothing: the machine at hand need not reach
-        what would be released to.
+        In a dry run it is run as well, and one that fails is answered with nothing, unless it is needed: the machine
+        at hand need not reach what would be released to.
 
         Raises:
             CommandFailed: it ended with an error.
         """
         line = self._announce(words, environment, quiet=not self.dry_run)
-        finished = self._execute(words, environment or {}, stdin, _SECONDS_TO_READ, None)
+        finished = self._execute(words, environment or {}, None, _SECONDS_TO_READ, None)
         if not finished.code:
             return finished.text
-        if self.dry_run:
+        if self.dry_run and not needed:
             reason = (finished.error.strip().splitlines() or [f"exit code {finished.code}"])[-1]
             self.output.detail(f"(no answer here: {reason})")
             return ""

@@ -4,7 +4,7 @@ import getpass
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -13,8 +13,8 @@ from typing import Any
 from release import image as images
 from release.commands import CommandFailed, Commands
 from release.containers import Container, containers
-from release.errors import Failed, Refused
-from release.source import ROOT
+from release.errors import Failed, Refused, ReleaseError
+from release.source import ROOT, commit
 from release.state import State
 
 FILES = ("docker-compose.yaml", "docker-compose.production.yaml")
@@ -96,7 +96,7 @@ class ComposeTarget:
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep other releases of this account to this project away."""
-        return self._state.lock()
+        return nullcontext() if self._commands.dry_run else self._state.lock()
 
     def remember(self) -> str | None:
         """Note the image that runs now, and how many containers each service has."""
@@ -107,14 +107,16 @@ class ComposeTarget:
             self._before = _Running(self._name_for_good(found), dict(counts))
         return self._before.image if self._before else None
 
-    def prepare(self, image: str) -> None:
-        """Fetch the image where this engine does not have it, and start the database and the broker."""
+    def fetch(self, image: str) -> None:
+        """Fetch the image where this engine does not have it."""
         images.ensure(self._commands, image)
-        wait = ("--wait", "--wait-timeout", f"{self._seconds:.0f}")
-        self._compose(image, "up", "--detach", *wait, *self._services.backing)
+        self._compare(image)
 
     def migrate(self, image: str) -> None:
-        """Run the service `migrate` once, beside what runs."""
+        """Start the database and the broker, and run the service `migrate` once, beside what runs."""
+        wait = ("--wait", "--wait-timeout", f"{self._seconds:.0f}")
+        if self._services.backing:
+            self._compose(image, "up", "--detach", *wait, *self._services.backing)
         self._compose(image, "run", "--rm", "--no-deps", "-T", "migrate", seconds=_SECONDS_TO_MIGRATE)
 
     def roll_out(self, image: str) -> None:
@@ -174,6 +176,15 @@ class ComposeTarget:
             *(f"  {entry.at}  {entry.image}  {entry.outcome} (by {entry.by})" for entry in history),
         ]
 
+    def _compare(self, image: str) -> None:
+        """Say so when the Compose files are not of the commit that the image was built from."""
+        try:
+            built, here = images.revision(self._commands, image), commit(self._commands)
+        except ReleaseError:
+            return
+        if built != here:
+            self._commands.output.detail(f"Note: the image is of commit {built}, the Compose files are of {here}.")
+
     def _words(self, *words: str) -> list[str]:
         return ["docker", "compose", *self._options, *words]
 
@@ -182,9 +193,11 @@ class ComposeTarget:
 
     def _read_services(self) -> Services:
         image = f"{images.REPOSITORY}:unknown"
-        text = self._commands.read(*self._words("config", "--format", "json"), environment={IMAGE_VARIABLE: image})
-        if not text:
-            raise Refused("docker compose cannot read the Compose files.")
+        words = self._words("config", "--format", "json")
+        try:
+            text = self._commands.read(*words, environment={IMAGE_VARIABLE: image}, needed=True)
+        except CommandFailed as error:
+            raise Refused(f"The Compose files cannot be used as they are: {error}") from error
         found = read_services(json.loads(text), image)
         if not found.application:
             raise Refused(f"No service in the Compose files takes its image from {IMAGE_VARIABLE}.")
@@ -241,14 +254,16 @@ class ComposeTarget:
             sleep(1.0)
 
     def _check(self, image: str) -> None:
-        """See that every container of the application is healthy and runs this image."""
+        """See that every container is healthy, and that those of the application run this image."""
         if self._commands.dry_run:
             return
-        found = [one for one in self._containers() if one.service in self._services.application]
+        ours = self._services.application
+        watched = {*ours, *self._services.backing}
+        found = [one for one in self._containers() if one.service in watched]
         wrong = [
             f"{one.service} is {one.health or one.status} with {one.image}"
             for one in found
-            if not one.healthy or one.image != image
+            if not one.healthy or (one.service in ours and one.image != image)
         ]
         if wrong or not found:
             raise Failed(f"not every service is healthy with {image}: {'; '.join(wrong) or 'none runs'}")

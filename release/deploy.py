@@ -34,7 +34,7 @@ def build(commands: Commands, wanted: Build) -> str:
     """Test the commit, build its image and push it; or do nothing where an image is given. Return the image's name."""
     output = commands.output
     if wanted.image:
-        output.skip(f"test and build: {wanted.image} was given")
+        output.skip("test and build (--image)")
         return wanted.image
     commit = source.commit(commands)
     image = images.name_of(commit, wanted.registry)
@@ -73,8 +73,11 @@ def deploy(commands: Commands, target: Target, wanted: Build, service_logs: Path
         with output.step(f"look at what runs: {target.name}"):
             target.remember()
         image = build(commands, wanted)
+        if wanted.image:
+            with output.step(f"fetch {image}"):
+                target.fetch(image)
         with output.step("migrate"):
-            target.prepare(image)
+            # Again: while the tests ran, somebody may have started another agent.
             before = target.remember()
             target.migrate(image)
         try:
@@ -82,9 +85,9 @@ def deploy(commands: Commands, target: Target, wanted: Build, service_logs: Path
                 target.roll_out(image)
             with output.step("smoke test"):
                 target.smoke_test(image)
-        except (ReleaseError, KeyboardInterrupt) as error:
-            problem = str(error) or "it was interrupted"
-            return _roll_back(commands, target, image, before, problem, service_logs)
+        except (Exception, KeyboardInterrupt) as error:
+            # Whatever it is: what ran before is better than what is half there.
+            return _roll_back(commands, target, image, before, _problem(error), service_logs)
         target.record(image, "released")
     output.summary()
     output.line(_end(commands, f"Released: {image}" + (f" (before: {before})" if before else "")))
@@ -103,10 +106,10 @@ def undo(commands: Commands, target: Target, service_logs: Path) -> int:
                 target.return_to(before)
             with output.step(f"smoke test of {before}"):
                 target.smoke_test(before)
-        except (ReleaseError, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:
             _save_logs(commands, target, service_logs)
             output.summary()
-            output.line(f"THE ROLL-BACK FAILED: {str(error) or 'it was interrupted'}")
+            output.line(f"THE ROLL-BACK FAILED: {_problem(error)}")
             output.line(f"{now} ran before it: deploy --image {now}. Logs of the services: {service_logs}")
             return BROKEN
         target.record(before, "rolled back by hand")
@@ -133,11 +136,11 @@ def _roll_back(
             target.roll_back()
         with output.step(f"smoke test of {before}"):
             target.smoke_test(before)
-    except (ReleaseError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
         _try(commands, lambda: target.record(image, "failed, and so did the roll-back"))
         output.summary()
         output.line(f"THE RELEASE FAILED: {problem}")
-        output.line(f"THE ROLL-BACK TO {before} FAILED TOO: {str(error) or 'it was interrupted'}")
+        output.line(f"THE ROLL-BACK TO {before} FAILED TOO: {_problem(error)}")
         output.line(f"Somebody has to look at it now. Logs of the services: {service_logs}")
         return BROKEN
     target.record(image, f"failed, rolled back to {before}")
@@ -157,6 +160,12 @@ def _try(commands: Commands, action: Callable[[], None]) -> None:
         action()
     except (ReleaseError, OSError) as error:
         commands.output.line(f"    {error}")
+
+
+def _problem(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "it was interrupted"
+    return str(error) if isinstance(error, ReleaseError) else f"{type(error).__name__}: {error}"
 
 
 def _end(commands: Commands, text: str) -> str:

@@ -74,3 +74,9 @@ def ensure(commands: Commands, image: str) -> None:
         found = ""
     if not found:
         commands.run("docker", "pull", image)
+
+
+def revision(commands: Commands, image: str) -> str:
+    """Return the commit that an image of this engine was built from, as its label says; empty: it says none."""
+    question = f'{{{{index .Config.Labels "{REVISION_LABEL}"}}}}'
+    return commands.read("docker", "image", "inspect", "--format", question, image).strip()

@@ -62,9 +62,10 @@ class KubernetesTarget:
         self._commands = commands
         self._kubectl = ("kubectl", *(("--context", context) if context else ()))
         self._seconds = seconds
-        self._rendered = commands.read("kubectl", "kustomize", str(self._folder))
-        if not self._rendered:
-            raise Refused(f"kubectl cannot render {self._folder}")
+        try:
+            self._rendered = commands.read("kubectl", "kustomize", str(self._folder), needed=True)
+        except CommandFailed as error:
+            raise Refused(f"The overlay cannot be rendered: {error}") from error
         self._namespace = self._manifests("coinrequest:unknown").namespace
         self._before: dict[str, _Revision] = {}
         self.name = f"overlay {overlay} (namespace {self._namespace}{f', context {context}' if context else ''})"
@@ -99,15 +100,15 @@ class KubernetesTarget:
         self._before = {found.deployment: found for found in self._deployments()}
         return _most_common_image(self._before)
 
-    def prepare(self, image: str) -> None:
-        """Apply what the processes need: settings, accounts, rules, and the servers that run inside."""
+    def fetch(self, image: str) -> None:
+        """Leave it to the nodes, which fetch it themselves."""
+
+    def migrate(self, image: str) -> None:
+        """Apply what the processes need, with the servers that run inside; run the Job `migrate`, and wait for it."""
         found = self._manifests(image)
         self._apply(found.without("Deployment", "Job"))
         for name in found.names("StatefulSet"):
             self._await_roll_out("statefulset", name)
-
-    def migrate(self, image: str) -> None:
-        """Run the Job `migrate`, and wait for it."""
         self._run("delete", "job", "migrate", "--ignore-not-found", "--wait")
         self._apply(self._manifests(image).of("Job"))
         self._await_job("migrate", _SECONDS_TO_MIGRATE)

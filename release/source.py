@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from release.commands import Commands
+from release.commands import CommandFailed, Commands
 from release.errors import Refused
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,10 +15,10 @@ def commit(commands: Commands) -> str:
     Raises:
         Refused: the folder is no Git checkout.
     """
-    found = commands.read("git", "-C", str(ROOT), "rev-parse", "HEAD").strip()
-    if not found:
-        raise Refused(f"{ROOT} is no Git checkout with a commit, and an image is named by its commit.")
-    return found
+    try:
+        return commands.read("git", "-C", str(ROOT), "rev-parse", "HEAD", needed=True).strip()
+    except CommandFailed as error:
+        raise Refused(f"An image is named by its commit, and Git knows none here: {error}") from error
 
 
 def version() -> str:

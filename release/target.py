@@ -17,11 +17,11 @@ class Target(Protocol):
     def remember(self) -> str | None:
         """Note what runs now, for `roll_back`; return its image, None where nothing runs."""
 
-    def prepare(self, image: str) -> None:
-        """See that the image can be started there."""
+    def fetch(self, image: str) -> None:
+        """See that an image is there which was built elsewhere."""
 
     def migrate(self, image: str) -> None:
-        """Bring the databases up to what the image needs, while the version from before still serves."""
+        """Bring servers and databases up to what the image needs, while the version from before still serves."""
 
     def roll_out(self, image: str) -> None:
         """Replace what runs by the image, and wait until all of it is healthy."""

@@ -88,6 +88,8 @@ class World:
                 )
             case ["docker", "inspect", *ids]:
                 return json.dumps([self._container(name) for name in ids])
+            case ["docker", "image", "inspect", "--format", question, image] if "Labels" in question:
+                return f"{image.rpartition(':')[2]}\n"
             case ["docker", "image", "inspect", *_, image]:
                 return image_id(image) + "\n" if image in self.images else ""
             case ["docker", "compose", *rest]:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fake_world import NEW, OLD, World, image_id, serving
+from fake_world import COMMIT, NEW, OLD, World, image_id, serving
 
 from release import cli, compose
+from release.commands import Finished
 from release.state import State
 
 STEPS_OF_A_RELEASE = [
@@ -96,6 +98,14 @@ def test_an_image_of_a_registry_is_fetched(release: Release) -> None:
     assert world.changes()[0] == "docker pull registry.example.org/coinrequest:1"
 
 
+def test_files_of_another_commit_than_the_image_are_told(release: Release, capsys: pytest.CaptureFixture[str]) -> None:
+    assert release(World(running=serving(OLD)), "deploy", "--image", OLD) == 0
+    assert f"the image is of commit old, the Compose files are of {COMMIT}" in capsys.readouterr().out
+    assert release(World(running=serving(OLD)), "deploy", "--image", NEW) == 0
+    assert "Note:" not in capsys.readouterr().out
+    assert release(World(running=serving(OLD), failing={"rev-parse": 128}), "deploy", "--image", OLD) == 0
+
+
 def test_tests_that_are_skipped_are_told_in_the_summary(release: Release, capsys: pytest.CaptureFixture[str]) -> None:
     world = World(running=serving(OLD))
     assert release(world, "deploy", "--skip-tests") == 0
@@ -156,6 +166,20 @@ def test_a_release_that_is_interrupted_is_rolled_back(
     assert release(world, "deploy") == 1
     assert world.changes()[-2:] == STEPS_OF_A_ROLL_BACK
     assert "THE RELEASE FAILED: it was interrupted" in capsys.readouterr().out
+
+
+def test_a_fault_that_nobody_foresaw_is_rolled_back_too(release: Release, capsys: pytest.CaptureFixture[str]) -> None:
+    class Astonishing(World):
+        def execute(self, *arguments: Any) -> Finished:
+            finished = super().execute(*arguments)
+            if "docker inspect" in self.lines[-1] and self.running["agent"][0] == NEW:
+                return Finished(0, "no JSON")
+            return finished
+
+    world = Astonishing(running=serving(OLD))
+    assert release(world, "deploy") == 1
+    assert world.changes()[-2:] == STEPS_OF_A_ROLL_BACK
+    assert "THE RELEASE FAILED: JSONDecodeError: " in capsys.readouterr().out
 
 
 def test_a_roll_back_that_fails_too_is_said_aloud(
