@@ -34,7 +34,7 @@ def run(folders: Sequence[str], command: Sequence[str]) -> int:
         if process.poll() is not None:
             break
         if changes:
-            print(f"reload: {', '.join(sorted(path for _, path in changes))}", flush=True)
+            sys.stderr.write(f"reload: {', '.join(sorted({path for _, path in changes}))}\n")
             process.terminate()
             process.wait()
             if not stop.is_set():
