@@ -1,5 +1,6 @@
 """What a release tells: on the terminal and, with what every command wrote, in a log file."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -42,10 +43,13 @@ class Output:
                 self._log = None
 
     def line(self, text: str = "") -> None:
-        """Write one line."""
-        for stream in filter(None, (self._stream, self._log)):
-            stream.write(text + "\n")
-            stream.flush()
+        """Write one line. A terminal that is gone does not end a release; the log has the rest."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text + "\n")
+            self._stream.flush()
+        if self._log:
+            self._log.write(text + "\n")
+            self._log.flush()
 
     def detail(self, text: str) -> None:
         """Write one line of what a command wrote."""

@@ -1,7 +1,10 @@
 """The edge to the world: programs really run, and end."""
 
+import errno
 import io
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 from release.commands import CommandFailed, Commands, run_process
 from release.errors import Failed
 from release.output import Output
+from release.source import ROOT
 
 
 @pytest.fixture
@@ -82,6 +86,25 @@ def test_the_log_has_everything_and_is_its_owners_alone(
     log = tmp_path / "logs" / "log"
     assert log.read_text() == stream.getvalue()
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_terminal_that_is_gone_ends_no_release(tmp_path: Path) -> None:
+    class Gone(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    output = Output(Gone())
+    with output.log_to(tmp_path / "log"), output.step("work"):
+        Commands(output).run("echo", "done")
+    assert "      done\n" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize("words", [[], ["deploy"], ["build"], ["status"], ["rollback"]])
+def test_python_alone_is_enough(words: list[str]) -> None:
+    """Without the folder of installed packages, as on a machine that has nothing of the project yet."""
+    shown = subprocess.run([sys.executable, "-S", "-m", "release", *words, "--help"], cwd=ROOT, capture_output=True)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith(b"usage: release")
 
 
 def test_the_summary_has_the_seconds_of_each_step(stream: io.StringIO) -> None:
