@@ -51,7 +51,7 @@ def read_services(document: Mapping[str, Any], image: str) -> Services:
         if needed["condition"] == _RUNS_ONCE
     }
     all_the_time = [name for name in services if name not in once]
-    application = tuple(name for name in all_the_time if services[name]["image"] == image)
+    application = tuple(name for name in all_the_time if services[name].get("image") == image)
     backing = tuple(name for name in all_the_time if name not in application)
     counted = frozenset(name for name in application if {"scale", "deploy"} & set(services[name]))
     return Services(document["name"], backing, application, counted)
