@@ -133,6 +133,22 @@ def test_d11_no_password_and_no_debugging_is_in_the_file() -> None:
     assert not re.search(r"password|secret_key|fernet|DEBUG|EXPOSE_", text, re.I)
 
 
+def test_servers_elsewhere_are_a_few_lines(production: Document, tmp_path: Path) -> None:
+    """The file that the page shows starts no server, and brings every process its secrets from the machine."""
+    page = (ROOT / "docs" / "compose-production.md").read_text()
+    (tmp_path / "external.yaml").write_text(re.findall(r"^```yaml\n(services:\n.*?)^```", page, re.M | re.S)[0])
+    found = merged((*FILES, str(tmp_path / "external.yaml")), REQUIRED)["services"]
+    assert {name for name, service in found.items() if service.get("scale") == 0} == {"postgres", "redis"}
+    for name in ("migrate", "api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent"):
+        before = {mount["target"]: mount for mount in production["services"][name]["volumes"]}
+        after = {mount["target"]: mount for mount in found[name]["volumes"]}
+        assert set(after) == set(before), name
+        secrets = after["/run/coinrequest"]
+        assert (secrets["type"], secrets["read_only"]) == ("bind", True), name
+        folder = before["/run/coinrequest"]["source"].removeprefix("secrets-")
+        assert secrets["source"] == f"/srv/coinrequest/secrets/{folder}", name
+
+
 # -- the proxy's start -------------------------------------------------------------------------------------
 
 

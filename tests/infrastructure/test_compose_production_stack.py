@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
 from support.certificates import self_signed
 from support.client import API
 from support.compose import ComposeStack, left_of
 from support.waiting import eventually
 
 FILES = ("docker-compose.yaml", "docker-compose.production.yaml")
+TAKEN_OVER = "from-another-installation"
 FORGED = "203.0.113.9"
 # What nginx and the web server could read differently.
 DETOURS = (
@@ -55,7 +55,6 @@ class Production:
         self.stack = ComposeStack(f"coinrequest-production-{os.getpid()}", FILES, settings)
         self.session = requests.Session()
         self.session.trust_env = False
-        self.session.mount("https://", HTTPAdapter(pool_maxsize=4))
         self.session.verify = str(folder / "fullchain.pem")
 
     def renew(self) -> None:
@@ -73,7 +72,8 @@ class Production:
         """Send the token of a user from now on."""
         shown = self.stack.sign_in()
         assert shown["COINREQUEST_URL"] == self.url
-        who = {"username": "op", "password": shown["COINREQUEST_OP_PASSWORD"]}
+        assert shown["COINREQUEST_OP_PASSWORD"] == TAKEN_OVER
+        who = {"username": "op", "password": TAKEN_OVER}
         answer = self.session.post(
             f"{self.url}/auth/token",
             json=who,
@@ -83,10 +83,10 @@ class Production:
         assert answer.status_code == 201, answer.text
         self.session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def get(self, path: str, **options: Any) -> requests.Response:
+    def get(self, path: str, server: str = "", **options: Any) -> requests.Response:
         """GET a path as it stands here, without following redirects."""
         request = self.session.prepare_request(requests.Request("GET", self.url))
-        request.url = self.url + path
+        request.url = (server or self.url) + path
         return self.session.send(request, timeout=90, allow_redirects=False, verify=self.session.verify, **options)
 
 
@@ -101,7 +101,9 @@ def production(compose_image: str) -> Iterator[Production]:
     folder = Path(tempfile.mkdtemp(prefix="coinrequest-tls-"))
     folder.chmod(0o755)
     running = Production(compose_image, folder)
+    keep = ("sh", "-c", "umask 077; cat > /secrets/all/secrets.json")
     try:
+        running.stack.compose("run", "--rm", "--no-deps", "-T", "secrets", *keep, stdin=json.dumps({"op": TAKEN_OVER}))
         running.stack.up()
         running.sign_in()
         yield running
@@ -120,7 +122,7 @@ def test_https_shows_the_login_page_and_http_leads_there(production: Production)
     assert page.headers["X-Frame-Options"] == "SAMEORIGIN"
     assert "Secure" in page.headers["Set-Cookie"]
     assert page.headers["Content-Encoding"] == "gzip"
-    redirect = requests.get(f"{production.http}/dags?x=1", allow_redirects=False, timeout=30)
+    redirect = production.get("/dags?x=1", production.http)
     assert redirect.status_code == 308
     assert redirect.headers["Location"] == f"{production.url}/dags?x=1"
 
@@ -186,6 +188,13 @@ def logged(production: Production, service: str) -> list[dict[str, Any]]:
 
 
 def test_a_renewed_certificate_is_read_without_a_restart(production: Production) -> None:
+    challenge = production.folder / "webroot" / ".well-known" / "acme-challenge" / "token"
+    challenge.parent.mkdir(parents=True)
+    challenge.write_text("proof")
+    assert production.get("/.well-known/acme-challenge/token", production.http).text == "proof"
+    key = "/.well-known/acme-challenge/%2e%2e/%2e%2e/%2e%2e/privkey.pem"
+    assert production.get(key, production.http).status_code == 308
+
     before = production.certificate()
     production.renew()
     production.stack.execute("proxy", "nginx", "-s", "reload")
