@@ -86,7 +86,7 @@ class Client:
             raise DemoFailed(f"{method} {path}: {error}; is the stack up ({self._status})?") from error
         if answer.status_code >= 400:
             raise DemoFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:1000]}")
-        return answer.json()
+        return answer.json() if answer.content else None
 
 
 def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> None:
@@ -94,7 +94,8 @@ def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> 
 
     Args:
         environment: `COINREQUEST_URL`, `COINREQUEST_USERNAME` and `COINREQUEST_PASSWORD`; `COINREQUEST_API_URL`, if the
-            web server has another address from here than for people.
+            web server has another address from here than for people; `COINREQUEST_DEMO_KEEP=no` deletes the type at the
+            end.
         commands: what to type next.
     """
     url = environment["COINREQUEST_URL"].rstrip("/")
@@ -131,6 +132,10 @@ def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> 
     print(f"  submit   -> accepted   {submitted - registered:6.2f} s")
     print(f"  submit   -> done       {done - registered:6.2f} s")
     print()
+    if environment.get("COINREQUEST_DEMO_KEEP") == "no":
+        client.call("DELETE", f"/jobs/v1/job-types/{name}")
+        print(f"The job type {name} is deleted again.")
+        return
     print(f"  The DAG in the UI      {url}/dags/{name}")
     print(f"  This job in the UI     {url}/dags/{name}/runs/{job['id']}")
     print(f"  REST documentation     {url}/jobs/docs")

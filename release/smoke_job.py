@@ -81,6 +81,7 @@ def _pod(image: str) -> dict[str, Any]:
                 "args": ["demo"],
                 "env": [
                     {"name": "COINREQUEST_URL", "value": "http://api-server:8080"},
+                    {"name": "COINREQUEST_DEMO_KEEP", "value": "no"},
                     {"name": "COINREQUEST_USERNAME", "value": "op"},
                     {"name": "COINREQUEST_PASSWORD", "valueFrom": {"secretKeyRef": password}},
                 ],

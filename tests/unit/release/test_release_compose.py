@@ -20,11 +20,11 @@ STEPS_OF_A_RELEASE = [
     "COINREQUEST_IMAGE=coinrequest:COMMIT docker compose up --detach --wait --wait-timeout 300 postgres redis",
     "COINREQUEST_IMAGE=coinrequest:COMMIT docker compose run --rm --no-deps -T migrate",
     "COINREQUEST_IMAGE=coinrequest:COMMIT docker compose up --detach --no-deps api-server agent",
-    "COINREQUEST_IMAGE=coinrequest:COMMIT docker compose run --rm --no-deps -T cli demo",
+    "COINREQUEST_IMAGE=coinrequest:COMMIT docker compose run --rm --no-deps -T --env COINREQUEST_DEMO_KEEP=no cli demo",
 ]
 STEPS_OF_A_ROLL_BACK = [
     "COINREQUEST_IMAGE=coinrequest:old docker compose up --detach --no-deps api-server agent",
-    "COINREQUEST_IMAGE=coinrequest:old docker compose run --rm --no-deps -T cli demo",
+    "COINREQUEST_IMAGE=coinrequest:old docker compose run --rm --no-deps -T --env COINREQUEST_DEMO_KEEP=no cli demo",
 ]
 Release = Callable[..., int]
 
