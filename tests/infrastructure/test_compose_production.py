@@ -94,8 +94,8 @@ def test_nothing_runs_with_more_rights_or_memory_than_it_needs(production: Docum
         assert service["pids_limit"], name
         assert name == "rabbitmq" or service["read_only"], name
     assert production["services"]["proxy"]["user"] == "50000:50000"
-    count = {"agent": int(production["services"]["agent"]["scale"])}
-    assert count == {"agent": 2}
+    count = {name: service["scale"] for name, service in production["services"].items() if "scale" in service}
+    assert count == {"agent": 2, "api-server": 2}
     default = [name for name, service in production["services"].items() if "profiles" not in service]
     limits = sum(int(production["services"][name]["mem_limit"]) * count.get(name, 1) for name in default)
     assert limits < 12 * 2**30, "16 GiB, of which the system keeps a part for its caches"
@@ -105,7 +105,6 @@ def test_b12_the_environment_differs_only_as_declared(production: Document, deve
     declared = {
         "COINREQUEST_BASE_URL",
         "AIRFLOW__API__BASE_URL",
-        "AIRFLOW__API__WORKERS",
         "AIRFLOW__FAB__COOKIE_SECURE",
         "AIRFLOW__FAB__ENABLE_PROXY_FIX",
         "FORWARDED_ALLOW_IPS",

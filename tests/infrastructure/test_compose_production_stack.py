@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import ssl
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -192,13 +193,23 @@ def test_a_renewed_certificate_is_read_without_a_restart(production: Production)
     challenge.parent.mkdir(parents=True)
     challenge.write_text("proof")
     assert production.get("/.well-known/acme-challenge/token", production.http).text == "proof"
-    key = "/.well-known/acme-challenge/%2e%2e/%2e%2e/%2e%2e/privkey.pem"
+    key = "/.well-known/acme-challenge/%2e%2e/%2e%2e/privkey.pem"
     assert production.get(key, production.http).status_code == 308
 
     before = production.certificate()
     production.renew()
     production.stack.execute("proxy", "nginx", "-s", "reload")
     eventually(lambda: production.certificate() != before)
+
+
+def test_a8_one_web_server_is_enough(production: Production) -> None:
+    first, second = [one["Name"].removeprefix("/") for one in production.stack.containers("api-server")]
+    try:
+        subprocess.run(["docker", "kill", first], check=True, capture_output=True, timeout=60)
+        assert {production.get("/auth/login/").status_code for _ in range(10)} == {200}
+    finally:
+        subprocess.run(["docker", "start", first], check=True, capture_output=True, timeout=60)
+    assert second in production.stack.compose("ps", "--status", "running", "api-server").stdout
 
 
 def test_large_bodies_and_many_attempts_to_sign_in_are_refused(production: Production) -> None:
