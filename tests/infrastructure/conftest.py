@@ -33,7 +33,11 @@ def _running(compose_image: str) -> Iterator[ComposeStack]:
 @pytest.fixture
 def compose_stack(_running: ComposeStack) -> ComposeStack:
     """The running platform: every service that the Compose file starts by default, with one agent, and healthy."""
-    if _running.states() != DEFAULT or _running.settings["COMPOSE_PROFILES"]:
+    states = _running.states()
+    if states != DEFAULT and not _running.settings["COMPOSE_PROFILES"]:
+        _running.scale(1)
+        states = _running.states()
+    if states != DEFAULT or _running.settings["COMPOSE_PROFILES"]:
         # What belongs to a profile is no orphan for Compose; it is taken away by name.
         _running.compose("--profile", "*", "rm", "-s", "-f", *PROFILES)
         _running.up()

@@ -56,7 +56,7 @@ def submit(client: Client, name: str, key: str, stop: threading.Event) -> str:
 def test_every_service_is_killed_while_60_jobs_run_and_none_is_lost(
     compose_stack: ComposeStack, patient_type: str
 ) -> None:
-    compose_stack.up("--scale", "agent=2", "--no-recreate")
+    compose_stack.scale(2)
     client, stop = compose_stack.client(), threading.Event()
 
     def paced(number: int) -> str:
@@ -76,7 +76,6 @@ def test_every_service_is_killed_while_60_jobs_run_and_none_is_lost(
         finally:
             stop.set()
     assert len(set(jobs)) == JOBS
-    compose_stack.up("--scale", "agent=2", "--no-recreate")
     states = [compose_stack.finished(job, timeout=300)["state"] for job in jobs]
     assert states == ["success"] * JOBS
     assert done(compose_stack, patient_type) == JOBS, "each once"

@@ -102,6 +102,10 @@ class ComposeStack:
         assert answer.returncode == 0, f"{answer.stderr}\n{self.logs()}"
         return time.monotonic() - began
 
+    def scale(self, agents: int) -> None:
+        """Start or take away agents, and wait until that is done; nothing else is touched."""
+        self.compose("up", "-d", "--wait", "--no-deps", "--no-recreate", "--scale", f"agent={agents}", "agent")
+
     def down(self) -> None:
         """Stop everything, and remove its data; nothing of the project is left."""
         for client in self._clients.values():
@@ -128,9 +132,12 @@ class ComposeStack:
 
         `docker kill` would not do: it counts as a wish that the container be stopped.
         """
+        if service == "postgres":
+            # It is the first process of its container, which no signal from inside can kill.
+            self.compose("restart", "-t", "0", service)
+            return
         before = [container["RestartCount"] for container in self.containers(service)]
-        account = {"postgres": ["-u", "postgres"]}.get(service, [])
-        self.compose("exec", "-T", *account, service, "sh", "-c", "kill -9 -1", check=False)
+        self.compose("exec", "-T", service, "sh", "-c", "kill -9 -1", check=False)
 
         def started_again() -> bool:
             found = self.containers(service)
