@@ -37,8 +37,9 @@ def test_it_is_a_compose_file(production: Document, tmp_path: Path) -> None:
     check_schema(production, tmp_path)
 
 
-def test_lint_finds_only_what_is_listed(production: Document, tmp_path: Path) -> None:
-    found = findings(production, tmp_path)
+@pytest.mark.parametrize("name", ["production", "development"])
+def test_lint_finds_only_what_is_listed(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    found = findings(request.getfixturevalue(name), tmp_path)
     assert not [one for one in found if one[0] in ("high", "critical")]
     for severity, rule, service in found:
         services = ACCEPTED.get(rule, set())

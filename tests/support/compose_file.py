@@ -69,5 +69,7 @@ def findings(document: Document, folder: Path) -> set[tuple[str, str, str]]:
 
 
 def _run(program: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    path = Path(sys.executable).parent / program
+    path = Path(sys.executable).with_name(program)
+    if not path.exists():
+        pytest.skip(f"{program} is not installed, so the Compose files were NOT checked by it: make test installs it")
     return subprocess.run([str(path), *words], cwd=ROOT, capture_output=True, text=True, check=False)
