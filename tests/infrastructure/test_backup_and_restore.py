@@ -6,7 +6,6 @@ The shared platform is what is backed up, which it does not notice; the copy on 
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -288,12 +287,3 @@ def test_an_engine_that_is_away_is_named(name: str, tmp_path: Path) -> None:
     assert answer.returncode == 1
     assert "Docker" in answer.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_scripts_are_clean() -> None:
-    shellcheck = Path(sys.executable).with_name("shellcheck")
-    if not shellcheck.exists():
-        pytest.skip("the scripts are not checked: shellcheck is not installed")
-    words = ("-x", "scripts/backup", "scripts/restore", "scripts/backup-common")
-    answer = subprocess.run([shellcheck, *words], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stdout

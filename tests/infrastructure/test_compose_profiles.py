@@ -32,7 +32,11 @@ def submitter(running: ComposeStack) -> Iterator[UserInterface]:
 
 
 def mails(running: ComposeStack) -> list[dict[str, Any]]:
-    answer = requests.get(f"http://127.0.0.1:{running.settings['COINREQUEST_MAIL_PORT']}/api/v1/messages", timeout=10)
+    port = running.settings["COINREQUEST_MAIL_PORT"]
+    try:
+        answer = requests.get(f"http://127.0.0.1:{port}/api/v1/messages", timeout=10)
+    except requests.RequestException:
+        return []
     found: list[dict[str, Any]] = answer.json()["messages"]
     return found
 

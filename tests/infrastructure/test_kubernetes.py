@@ -269,12 +269,3 @@ def test_policies_are_kept(tmp_path: Path) -> None:
         used |= exceptions or {policy}
     # A policy that is kept by now needs no exception any more.
     assert used == {*SKIPPED_POLICIES, *SKIPPED_FOR}
-
-
-def test_the_files_are_tidy() -> None:
-    yamllint = Path(sys.executable).with_name("yamllint")
-    if not yamllint.exists():
-        pytest.skip("YAML is not checked: yamllint is not installed")
-    rules = "{extends: default, rules: {line-length: {max: 120}, document-start: disable}}"
-    answer = subprocess.run([yamllint, "-s", "-d", rules, KUBERNETES], capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stdout

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -137,14 +136,6 @@ def test_what_it_does_not_know_is_refused(world: dict[str, str]) -> None:
     assert "has no kustomization.yaml" in minikube(world, "--overlay", "nowhere").stderr
     assert "Usage:" in minikube(world, "--help").stdout
     assert calls(world) == []
-
-
-def test_the_script_is_clean() -> None:
-    shellcheck = Path(sys.executable).with_name("shellcheck")
-    if not shellcheck.exists():
-        pytest.skip("the script is not checked: shellcheck is not installed")
-    answer = subprocess.run([shellcheck, MINIKUBE], capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stdout
 
 
 # -- the pod of a task ---------------------------------------------------------------------------------------

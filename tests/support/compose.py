@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from support.client import API, Client
 from support.waiting import eventually
@@ -180,7 +181,10 @@ class ComposeStack:
         """Wait until a job is done, also while the web server is away now and then."""
 
         def done() -> dict[str, Any]:
-            answer = self.client().get(f"{API}/jobs/{job_id}")
+            try:
+                answer = self.client().get(f"{API}/jobs/{job_id}", timeout=20)
+            except requests.RequestException as error:
+                raise AssertionError(str(error)) from error
             assert answer.status_code == 200, answer.text
             job: dict[str, Any] = answer.json()
             assert job["state"] in DONE, job
