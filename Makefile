@@ -46,7 +46,7 @@ $(STAMP_OF_EXTRAS): $(STAMP)
 	@touch $@
 
 test: $(STAMP_OF_EXTRAS) ## run all tests; may be run while the stack is up
-	@$(BIN)/pytest
+	@scripts/test
 
 check: $(STAMP) ## check style, types, directions between rooms, and the Airflow configuration
 	$(BIN)/ruff check .
