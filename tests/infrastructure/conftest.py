@@ -11,7 +11,7 @@ SERVERS = ("postgres", "redis", "api-server", "scheduler", "dag-processor", "tri
 DEFAULT = {**{f"{name}-1": "healthy" for name in SERVERS}, "secrets-1": "exited 0", "migrate-1": "exited 0"}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def compose_image() -> str:
     """The project's image, built from the source that is here."""
     require_engine()
@@ -19,7 +19,7 @@ def compose_image() -> str:
     return "coinrequest:development"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def _running(compose_image: str) -> Iterator[ComposeStack]:
     stack = ComposeStack(f"coinrequest-test-{os.getpid()}")
     try:
