@@ -225,16 +225,17 @@ def test_a_refusal_of_the_cluster_is_told(runtime: KubernetesRuntime, http_stub:
         runtime.run(ORDER, Output(), lambda _elapsed: None)
 
 
-def test_the_manifests_for_administrators_allow_what_is_called_and_select_the_pods_by_their_label() -> None:
-    page = (project_root() / "docs" / "operations.md").read_text()
-    block = page.partition("**Kubernetes.**")[2].partition("```yaml\n")[2].partition("```")[0]
-    documents = {document["kind"]: document for document in yaml.safe_load_all(block)}
-    verbs = {rule["resources"][0]: set(rule["verbs"]) for rule in documents["Role"]["rules"]}
+def test_the_component_allows_what_is_called_and_opens_the_network_by_the_pods_label() -> None:
+    folder = project_root() / "kubernetes" / "components" / "container-run"
+    files = (folder / name for name in ("access.yaml", "namespace.yaml", "network-policies.yaml"))
+    documents = [document for file in files for document in yaml.safe_load_all(file.read_text())]
+    named = {document["metadata"]["name"]: document for document in documents}
+    verbs = {rule["resources"][0]: set(rule["verbs"]) for rule in documents[0]["rules"]}
     assert verbs == {"pods": {"create", "get", "list", "delete"}, "pods/log": {"get"}}
-    selector = documents["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"]
-    assert selector.items() <= pod_manifest("a", ORDER)["metadata"]["labels"].items()
-    allowed = pod_manifest("a", Order(image="a", network="bridge"))["metadata"]["labels"]
-    assert not selector.items() <= allowed.items()
+    assert named["deny-by-default"]["spec"]["podSelector"] == {}
+    selector = named["to-the-world"]["spec"]["podSelector"]["matchLabels"]
+    assert not selector.items() <= pod_manifest("a", ORDER)["metadata"]["labels"].items()
+    assert selector.items() <= pod_manifest("a", Order(image="a", network="bridge"))["metadata"]["labels"].items()
     client = pytest.importorskip("kubernetes").client
-    for kind, document in documents.items():
-        assert list(_unknown(document, f"V1{kind}", client)) == []
+    for document in documents:
+        assert list(_unknown(document, f"V1{document['kind']}", client)) == []
