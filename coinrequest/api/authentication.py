@@ -8,8 +8,9 @@ and Admin alone: FAB has no right to create a DAG, its User may already edit DAG
 create Variables (`FabAirflowSecurityManagerOverride.OP_PERMISSIONS`). Other auth managers understand both checks.
 """
 
+import asyncio
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
@@ -21,13 +22,21 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
     VariableDetails,
 )
 from airflow.api_fastapi.core_api.security import get_user
+from airflow.configuration import conf
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from fastapi import Depends, HTTPException, Request
-from fastapi.concurrency import run_in_threadpool
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from coinrequest import settings
 from coinrequest.jobs.airflow_session import airflow_session
+
+# A flood of our requests leaves so many connections of the pool to the UI, and to agents that report.
+_LEFT_TO_AIRFLOW = 5
+# One for each event loop.
+_limiter: RunVar[CapacityLimiter] = RunVar("sessions of requests")
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -57,7 +66,9 @@ async def signed_in_user(request: Request, credentials: Credentials) -> BaseUser
             section 3.1, asks for 401.
     """
     try:
-        return await get_user(request, None, credentials)
+        # Airflow asks the database for every token, and does so in its event loop. With all connections in use the loop
+        # would wait for one, and those that have one for the loop: everything stood still for 30 s at a time.
+        return await run_in_threadpool(asyncio.run, get_user(request, None, credentials))
     except HTTPException as error:
         raise Unauthenticated(str(error.detail)) from error
     except ValueError as error:  # FAB: the user was deleted or locked after the token was made.
@@ -107,9 +118,26 @@ def new_session() -> AbstractContextManager[Session]:
     return airflow_session()
 
 
-def _session() -> Iterator[Session]:
-    with new_session() as session:
-        yield session
+def _sessions() -> CapacityLimiter:
+    """Return what hands out the right to a connection, in the order of asking."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        pool = conf.getint("database", "sql_alchemy_pool_size", fallback=5)
+        pool += conf.getint("database", "sql_alchemy_max_overflow", fallback=10)
+        limiter = CapacityLimiter(max(1, pool - _LEFT_TO_AIRFLOW))
+        _limiter.set(limiter)
+        return limiter
+
+
+async def _session() -> AsyncIterator[Session]:
+    limiter, borrower = _sessions(), object()
+    await limiter.acquire_on_behalf_of(borrower)
+    try:
+        async with contextmanager_in_threadpool(new_session()) as session:
+            yield session
+    finally:
+        limiter.release_on_behalf_of(borrower)
 
 
 _reader = _requires("read job types and jobs", may_read)

@@ -41,7 +41,7 @@ def submit(client: Client, name: str, key: str, stop: threading.Event) -> str:
                 f"{API}/job-types/{name}/jobs",
                 json={"params": {"value": 2}},
                 headers={"Idempotency-Key": key},
-                timeout=20,
+                timeout=60,
             )
         except requests.RequestException:
             pass
