@@ -21,9 +21,8 @@ def containers(found: Content) -> str:
     ]
     text = table(["seconds", *SPREAD], starts)
     if "mb" in found:
-        text += (
-            f"\n\nThe image has {found['mb']} MB, {found['base_mb']} MB of them its base. "
-            f"Building it from nothing takes {found['build']:.0f} s, downloads from a near server included."
+        text += f"\n\nThe image has {found['mb']} MB, {found['base_mb']} MB of them its base. " + (
+            f"Built from nothing in {found['build']:.0f} s, from a near server." if "build" in found else ""
         )
     if "idle" in found:
         peak, limits = found.get("peak", {}), found.get("limits", {})
