@@ -7,15 +7,14 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
-import requests
 
+from benchmarks.client import Client
 from benchmarks.context import Context
 from benchmarks.measure import GaveUp, brief, say, summary
 from coinrequest.stack.layout import project_root
@@ -184,34 +183,20 @@ def _limits() -> dict[str, float]:
 
 def _peak() -> dict[str, float]:
     """Let 60 jobs of one second run; return the most memory that each service was seen with, in MiB."""
-    session = _signed_in()
-    address = f"http://127.0.0.1:{PORT}/jobs/v1/job-types/integer/jobs"
-    jobs = [session.post(address, json={"params": {"value": 1}}, timeout=60).json()["id"] for _ in range(JOBS)]
-    done = threading.Event()
-    waiting = threading.Thread(target=lambda: (_wait(session, jobs[-1]), done.set()))
-    waiting.start()
+    client = _client()
+    submit = "/jobs/v1/job-types/integer/jobs"
+    jobs = [client.call("POST", submit, {"params": {"value": 1}})["id"] for _ in range(JOBS)]
     most: dict[str, float] = {}
-    while not done.is_set():
+    deadline = time.monotonic() + 180
+    while client.call("GET", f"/jobs/v1/jobs/{jobs[-1]}")["state"] in ("queued", "running"):
+        if time.monotonic() > deadline:
+            raise GaveUp(f"{JOBS} jobs of a second: not within 180 s")
         for name, used in _memory().items():
             most[name] = max(used, most.get(name, 0.0))
-    waiting.join()
     return most
 
 
-def _wait(session: requests.Session, job: str) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline:
-        answer = session.get(f"http://127.0.0.1:{PORT}/jobs/v1/jobs/{job}?wait=20", timeout=60).json()
-        if answer["state"] not in ("queued", "running"):
-            return
-
-
-def _signed_in() -> requests.Session:
+def _client() -> Client:
     lines = _compose("run", "--rm", "-T", "cli", "sign-in").splitlines()
     shown: Mapping[str, str] = dict(shlex.split(line)[1].split("=", 1) for line in lines)
-    session = requests.Session()
-    session.trust_env = False
-    sign_in = {"username": shown["COINREQUEST_USERNAME"], "password": shown["COINREQUEST_PASSWORD"]}
-    answer = session.post(f"http://127.0.0.1:{PORT}/auth/token", json=sign_in, timeout=60)
-    session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    return session
+    return Client(f"http://127.0.0.1:{PORT}", shown["COINREQUEST_USERNAME"], shown["COINREQUEST_PASSWORD"])

@@ -24,7 +24,7 @@ def run(context: Context) -> None:
     for path in folder.glob("*.yaml"):
         path.unlink()
     write_factory_folder(folder, context.types[0])
-    client = Client(context.stacks.factory(folder, python))
+    client = Client.of(context.stacks.factory(folder, python))
     sizes: dict[str, Any] = {}
     for count in context.types:
         write_factory_folder(folder, count)

@@ -78,7 +78,7 @@ def _flood(connection: Any, program: Program, messages: int) -> tuple[float, flo
 
 def _over_rest(stack: Stack, jobs: int) -> dict[str, Any]:
     """Start runs for tomorrow over Airflow's own REST, from a few clients at once."""
-    clients = [Client(stack) for _ in range(CLIENTS)]
+    clients = [Client.of(stack) for _ in range(CLIENTS)]
     for client in clients:
         _trigger(client)
     shares = [jobs // CLIENTS + (index < jobs % CLIENTS) for index in range(CLIENTS)]

@@ -20,7 +20,7 @@ _PLAIN = "plain"
 def run_ours(context: Context) -> None:
     """Measure the built-in job type `integer` with the value 0 over this project's REST."""
     stack = context.stacks.ours()
-    client = Client(stack)
+    client = Client.of(stack)
     for _ in range(3):
         client.job_done(_submit_job(client))
     sequential(context, "jobs", _one_job, client)
@@ -32,7 +32,7 @@ def run_stock(context: Context) -> None:
     dags = context.stacks.folder("stock-dags")
     (dags / "plain.py").write_text(PLAIN_DAG)
     stack = context.stacks.stock(dags)
-    client = Client(stack)
+    client = Client.of(stack)
     client.persist("GET", f"/api/v2/dags/{_PLAIN}", None, timeout=120, interval=0.5)
     for _ in range(3):
         client.run_done(_PLAIN, _trigger(client))
@@ -50,7 +50,7 @@ def sequential(context: Context, name: str, one: Callable[[Client], dict[str, fl
 
 def throughput(context: Context, name: str, stack: Stack, dag_id: str, submit: Callable[[Client], str]) -> None:
     """Submit many jobs from a few clients; measure from the first POST to the end of the last run."""
-    clients = [Client(stack) for _ in range(CLIENTS)]
+    clients = [Client.of(stack) for _ in range(CLIENTS)]
     before, _ = clients[0].runs(dag_id, "success")
     shares = [context.jobs // CLIENTS + (index < context.jobs % CLIENTS) for index in range(CLIENTS)]
 

@@ -43,7 +43,7 @@ def run(context: Context) -> None:
         position = _position(connection, min(_DEEP * PAGE, context.rows // 2))
     finally:
         connection.close()
-    client = Client(stack)
+    client = Client.of(stack)
     cases = _cases(position)
     measured = {}
     for name, case in cases.items():

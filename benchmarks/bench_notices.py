@@ -16,7 +16,7 @@ _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - the example o
 
 def run(context: Context) -> None:
     """Measure both on our stack, one job after the other: the same settings, so that only the way differs."""
-    client = Client(context.stacks.ours())
+    client = Client.of(context.stacks.ours())
     client.persist("GET", f"/api/v2/dags/{_CALLBACK_DAG}", None, timeout=120, interval=0.5)
     with receiving() as arrivals:
         for name, one, few in (

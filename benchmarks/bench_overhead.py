@@ -25,7 +25,7 @@ def run(context: Context) -> None:
         try:
             os.environ[_SOURCE] = stub.url
             context.stacks.fresh("ours")
-            client = Client(context.stacks.ours())
+            client = Client.of(context.stacks.ours())
             for name, job_type in (("url.test", "url-test"), ("coin.prices", "coin-prices")):
                 params = {"url": f"{stub.url}/"} if name == "url.test" else {}
                 samples = [_sample(client, stub, job_type, params) for _ in range(_WARM_UP + max(30, context.samples))]

@@ -32,7 +32,7 @@ def run(context: Context) -> None:
 
 def measure(stack: Stack, count: int, samples: int) -> dict[str, Any]:
     """Register `samples` types for each way to trigger; each is triggered at once and its first job awaited."""
-    client = Client(stack)
+    client = Client.of(stack)
     found: dict[str, dict[str, list[float]]] = {
         way: {"registered": [], "runnable": [], "done": [], "refused": []} for way in _WAYS
     }

@@ -16,16 +16,22 @@ class Client:
     """One client; use it from one thread only.
 
     Args:
-        stack: a running stack; the administrator signs in.
+        url: of a running web server.
+        username, password: the sign-in.
     """
 
-    def __init__(self, stack: Stack) -> None:
-        self._url = stack.url
+    def __init__(self, url: str, username: str, password: str) -> None:
+        self._url = url
         self._session = requests.Session()
         self._session.trust_env = False
-        user = stack.credentials("admin")
-        token = self.call("POST", "/auth/token", {"username": user.username, "password": user.password})
+        token = self.call("POST", "/auth/token", {"username": username, "password": password})
         self._session.headers["Authorization"] = f"Bearer {token['access_token']}"
+
+    @classmethod
+    def of(cls, stack: Stack) -> "Client":
+        """Return a client of a running stack, signed in as its administrator."""
+        user = stack.credentials("admin")
+        return cls(stack.url, user.username, user.password)
 
     def send(self, method: str, path: str, body: object = None) -> requests.Response:
         """Make one call and return the answer, whatever its status."""

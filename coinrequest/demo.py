@@ -59,7 +59,7 @@ class Client:
         status: the command that shows what runs, for people whose server does not answer.
 
     Raises:
-        DemoFailed: the sign-in was refused, or the server cannot be reached.
+        DemoFailed: the sign-in was refused, or the server, which may be starting, does not answer within a minute.
     """
 
     def __init__(self, url: str, username: str, password: str, status: str = _MAKE["status"]) -> None:
@@ -69,6 +69,7 @@ class Client:
         self._status = status
         self._session = requests.Session()
         self._session.trust_env = False
+        self._await_server()
         answer = self.call("POST", "/auth/token", json={"username": username, "password": password})
         self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
 
@@ -88,6 +89,26 @@ class Client:
             raise DemoFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:1000]}")
         return answer.json() if answer.content else None
 
+    def _await_server(self) -> None:
+        import requests
+
+        deadline, said = time.monotonic() + _TIMEOUT_SECONDS, False
+        while True:
+            try:
+                if self._session.get(f"{self._url}/api/v2/version", timeout=5).ok:
+                    return
+                reason = "it does not work yet"
+            except requests.RequestException as error:
+                reason = str(error)
+            if time.monotonic() > deadline:
+                raise DemoFailed(
+                    f"No answer from {self._url} within {_TIMEOUT_SECONDS} s ({reason}); see {self._status}"
+                )
+            if not said:
+                print(f"Waiting for the web server at {self._url} ...", flush=True)
+            said = True
+            time.sleep(1)
+
 
 def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> None:
     """Run the demonstration against the installation that `environment` names, and print what happens.
@@ -100,7 +121,6 @@ def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> 
     """
     url = environment["COINREQUEST_URL"].rstrip("/")
     server = environment.get("COINREQUEST_API_URL", url).rstrip("/")
-    _await(server, commands["status"])
     client = Client(
         server, environment["COINREQUEST_USERNAME"], environment["COINREQUEST_PASSWORD"], commands["status"]
     )
@@ -142,26 +162,6 @@ def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> 
     print(f"  Sign in as             {environment['COINREQUEST_USERNAME']}")
     print(f"  with the password      {commands['password']}")
     print(f"  Stop with              {commands['stop']}")
-
-
-def _await(server: str, status: str) -> None:
-    """Wait for a web server that is still starting."""
-    import requests
-
-    deadline, said = time.monotonic() + _TIMEOUT_SECONDS, False
-    while True:
-        try:
-            if requests.get(f"{server}/api/v2/version", timeout=5).ok:
-                return
-            reason = "it does not work yet"
-        except requests.RequestException as error:
-            reason = str(error)
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"No answer from {server} within {_TIMEOUT_SECONDS} s ({reason}); see {status}")
-        if not said:
-            print(f"Waiting for the web server at {server} ...", flush=True)
-        said = True
-        time.sleep(1)
 
 
 def main(words: Sequence[str] = ()) -> int:

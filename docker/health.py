@@ -23,17 +23,13 @@ class Unhealthy(Exception):
 
 def check_web_server() -> None:
     """Ask the web server for its version, and its part that serves tasks, which is built at its first request."""
-    for path, timeout in (("/api/v2/version", _TIMEOUT_SECONDS), ("/execution/health", 60.0)):
-        with urllib.request.urlopen(f"http://127.0.0.1:8080{path}", timeout=timeout) as answer:
-            if answer.status != 200:
-                raise Unhealthy(f"{path} answered {answer.status}")
+    _ask(8080, "/api/v2/version", _TIMEOUT_SECONDS)
+    _ask(8080, "/execution/health", 60.0)
 
 
 def check_flower() -> None:
     """Ask Flower's own address for that."""
-    with urllib.request.urlopen("http://127.0.0.1:5555/healthcheck", timeout=_TIMEOUT_SECONDS) as answer:
-        if answer.status != 200:
-            raise Unhealthy(f"/healthcheck answered {answer.status}")
+    _ask(5555, "/healthcheck", _TIMEOUT_SECONDS)
 
 
 def check_heartbeat(process: str) -> None:
@@ -49,6 +45,12 @@ def check_gateway() -> None:
     """Look up when the gateway of this container last reported itself; without its broker it works on."""
     query = "SELECT extract(epoch FROM now() - max(seen_at)) FROM coinrequest_gateway WHERE starts_with(name, %s)"
     _check_age("gateway", query, (f"{socket.gethostname()}:",), _OLDEST_GATEWAY_REPORT_SECONDS)
+
+
+def _ask(port: int, path: str, timeout: float) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as answer:
+        if answer.status != 200:
+            raise Unhealthy(f"{path} answered {answer.status}")
 
 
 def _check_age(process: str, query: str, values: tuple[str, ...], oldest: float) -> None:

@@ -102,10 +102,10 @@ def write_all(folder: Path, url: str) -> None:
     """Generate what is missing and write every file.
 
     Args:
-        folder: holds the folders `all`, `postgres`, `redis`, `servers`, `gateway`, `agents`, `channel`, `rabbitmq`,
-            `flower` and `people`.
+        folder: gets a folder for each circle of processes; with Compose each of them is a volume that is there already.
         url: the address under which people reach the installation.
     """
+    (folder / "all").mkdir(parents=True, exist_ok=True)
     secrets = ensure_secrets(Layout(folder / "all"))
     # The accounts of these three servers are their images' own affair; each volume is mounted by its server alone.
     _write(folder / "postgres" / "postgres.env", _exports(postgres_environment(secrets)), 0o444)
@@ -134,6 +134,7 @@ def _exports(variables: Mapping[str, str]) -> str:
 
 def _write(path: Path, text: str, mode: int) -> None:
     """Replace a file in one step; nobody ever reads half of one."""
+    path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)

@@ -17,7 +17,6 @@ from typing import Any
 NAMESPACE = "coinrequest"
 
 _SERVERS = ("api-server", "scheduler", "dag-processor", "triggerer", "migrate")
-_FOLDERS = ("all", "postgres", "redis", "servers", "gateway", "agents", "channel", "rabbitmq", "flower", "people")
 
 
 def secret_values(folder: Path) -> dict[str, dict[str, str]]:
@@ -72,8 +71,6 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in _FOLDERS:
-            (folder / part).mkdir()
         write_all(folder, os.environ["COINREQUEST_BASE_URL"])
         json.dump(manifests(secret_values(folder)), sys.stdout)
 

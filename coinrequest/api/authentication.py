@@ -68,7 +68,7 @@ async def signed_in_user(request: Request, credentials: Credentials) -> BaseUser
     try:
         # Airflow asks the database for every token, and does so in its event loop. With all connections in use the loop
         # would wait for one, and those that have one for the loop: everything stood still for 30 s at a time.
-        return await run_in_threadpool(asyncio.run, get_user(request, None, credentials))
+        return await run_in_threadpool(lambda: asyncio.run(get_user(request, None, credentials)))
     except HTTPException as error:
         raise Unauthenticated(str(error.detail)) from error
     except ValueError as error:  # FAB: the user was deleted or locked after the token was made.

@@ -13,7 +13,6 @@ DEFAULT = {"postgres", "redis", "api-server", "scheduler", "dag-processor", "tri
 PROFILES = {"rabbitmq", "mail", "flower", "demo-user-interface"}
 LONG_RUNNING = DEFAULT | PROFILES
 PROCESSES = ["api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent", "flower"]
-FOLDERS = ("all", "postgres", "redis", "servers", "gateway", "agents", "channel", "rabbitmq", "flower", "people")
 OWN_SECRETS = {
     "api-server": "secrets-servers",
     "scheduler": "secrets-servers",

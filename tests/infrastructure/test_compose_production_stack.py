@@ -17,6 +17,7 @@ import requests
 from support.certificates import self_signed
 from support.client import API
 from support.compose import ComposeStack, left_of
+from support.ports import free_ports
 from support.waiting import eventually
 
 FILES = ("docker-compose.yaml", "docker-compose.production.yaml")
@@ -39,7 +40,7 @@ class Production:
 
     def __init__(self, image: str, folder: Path) -> None:
         self.folder = folder
-        http, https = _free_port(), _free_port()
+        http, https = free_ports(2)
         self.url = f"https://127.0.0.1:{https}"
         self.http = f"http://127.0.0.1:{http}"
         self.address = ("127.0.0.1", https)
@@ -89,11 +90,6 @@ class Production:
         request = self.session.prepare_request(requests.Request("GET", self.url))
         request.url = (server or self.url) + path
         return self.session.send(request, timeout=90, allow_redirects=False, verify=self.session.verify, **options)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import pytest
 from support.compose import ROOT
 
 PROCESSES = ["api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent", "flower"]
-FOLDERS = ("all", "postgres", "redis", "servers", "gateway", "agents", "channel", "rabbitmq", "flower", "people")
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +27,6 @@ def write_secrets() -> ModuleType:
 
 @pytest.fixture
 def written(write_secrets: ModuleType, tmp_path: Path) -> Path:
-    for folder in FOLDERS:
-        (tmp_path / folder).mkdir()
     write_secrets.write_all(tmp_path, "http://localhost:8080")
     return tmp_path
 
@@ -123,8 +120,6 @@ def test_a_second_start_changes_no_secret(written: Path, write_secrets: ModuleTy
 
 def test_two_installations_share_no_secret(written: Path, write_secrets: ModuleType, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    for folder in FOLDERS:
-        (other / folder).mkdir(parents=True)
     write_secrets.write_all(other, "http://localhost:8080")
     ours, theirs = exports(written / "people" / "sign-in.env"), exports(other / "people" / "sign-in.env")
     assert not {v for k, v in ours.items() if "PASSWORD" in k} & {v for k, v in theirs.items() if "PASSWORD" in k}

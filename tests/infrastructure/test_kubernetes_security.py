@@ -182,8 +182,6 @@ def test_no_secret_is_in_the_settings(folder: str) -> None:
 def test_an_agent_has_neither_the_metadata_database_nor_the_secret_of_tokens(tmp_path: Any) -> None:
     write_secrets = module("../docker/write_secrets.py")
     development = module("development_secrets.py")
-    for folder in development._FOLDERS:
-        (tmp_path / folder).mkdir()
     write_secrets.write_all(tmp_path, "http://localhost:8080")
     values = development.secret_values(tmp_path)
     assert set(values["agent"]) == {
@@ -212,8 +210,6 @@ def test_the_documented_keys_are_those_that_development_has(folder: str, tmp_pat
     documented = {name: set(re.findall(r"`([A-Z_]+)`", keys)) for name, keys in rows}
     write_secrets = module("../docker/write_secrets.py")
     development = module("development_secrets.py")
-    for part in development._FOLDERS:
-        (tmp_path / part).mkdir()
     write_secrets.write_all(tmp_path, "http://localhost:8080")
     values = development.secret_values(tmp_path)
     needed = {name: set(values[name]) for name in (*PROCESSES, "migrate")}

@@ -1,10 +1,10 @@
 """Shell scripts, YAML files, the Dockerfile and the Compose files, by the checkers that the field uses."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.checkers import run_checker
 from support.compose import ROOT
 
 YAML_RULES = (
@@ -31,11 +31,8 @@ def is_shell_script(path: Path) -> bool:
 
 
 def check(program: str, *words: str | Path) -> None:
-    """Run a checker that is installed beside Python; it must find nothing."""
-    path = Path(sys.executable).with_name(program)
-    if not path.exists():
-        pytest.skip(f"{program} is not installed, so its files are NOT checked: make test installs it")
-    answer = subprocess.run([path, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    """Run a checker; it must find nothing."""
+    answer = run_checker(program, *words)
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 

@@ -3,18 +3,18 @@
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from support.checkers import run_checker
+from support.compose import ROOT
 
 from release import cli
 from release.commands import Finished
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 NAMES = {path.stem: path for path in WORKFLOWS}
 
@@ -36,29 +36,19 @@ def steps() -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, step
 
 
-def checker(name: str) -> str:
-    path = Path(sys.executable).with_name(name)
-    if not path.exists():
-        pytest.skip(f"the workflows are NOT checked: {name} is not installed")
-    return str(path)
-
-
 def test_the_three_workflows_are_there() -> None:
     assert set(NAMES) == {"ci", "deploy", "release"}
 
 
 def test_they_fit_the_schema() -> None:
-    words = [checker("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *map(str, WORKFLOWS)]
-    answer = subprocess.run(words, capture_output=True, text=True, check=False)
+    answer = run_checker("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
     assert answer.returncode == 0, answer.stdout
 
 
 def test_the_shell_in_them_is_sound() -> None:
-    shellcheck = checker("shellcheck")
     for name, step in steps():
         if "run" in step:
-            words = [shellcheck, "--shell", "bash", "--exclude", "SC2154", "-"]
-            answer = subprocess.run(words, input=step["run"], capture_output=True, text=True, check=False)
+            answer = run_checker("shellcheck", "--shell", "bash", "--exclude", "SC2154", "-", stdin=step["run"])
             assert answer.returncode == 0, f"{name}:\n{answer.stdout}"
 
 

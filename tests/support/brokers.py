@@ -14,7 +14,8 @@ from kombu import Connection, Queue
 
 from coinrequest.channel import topology
 from coinrequest.stack.servers import redis_binary
-from support.rabbitmq import end_guarded, free_ports, rabbitmq, start_guarded
+from support.ports import free_ports
+from support.rabbitmq import end_guarded, rabbitmq, start_guarded
 from support.waiting import eventually
 
 BROKERS = ("redis", "rabbitmq")

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from support.client import API, Client
+from support.ports import free_ports
 from support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ class ComposeStack:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.project = project
-        self.settings = {**dict(zip(PORTS, map(str, _free_ports(len(PORTS))), strict=True)), **(settings or {})}
+        self.settings = {**dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)), **(settings or {})}
         self._files = [word for file in files for word in ("-f", file)]
         self._clients: dict[str, Client] = {}
 
@@ -213,12 +213,3 @@ def left_of(project: str) -> list[str]:
         )
         found += [f"{kind} {name}" for name in answer.stdout.split()]
     return found
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from support.compose import ROOT, ComposeStack
+from support.checkers import run_checker
+from support.compose import ComposeStack
 
 Document = dict[str, Any]
 
@@ -54,7 +54,7 @@ def check_schema(document: Document, folder: Path) -> None:
     """Compare a document with the Compose specification; fail with what is wrong."""
     path = folder / "schema.json"
     path.write_text(json.dumps(document))
-    answer = _run("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(path))
+    answer = run_checker("check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(path))
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
@@ -62,14 +62,7 @@ def findings(document: Document, folder: Path) -> set[tuple[str, str, str]]:
     """Return what compose-lint finds: severity, rule and service."""
     path = folder / "compose.yaml"
     path.write_text(yaml.safe_dump(document))
-    answer = _run("compose-lint", "check", "--no-env", "--no-merge-overrides", "--format", "json", str(path))
+    answer = run_checker("compose-lint", "check", "--no-env", "--no-merge-overrides", "--format", "json", str(path))
     report = json.loads(answer.stdout)
     assert not report["errors"], report["errors"]
     return {(one["severity"], one["rule_id"], one["service"]) for one in report["findings"]}
-
-
-def _run(program: str, *words: str) -> "subprocess.CompletedProcess[str]":
-    path = Path(sys.executable).with_name(program)
-    if not path.exists():
-        pytest.skip(f"{program} is not installed, so the Compose files were NOT checked by it: make test installs it")
-    return subprocess.run([str(path), *words], cwd=ROOT, capture_output=True, text=True, check=False)

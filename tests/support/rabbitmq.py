@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from support.ports import free_ports
 from support.waiting import eventually
 
 REMEDY = "RabbitMQ is not installed: apt-get install rabbitmq-server"
@@ -179,15 +180,3 @@ def _is_gone(group: int) -> bool:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((_HOST, port)) == 0
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody uses now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind((_HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
