@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OF_EXTRAS := $(VENV)/.installed-extras
 
-.PHONY: help setup up down status logs demo test check format bench release minikube clean
+.PHONY: help setup up down status logs demo test check format bench release plan apply destroy rotate minikube clean
 
 help: ## show this list
 	@echo "Usage: make TARGET"
@@ -65,6 +65,21 @@ bench: $(STAMP) ## measure; results go to benchmarks/README.md
 # COMMAND=deploy|build|status|rollback, TARGET=compose|kubernetes, OPTIONS="--dry-run" (docs/release.md).
 release: ## test, build, migrate, roll out, smoke test; roll back on failure
 	@python3 -m release $(strip $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(OPTIONS))
+
+# The installation on AWS: ENV=development|staging|production, OPTIONS="--dry-run" (terraform/README.md).
+AWS = @$(BIN)/python -m aws
+
+plan: $(STAMP) ## show what would change on AWS: make plan ENV=production
+	$(AWS) plan $(ENV) $(OPTIONS)
+
+apply: $(STAMP) ## build or change the installation on AWS, and wait until it works
+	$(AWS) apply $(ENV) $(OPTIONS)
+
+destroy: $(STAMP) ## take an installation on AWS down, whole
+	$(AWS) destroy $(ENV) $(OPTIONS)
+
+rotate: $(STAMP) ## exchange a secret on AWS: make rotate ENV=production SECRET=redis
+	$(AWS) rotate $(ENV) $(SECRET) $(OPTIONS)
 
 minikube: ## build the image and deploy everything to minikube (docs/kubernetes.md)
 	@kubernetes/minikube
