@@ -124,6 +124,11 @@ def metrics_token() -> str | None:
     return os.environ.get("COINREQUEST_METRICS_TOKEN") or None
 
 
+def cloudwatch_namespace() -> str | None:
+    """Return the CloudWatch namespace of the figures that gateways write to standard output; None: they write none."""
+    return os.environ.get("COINREQUEST_CLOUDWATCH_NAMESPACE") or None
+
+
 def heartbeat_file() -> str | None:
     """Return the file that an agent touches every 2 s while it works; None: it touches none."""
     return os.environ.get("COINREQUEST_HEARTBEAT_FILE") or None

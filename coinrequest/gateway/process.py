@@ -5,9 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
+from coinrequest import settings
 from coinrequest.channel.backoff import Backoff
 from coinrequest.channel.publisher import ResultPublisher
-from coinrequest.gateway import airflow_models
+from coinrequest.gateway import airflow_models, figures
 from coinrequest.gateway.consumer import Consumer
 from coinrequest.gateway.listening import listen
 from coinrequest.gateway.periodic import Periodic
@@ -47,6 +48,12 @@ class Gateway:
         self._dispatcher = Dispatcher(self._publishers[0] if self._publishers else None)
         self._expansion = Periodic("make notices", self._expand, _EXPAND_SECONDS)
         self._sweep = Periodic("look for runs that were missed", _sweep, _SWEEP_SECONDS)
+        namespace = settings.cloudwatch_namespace()
+        self._figures = (
+            None
+            if namespace is None
+            else Periodic("write the figures", lambda: figures.write(namespace), figures.SECONDS)
+        )
         self._consumer = (
             None if channel is None else Consumer(channel, read_order, store, self._publishers[1], self._status)
         )
@@ -71,6 +78,8 @@ class Gateway:
         }
         if self._consumer is not None:
             works["consumer"] = self._consumer.run
+        if self._figures is not None:
+            works["figures"] = self._figures.run
         threads = {
             name: threading.Thread(target=self._guarded, args=(name, work), name=name, daemon=True)
             for name, work in works.items()
@@ -108,8 +117,9 @@ class Gateway:
 
     def _end(self, threads: Mapping[str, threading.Thread]) -> None:
         log.info("Gateway is stopping")
-        for woken in (self._dispatcher, self._expansion, self._heartbeat, self._sweep):
-            woken.wake()
+        for woken in (self._dispatcher, self._expansion, self._heartbeat, self._sweep, self._figures):
+            if woken is not None:
+                woken.wake()
         deadline = time.monotonic() + STOP_SECONDS
         for thread in threads.values():
             thread.join(max(deadline - time.monotonic(), 0.0))

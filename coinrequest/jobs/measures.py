@@ -42,8 +42,8 @@ _GATEWAYS = text(
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Figures of one moment; ages in seconds.
+class Backlog:
+    """What is to be done at one moment; ages in seconds.
 
     Attributes:
         active: jobs that are queued or running, by type and state.
@@ -53,8 +53,6 @@ class Measures:
         failed_notices: given up, and kept with their jobs.
         oldest_pending_notice: its age; 0: none is pending.
         completions: jobs that ended, and whose notices are not made yet.
-        gateways: whether each gateway of the last ten minutes lives and reaches its channel.
-        tallies: what was counted since the installation was made.
     """
 
     active: Mapping[tuple[str, str], int]
@@ -64,16 +62,36 @@ class Measures:
     failed_notices: int
     oldest_pending_notice: float
     completions: int
+
+
+@dataclass(frozen=True)
+class Measures(Backlog):
+    """All figures of one moment.
+
+    Attributes:
+        gateways: whether each gateway of the last ten minutes lives and reaches its channel.
+        tallies: what was counted since the installation was made.
+    """
+
     gateways: Mapping[str, bool]
     tallies: Tallies
 
 
 def take(session: Session) -> Measures:
-    """Return the figures of this moment."""
-    active = session.execute(_ACTIVE).all()
-    notices = session.execute(_NOTICES).one()
+    """Return all figures of this moment."""
     gateways = session.execute(_GATEWAYS, {"within": GATEWAY_SEEN_WITHIN})
     return Measures(
+        **vars(backlog(session)),
+        gateways={row.name: row.connected for row in gateways},
+        tallies=tally.read(session),
+    )
+
+
+def backlog(session: Session) -> Backlog:
+    """Return what is to be done now; it costs as much as there is to do, not as much as was ever done."""
+    active = session.execute(_ACTIVE).all()
+    notices = session.execute(_NOTICES).one()
+    return Backlog(
         active={(row.job_type, row.state): row.jobs for row in active},
         oldest_queued=max((float(row.oldest) for row in active if row.oldest is not None), default=0.0),
         waiting=airflow_waiting.waiting(session),
@@ -81,8 +99,6 @@ def take(session: Session) -> Measures:
         failed_notices=notices.failed,
         oldest_pending_notice=float(notices.oldest or 0.0),
         completions=notices.completions,
-        gateways={row.name: row.connected for row in gateways},
-        tallies=tally.read(session),
     )
 
 

@@ -104,6 +104,15 @@ def test_from_a_message_to_its_result(op: Any, name: str, broker: Broker, tmp_pa
     assert "ERROR" not in process.logged()
 
 
+def test_figures_for_cloudwatch_have_a_line_of_their_own(tmp_path: Path) -> None:
+    variables = {"COINREQUEST_CLOUDWATCH_NAMESPACE": "coinrequest/test", "AIRFLOW__LOGGING__JSON_LOGS": "True"}
+    with gateway(tmp_path, **variables) as process:
+        process.await_logged("CompletionsWaiting")
+        assert process.stop()[0] == 0
+    (line,) = [line for line in process.logged().splitlines() if "CompletionsWaiting" in line]
+    assert json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "coinrequest/test"
+
+
 def test_a_broker_that_is_away_keeps_nothing_from_starting(tmp_path: Path) -> None:
     with gateway(tmp_path, COINREQUEST_CHANNEL_URL="redis://:secret@127.0.0.1:9/0") as process:
         process.await_logged("Gateway is ready")

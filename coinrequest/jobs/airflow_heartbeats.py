@@ -1,0 +1,24 @@
+"""When Airflow's processes last showed that they live (Airflow 3.3.2)."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+_PROCESSES = {"SchedulerJob": "scheduler", "DagProcessorJob": "dag_processor", "TriggererJob": "triggerer"}
+_AGES = text(
+    """
+    SELECT job_type, extract(epoch FROM now() - max(latest_heartbeat)) AS age
+    FROM job WHERE state = 'running' AND job_type = ANY(:job_types) GROUP BY job_type
+    """
+)
+
+
+def ages(session: Session) -> Mapping[str, float]:
+    """Return how long ago the last sign of life came of the scheduler, the dag_processor and the triggerer, in seconds.
+
+    Of several that run, the newest counts. A process of which none runs is left out: it never ran, or was stopped.
+    """
+    rows = session.execute(_AGES, {"job_types": list(_PROCESSES)})
+    # The time is that of the process' own clock, which may be ahead of the database's.
+    return {_PROCESSES[row.job_type]: max(float(row.age), 0.0) for row in rows}
