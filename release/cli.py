@@ -3,10 +3,12 @@
 import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from release import deploy as steps
-from release.commands import Commands, Execute
+from release.aws import PATIENCE, AwsTarget
+from release.commands import Commands, Execute, run_process
 from release.compose import FILES, ComposeTarget
 from release.deploy import Build
 from release.errors import Refused, ReleaseError
@@ -33,6 +35,8 @@ def main(words: Sequence[str] | None = None, execute: Execute | None = None) -> 
     output = Output()
     folder: Path = arguments.state
     log = folder / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{arguments.command}.log"
+    if getattr(arguments, "target", None) == "aws":
+        execute = execute or partial(run_process, patience=PATIENCE)
     commands = Commands(output, dry_run=getattr(arguments, "dry_run", False), execute=execute)
     try:
         if commands.dry_run or arguments.command == "status":
@@ -52,26 +56,26 @@ def main(words: Sequence[str] | None = None, execute: Execute | None = None) -> 
 
 
 def _do(arguments: argparse.Namespace, commands: Commands, log: Path) -> int:
-    wanted = Build(
-        getattr(arguments, "image", None),
-        getattr(arguments, "registry", None),
-        getattr(arguments, "skip_tests", False),
-        tuple(getattr(arguments, "build_arg", ())),
-    )
-    if arguments.command == "build":
-        image = steps.build(commands, wanted)
-        commands.output.summary()
-        commands.output.line("Dry run: nothing was done." if commands.dry_run else f"Built: {image}")
-        return 0
-    target = _target(arguments, commands)
-    service_logs = log.with_name(f"{log.stem}-services.log")
-    if arguments.command == "status":
+    build_only = arguments.command == "build"
+    target = None if build_only and arguments.target != "aws" else _target(arguments, commands)
+    if arguments.command == "status" and target:
         for line in target.status():
             commands.output.line(line)
         return 0
-    if arguments.command == "rollback":
+    service_logs = log.with_name(f"{log.stem}-services.log")
+    if arguments.command == "rollback" and target:
         return steps.undo(commands, target, service_logs)
-    return steps.deploy(commands, target, wanted, service_logs)
+    wanted = Build(
+        getattr(arguments, "image", None), arguments.registry, arguments.skip_tests, tuple(arguments.build_arg)
+    )
+    if isinstance(target, AwsTarget):
+        wanted = target.prepare(wanted)
+    if target and not build_only:
+        return steps.deploy(commands, target, wanted, service_logs)
+    image = steps.build(commands, wanted)
+    commands.output.summary()
+    commands.output.line("Dry run: nothing was done." if commands.dry_run else f"Built: {image}")
+    return 0
 
 
 def _target(arguments: argparse.Namespace, commands: Commands) -> Target:
@@ -79,6 +83,10 @@ def _target(arguments: argparse.Namespace, commands: Commands) -> Target:
         if not arguments.overlay:
             raise Refused("Which overlay? --overlay development, staging or production")
         return KubernetesTarget(commands, arguments.overlay, arguments.context, arguments.timeout or 600.0)
+    if arguments.target == "aws":
+        if not arguments.environment:
+            raise Refused("Which environment? --environment development, staging or production")
+        return AwsTarget(commands, arguments.state, arguments.environment, getattr(arguments, "timeout", None))
     files = arguments.file or FILES
     return ComposeTarget(commands, arguments.state, files, arguments.project, arguments.timeout or 300.0)
 
@@ -106,6 +114,11 @@ def _parser() -> argparse.ArgumentParser:
             help="for docker/Dockerfile; may be repeated",
         )
     deploy.add_argument("--image", help="release this image, which is built and tested already")
+    for command in (deploy, build, status, rollback):
+        command.add_argument(
+            "--target", choices=("compose", "kubernetes", "aws"), default="compose", help="default: %(default)s"
+        )
+        command.add_argument("--environment", metavar="NAME", help="of target aws: development, staging or production")
     for command in (deploy, status, rollback):
         _add_target(command)
     for command in (deploy, build, rollback):
@@ -122,9 +135,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_target(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--target", choices=("compose", "kubernetes"), default="compose", help="default: %(default)s")
     command.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help="to become healthy (default: 300, kubernetes: 600)"
+        "--timeout", type=float, metavar="SECONDS", help="to become healthy (default: 300, kubernetes: 600, aws: 5400)"
     )
     compose = command.add_argument_group("target compose")
     compose.add_argument("--project", metavar="NAME", help="the Compose project (default: the one in the file)")

@@ -51,9 +51,10 @@ class Execute(Protocol):
 
 
 class CommandFailed(ReleaseError):
-    """A program ended with an error."""
+    """A program ended with an error; `code` is its exit code."""
 
     def __init__(self, line: str, finished: Finished) -> None:
+        self.code = finished.code
         tail = "\n".join(f"    {part}" for part in finished.error.strip().splitlines()[-_LINES_OF_ERROR:])
         super().__init__(f"`{line}` ended with exit code {finished.code}" + (f":\n{tail}" if tail else ""))
 
@@ -96,7 +97,13 @@ class Commands:
         if finished.code:
             raise CommandFailed(line, finished)
 
-    def read(self, *words: str, environment: Mapping[str, str] | None = None, needed: bool = False) -> str:
+    def read(
+        self,
+        *words: str,
+        environment: Mapping[str, str] | None = None,
+        needed: bool = False,
+        seconds: float = _SECONDS_TO_READ,
+    ) -> str:
         """Return what a program writes that changes nothing. It is not shown: it may hold secrets.
 
         In a dry run it is run as well, and one that fails is answered with nothing, unless it is needed: the machine
@@ -106,7 +113,7 @@ class Commands:
             CommandFailed: it ended with an error.
         """
         line = self._announce(words, environment, quiet=not self.dry_run)
-        finished = self._execute(words, environment or {}, None, _SECONDS_TO_READ, None)
+        finished = self._execute(words, environment or {}, None, seconds, None)
         if not finished.code:
             return finished.text
         if self.dry_run and not needed:
@@ -131,8 +138,13 @@ def run_process(
     stdin: str | None,
     seconds: float | None,
     show: Callable[[str], None] | None,
+    patience: float = _SECONDS_TO_END,
 ) -> Finished:
     """Run a program as a child of this process; see `Execute`.
+
+    Args:
+        words, environment, stdin, seconds, show: see `Execute`.
+        patience: if this process is interrupted, the program has so many seconds to end by itself.
 
     Raises:
         Failed: there is no such program, or it took longer than `seconds`.
@@ -164,7 +176,7 @@ def run_process(
         try:
             finished = _follow(process, stdin, show) if show else Finished(-1, *process.communicate(stdin))
         except BaseException:
-            _end(process)
+            _end(process, patience, show)
             raise
         finally:
             if timer:
@@ -187,13 +199,19 @@ def _follow(process: "subprocess.Popen[str]", stdin: str | None, show: Callable[
     return Finished(-1, error="".join(last))
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
-    """End a program whose parent is interrupted: kindly, then not."""
+def _end(process: "subprocess.Popen[str]", patience: float, show: Callable[[str], None] | None) -> None:
+    """End a program whose parent is interrupted: kindly, then not. What it still says is read, or it might hang."""
     _signal(process, signal.SIGTERM)
+    timer = threading.Timer(patience, _signal, (process, signal.SIGKILL))
+    timer.start()
     try:
-        process.wait(_SECONDS_TO_END)
-    except subprocess.TimeoutExpired:
-        _signal(process, signal.SIGKILL)
+        for line in process.stdout or ():
+            if show:
+                with contextlib.suppress(KeyboardInterrupt):
+                    show(line.rstrip("\n"))
+        process.wait()
+    finally:
+        timer.cancel()
 
 
 def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:

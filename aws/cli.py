@@ -1,0 +1,172 @@
+"""The command line."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from aws import account, applying, bootstrap, destroying, image, smoke, status, terraform
+from aws.installation import Account, Installation, read_account, read_installation
+from release.commands import Commands, Execute, run_process
+from release.errors import Refused, ReleaseError
+from release.output import Output
+
+_FAILED, _REFUSED = 1, 2
+# Terraform that is stopped writes its state first; whoever kills it earlier loses track of what it made.
+_PATIENCE = 1800.0
+_EPILOG = """
+examples:
+  python -m aws bootstrap                          once for each account
+  python -m aws image production                   build the commit that is checked out, push it
+  python -m aws plan production
+  python -m aws apply production --image-tag 3f2a91c...
+  python -m aws status production
+  python -m aws rotate production database-owner
+  python -m aws destroy development
+
+exit codes: 0 done; 1 failed; 2 refused, nothing was changed. docs/aws-operations.md says more.
+"""
+
+
+def main(words: Sequence[str] | None = None, execute: Execute | None = None) -> int:
+    """Do what the command line says; return the exit code.
+
+    Args:
+        words: the arguments; None: those of this process.
+        execute: runs one program; tests put another function in its place.
+    """
+    arguments = _parser().parse_args(words)
+    # A program that reads the answer finds nothing else there.
+    output = Output(sys.stderr if getattr(arguments, "json", False) else None)
+    patient = execute or partial(run_process, patience=_PATIENCE)
+    commands = Commands(output, dry_run=getattr(arguments, "dry_run", False), execute=patient)
+    try:
+        _do(arguments, commands)
+    except Refused as error:
+        output.line(f"REFUSED: {error}")
+        return _REFUSED
+    except (ReleaseError, KeyboardInterrupt) as error:
+        output.line(f"FAILED: {str(error) or 'it was interrupted'}")
+        return _FAILED
+    return 0
+
+
+def _do(arguments: argparse.Namespace, commands: Commands) -> None:
+    if arguments.command == "bootstrap":
+        _bootstrap(commands, read_account())
+        return
+    installation = read_installation(arguments.environment)
+    match arguments.command:
+        case "plan":
+            applying.plan(commands, installation, arguments.image_tag)
+        case "apply":
+            ask = None if arguments.yes or arguments.dry_run else input
+            _apply(commands, installation, arguments.image_tag, ask, arguments.timeout)
+        case "image":
+            _image(commands, installation.account, arguments.sign_in)
+        case "destroy":
+            confirmed = arguments.dry_run or _confirmed(installation, arguments.confirm)
+            ask = None if confirmed else input
+            destroying.destroy(commands, installation, ask, arguments.keep_snapshot, arguments.timeout)
+        case "status":
+            _status(commands, installation, arguments.json)
+        case "smoke":
+            outputs = applying.open_state(commands, installation).outputs
+            smoke.run(_applied(installation, outputs))
+
+
+def _bootstrap(commands: Commands, of: Account) -> None:
+    terraform.require(commands)
+    account.require(of)
+    bootstrap.run(commands, of)
+
+
+def _apply(
+    commands: Commands, installation: Installation, tag: str | None, ask: applying.Ask | None, seconds: float
+) -> None:
+    outputs = applying.apply(commands, installation, tag, ask, seconds)
+    if commands.dry_run:
+        commands.output.line("Dry run: nothing was done.")
+        return
+    secret = f"--secret-id {outputs['sign_in_secret']} --query SecretString --output text"
+    commands.output.line(f"It works: {outputs['url']}")
+    commands.output.line(f"Passwords: aws secretsmanager get-secret-value {secret}")
+    commands.output.line(f"Dashboard: {outputs['dashboard_url']}")
+
+
+def _image(commands: Commands, of: Account, sign_in_only: bool) -> None:
+    account.require(of)
+    if sign_in_only:
+        image.sign_in(commands, of)
+        return
+    commands.output.line(f"Built and pushed: {image.build(commands, of)}")
+
+
+def _confirmed(installation: Installation, name: str | None) -> bool:
+    if name not in (None, installation.environment):
+        raise Refused(f"--confirm says {name}, and this is {installation.environment}.")
+    return name is not None
+
+
+def _status(commands: Commands, installation: Installation, as_json: bool) -> None:
+    found = status.read(installation, applying.open_state(commands, installation).outputs)
+    if as_json:
+        sys.stdout.write(json.dumps(asdict(found) if found else None) + "\n")
+        return
+    nothing = f"{installation.environment}: nothing was applied yet. make apply ENV={installation.environment}"
+    for line in status.lines(found) if found else [nothing]:
+        commands.output.line(line)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aws",
+        description="The installation in AWS: make it, look at it, take it down.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    bootstrap_ = commands.add_parser("bootstrap", help="make what the account needs once; repeats without harm")
+    plan = commands.add_parser("plan", help="show what an apply would change")
+    apply = commands.add_parser("apply", help="plan, ask, apply that plan, wait until everything works")
+    destroy = commands.add_parser("destroy", help="take an environment down, and look for what is left")
+    status_ = commands.add_parser("status", help="show instances, versions, replacements, alarms")
+    rotate = commands.add_parser("rotate", help="write the next value of a secret, and bring it to who uses it")
+    image_ = commands.add_parser("image", help="build the image of the commit that is checked out, and push it")
+    smoke_ = commands.add_parser("smoke", help="run a job through the public address")
+    for command in (plan, apply, destroy, status_, rotate, image_, smoke_):
+        command.add_argument("environment", metavar="ENV", help="development, staging or production")
+    for command in (bootstrap_, apply, destroy, image_):
+        command.add_argument("--dry-run", action="store_true", help="show every command, and change nothing")
+    for command in (plan, apply):
+        command.add_argument(
+            "--image-tag",
+            default=os.environ.get("IMAGE_TAG") or None,
+            metavar="TAG",
+            help="of the registry (default: IMAGE_TAG, else what runs, else the newest)",
+        )
+    apply.add_argument("--yes", action="store_true", help="do not ask")
+    _add_seconds(apply, 5400.0, "for the new instances; one that is replaced may finish its jobs (drain_seconds)")
+    destroy.add_argument("--confirm", metavar="ENV", help="do not ask")
+    destroy.add_argument("--keep-snapshot", action="store_true", help="of the database; it costs money until deleted")
+    _add_seconds(destroy, 300.0, "until AWS does not list any more what is gone")
+    status_.add_argument("--json", action="store_true", help="for programs; null: nothing was applied")
+    rotate.add_argument("secret", metavar="SECRET", help="such as database-owner")
+    image_.add_argument("--sign-in", action="store_true", help="only sign this engine in to the registry")
+    return parser
+
+
+def _add_seconds(command: argparse.ArgumentParser, default: float, what: str) -> None:
+    command.add_argument(
+        "--timeout", type=float, default=default, metavar="SECONDS", help=f"{what} (default: %(default).0f)"
+    )
+
+
+def _applied(installation: Installation, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not outputs:
+        raise Refused(f"{installation.environment} was not applied yet: make apply ENV={installation.environment}")
+    return outputs

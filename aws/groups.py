@@ -1,0 +1,139 @@
+"""The auto scaling groups: their instances, what these run, and the replacement that is under way."""
+
+import base64
+import gzip
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws.account import client
+from aws.installation import REPOSITORY
+
+_TAG = re.compile(rf"/{REPOSITORY}:([\w][\w.-]*)")
+_GZIP = b"\x1f\x8b"
+_UNDER_WAY = {"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"}
+_SUCCESSFUL = "Successful"
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """A replacement of a group's instances.
+
+    Args:
+        id: AWS' own.
+        status: `InProgress`, `Baking`, `Successful`, `RollbackSuccessful`, ...
+        percent: how much of it is done; None: AWS does not say.
+        reason: why it ended so, or what it waits for.
+    """
+
+    id: str
+    status: str
+    percent: int | None = None
+    reason: str = ""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it goes on."""
+        return self.status in _UNDER_WAY
+
+    @property
+    def done(self) -> bool:
+        """Whether it ended as it should."""
+        return self.status == _SUCCESSFUL
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without what it was for."""
+        return not self.under_way and not self.done
+
+
+@dataclass(frozen=True)
+class Group:
+    """The group of one role.
+
+    Args:
+        role: `web`, `agent`, ...
+        name: of the group.
+        minimum, desired, maximum: instances.
+        working: instances that are healthy and in service.
+        images: the tags that the instances run, and how many of them.
+        refresh: the newest one; None: there was none in the last weeks.
+    """
+
+    role: str
+    name: str
+    minimum: int
+    desired: int
+    maximum: int
+    working: int
+    images: Mapping[str, int]
+    refresh: Refresh | None
+
+
+def read(names: Mapping[str, str]) -> list[Group]:
+    """Return the groups that exist.
+
+    Args:
+        names: of the group of each role, as Terraform's output `groups` has them.
+    """
+    if not names:
+        return []
+    autoscaling = client("autoscaling")
+    pages = autoscaling.get_paginator("describe_auto_scaling_groups").paginate(
+        AutoScalingGroupNames=sorted(names.values())
+    )
+    found = {group["AutoScalingGroupName"]: group for page in pages for group in page["AutoScalingGroups"]}
+    return [_group(autoscaling, role, found[name]) for role, name in sorted(names.items()) if name in found]
+
+
+def newest_activity(group: str) -> str:
+    """Return what the group did last, and how that went, in AWS' words."""
+    found = client("autoscaling").describe_scaling_activities(AutoScalingGroupName=group, MaxRecords=1)["Activities"]
+    if not found:
+        return "nothing was done yet"
+    words = (found[0].get(key, "") for key in ("StatusCode", "Description", "StatusMessage"))
+    return ": ".join(word for word in words if word)
+
+
+def _group(autoscaling: Any, role: str, group: Mapping[str, Any]) -> Group:
+    instances = group["Instances"]
+    working = [one for one in instances if one["LifecycleState"] == "InService" and one["HealthStatus"] == "Healthy"]
+    return Group(
+        role=role,
+        name=group["AutoScalingGroupName"],
+        minimum=group["MinSize"],
+        desired=group["DesiredCapacity"],
+        maximum=group["MaxSize"],
+        working=len(working),
+        images=_images(working),
+        refresh=_newest_refresh(autoscaling, group["AutoScalingGroupName"]),
+    )
+
+
+def _newest_refresh(autoscaling: Any, group: str) -> Refresh | None:
+    found = autoscaling.describe_instance_refreshes(AutoScalingGroupName=group, MaxRecords=1)["InstanceRefreshes"]
+    if not found:
+        return None
+    one = found[0]
+    return Refresh(one["InstanceRefreshId"], one["Status"], one.get("PercentageComplete"), one.get("StatusReason", ""))
+
+
+def _images(instances: list[Any]) -> Mapping[str, int]:
+    """Return the tags: each instance was started from a version of the launch template, whose user data names it."""
+    templates = [one["LaunchTemplate"] for one in instances if "LaunchTemplate" in one]
+    versions = Counter((one["LaunchTemplateId"], one["Version"]) for one in templates)
+    tags: Counter[str] = Counter()
+    for (template, version), count in versions.items():
+        tags[_tag_of(template, version)] += count
+    return dict(tags)
+
+
+def _tag_of(template: str, version: str) -> str:
+    answer = client("ec2").describe_launch_template_versions(LaunchTemplateId=template, Versions=[version])
+    versions = answer["LaunchTemplateVersions"]
+    data = base64.b64decode(versions[0]["LaunchTemplateData"].get("UserData", "")) if versions else b""
+    text = gzip.decompress(data) if data.startswith(_GZIP) else data
+    match = _TAG.search(text.decode(errors="replace"))
+    return match[1] if match else f"version {version} of the launch template"

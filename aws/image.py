@@ -1,0 +1,84 @@
+"""The images in the account's registry: which there are, which to run, and how one gets there."""
+
+import base64
+from typing import Any
+
+from aws.account import client
+from aws.installation import REPOSITORY, Account
+from release import image as images
+from release import source
+from release.aws import BUILD_ARGUMENT
+from release.commands import Commands
+from release.errors import Refused
+
+_HOW = "Build and push one: make release COMMAND=build TARGET=aws ENV={0}, or only the image: python -m aws image {0}"
+
+
+def choose(account: Account, environment: str, wanted: str | None, running: str | None) -> str:
+    """Return the tag of the image to run: the wanted one, else what runs, else the newest.
+
+    Args:
+        account: whose registry is asked.
+        environment: for the message.
+        wanted: by the operator; None: no wish.
+        running: the image that runs now, with registry and tag; None: nothing runs.
+
+    Raises:
+        Refused: it is not in the registry, or none is.
+    """
+    tag = wanted or (images.parse(running).tag if running else None)
+    there = tags(account)
+    if tag is None:
+        if not there:
+            raise Refused(f"The registry has no image yet. {_HOW.format(environment)}")
+        return there[0]
+    if tag not in there:
+        raise Refused(f"The registry has no image {REPOSITORY}:{tag}. {_HOW.format(environment)}")
+    return tag
+
+
+def tags(account: Account) -> list[str]:
+    """Return a tag of each image in the registry, the one pushed last first.
+
+    Raises:
+        Refused: the registry is not there.
+    """
+    from botocore.exceptions import ClientError
+
+    pages = (
+        client("ecr")
+        .get_paginator("describe_images")
+        .paginate(registryId=account.id, repositoryName=REPOSITORY, filter={"tagStatus": "TAGGED"})
+    )
+    found: list[dict[str, Any]] = []
+    try:
+        for page in pages:
+            found += page["imageDetails"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "RepositoryNotFoundException":
+            raise
+        raise Refused(f"Account {account.id} has no registry yet. Once: python -m aws bootstrap") from error
+    found.sort(key=lambda one: one["imagePushedAt"], reverse=True)
+    return [tag for one in found for tag in one["imageTags"] if tag != "latest"]
+
+
+def sign_in(commands: Commands, account: Account) -> None:
+    """Sign this engine in to the registry, for 12 hours. The password is in no argument and in no output."""
+    password = ""
+    if not commands.dry_run:
+        token = client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        password = base64.b64decode(token).decode().partition(":")[2]
+    words = ("docker", "login", "--username", "AWS", "--password-stdin", account.registry)
+    commands.run(*words, stdin=password, about="a password of 12 hours")
+
+
+def build(commands: Commands, account: Account) -> str:
+    """Build the image of the commit that is checked out, without its tests, and push it; return its name."""
+    commit = source.commit(commands)
+    name = images.name_of(commit, account.registry)
+    sign_in(commands, account)
+    with commands.output.step(f"build {name}"):
+        images.build(commands, name, commit, (BUILD_ARGUMENT,))
+    with commands.output.step("push"):
+        images.push(commands, name)
+    return name
