@@ -42,7 +42,9 @@ resource "aws_vpc" "this" {
 
 # What is in no group of its own may talk to nobody.
 resource "aws_default_security_group" "this" {
-  vpc_id = aws_vpc.this.id
+  vpc_id  = aws_vpc.this.id
+  ingress = []
+  egress  = []
 
   tags = { Name = "${var.name}-default" }
 }

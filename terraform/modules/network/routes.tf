@@ -75,9 +75,10 @@ resource "aws_route_table_association" "private" {
   subnet_id      = aws_subnet.private[each.key].id
 }
 
-# No route but the network's own.
+# No route but the network's own; one that somebody adds by hand is taken away.
 resource "aws_route_table" "isolated" {
   vpc_id = aws_vpc.this.id
+  route  = []
 
   tags = { Name = "${var.name}-isolated" }
 }
