@@ -5,6 +5,7 @@ locals {
   # Bodies are definitions of jobs. They rightly hold addresses, SQL, HTML and paths, and are up to 64 KiB long; the
   # rules named here would refuse them, so they only count. What they look for is checked where it is understood: the
   # API takes nothing but its strict schema, and the guard of addresses refuses private ones when a job asks for them.
+  # Paths, queries and cookies are still refused for the same contents, but for what is said below.
   managed_rules = {
     # Addresses that attacked others.
     AWSManagedRulesAmazonIpReputationList = { priority = 30, counted = [] }
@@ -20,6 +21,9 @@ locals {
         "CrossSiteScripting_BODY", # HTML in a mail's text: pages show it as text.
         # More than 2 KiB of query: Airflow's pages name up to 50 DAGs in one, and a cursor may be as long by itself.
         "SizeRestrictions_QUERYSTRING",
+        # A name of a job type may end as a file's does: nightly.log.
+        "RestrictedExtensions_URIPATH",
+        "RestrictedExtensions_QUERYARGUMENTS",
       ]
     }
     AWSManagedRulesSQLiRuleSet = {
