@@ -296,8 +296,8 @@ run "storage" {
 
   assert {
     condition = one([for statement in jsondecode(aws_s3_bucket_policy.access_logs.policy).Statement :
-      "${statement.Principal.Service} ${statement.Action} ${statement.Condition.ArnLike["aws:SourceArn"]}" if statement.Effect == "Allow"
-    ]) == "logdelivery.elasticloadbalancing.amazonaws.com s3:PutObject arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/*"
+      "${statement.Principal.Service} ${statement.Action} ${endswith(statement.Resource, "/AWSLogs/123456789012/*")} ${statement.Condition.ArnLike["aws:SourceArn"]}" if statement.Effect == "Allow"
+    ]) == "logdelivery.elasticloadbalancing.amazonaws.com s3:PutObject true arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/*"
     error_message = "Load balancers of this account and region write access logs, and nobody else does."
   }
 

@@ -53,7 +53,8 @@ resource "aws_s3_bucket_policy" "access_logs" {
       Effect    = "Allow"
       Principal = { Service = "logdelivery.elasticloadbalancing.amazonaws.com" }
       Action    = "s3:PutObject"
-      Resource  = "${aws_s3_bucket.access_logs.arn}/*"
+      # Each load balancer writes below a prefix of its own.
+      Resource  = "${aws_s3_bucket.access_logs.arn}/*/AWSLogs/${var.account_id}/*"
       Condition = { ArnLike = { "aws:SourceArn" = "arn:aws:elasticloadbalancing:${var.region}:${var.account_id}:loadbalancer/*" } }
     }])
   })
