@@ -1,0 +1,252 @@
+"""Rotates a secret: writes its next value, and replaces the instances that read it, so that at no time the only value
+that works is one that nobody has. Interrupted, the same command goes on where it was.
+
+docs/aws-secrets.md says what each rotation means for those who use the installation.
+"""
+
+import base64
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aws import account, redis_token, replacing
+from aws.replacing import Groups
+from aws.secret_versions import Secret
+from release.errors import Failed, Refused
+from release.output import Output
+
+# The role that makes tables, roles of the database and users when it starts: the first of these that there is.
+_MIGRATING = ("scheduler", "web")
+_CONTAINERS = {"scheduler": "coinrequest-scheduler", "web": "coinrequest-api-server"}
+_SERVERS = ("web", "scheduler", "triggerer", "gateway")
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Clients of boto3; tests hand in others."""
+
+    secrets: Any
+    autoscaling: Any
+    elasticache: Any
+    ssm: Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What rotating one secret takes.
+
+    Args:
+        generate: makes a value.
+        roles: who reads it, so that their instances are replaced.
+        meanwhile: what does not work while that happens.
+    """
+
+    generate: Callable[[], str]
+    roles: tuple[str, ...]
+    meanwhile: str
+
+
+@dataclass(frozen=True)
+class _Step:
+    name: str
+    title: str
+    do: Callable[[str], None]
+
+
+def connect() -> Clients:
+    """Return clients for the one region, with the credentials of the environment."""
+    return Clients(*(account.client(service) for service in ("secretsmanager", "autoscaling", "elasticache", "ssm")))
+
+
+def password() -> str:
+    """Return 256 random bits. Hexadecimal needs no quoting in a URL, a shell or a file."""
+    return secrets.token_hex(32)
+
+
+def fernet_key() -> str:
+    """Return a key as https://github.com/fernet/spec has it: 32 bytes in the base64 of URLs."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def signing_key() -> str:
+    """Return a key for HS512, which wants at least 64 bytes (RFC 7518, section 3.2)."""
+    return secrets.token_hex(64)
+
+
+def people() -> str:
+    """Return passwords for the four users, as JSON."""
+    return json.dumps({user: password() for user in ("admin", "op", "user", "viewer")})
+
+
+_NEW_CONNECTIONS = (
+    "from the moment the first new instance has set the password until the old ones are gone, old instances keep their"
+    " open connections and cannot open new ones; some requests may fail"
+)
+KINDS = {
+    "database-owner": Kind(password, _SERVERS, _NEW_CONNECTIONS),
+    "database-reader": Kind(password, (*_SERVERS, "agent"), _NEW_CONNECTIONS),
+    "fernet-key": Kind(
+        fernet_key,
+        _SERVERS,
+        "an old instance cannot read a connection or variable that somebody edits on a new one; nothing else",
+    ),
+    "jwt-secret": Kind(
+        signing_key,
+        ("web", "scheduler"),
+        "old and new instances refuse each other's tokens: people sign in again, running tasks may fail and be retried",
+    ),
+    "api-secret-key": Kind(signing_key, ("web",), "people sign in again, some of them twice"),
+    "redis": Kind(password, ("web", "scheduler", "agent", "gateway"), "nothing: the old token and the new one work"),
+    "people": Kind(people, ("scheduler",), "the old passwords work until the new instance has set the new ones"),
+}
+
+
+def rotate(
+    clients: Clients,
+    name: str,
+    which: str,
+    output: Output,
+    *,
+    dry_run: bool = False,
+    pause: float = 15.0,
+    limit: float = 4 * 3600.0,
+) -> None:
+    """Rotate one secret of an installation, or go on with a rotation that was interrupted.
+
+    Args:
+        clients: of AWS.
+        name: of the installation: `coinrequest-production`.
+        which: one of `KINDS`.
+        output: where each step is shown.
+        dry_run: show the steps, and change nothing.
+        pause: seconds between two looks at what AWS does.
+        limit: seconds after which instances that are replaced, or a change of Redis, have failed.
+
+    Raises:
+        Refused: there is no such secret, or no such installation.
+        Failed: a step did not reach what it is for. What was done stays done.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if which == "master":
+        raise Refused("RDS rotates the master password itself, every seven days. Instances read it when they start.")
+    if which not in KINDS:
+        raise Refused(f"There is no secret {which!r}. There are: {', '.join(KINDS)}.")
+    try:
+        _Rotation(clients, name, which, output, pause, limit).run(dry_run)
+    except ClientError as error:
+        raise Failed(f"AWS refused: {error}. The same command goes on from here.") from error
+    except BotoCoreError as error:
+        raise Failed(f"AWS was not reached: {error}. The same command goes on from here.") from error
+
+
+@dataclass(frozen=True)
+class _Rotation:
+    clients: Clients
+    name: str
+    which: str
+    output: Output
+    pause: float
+    limit: float
+
+    def run(self, dry_run: bool) -> None:
+        groups = Groups(self.clients.autoscaling, self.name, self.pause, self.limit)
+        roles = self._roles(groups.roles())
+        steps = self._steps(groups, roles)
+        pending = self.secret.pending()
+        self.output.line(f"{self.secret.name}: replaces the instances of {', '.join(roles)}")
+        self.output.line(f"Meanwhile: {KINDS[self.which].meanwhile}.")
+        if pending:
+            self.output.line("A rotation was interrupted; this goes on with it.")
+        done = set(self.secret.steps(pending)) if pending else set()
+        if dry_run:
+            for step in steps:
+                self.output.line(f"{'was done' if step.name in done else 'would do'}: {step.title}")
+            self.output.line("Dry run: nothing was done.")
+            return
+        version = pending or self.secret.propose(KINDS[self.which].generate())
+        for step in steps:
+            if step.name in done:
+                self.output.skip(f"{step.title} (was done)")
+                continue
+            with self.output.step(step.title):
+                step.do(version)
+                self.secret.add_step(version, step.name)
+        self.secret.finish(version)
+        self.output.line(f"{self.secret.name} was rotated.")
+
+    @property
+    def secret(self) -> Secret:
+        return Secret(self.clients.secrets, f"{self.name}/{self.which}")
+
+    @property
+    def redis(self) -> redis_token.ReplicationGroup:
+        return redis_token.ReplicationGroup(self.clients.elasticache, self.name, self.pause, self.limit)
+
+    def _roles(self, existing: frozenset[str]) -> tuple[str, ...]:
+        """Return the roles that there are and that read the secret. Without a scheduler, web does its part."""
+        if not existing:
+            raise Refused(f"There are no groups of {self.name}: apply it first.")
+        alone = "scheduler" not in existing
+        wanted = ("web" if alone and role == "scheduler" else role for role in KINDS[self.which].roles)
+        return tuple(dict.fromkeys(role for role in wanted if role in existing))
+
+    def _steps(self, groups: Groups, roles: tuple[str, ...]) -> list[_Step]:
+        current = _Step("current", "let new instances read the new value", self.secret.make_current)
+        replace = self._replacement(groups, roles, "replace")
+        if self.which == "redis":
+            return [
+                _Step("add", "let clients in with the new token too", self._add_token),
+                _Step("added", "wait until Redis does", lambda _version: self.redis.wait()),
+                current,
+                replace,
+                _Step("require", "let clients in with the new token alone", self._require_token),
+                _Step("required", "wait until Redis does", self._wait_for_token),
+            ]
+        if self.which == "fernet-key":
+            return [
+                _Step("current", "let new instances write with the new key, and read with both", self._both_keys),
+                replace,
+                _Step("encrypt", "encrypt every connection and variable with the new key", self._encrypt(groups)),
+                _Step("alone", "let new instances have the new key alone", self.secret.make_current),
+                self._replacement(groups, roles, "again"),
+            ]
+        return [current, replace]
+
+    def _replacement(self, groups: Groups, roles: tuple[str, ...], name: str) -> _Step:
+        def do(version: str) -> None:
+            replacing.replace(groups, roles, self.secret, version, name, self.output.detail)
+
+        return _Step(name, f"replace the instances of {', '.join(roles)}", do)
+
+    # -- Redis -------------------------------------------------------------------------------------------------
+
+    def _add_token(self, version: str) -> None:
+        self.redis.wait()
+        self.redis.add_token(self.secret.value(version))
+
+    def _require_token(self, version: str) -> None:
+        self.redis.wait()
+        self.redis.require_token(self.secret.value(version))
+
+    def _wait_for_token(self, version: str) -> None:
+        self.redis.wait()
+        redis_token.mark_only_token(self.clients.secrets, self.secret.name, version)
+
+    # -- Fernet ------------------------------------------------------------------------------------------------
+
+    def _both_keys(self, version: str) -> None:
+        """Airflow writes with the first key of the list, and reads with each of them."""
+        new, current = self.secret.value(version), self.secret.current_value()
+        if not current.startswith(new):
+            self.secret.put_current(f"{new},{current}", version)
+
+    def _encrypt(self, groups: Groups) -> Callable[[str], None]:
+        def do(_version: str) -> None:
+            role = next(role for role in _MIGRATING if role in groups.roles())
+            command = f"docker exec {_CONTAINERS[role]} run-process airflow rotate-fernet-key"
+            replacing.run_command(self.clients.ssm, groups.instance(role), command, self.pause)
+
+        return do
