@@ -21,6 +21,15 @@ def client(service: str) -> Any:
     return boto3.client(service, region_name=REGION)
 
 
+def errors() -> tuple[type[Exception], ...]:
+    """Return what boto3 raises when AWS refuses something or is not reached."""
+    try:
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        return ()
+    return (BotoCoreError, ClientError)
+
+
 def require(account: Account) -> None:
     """See that the credentials belong to the account.
 
@@ -28,11 +37,9 @@ def require(account: Account) -> None:
         Refused: there are none, they are not accepted, or they belong to another account.
     """
     sts = client("sts")
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         found = sts.get_caller_identity()["Account"]
-    except (BotoCoreError, ClientError) as error:
+    except errors() as error:
         raise Refused(f"AWS does not know who this is: {error}. {_SIGN_IN}") from error
     if found != account.id:
         raise Refused(f"These credentials belong to account {found}; installation.tfvars says {account.id}. {_SIGN_IN}")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from aws.account import client
 from aws.installation import REGION, Account
@@ -84,11 +85,14 @@ def _terraform(commands: Commands, folder: Path, command: str, *words: str) -> N
     commands.run(*words, environment=environment)
 
 
+def _outputs(commands: Commands, folder: Path) -> dict[str, Any]:
+    found = json.loads(commands.read("terraform", f"-chdir={folder}", "output", "-json") or "{}")
+    return {name: output["value"] for name, output in found.items()}
+
+
 def _say_what_is_next(commands: Commands, account: Account, folder: Path) -> None:
-    outputs = json.loads(commands.read("terraform", f"-chdir={folder}", "output", "-json") or "{}")
-    servers = outputs.get("name_servers", {}).get("value", [])
     line = commands.output.line
-    if servers:
+    if servers := _outputs(commands, folder).get("name_servers"):
         line(f"Delegate {account.zone_name} to these name servers, where the domain is registered:")
         for server in servers:
             line(f"    {server}")

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from aws import account, applying, bootstrap, destroying, image, smoke, status, terraform
+from aws import account, applying, bootstrap, destroying, image, rotate, smoke, status, terraform
 from aws.installation import Account, Installation, read_account, read_installation
 from release.commands import Commands, Execute, run_process
 from release.errors import Refused, ReleaseError
@@ -52,6 +52,9 @@ def main(words: Sequence[str] | None = None, execute: Execute | None = None) -> 
     except (ReleaseError, KeyboardInterrupt) as error:
         output.line(f"FAILED: {str(error) or 'it was interrupted'}")
         return _FAILED
+    except account.errors() as error:
+        output.line(f"FAILED: AWS refused, or was not reached: {error}")
+        return _FAILED
     return 0
 
 
@@ -77,6 +80,11 @@ def _do(arguments: argparse.Namespace, commands: Commands) -> None:
         case "smoke":
             outputs = applying.open_state(commands, installation).outputs
             smoke.run(_applied(installation, outputs))
+        case "rotate":
+            account.require(installation.account)
+            rotate.rotate(
+                rotate.connect(), installation.name, arguments.secret, commands.output, dry_run=commands.dry_run
+            )
 
 
 def _bootstrap(commands: Commands, of: Account) -> None:
@@ -135,12 +143,12 @@ def _parser() -> argparse.ArgumentParser:
     apply = commands.add_parser("apply", help="plan, ask, apply that plan, wait until everything works")
     destroy = commands.add_parser("destroy", help="take an environment down, and look for what is left")
     status_ = commands.add_parser("status", help="show instances, versions, replacements, alarms")
-    rotate = commands.add_parser("rotate", help="write the next value of a secret, and bring it to who uses it")
+    rotate_ = commands.add_parser("rotate", help="write the next value of a secret, and bring it to who uses it")
     image_ = commands.add_parser("image", help="build the image of the commit that is checked out, and push it")
     smoke_ = commands.add_parser("smoke", help="run a job through the public address")
-    for command in (plan, apply, destroy, status_, rotate, image_, smoke_):
+    for command in (plan, apply, destroy, status_, rotate_, image_, smoke_):
         command.add_argument("environment", metavar="ENV", help="development, staging or production")
-    for command in (bootstrap_, apply, destroy, image_):
+    for command in (bootstrap_, apply, destroy, image_, rotate_):
         command.add_argument("--dry-run", action="store_true", help="show every command, and change nothing")
     for command in (plan, apply):
         command.add_argument(
@@ -155,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     destroy.add_argument("--keep-snapshot", action="store_true", help="of the database; it costs money until deleted")
     _add_seconds(destroy, 300.0, "until AWS does not list any more what is gone")
     status_.add_argument("--json", action="store_true", help="for programs; null: nothing was applied")
-    rotate.add_argument("secret", metavar="SECRET", help="such as database-owner")
+    rotate_.add_argument("secret", metavar="SECRET", help=", ".join(rotate.KINDS))
     image_.add_argument("--sign-in", action="store_true", help="only sign this engine in to the registry")
     return parser
 
