@@ -9,7 +9,7 @@ variable "account_id" {
 }
 
 variable "region" {
-  description = "Where the state lies. There is one answer."
+  description = "Where everything lies. There is one answer."
   type        = string
   default     = "eu-west-1"
 
@@ -20,7 +20,35 @@ variable "region" {
 }
 
 variable "allow_destroy" {
-  description = "Lets `terraform destroy` delete the bucket with every state in it. For the end of the installation only."
+  description = "Lets `terraform destroy` delete every state, image and record. For the end of the installation only."
   type        = bool
   default     = false
+}
+
+variable "zone_name" {
+  description = "The public Route 53 zone of all environments: example.org."
+  type        = string
+
+  validation {
+    condition     = can(regex("^([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+[a-z]{2,}$", var.zone_name))
+    error_message = "zone_name is a domain's name without a dot at its end, such as example.org."
+  }
+}
+
+variable "create_zone" {
+  description = "false: the account has the zone already."
+  type        = bool
+  default     = true
+}
+
+variable "github_repository" {
+  description = "Whose workflows may plan and apply, as owner/name. Empty: none, and no role is made."
+  type        = string
+  default     = ""
+
+  validation {
+    # No star: it would trust other people's repositories.
+    condition     = var.github_repository == "" || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.github_repository))
+    error_message = "github_repository is owner/name, or empty."
+  }
 }

@@ -17,7 +17,7 @@ provider "aws" {
   default_tags {
     tags = {
       Project   = "coinrequest"
-      Component = "terraform-state"
+      Component = "bootstrap"
       ManagedBy = "terraform"
     }
   }

@@ -16,6 +16,7 @@ mock_provider "aws" {
 
 variables {
   account_id = "123456789012"
+  zone_name  = "example.org"
 }
 
 run "another_region_is_refused" {
