@@ -194,7 +194,7 @@ class Machine:
             "DOCKER_HOST": "unix:///engine.sock",
             # A swap file is the whole engine's affair.
             "SWAP": "",
-            "POLL_SECONDS": "2",
+            "POLL_SECONDS": "3",
             "CHECK_SECONDS": "2",
             "HEARTBEAT_SECONDS": "2",
             **self._local,
@@ -233,6 +233,10 @@ class Machine:
     def execute(self, *words: str, check: bool = True) -> str:
         """Run a command on the machine, and return what it wrote."""
         return docker("exec", self.name, *words, check=check)
+
+    def is_active(self, unit: str) -> bool:
+        """Return whether a unit is up."""
+        return self.execute("systemctl", "is-active", unit, check=False).strip() == "active"
 
     def container(self, process: str) -> str:
         """Return the name of a process's container."""

@@ -32,6 +32,7 @@ target_state() {
 healthy() {
     local process
     for process in "${processes[@]}"; do
+        systemctl --quiet is-active "coinrequest@$process" || return 1
         timeout 70 docker exec "$CONTAINER_PREFIX-$process" run-process health "$process" || return 1
     done
 }
