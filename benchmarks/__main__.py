@@ -25,10 +25,12 @@ from benchmarks import (
     bench_register,
     bench_up,
     bench_urls,
+    bench_web_instance,
     bench_work,
     bench_writing,
     machine,
     page,
+    page_web_instance,
 )
 from benchmarks.context import Context
 from benchmarks.measure import GaveUp, say
@@ -58,6 +60,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Context], None], float]] = {
     "urls": (bench_urls.run, 10),
     "phases": (bench_phases.run, 3),
     "containers": (bench_containers.run, 15),
+    "web-instance": (bench_web_instance.run, 15),
 }
 
 
@@ -74,7 +77,7 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments.page = arguments.page or folder / "README.md"
     results = Results(arguments.results)
     if arguments.render:
-        page.update(arguments.page, results.content)
+        _publish(arguments, results)
         return 0
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     context = _context(arguments, results)
@@ -88,7 +91,7 @@ def main(words: Sequence[str] | None = None) -> int:
             failed += not _run(name, context, arguments)
     finally:
         context.stacks.stop()
-        page.update(arguments.page, results.content)
+        _publish(arguments, results)
     say(f"{len(wanted) - failed} of {len(wanted)} measured in {(time.monotonic() - began) / 60:.1f} minutes")
     say(f"results: {arguments.results} and {arguments.page}")
     return 1 if failed else 0
@@ -115,10 +118,16 @@ def _run(name: str, context: Context, arguments: argparse.Namespace) -> bool:
         traceback.print_exc()
     finally:
         context.results.put(name, seconds=round(time.monotonic() - began))
-        page.update(arguments.page, context.results.content)
+        _publish(arguments, context.results)
     # What is left of a broken run must not reach into the next one.
     context.stacks.fresh("ours")
     return False
+
+
+def _publish(arguments: argparse.Namespace, results: Results) -> None:
+    page.update(arguments.page, results.content)
+    if not arguments.quick:
+        page.update(page_web_instance.PAGE, results.content, page_web_instance.render)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Writes the measured values into the page, between markers; everything else on the page belongs to people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,20 @@ FAULTS = Path(__file__).parent / "faults.json"
 Content = Mapping[str, Any]
 
 
-def update(path: Path, content: Content) -> None:
-    """Replace what is between the markers of the page `path`; a page without markers gets them at its end."""
+def update(path: Path, content: Content, write: Callable[[Content], str] | None = None) -> None:
+    """Replace what is between the markers of the page `path`; a page without markers gets them at its end.
+
+    Args:
+        path: the page.
+        content: of `results.json`.
+        write: returns the Markdown; None: that of the page of all benchmarks.
+    """
     text = path.read_text() if path.exists() else ""
     if BEGIN not in text or END not in text:
         text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n".lstrip()
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n\n{render(content)}\n\n{END}{after}")
+    path.write_text(f"{before}{BEGIN}\n\n{(write or render)(content)}\n\n{END}{after}")
 
 
 def render(content: Content) -> str:
