@@ -26,10 +26,28 @@ resource "aws_kms_key" "this" {
       {
         Sid       = "Alarms"
         Effect    = "Allow"
-        Principal = { Service = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"] }
+        Principal = { Service = "cloudwatch.amazonaws.com" }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
+      },
+      {
+        # The policy of the topic, which is all that this is for, limits it to this account's databases.
+        Sid       = "DatabaseEvents"
+        Effect    = "Allow"
+        Principal = { Service = "events.rds.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+      },
+      {
+        # Auto Scaling writes to the topic as a role of its own, which an empty account does not have yet; a principal
+        # has to exist, a condition does not.
+        Sid       = "Groups"
+        Effect    = "Allow"
+        Principal = { AWS = "*" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+        Condition = { ArnEquals = { "aws:PrincipalArn" = "arn:aws:iam::${var.account_id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling" } }
       },
     ]
   })

@@ -145,7 +145,6 @@ module "observability" {
   source = "./modules/observability"
 
   name        = local.name
-  environment = var.environment
   account_id  = var.account_id
   region      = var.region
   namespace   = local.namespace

@@ -3,11 +3,6 @@ variable "name" {
   type        = string
 }
 
-variable "environment" {
-  description = "The value of the tag Environment, by which the budget finds what belongs to it."
-  type        = string
-}
-
 variable "account_id" {
   description = "Whose alarms and events the topic takes."
   type        = string
