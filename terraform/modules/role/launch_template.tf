@@ -50,8 +50,8 @@ resource "aws_launch_template" "this" {
   block_device_mappings {
     device_name = data.aws_ami.this.root_device_name
 
-    # The account's own key of EBS (no kms_key_id). For another one, its policy has to name the service-linked role of
-    # auto scaling, which an empty account does not have yet. What is kept lies in RDS and S3, not here.
+    # The account's own key of EBS (no kms_key_id). Another one has to let auto scaling's service-linked role, which an
+    # empty account does not have yet, make grants: much for a disk that holds nothing to keep.
     ebs {
       volume_type           = "gp3"
       volume_size           = var.disk
