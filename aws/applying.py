@@ -103,7 +103,7 @@ def apply(
         commands.output.line("No changes: it is what the files say.")
     if not commands.dry_run:
         with commands.output.step("wait until everything works"):
-            works = waiting.of_outputs(outputs, installation.name, chosen, known)
+            works = waiting.of_outputs(outputs, installation.name, known)
             waiting.wait(commands.output, works, seconds)
     return outputs
 

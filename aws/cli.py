@@ -6,13 +6,15 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from aws import account, applying, bootstrap, destroying, image, rotate, smoke, status, terraform
+from aws import account, applying, bootstrap, destroying, image, replacing, restoring, rotate, smoke, status, terraform
 from aws.installation import Account, Installation, read_account, read_installation
+from aws.restoring import Backup
 from release.commands import Commands, Execute, run_process
-from release.errors import Refused, ReleaseError
+from release.errors import Failed, Refused, ReleaseError
 from release.output import Output
 
 _FAILED, _REFUSED = 1, 2
@@ -26,6 +28,7 @@ examples:
   python -m aws apply production --image-tag 3f2a91c...
   python -m aws status production
   python -m aws rotate production database-owner
+  python -m aws restore production --time 2026-11-22T10:00:00Z
   python -m aws destroy development
 
 exit codes: 0 done; 1 failed; 2 refused, nothing was changed. docs/aws-operations.md says more.
@@ -80,6 +83,13 @@ def _do(arguments: argparse.Namespace, commands: Commands) -> None:
         case "smoke":
             outputs = applying.open_state(commands, installation).outputs
             smoke.run(_applied(installation, outputs))
+        case "restore":
+            backup = Backup(arguments.time, arguments.snapshot)
+            ask = None if arguments.yes else input
+            _restore(commands, installation, backup, ask, arguments.timeout)
+        case "restart":
+            account.require(installation.account)
+            _restart(commands, installation, arguments.timeout)
         case "rotate":
             account.require(installation.account)
             rotate.rotate(
@@ -111,7 +121,27 @@ def _image(commands: Commands, of: Account, sign_in_only: bool) -> None:
     if sign_in_only:
         image.sign_in(commands, of)
         return
-    commands.output.line(f"Built and pushed: {image.build(commands, of)}")
+    commands.output.line(f"In the registry: {image.build(commands, of)}")
+
+
+def _restore(
+    commands: Commands, installation: Installation, backup: Backup, ask: applying.Ask | None, seconds: float
+) -> None:
+    before = restoring.restore(commands, installation, backup, ask, seconds)
+    environment, line = installation.environment, commands.output.line
+    line("The database is exchanged. Now, in this order:")
+    line(f"  make apply ENV={environment}           its other settings; new instances get its password")
+    line(f"  python -m aws restart {environment}    every process forgets what it knew of the one before")
+    line(f"The one from before costs money until it is deleted: {before}")
+
+
+def _restart(commands: Commands, installation: Installation, seconds: float) -> None:
+    groups = replacing.Groups(account.client("autoscaling"), installation.name, 15.0, seconds)
+    with commands.output.step("replace every instance"):
+        ended = groups.wait({role: groups.start(role) for role in sorted(groups.roles())}, commands.output.detail)
+    failed = [f"{role}: {one.status} {one.reason}".strip() for role, one in ended.items() if one.failed]
+    if failed:
+        raise Failed("; ".join(failed))
 
 
 def _confirmed(installation: Installation, name: str | None) -> bool:
@@ -146,7 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     rotate_ = commands.add_parser("rotate", help="write the next value of a secret, and bring it to who uses it")
     image_ = commands.add_parser("image", help="build the image of the commit that is checked out, and push it")
     smoke_ = commands.add_parser("smoke", help="run a job through the public address")
-    for command in (plan, apply, destroy, status_, rotate_, image_, smoke_):
+    restore = commands.add_parser("restore", help="put a backup in the place of the database")
+    restart = commands.add_parser("restart", help="replace every instance, without an interruption")
+    for command in (plan, apply, destroy, status_, rotate_, image_, smoke_, restore, restart):
         command.add_argument("environment", metavar="ENV", help="development, staging or production")
     for command in (bootstrap_, apply, destroy, image_, rotate_):
         command.add_argument("--dry-run", action="store_true", help="show every command, and change nothing")
@@ -159,6 +191,12 @@ def _parser() -> argparse.ArgumentParser:
         )
     apply.add_argument("--yes", action="store_true", help="do not ask")
     _add_seconds(apply, 5400.0, "for the new instances; one that is replaced may finish its jobs (drain_seconds)")
+    which = restore.add_mutually_exclusive_group(required=True)
+    which.add_argument("--time", type=_time, metavar="ISO8601", help="with its offset: 2026-11-22T10:00:00Z")
+    which.add_argument("--snapshot", metavar="NAME")
+    restore.add_argument("--yes", action="store_true", help="do not ask")
+    _add_seconds(restore, 7200.0, "for each step of RDS")
+    _add_seconds(restart, 5400.0, "for the new instances")
     destroy.add_argument("--confirm", metavar="ENV", help="do not ask")
     destroy.add_argument("--keep-snapshot", action="store_true", help="of the database; it costs money until deleted")
     _add_seconds(destroy, 300.0, "until AWS does not list any more what is gone")
@@ -166,6 +204,13 @@ def _parser() -> argparse.ArgumentParser:
     rotate_.add_argument("secret", metavar="SECRET", help=", ".join(rotate.KINDS))
     image_.add_argument("--sign-in", action="store_true", help="only sign this engine in to the registry")
     return parser
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text} has no offset: {text}Z is UTC")
+    return found
 
 
 def _add_seconds(command: argparse.ArgumentParser, default: float, what: str) -> None:

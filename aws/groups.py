@@ -1,7 +1,5 @@
 """The auto scaling groups: their instances, what these run, and the replacement that is under way."""
 
-import base64
-import gzip
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -12,7 +10,6 @@ from aws.account import client
 from aws.installation import REPOSITORY
 
 _TAG = re.compile(rf"/{REPOSITORY}:([\w][\w.-]*)")
-_GZIP = b"\x1f\x8b"
 _UNDER_WAY = {"Pending", "InProgress", "Cancelling", "RollbackInProgress", "Baking"}
 _SUCCESSFUL = "Successful"
 
@@ -58,6 +55,7 @@ class Group:
         name: of the group.
         minimum, desired, maximum: instances.
         working: instances that are healthy and in service.
+        outdated: of these, instances of another version of the launch template than the group's.
         images: the tags that the instances run, and how many of them.
         refresh: the newest one; None: there was none in the last weeks.
     """
@@ -68,6 +66,7 @@ class Group:
     desired: int
     maximum: int
     working: int
+    outdated: int
     images: Mapping[str, int]
     refresh: Refresh | None
 
@@ -107,6 +106,7 @@ def _group(autoscaling: Any, role: str, group: Mapping[str, Any]) -> Group:
         desired=group["DesiredCapacity"],
         maximum=group["MaxSize"],
         working=len(working),
+        outdated=sum(_template(one) != _template(group) for one in working),
         images=_images(working),
         refresh=_newest_refresh(autoscaling, group["AutoScalingGroupName"]),
     )
@@ -121,19 +121,21 @@ def _newest_refresh(autoscaling: Any, group: str) -> Refresh | None:
 
 
 def _images(instances: list[Any]) -> Mapping[str, int]:
-    """Return the tags: each instance was started from a version of the launch template, whose user data names it."""
-    templates = [one["LaunchTemplate"] for one in instances if "LaunchTemplate" in one]
-    versions = Counter((one["LaunchTemplateId"], one["Version"]) for one in templates)
-    tags: Counter[str] = Counter()
-    for (template, version), count in versions.items():
-        tags[_tag_of(template, version)] += count
-    return dict(tags)
+    """Return the tags: the launch template's versions are described by the image that they start."""
+    counts: Counter[str] = Counter()
+    for template, count in Counter(_template(one) for one in instances).items():
+        counts[_tag_of(*template)] += count
+    return dict(counts)
+
+
+def _template(of: Mapping[str, Any]) -> tuple[str, str]:
+    """Return id and version of the launch template of a group or of an instance."""
+    found = of.get("LaunchTemplate", {})
+    return found.get("LaunchTemplateId", ""), found.get("Version", "")
 
 
 def _tag_of(template: str, version: str) -> str:
     answer = client("ec2").describe_launch_template_versions(LaunchTemplateId=template, Versions=[version])
     versions = answer["LaunchTemplateVersions"]
-    data = base64.b64decode(versions[0]["LaunchTemplateData"].get("UserData", "")) if versions else b""
-    text = gzip.decompress(data) if data.startswith(_GZIP) else data
-    match = _TAG.search(text.decode(errors="replace"))
+    match = _TAG.search(versions[0].get("VersionDescription", "") if versions else "")
     return match[1] if match else f"version {version} of the launch template"

@@ -73,9 +73,15 @@ def sign_in(commands: Commands, account: Account) -> None:
 
 
 def build(commands: Commands, account: Account) -> str:
-    """Build the image of the commit that is checked out, without its tests, and push it; return its name."""
+    """Build the image of the commit that is checked out, without its tests, and push it; return its name.
+
+    The registry lets no tag change, so that one which is there already is not built again.
+    """
     commit = source.commit(commands)
     name = images.name_of(commit, account.registry)
+    if commit in tags(account):
+        commands.output.line(f"{name} is there already.")
+        return name
     sign_in(commands, account)
     with commands.output.step(f"build {name}"):
         images.build(commands, name, commit, (BUILD_ARGUMENT,))

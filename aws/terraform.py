@@ -71,9 +71,10 @@ class Terraform:
         Raises:
             CommandFailed: there is something wrong with it.
         """
-        words = [*(f"-var-file={name}" for name in variable_files), *(f"-var={k}={v}" for k, v in variables.items())]
+        out = f"-out={self._plan.name}"
+        words = [*_options(variable_files, variables), *options]
         try:
-            self._run("plan", "-input=false", "-detailed-exitcode", f"-out={self._plan.name}", *words, *options)
+            self._run("plan", "-input=false", "-detailed-exitcode", "-compact-warnings", out, *words)
         except CommandFailed as error:
             if error.code != _CHANGES:
                 raise
@@ -106,6 +107,17 @@ class Terraform:
         state = json.loads(self._read("show", "-json") or "{}")
         return list(_resources(state.get("values", {}).get("root_module", {})))
 
+    def take_over(self, address: str, id: str, variable_files: Sequence[str], variables: Mapping[str, str]) -> None:
+        """Let an address mean another thing than before, which exists already.
+
+        Args:
+            address: of the resource.
+            id: what the provider imports.
+            variable_files, variables: see `plan`.
+        """
+        self._commands.run(*self._words("state", "rm", address), environment=self._variables)
+        self._run("import", "-input=false", *_options(variable_files, variables), address, id)
+
     def _run(self, command: str, *words: str) -> None:
         self._commands.run(*self._words(command, "-no-color", *words), environment=self._variables)
 
@@ -114,6 +126,10 @@ class Terraform:
 
     def _words(self, *words: str) -> list[str]:
         return ["terraform", f"-chdir={self._folder}", *words]
+
+
+def _options(variable_files: Sequence[str], variables: Mapping[str, str]) -> list[str]:
+    return [*(f"-var-file={name}" for name in variable_files), *(f"-var={k}={v}" for k, v in variables.items())]
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -22,14 +22,12 @@ class Works:
         group_names: of each role.
         health_url: answers 200 then.
         log_groups: the prefix of the log groups' names: `/coinrequest-production`.
-        tag: of the image that every instance runs then; None: whichever.
         known: ids of replacements that ended before; how they ended does not matter any more.
     """
 
     group_names: Mapping[str, str]
     health_url: str
     log_groups: str
-    tag: str | None = None
     known: frozenset[str] = frozenset()
 
 
@@ -51,7 +49,7 @@ def wait(output: Output, works: Works, seconds: float) -> None:
         failed = [one for one in found if one.refresh and one.refresh.failed and one.refresh.id not in works.known]
         if failed:
             raise Failed(_explain("the new instances were not healthy", failed, works))
-        lacking = [(one, problem) for one in found if (problem := _missing(one, works.tag))]
+        lacking = [(one, problem) for one in found if (problem := _missing(one))]
         missing = [f"{one.role}: {problem}" for one, problem in lacking]
         missing += [f"{role}: there is no group" for role in set(works.group_names) - {one.role for one in found}]
         if not missing:
@@ -81,15 +79,14 @@ def health_problem(url: str) -> str | None:
     return None if status == 200 else f"{url} answers {status}"
 
 
-def _missing(group: Group, tag: str | None) -> str | None:
+def _missing(group: Group) -> str | None:
     """Say what a group lacks; None: nothing."""
     if group.refresh and group.refresh.under_way:
         percent = "" if group.refresh.percent is None else f" {group.refresh.percent} %"
         return f"replacement {group.refresh.status}{percent}"
     if group.working < group.minimum:
         return f"{group.working} of {group.minimum} instances in service"
-    others = sorted(set(group.images) - {tag}) if tag else []
-    return f"instances still run {', '.join(others)}" if others else None
+    return f"{group.outdated} of the instances are of another version" if group.outdated else None
 
 
 def _explain(problem: str, of: Sequence[Group], works: Works) -> str:
@@ -105,6 +102,6 @@ def _explain(problem: str, of: Sequence[Group], works: Works) -> str:
     return "\n".join(lines)
 
 
-def of_outputs(outputs: Mapping[str, Any], name: str, tag: str | None, known: frozenset[str]) -> Works:
+def of_outputs(outputs: Mapping[str, Any], name: str, known: frozenset[str]) -> Works:
     """Return what has to be so, from Terraform's outputs and the installation's name."""
-    return Works(outputs["groups"], outputs["health_url"], f"/{name}", tag, known)
+    return Works(outputs["groups"], outputs["health_url"], f"/{name}", known)

@@ -18,7 +18,7 @@ OUTPUTS = {
     "sign_in_secret": "coinrequest-production/people",
     "dashboard_url": "https://console.example.org",
 }
-OPTIONS = "-input=false -detailed-exitcode -out=production.tfplan"
+OPTIONS = "-input=false -detailed-exitcode -compact-warnings -out=production.tfplan"
 FILES = "-var-file=environments/production.tfvars -var-file=environments/installation.tfvars"
 
 
@@ -108,7 +108,7 @@ def test_that_very_plan_is_applied_and_waited_for(
     assert cli.main(["apply", "production", "--image-tag", "new", "--yes", "--timeout", "60"], world.execute) == 0
     assert world.ran("apply") == ["-input=false production.tfplan"]
     names = {"web": "coinrequest-production-web"}
-    works = waiting.Works(names, OUTPUTS["health_url"], "/coinrequest-production", "new", frozenset({"web"}))
+    works = waiting.Works(names, OUTPUTS["health_url"], "/coinrequest-production", frozenset({"web"}))
     assert waits == [(works, 60.0)]
     assert "It works: https://jobs.example.org" in capsys.readouterr().out
 

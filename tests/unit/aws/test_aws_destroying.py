@@ -11,7 +11,10 @@ from aws.account import client
 from aws.installation import Installation
 
 FILES = "-var-file=environments/production.tfvars -var-file=environments/installation.tfvars"
-OPTIONS = f"-input=false -detailed-exitcode -out=production.tfplan {FILES} -var=image_tag=old -var=protected=false"
+OPTIONS = (
+    f"-input=false -detailed-exitcode -compact-warnings -out=production.tfplan {FILES}"
+    " -var=image_tag=old -var=protected=false"
+)
 TAGS = {"Project": "coinrequest", "Environment": "production"}
 
 

@@ -14,13 +14,16 @@ from release.errors import Refused
 
 @pytest.fixture
 def repository(account: Account) -> None:
-    ecr = client("ecr")
-    ecr.create_repository(repositoryName="coinrequest")
+    client("ecr").create_repository(repositoryName="coinrequest")
     for tag in ("first", "latest", "second"):
-        manifest = {"schemaVersion": 2, "config": {"digest": "sha256:" + hashlib.sha256(tag.encode()).hexdigest()}}
-        kind = "application/vnd.docker.distribution.manifest.v2+json"
-        text = json.dumps({**manifest, "mediaType": kind})
-        ecr.put_image(repositoryName="coinrequest", imageManifest=text, imageManifestMediaType=kind, imageTag=tag)
+        put(tag, tag)
+
+
+def put(content: str, tag: str) -> None:
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    config = {"digest": "sha256:" + hashlib.sha256(content.encode()).hexdigest()}
+    text = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config})
+    client("ecr").put_image(repositoryName="coinrequest", imageManifest=text, imageManifestMediaType=kind, imageTag=tag)
 
 
 def test_the_wanted_one_else_what_runs(account: Account, repository: None) -> None:
@@ -52,9 +55,15 @@ def test_an_image_is_built_for_aws_and_pushed(
     password = world.given[world.lines.index(login)]
     assert password
     shown = capsys.readouterr().out
-    assert f"Built and pushed: {REGISTRY}/coinrequest:{COMMIT}" in shown
+    assert f"In the registry: {REGISTRY}/coinrequest:{COMMIT}" in shown
     assert password not in shown
     assert not [line for line in world.lines if password in line]
+
+
+def test_a_commit_that_is_there_is_not_built_again(world: FakeTerraform, repository: None) -> None:
+    put("first", COMMIT)
+    assert cli.main(["image", "production"], world.execute) == 0
+    assert [line for line in world.lines if line.startswith("docker ")] == []
 
 
 def test_signing_in_alone(world: FakeTerraform) -> None:
@@ -62,6 +71,6 @@ def test_signing_in_alone(world: FakeTerraform) -> None:
     assert [line.split()[1] for line in world.lines if line.startswith("docker ")] == ["login"]
 
 
-def test_a_dry_run_asks_for_no_password(world: FakeTerraform) -> None:
+def test_a_dry_run_asks_for_no_password(world: FakeTerraform, repository: None) -> None:
     assert cli.main(["image", "production", "--dry-run"], world.execute) == 0
     assert [line for line in world.lines if line.startswith("docker ")] == []

@@ -1,7 +1,5 @@
 """What is read of an installation: groups, what their instances run, alarms, the web app; and the smoke test."""
 
-import base64
-import gzip
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +22,7 @@ class Groups:
 
     def __init__(self) -> None:
         self.refreshes: list[Mapping[str, Any]] = []
-        self.compressed = False
+        self.description = f"{REGISTRY}/coinrequest:old"
 
     def client(self, service: str) -> Any:
         return self if service in ("autoscaling", "ec2") else account.client(service)
@@ -39,14 +37,13 @@ class Groups:
             {**state, "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": version}}
             for state, version in ((working, "1"), (working, "1"), ({**working, "LifecycleState": "Pending:Wait"}, "2"))
         ]
+        new = {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "2"}}
         size = {"MinSize": 2, "DesiredCapacity": 3, "MaxSize": 4}
-        return [{"AutoScalingGroups": [{"AutoScalingGroupName": NAME, "Instances": instances, **size}]}]
+        return [{"AutoScalingGroups": [{"AutoScalingGroupName": NAME, "Instances": instances, **size, **new}]}]
 
     def describe_launch_template_versions(self, LaunchTemplateId: str, Versions: list[str]) -> Mapping[str, Any]:  # noqa: N803
         assert (LaunchTemplateId, Versions) == ("lt-1", ["1"])
-        text = f"COINREQUEST_IMAGE={REGISTRY}/coinrequest:old\n".encode()
-        data = base64.b64encode(gzip.compress(text) if self.compressed else text).decode()
-        return {"LaunchTemplateVersions": [{"LaunchTemplateData": {"UserData": data}}]}
+        return {"LaunchTemplateVersions": [{"VersionDescription": self.description}]}
 
     def describe_instance_refreshes(self, **_options: Any) -> Mapping[str, Any]:
         return {"InstanceRefreshes": self.refreshes}
@@ -62,13 +59,14 @@ def group(monkeypatch: pytest.MonkeyPatch) -> Groups:
     return found
 
 
-@pytest.mark.parametrize("compressed", [False, True])
-def test_a_group_and_what_it_runs(group: Groups, compressed: bool) -> None:
-    group.compressed = compressed
+def test_a_group_and_what_it_runs(group: Groups) -> None:
     (found,) = groups.read({"web": NAME, "agent": "not-there"})
     assert (found.role, found.minimum, found.desired, found.maximum, found.working) == ("web", 2, 3, 4, 2)
+    assert found.outdated == 2
     assert found.images == {"old": 2}
     assert found.refresh is None
+    group.description = ""
+    assert groups.read({"web": NAME})[0].images == {"version 1 of the launch template": 2}
     assert groups.read({}) == []
 
 

@@ -12,8 +12,8 @@ from aws.waiting import Works
 from release.errors import Failed
 from release.output import Output
 
-WEB = Group("web", "coinrequest-production-web", 2, 2, 6, 2, {"new": 2}, None)
-WORKS = Works({"web": WEB.name}, "https://jobs.example.org/", "/coinrequest-production", "new", frozenset({"before"}))
+WEB = Group("web", "coinrequest-production-web", 2, 2, 6, 2, 0, {"new": 2}, None)
+WORKS = Works({"web": WEB.name}, "https://jobs.example.org/", "/coinrequest-production", frozenset({"before"}))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_it_waits_for_replacement_instances_and_answer(monkeypatch: pytest.Monke
         replace(WEB, refresh=Refresh("now", "InProgress", 0)),
         replace(WEB, refresh=Refresh("now", "InProgress", 50)),
         replace(WEB, working=1),
-        replace(WEB, images={"new": 1, "old": 1}),
+        replace(WEB, outdated=1),
         replace(WEB, refresh=Refresh("now", "Successful", 100)),
     )
     answers = iter(["it answers 503", "it answers 503", None])
@@ -61,7 +61,7 @@ def test_it_waits_for_replacement_instances_and_answer(monkeypatch: pytest.Monke
         "0 s: web: replacement InProgress 0 %",
         "15 s: web: replacement InProgress 50 %",
         "30 s: web: 1 of 2 instances in service",
-        "45 s: web: instances still run old",
+        "45 s: web: 1 of the instances are of another version",
         "60 s: it answers 503",
         "https://jobs.example.org/ answers",
     ]
