@@ -62,7 +62,7 @@ def lines(status: Status) -> list[str]:
 
 
 def _line(group: Group) -> str:
-    images = ", ".join(f"{count} x {tag[:20]}" for tag, count in sorted(group.images.items())) or "none"
+    images = ", ".join(f"{count} x {tag}" for tag, count in sorted(group.images.items())) or "none"
     refresh = group.refresh
     moving = f"  replacement: {refresh.status} {refresh.reason}".rstrip() if refresh and not refresh.done else ""
     size = f"{group.working} of {group.desired} in service ({group.minimum} to {group.maximum})"

@@ -75,7 +75,7 @@ def health_problem(url: str) -> str | None:
     try:
         status = requests.get(url, timeout=_SECONDS_TO_ANSWER).status_code
     except requests.RequestException as error:
-        return f"{url}: {error}"
+        return f"{url} does not answer ({type(error).__name__})"
     return None if status == 200 else f"{url} answers {status}"
 
 
