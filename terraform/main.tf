@@ -105,15 +105,15 @@ module "role" {
   source   = "./modules/role"
   for_each = local.enabled_roles
 
-  # The token of Redis has to be set before anybody presents it.
-  depends_on = [module.redis]
-
-  name              = local.name
-  role              = each.key
-  processes         = each.value.processes
-  migrates          = each.key == local.migrating_role
-  settings          = merge(local.settings, each.value.settings)
-  secret_arns       = { for name in each.value.secrets : name => module.secrets.arns[name] }
+  name      = local.name
+  role      = each.key
+  processes = each.value.processes
+  migrates  = each.key == local.migrating_role
+  settings  = merge(local.settings, each.value.settings)
+  secret_arns = merge(
+    { for name in each.value.secrets : name => module.secrets.arns[name] },
+    each.key == "agent" && var.mail != null ? { smtp-url = var.mail.url_secret_arn } : {},
+  )
   master_secret_arn = each.key == local.migrating_role ? module.database.master_secret_arn : null
 
   account_id             = var.account_id
@@ -130,6 +130,7 @@ module "role" {
   target_group_arns      = each.key == "web" ? module.load_balancer.target_group_arns : []
   drain_seconds          = each.value.drain_seconds
   request_target         = each.key == "web" ? { label = module.load_balancer.request_count_label, value = var.requests_per_web_instance } : null
+  cpu_target             = each.key == "web" ? 60 : null
   queue_target           = each.key == "agent" ? { namespace = local.namespace, metric = "TasksActive", value = var.agent_concurrency } : null
   repository_name        = "coinrequest"
   task_log_bucket_arn    = module.storage.task_log_bucket_arn

@@ -30,7 +30,7 @@ locals {
     scheduler = {
       processes     = ["scheduler", "dag-processor"]
       secrets       = ["database-owner", "database-reader", "fernet-key", "jwt-secret", "redis"]
-      settings      = {}
+      settings      = { AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME = tostring(var.scheduler_idle_seconds) }
       swap          = "1G"
       drain_seconds = 120
       task_logs     = "write"
@@ -44,9 +44,12 @@ locals {
       task_logs     = "write"
     }
     agent = {
-      processes     = ["agent"]
-      secrets       = ["database-reader", "redis"]
-      settings      = { AIRFLOW__CELERY__WORKER_CONCURRENCY = tostring(var.agent_concurrency) }
+      processes = ["agent"]
+      secrets   = ["database-reader", "redis"]
+      settings = merge(
+        { AIRFLOW__CELERY__WORKER_CONCURRENCY = tostring(var.agent_concurrency) },
+        var.mail == null ? {} : { COINREQUEST_MAIL_FROM = var.mail.from, COINREQUEST_MAIL_TO = var.mail.to },
+      )
       swap          = "2G"
       drain_seconds = var.drain_seconds
       task_logs     = "write"

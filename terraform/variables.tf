@@ -59,7 +59,7 @@ variable "image_tag" {
 variable "machine_image" {
   description = "The name of Amazon Linux 2023's machine image. Its packages are of the same date (releasever)."
   type        = string
-  default     = "al2023-ami-2023.9.20251117.1-kernel-6.1-x86_64"
+  default     = "al2023-ami-2023.12.20260930.0-kernel-6.1-x86_64"
 }
 
 # -- what runs -----------------------------------------------------------------------------------------------
@@ -99,6 +99,17 @@ variable "cpu_credits" {
     condition     = contains(["standard", "unlimited"], var.cpu_credits)
     error_message = "cpu_credits is standard or unlimited."
   }
+}
+
+variable "scheduler_idle_seconds" {
+  description = "How long the scheduler rests when there is nothing to do. 0.1: jobs start at once, for more CPU than a t2.micro earns. 1: within what it earns."
+  type        = number
+}
+
+variable "mail" {
+  description = "Where mails go out, if they do: a secret of one's own that holds smtp://user:password@host:587, who sends, who gets mails that name nobody."
+  type        = object({ url_secret_arn = string, from = string, to = string })
+  default     = null
 }
 
 variable "agent_concurrency" {

@@ -25,7 +25,8 @@ capacity = {
   agent     = { minimum = 1, maximum = 2 }
   gateway   = { minimum = 1, maximum = 1 }
 }
-cpu_credits = "standard"
+cpu_credits            = "standard"
+scheduler_idle_seconds = 1
 
 log_days       = 7
 monthly_budget = 150

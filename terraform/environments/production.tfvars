@@ -25,7 +25,8 @@ capacity = {
   agent     = { minimum = 2, maximum = 20 }
   gateway   = { minimum = 2, maximum = 2 }
 }
-cpu_credits = "unlimited"
+cpu_credits            = "unlimited"
+scheduler_idle_seconds = 0.1
 
 log_days       = 90
 monthly_budget = 450

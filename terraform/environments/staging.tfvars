@@ -25,7 +25,8 @@ capacity = {
   agent     = { minimum = 1, maximum = 4 }
   gateway   = { minimum = 1, maximum = 1 }
 }
-cpu_credits = "unlimited"
+cpu_credits            = "unlimited"
+scheduler_idle_seconds = 0.1
 
 log_days       = 30
 monthly_budget = 250

@@ -317,6 +317,7 @@ run "a_web_server" {
     drain_seconds     = 120
     target_group_arns = ["arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/public/0", "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/internal/0"]
     request_target    = { label = "app/public/0/targetgroup/public/0", value = 600 }
+    cpu_target        = 60
     queue_target      = null
     task_log_access   = "read"
   }
@@ -332,8 +333,8 @@ run "a_web_server" {
   }
 
   assert {
-    condition     = !aws_autoscaling_policy.requests[0].target_tracking_configuration[0].disable_scale_in
-    error_message = "Web servers go when the requests do."
+    condition     = !aws_autoscaling_policy.requests[0].target_tracking_configuration[0].disable_scale_in && one(aws_autoscaling_policy.cpu).target_tracking_configuration[0].target_value == 60
+    error_message = "Web servers go when the requests do, and tasks that talk to them count by the CPU they take."
   }
 
   assert {

@@ -35,10 +35,11 @@ variables {
     agent     = { minimum = 2, maximum = 20 }
     gateway   = { minimum = 2, maximum = 2 }
   }
-  cpu_credits    = "unlimited"
-  log_days       = 90
-  alarm_email    = "operations@example.org"
-  monthly_budget = 450
+  cpu_credits            = "unlimited"
+  scheduler_idle_seconds = 0.1
+  log_days               = 90
+  alarm_email            = "operations@example.org"
+  monthly_budget         = 450
 
   name          = "coinrequest-production"
   kms_key_arn   = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"

@@ -24,10 +24,11 @@ variables {
     agent     = { minimum = 2, maximum = 20 }
     gateway   = { minimum = 2, maximum = 2 }
   }
-  cpu_credits    = "unlimited"
-  log_days       = 90
-  alarm_email    = "operations@example.org"
-  monthly_budget = 450
+  cpu_credits            = "unlimited"
+  scheduler_idle_seconds = 0.1
+  log_days               = 90
+  alarm_email            = "operations@example.org"
+  monthly_budget         = 450
 }
 
 run "the_whole_platform" {

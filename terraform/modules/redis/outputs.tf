@@ -1,6 +1,9 @@
 output "host" {
   description = "The name of the node that writes. A fail-over keeps it."
   value       = aws_elasticache_replication_group.this.primary_endpoint_address
+
+  # Nobody presents the token before it is set.
+  depends_on = [terraform_data.token]
 }
 
 output "replication_group_id" {

@@ -1,4 +1,4 @@
-# Both policies add instances within minutes and take them away after a quarter of an hour of less work.
+# All policies add instances within minutes and take them away after a quarter of an hour of less work.
 
 resource "aws_autoscaling_policy" "requests" {
   count = var.request_target == null ? 0 : 1
@@ -14,6 +14,25 @@ resource "aws_autoscaling_policy" "requests" {
     predefined_metric_specification {
       predefined_metric_type = "ALBRequestCountPerTarget"
       resource_label         = var.request_target.label
+    }
+  }
+}
+
+# Tasks talk to the web servers too, through the internal load balancer, whose requests the policy above does not see.
+# Where several policies disagree, the larger group wins.
+resource "aws_autoscaling_policy" "cpu" {
+  count = var.cpu_target == null ? 0 : 1
+
+  name                   = "${local.group_name}-cpu"
+  autoscaling_group_name = aws_autoscaling_group.this.name
+  policy_type            = "TargetTrackingScaling"
+
+  target_tracking_configuration {
+    target_value     = var.cpu_target
+    disable_scale_in = false
+
+    predefined_metric_specification {
+      predefined_metric_type = "ASGAverageCPUUtilization"
     }
   }
 }

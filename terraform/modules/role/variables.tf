@@ -118,6 +118,12 @@ variable "request_target" {
   default     = null
 }
 
+variable "cpu_target" {
+  description = "Average use of the CPU in percent that the group aims at. null: it does not follow it."
+  type        = number
+  default     = null
+}
+
 variable "queue_target" {
   description = "Tasks for each instance to aim at, and the metric that counts them all."
   type        = object({ namespace = string, metric = string, value = number })
