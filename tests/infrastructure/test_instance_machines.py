@@ -313,8 +313,10 @@ def test_an_agent_that_is_taken_away_finishes_its_job(site: Site, machines: dict
 
 
 def test_everything_comes_back_after_a_reboot(site: Site, machines: dict[str, Machine], client: Client) -> None:
-    [waiting] = [job["id"] for job in client.json(f"{API}/jobs")["jobs"] if job["state"] == "queued"]
-    del site.cloud.target_states[machines["agent"].instance]
+    site.cloud.target_states.clear()
+    machines["agent"].execute("systemctl", "stop", "coinrequest@agent")
+    waiting = _submit(client, 0)
+    _await_task(client, waiting, "queued")
     for role in ("agent", "web"):
         machines[role].reboot()
 
