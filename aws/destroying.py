@@ -15,10 +15,8 @@ from release.errors import Failed, Refused
 from release.image import parse
 
 # What `protected` holds back. The others need no change before they can go.
-_PROTECTED = {
-    "aws_autoscaling_group",
+PROTECTED = {
     "aws_db_instance",
-    "aws_elasticache_replication_group",
     "aws_kms_key",
     "aws_lb",
     "aws_s3_bucket",
@@ -90,7 +88,7 @@ def _take_down(
     if keep_snapshot and any(kind == "aws_db_instance" for _, kind in resources):
         with commands.output.step("keep a snapshot of the database"):
             _keep_snapshot(commands, installation)
-    targets = [f"-target={address}" for address, kind in resources if kind in _PROTECTED]
+    targets = [f"-target={address}" for address, kind in resources if kind in PROTECTED]
     if targets:
         with commands.output.step("take the protection off"):
             if opened.terraform.plan(installation.variable_files, variables, *targets):

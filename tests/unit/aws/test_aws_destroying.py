@@ -1,5 +1,6 @@
 """An environment is taken down: protection off, destroyed, and nothing is left that nobody names."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from fake_terraform import FakeTerraform
 
 from aws import cli, destroying
 from aws.account import client
-from aws.installation import Installation
+from aws.installation import TERRAFORM, Installation
 
 FILES = "-var-file=environments/production.tfvars -var-file=environments/installation.tfvars"
 OPTIONS = (
@@ -41,6 +42,16 @@ def test_the_protection_is_taken_off_first(world: FakeTerraform, capsys: pytest.
     assert destroy == f"{OPTIONS} -destroy"
     assert world.ran("apply") == ["-input=false production.tfplan"] * 2
     assert "Nothing is left." in capsys.readouterr().out
+
+
+def test_what_is_protected_is_what_terraform_protects() -> None:
+    found = {
+        block[1]
+        for path in TERRAFORM.rglob("*.tf")
+        for block in re.finditer(r'^resource "(\w+)" .*?^}', path.read_text(), re.MULTILINE | re.DOTALL)
+        if "var.protected" in block[0]
+    }
+    assert found == destroying.PROTECTED
 
 
 @pytest.mark.parametrize("answer", ["yes", "", "staging"])
