@@ -1,0 +1,95 @@
+"""Production, built for the tests on an AWS that stands on loopback."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fake_aws.inventory import inventory
+from fake_aws.server import FakeAws
+from support.terraform import Terraform, arguments
+from terraform_plans import Plan
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What was built, and what was seen of it.
+
+    Attributes:
+        before: everything that was in the account before it.
+        log: what Terraform said while it built it.
+        built: what Terraform knows of it.
+        second_plan: what Terraform would change right after.
+        states: every version of the state in the bucket.
+        outputs: as JSON.
+        secrets: each secret by its name.
+        seconds: how long each step took.
+    """
+
+    aws: FakeAws
+    terraform: Terraform
+    before: set[str]
+    log: str
+    built: dict[str, Any]
+    second_plan: Plan
+    states: tuple[str, ...]
+    outputs: str
+    secrets: dict[str, str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def build(aws: FakeAws, folder: Path) -> Installation:
+    """Build production in an account that has what every account has once.
+
+    Args:
+        aws: where.
+        folder: a copy of `terraform/` with the address of the backend.
+    """
+    before = inventory(aws)
+    terraform = Terraform(folder, aws.environment)
+    terraform.init("-backend-config=backend.hcl", "-backend-config=key=production.tfstate")
+    start = time.monotonic()
+    log = terraform.must("apply", "-auto-approve", "-parallelism=30", *arguments("production"), timeout=900)
+    seconds = {"apply": time.monotonic() - start}
+    start = time.monotonic()
+    second_plan = plan(terraform, *arguments("production"))
+    seconds["second plan"] = time.monotonic() - start
+    return Installation(
+        aws,
+        terraform,
+        before,
+        log,
+        terraform.json("show"),
+        second_plan,
+        tuple(_states(aws)),
+        terraform.must("output", "-json"),
+        _secrets(aws),
+        seconds,
+    )
+
+
+def plan(terraform: Terraform, *words: str) -> Plan:
+    """Plan into `a.tfplan`, and return what is in it."""
+    done = terraform.run("plan", "-detailed-exitcode", "-out=a.tfplan", "-parallelism=30", *words)
+    # 2: there are changes.
+    assert done.returncode in (0, 2), done.stdout
+    found: Plan = terraform.json("show", "a.tfplan")
+    return found
+
+
+def _states(aws: FakeAws) -> Iterator[str]:
+    """Yield every version of every state in the bucket."""
+    s3 = aws.client("s3")
+    for bucket in s3.list_buckets()["Buckets"]:
+        if "terraform-state" in bucket["Name"]:
+            for one in s3.list_object_versions(Bucket=bucket["Name"]).get("Versions", []):
+                answer = s3.get_object(Bucket=bucket["Name"], Key=one["Key"], VersionId=one["VersionId"])
+                yield answer["Body"].read().decode()
+
+
+def _secrets(aws: FakeAws) -> dict[str, str]:
+    """Return what Secrets Manager holds."""
+    client = aws.client("secretsmanager")
+    names = [one["Name"] for page in client.get_paginator("list_secrets").paginate() for one in page["SecretList"]]
+    return {name: client.get_secret_value(SecretId=name)["SecretString"] for name in names}
