@@ -29,4 +29,4 @@ cpu_credits            = "standard"
 scheduler_idle_seconds = 1
 
 log_days       = 7
-monthly_budget = 150
+monthly_budget = 250

@@ -29,4 +29,4 @@ cpu_credits            = "unlimited"
 scheduler_idle_seconds = 0.1
 
 log_days       = 90
-monthly_budget = 450
+monthly_budget = 500

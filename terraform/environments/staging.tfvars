@@ -29,4 +29,4 @@ cpu_credits            = "unlimited"
 scheduler_idle_seconds = 0.1
 
 log_days       = 30
-monthly_budget = 250
+monthly_budget = 280

@@ -73,6 +73,13 @@ variables_of() {
             ;;
     esac
     case $1 in
+        agent)
+            # An installation that sends mails has one more secret.
+            if [[ -v arns[smtp-url] ]]; then
+                need smtp-url
+                export_line COINREQUEST_SMTP_URL "${secrets[smtp-url]}"
+            fi
+            ;;
         api-server)
             need api-secret-key
             export_line AIRFLOW__API__SECRET_KEY "${secrets[api-secret-key]}"
