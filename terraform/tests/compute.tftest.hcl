@@ -6,7 +6,7 @@ mock_provider "aws" {
   }
 
   mock_data "aws_availability_zones" {
-    defaults = { names = ["eu-west-1a", "eu-west-1b", "eu-west-1c"] }
+    defaults = { names = ["zone-1", "zone-2", "zone-3"] }
   }
 
   mock_data "aws_default_tags" {
