@@ -71,7 +71,12 @@ WEB = Role(
 SCHEDULER = Role("scheduler", ["scheduler", "dag-processor"], [*_SERVER, "jwt-secret", "redis"])
 TRIGGERER = Role("triggerer", ["triggerer"], _SERVER)
 AGENT = Role(
-    "agent", ["agent"], ["database-reader", "redis"], {"AIRFLOW__CELERY__WORKER_CONCURRENCY": "2"}, drain_seconds=3600
+    "agent",
+    ["agent"],
+    ["database-reader", "redis"],
+    # About five minutes: where there is one web server alone, a reboot takes it away for longer than the default.
+    {"AIRFLOW__CELERY__WORKER_CONCURRENCY": "2", "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "60"},
+    drain_seconds=3600,
 )
 GATEWAY = Role("gateway", ["gateway"], [*_SERVER, "redis"])
 

@@ -70,14 +70,15 @@ drain() {
 
 check() {
     if healthy; then
-        failures=0
+        failures=0 ready=yes
         [[ -e $LAUNCHED ]] || { complete "$LAUNCH_HOOK" CONTINUE && touch "$LAUNCHED"; }
     elif [[ ! -e $LAUNCHED ]]; then
         if ((SECONDS > LAUNCH_SECONDS)); then
             complete "$LAUNCH_HOOK" ABANDON
             touch "$LAUNCHED"
         fi
-    elif ((++failures == FAILURES)); then
+    # After a reboot the processes have the time of a launch.
+    elif [[ $ready || $SECONDS -gt $LAUNCH_SECONDS ]] && ((++failures == FAILURES)); then
         failures=0
         autoscaling set-instance-health --instance-id "$instance" --health-status Unhealthy \
             --no-should-respect-grace-period
@@ -86,7 +87,7 @@ check() {
 
 retry new_token
 instance=$(metadata instance-id)
-failures=0 next_check=0
+failures=0 next_check=0 ready=""
 while state=$(target_state) && [[ $state != Terminated ]]; do
     if ((SECONDS >= next_check)) || [[ ! -e $LAUNCHED ]]; then
         check
