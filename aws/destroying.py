@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
-from typing import Any
 
 from aws.account import client
 from aws.applying import Ask, Opened, open_state, report
@@ -25,7 +24,7 @@ PROTECTED = {
 # Its own key goes with the installation, so that a snapshot under it could not be read after a week.
 _KEY_OF_SNAPSHOTS = "alias/aws/rds"
 # AWS lists these for up to an hour after their end.
-_LINGER = (":instance/", ":natgateway/", ":network-interface/", ":volume/", ":launch-template/", ":key/")
+_ENDED = {"shutting-down", "terminated", "deleting", "deleted"}
 _SECONDS_BETWEEN = 15.0
 
 
@@ -151,10 +150,19 @@ def find_left(installation: Installation) -> Left:
 
 
 def _is_ending(arn: str) -> bool:
-    if ":kms:" not in arn:
-        return any(part in arn for part in _LINGER)
-    key: dict[str, Any] = client("kms").describe_key(KeyId=arn)["KeyMetadata"]
-    return bool(key["KeyState"] == "PendingDeletion")
+    id = arn.rpartition("/")[2]
+    if ":kms:" in arn:
+        return bool(client("kms").describe_key(KeyId=arn)["KeyMetadata"]["KeyState"] == "PendingDeletion")
+    if ":instance/" in arn:
+        filters = [{"Name": "instance-id", "Values": [id]}]
+        reservations = client("ec2").describe_instances(Filters=filters)["Reservations"]
+        return all(one["State"]["Name"] in _ENDED for group in reservations for one in group["Instances"])
+    if ":natgateway/" in arn:
+        filters = [{"Name": "nat-gateway-id", "Values": [id]}]
+        return all(
+            one["State"] in _ENDED for one in client("ec2").describe_nat_gateways(Filters=filters)["NatGateways"]
+        )
+    return False
 
 
 def _report_left(commands: Commands, left: Left) -> None:

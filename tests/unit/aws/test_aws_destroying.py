@@ -1,7 +1,6 @@
 """An environment is taken down: protection off, destroyed, and nothing is left that nobody names."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,16 +116,24 @@ def test_what_is_left_is_listed(
     assert len(slept) == 4
 
 
-def test_what_aws_forgets_by_itself(production: Installation, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    arns = ["arn:aws:ec2:eu-west-1:1:instance/i-1", "arn:aws:ec2:eu-west-1:1:natgateway/nat-1", "arn:aws:s3:::bucket"]
+def test_what_aws_forgets_by_itself(production: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, runs = "arn:aws:ec2:eu-west-1:1:instance/i-ended", "arn:aws:ec2:eu-west-1:1:instance/i-runs"
+    gateway, bucket = "arn:aws:ec2:eu-west-1:1:natgateway/nat-1", "arn:aws:s3:::bucket"
 
-    class Pages:
-        def get_paginator(self, call: str) -> Any:
-            self.call = call
+    class Client:
+        def get_paginator(self, _call: str) -> Any:
             return self
 
         def paginate(self, **_options: Any) -> list[dict[str, Any]]:
+            arns = [ended, runs, gateway, bucket]
             return [{"ResourceTagMappingList": [{"ResourceARN": arn} for arn in arns], "logGroups": []}]
 
-    monkeypatch.setattr(destroying, "client", lambda _service: Pages())
-    assert destroying.find_left(production) == destroying.Left(("arn:aws:s3:::bucket",), tuple(arns[:2]), ())
+        def describe_instances(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+            state = {"i-ended": "terminated", "i-runs": "running"}[Filters[0]["Values"][0]]
+            return {"Reservations": [{"Instances": [{"State": {"Name": state}}]}]}
+
+        def describe_nat_gateways(self, **_options: Any) -> dict[str, Any]:
+            return {"NatGateways": [{"State": "deleted"}]}
+
+    monkeypatch.setattr(destroying, "client", lambda _service: Client())
+    assert destroying.find_left(production) == destroying.Left((runs, bucket), (ended, gateway), ())
