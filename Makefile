@@ -62,9 +62,9 @@ format: $(STAMP) ## rewrite the source in the project's style
 bench: $(STAMP) ## measure; results go to benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
-# COMMAND=deploy|build|status|rollback, TARGET=compose|kubernetes, OPTIONS="--dry-run" (docs/release.md).
+# COMMAND=deploy|build|status|rollback, TARGET=compose|kubernetes|aws, ENV=production, OPTIONS="--dry-run" (docs/release.md).
 release: ## test, build, migrate, roll out, smoke test; roll back on failure
-	@python3 -m release $(strip $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(OPTIONS))
+	@python3 -m release $(strip $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(if $(ENV),--environment $(ENV)) $(OPTIONS))
 
 # The installation on AWS: ENV=development|staging|production, OPTIONS="--dry-run" (terraform/README.md).
 AWS = @$(BIN)/python -m aws

@@ -21,8 +21,9 @@ data "aws_ami" "this" {
 
 # No key pair: who has to look inside uses Session Manager, which asks IAM and keeps a record.
 resource "aws_launch_template" "this" {
-  name                   = local.group_name
-  description            = "${var.role} of ${var.name}"
+  name = local.group_name
+  # `python -m aws status` reads from it which image an instance runs.
+  description            = var.image
   update_default_version = true
 
   image_id      = data.aws_ami.this.id
