@@ -47,7 +47,11 @@ locals {
       processes = ["agent"]
       secrets   = ["database-reader", "redis"]
       settings = merge(
-        { AIRFLOW__CELERY__WORKER_CONCURRENCY = tostring(var.agent_concurrency) },
+        {
+          AIRFLOW__CELERY__WORKER_CONCURRENCY = tostring(var.agent_concurrency)
+          # Ten minutes: where there is one web server alone, its reboot takes longer than the default waits.
+          AIRFLOW__WORKERS__EXECUTION_API_RETRIES = "60"
+        },
         var.mail == null ? {} : { COINREQUEST_MAIL_FROM = var.mail.from, COINREQUEST_MAIL_TO = var.mail.to },
       )
       swap          = "2G"
