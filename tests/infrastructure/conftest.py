@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_aws.server import FakeAws, fake_aws
+from fake_aws.server import FakeAws
 from support.compose import ComposeStack, left_of, require_engine
-from support.terraform import Terraform, copy_to, default_of, program
-from terraform_installation import Installation, build
+from support.terraform import Terraform, copy_to, program
+from terraform_installation import Installation, Removal
+from terraform_life import Life
 
 PROFILES = ("rabbitmq", "mail", "flower", "demo-user-interface")
 SERVERS = ("postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent")
@@ -48,30 +49,42 @@ def compose_stack(_running: ComposeStack) -> ComposeStack:
     return _running
 
 
-@pytest.fixture(scope="session")
-def aws() -> Iterator[FakeAws]:
-    """An AWS on loopback without anything in it."""
-    program()
-    pytest.importorskip("moto", reason="THERE IS NO MOTO, so nothing was planned or applied: make test installs it")
-    with fake_aws(default_of("machine_image")) as running:
-        yield running
+@pytest.fixture(scope="session", autouse=True)
+def _life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life | None]:
+    """Begin at once with what takes AWS ten minutes of waiting and no work; other tests run meanwhile."""
+    asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    if not asked & {"aws", "account", "production", "removal"} or not Life.is_possible():
+        yield None
+        return
+    with Life.begin(tmp_path_factory.mktemp("account"), whole=bool(asked & {"production", "removal"})) as life:
+        yield life
 
 
 @pytest.fixture(scope="session")
-def account(aws: FakeAws, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an account has once (terraform/bootstrap): return a copy of `terraform/` that has the backend's address."""
-    folder = copy_to(tmp_path_factory.mktemp("account"))
-    bootstrap = Terraform(folder / "bootstrap", aws.environment)
-    bootstrap.init()
-    bootstrap.must("apply", "-auto-approve", "-var-file=../environments/installation.example.tfvars")
-    (folder / "backend.hcl").write_text(bootstrap.must("output", "-raw", "backend"))
-    return folder
+def aws(_life: Life | None) -> FakeAws:
+    """An AWS on loopback."""
+    if _life is None:
+        program()
+        pytest.skip("THERE IS NO MOTO, so nothing was planned or applied: make test installs it")
+    return _life.aws
 
 
 @pytest.fixture(scope="session")
-def production(aws: FakeAws, account: Path) -> Installation:
-    """Production, as it was right after it was built; a test may have taken it down since."""
-    return build(aws, account)
+def account(aws: FakeAws, _life: Life) -> Path:
+    """What an account has once is there: return a copy of `terraform/` that has the backend's address."""
+    return _life.account.result()
+
+
+@pytest.fixture(scope="session")
+def production(aws: FakeAws, _life: Life) -> Installation:
+    """Production, as it was right after it was built; it may have been taken down since."""
+    return _life.production.result()
+
+
+@pytest.fixture(scope="session")
+def removal(aws: FakeAws, _life: Life) -> Removal:
+    """How production was taken down."""
+    return _life.removal.result()
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,15 @@
 """Production, built for the tests on an AWS that stands on loopback."""
 
+import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fake_aws.inventory import inventory
 from fake_aws.server import FakeAws
-from support.terraform import Terraform, arguments
+from support.terraform import Terraform, arguments, copy_to
 from terraform_plans import Plan
 
 
@@ -36,7 +37,35 @@ class Installation:
     states: tuple[str, ...]
     outputs: str
     secrets: dict[str, str]
-    seconds: dict[str, float] = field(default_factory=dict)
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """How it was taken down: what taking off the protection changed, and what is in the account after it."""
+
+    unprotecting: Plan
+    after: set[str]
+    seconds: dict[str, float]
+
+
+def prepare(aws: FakeAws, folder: Path) -> Path:
+    """Make what an account has once (terraform/bootstrap).
+
+    Args:
+        aws: where.
+        folder: an empty one.
+
+    Returns:
+        A copy of `terraform/` with the address of the backend.
+    """
+    root = copy_to(folder)
+    bootstrap = Terraform(root / "bootstrap", aws.environment)
+    bootstrap.init()
+    words = ("-var-file=../environments/installation.example.tfvars", "-var=github_repository=example/coinrequest")
+    bootstrap.must("apply", "-auto-approve", *words)
+    (root / "backend.hcl").write_text(bootstrap.must("output", "-raw", "backend"))
+    return root
 
 
 def build(aws: FakeAws, folder: Path) -> Installation:
@@ -49,12 +78,12 @@ def build(aws: FakeAws, folder: Path) -> Installation:
     before = inventory(aws)
     terraform = Terraform(folder, aws.environment)
     terraform.init("-backend-config=backend.hcl", "-backend-config=key=production.tfstate")
-    start = time.monotonic()
-    log = terraform.must("apply", "-auto-approve", "-parallelism=30", *arguments("production"), timeout=900)
-    seconds = {"apply": time.monotonic() - start}
-    start = time.monotonic()
-    second_plan = plan(terraform, *arguments("production"))
-    seconds["second plan"] = time.monotonic() - start
+    words = arguments("production")
+    seconds: dict[str, float] = {}
+    with _measured(seconds, "apply"):
+        log = terraform.must("apply", "-auto-approve", "-parallelism=30", *words, timeout=1200)
+    with _measured(seconds, "second plan"):
+        second_plan = plan(terraform, *words)
     return Installation(
         aws,
         terraform,
@@ -69,6 +98,19 @@ def build(aws: FakeAws, folder: Path) -> Installation:
     )
 
 
+def remove(installation: Installation) -> Removal:
+    """Take the protection off, with a new image at the same time, and take everything down."""
+    terraform = installation.terraform
+    words = arguments("production", protected="false", image_tag="0.2.0-1234567")
+    seconds: dict[str, float] = {}
+    with _measured(seconds, "protection off, new image"):
+        unprotecting = plan(terraform, *words)
+        terraform.must("apply", "-parallelism=30", "a.tfplan", timeout=1200)
+    with _measured(seconds, "destroy"):
+        terraform.must("destroy", "-auto-approve", "-parallelism=30", *words, timeout=1200)
+    return Removal(unprotecting, inventory(installation.aws), seconds)
+
+
 def plan(terraform: Terraform, *words: str) -> Plan:
     """Plan into `a.tfplan`, and return what is in it."""
     done = terraform.run("plan", "-detailed-exitcode", "-out=a.tfplan", "-parallelism=30", *words)
@@ -76,6 +118,13 @@ def plan(terraform: Terraform, *words: str) -> Plan:
     assert done.returncode in (0, 2), done.stdout
     found: Plan = terraform.json("show", "a.tfplan")
     return found
+
+
+@contextlib.contextmanager
+def _measured(seconds: dict[str, float], step: str) -> Iterator[None]:
+    start = time.monotonic()
+    yield
+    seconds[step] = time.monotonic() - start
 
 
 def _states(aws: FakeAws) -> Iterator[str]:

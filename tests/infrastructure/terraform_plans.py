@@ -74,7 +74,7 @@ def resources(described: Plan, kind: str = "*") -> dict[str, dict[str, Any]]:
 def _resources(module: Mapping[str, Any], kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for resource in module.get("resources", []):
         if resource["mode"] == "managed" and fnmatch.fnmatchcase(resource["type"], kind):
-            yield resource["address"], resource["values"]
+            yield resource["address"], resource.get("values", {})
     for child in module.get("child_modules", []):
         yield from _resources(child, kind)
 

@@ -2,10 +2,13 @@
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import yaml
 from terraform_plans import Plan, resources
 
 Statement = dict[str, Any]
@@ -29,20 +32,48 @@ class Star:
 
 
 @dataclass(frozen=True)
-class Allowed:
-    """A star that is meant, and why; `address` is a pattern as of a shell, the others are as they are."""
+class Reason:
+    """Why a statement has stars.
+
+    Attributes:
+        address: of the resource with the policy, a pattern as of a shell but that brackets mean themselves.
+        statement: its Sid.
+        stars: element and value: `Action kms:*`. A tilde in it stands for any text without a star.
+        reason: why.
+    """
 
     address: str
     statement: str
-    element: str
-    value: str
+    stars: tuple[str, ...]
     reason: str
 
     def covers(self, star: Star) -> bool:
-        """Say whether it is this one."""
-        return fnmatch.fnmatchcase(star.address, self.address.replace("[", "[[]")) and (
-            (star.statement, star.element, star.value) == (self.statement, self.element, self.value)
+        """Say whether it is about this star."""
+        return (
+            self.statement == star.statement
+            and fnmatch.fnmatchcase(star.address, self.address.replace("[", "[[]"))
+            and any(_matches(pattern, f"{star.element} {star.value}") for pattern in self.stars)
         )
+
+
+def read_reasons(path: Path) -> list[Reason]:
+    """Read the table."""
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return [Reason(one["address"], one["statement"], tuple(one["stars"]), one["reason"]) for one in entries]
+
+
+def unused(reasons: list[Reason], found: list[Star]) -> list[str]:
+    """Return the patterns that cover no star."""
+    return [
+        f"{one.address} {one.statement} {pattern}"
+        for one in reasons
+        for pattern in one.stars
+        if not any(replace(one, stars=(pattern,)).covers(star) for star in found)
+    ]
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return re.fullmatch(re.escape(pattern).replace(re.escape("~"), "[^*]*"), text) is not None
 
 
 def statements(described: Plan) -> Iterator[tuple[str, Statement]]:

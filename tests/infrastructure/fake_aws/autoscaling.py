@@ -24,12 +24,15 @@ _SETTINGS = {
 _create_group = AutoScalingResponse.create_auto_scaling_group
 _update_group = AutoScalingResponse.update_auto_scaling_group
 _init_hook = LifecycleHook.__init__
+_init_policy = FakeScalingPolicy.__init__
 
 
 def install() -> None:
     """Add and mend the calls."""
-    # A policy works until somebody disables it.
+    # What AWS answers where nobody asked for anything else.
     FakeScalingPolicy.enabled = True
+    FakeAutoScalingGroup.capacity_reservation_specification = {"CapacityReservationPreference": "default"}
+    FakeScalingPolicy.__init__ = _policy_without_forecast
     LifecycleHook.__init__ = _hook_without_topic
     for call in (
         create_auto_scaling_group,
@@ -69,6 +72,12 @@ def _hook_without_topic(self: LifecycleHook, *words: Any, **values: Any) -> None
     """A hook that tells nobody has neither a role nor a topic; moto invents both."""
     _init_hook(self, *words, **values)
     self.role_arn = self.notification_target_arn = None
+
+
+def _policy_without_forecast(self: FakeScalingPolicy, *words: Any, **values: Any) -> None:
+    """A policy that forecasts nothing has no settings for that; moto answers with empty ones."""
+    _init_policy(self, *words, **values)
+    self.predictive_scaling_configuration = self.predictive_scaling_configuration or None
 
 
 def put_notification_configuration(self: AutoScalingResponse) -> EmptyResult:

@@ -1,5 +1,6 @@
 """What exists in it, so that a test can say what an installation has left behind."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,13 @@ _KINDS = (
     Kind("rds", "describe_db_snapshots", "DBSnapshots", "DBSnapshotIdentifier"),
     Kind("rds", "describe_db_subnet_groups", "DBSubnetGroups", "DBSubnetGroupName"),
     Kind("rds", "describe_event_subscriptions", "EventSubscriptionsList", "CustSubscriptionId"),
-    Kind("resourcegroupstaggingapi", "get_resources", "ResourceTagMappingList", "ResourceARN"),
+    Kind(
+        "resourcegroupstaggingapi",
+        "get_resources",
+        "ResourceTagMappingList",
+        "ResourceARN",
+        there=lambda one: _stays(one),
+    ),
     Kind("route53", "list_hosted_zones", "HostedZones", "Name"),
     Kind("s3", "list_buckets", "Buckets", "Name"),
     Kind("secretsmanager", "list_secrets", "SecretList", "Name", {"IncludePlannedDeletion": True}),
@@ -91,6 +98,11 @@ def _all(aws: FakeAws, kind: Kind) -> Iterator[Described]:
         yield from page[kind.result]
 
 
+def _stays(tagged: Described) -> bool:
+    """Say whether it is no thing that AWS lists for a while after its end; the other kinds tell whether it lives."""
+    return not re.search(r":(?:instance|natgateway|key)/", tagged["ResourceARN"])
+
+
 def _running(reservation: Described) -> list[Described]:
     return [one for one in reservation["Instances"] if one["State"]["Name"] != "terminated"]
 
@@ -99,8 +111,8 @@ def _keys(aws: FakeAws) -> Iterator[str]:
     client = aws.client("kms")
     for key in client.list_keys()["Keys"]:
         described = client.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
-        # AWS never deletes a key at once.
-        if described["KeyState"] != "PendingDeletion":
+        # AWS never deletes a key at once, and makes keys of its own when a service is first used.
+        if described["KeyState"] != "PendingDeletion" and described["Description"] != "Default key":
             yield f"kms: {key['KeyId']}"
 
 
