@@ -23,7 +23,6 @@ locals {
 }
 
 resource "aws_db_parameter_group" "this" {
-  #checkov:skip=CKV2_AWS_30:Slow statements are logged; log_statement would write the passwords of ALTER ROLE into the log
   name_prefix = "${var.name}-postgres17-"
   description = "PostgreSQL of ${var.name}"
   family      = "postgres17"
