@@ -53,10 +53,11 @@ def compose_stack(_running: ComposeStack) -> ComposeStack:
 def _life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life | None]:
     """Begin at once with what takes AWS ten minutes of waiting and no work; other tests run meanwhile."""
     asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    if not asked & {"aws", "account", "production", "removal"} or not Life.is_possible():
+    if "aws" not in asked or not Life.is_possible():
         yield None
         return
-    with Life.begin(tmp_path_factory.mktemp("account"), whole=bool(asked & {"production", "removal"})) as life:
+    parts = {name.removeprefix("aws_") for name in asked if name.startswith("aws_")}
+    with Life.begin(tmp_path_factory.mktemp("account"), parts) as life:
         yield life
 
 
@@ -70,19 +71,19 @@ def aws(_life: Life | None) -> FakeAws:
 
 
 @pytest.fixture(scope="session")
-def account(aws: FakeAws, _life: Life) -> Path:
+def aws_account(aws: FakeAws, _life: Life) -> Path:
     """What an account has once is there: return a copy of `terraform/` that has the backend's address."""
     return _life.account.result()
 
 
 @pytest.fixture(scope="session")
-def production(aws: FakeAws, _life: Life) -> Installation:
+def aws_production(aws_account: Path, _life: Life) -> Installation:
     """Production, as it was right after it was built; it may have been taken down since."""
     return _life.production.result()
 
 
 @pytest.fixture(scope="session")
-def removal(aws: FakeAws, _life: Life) -> Removal:
+def aws_removal(aws_production: Installation, _life: Life) -> Removal:
     """How production was taken down."""
     return _life.removal.result()
 

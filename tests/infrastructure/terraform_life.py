@@ -3,7 +3,7 @@
 import contextlib
 import importlib.util
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,21 +36,24 @@ class Life:
 
     @staticmethod
     @contextlib.contextmanager
-    def begin(folder: Path, *, whole: bool) -> "Iterator[Life]":
+    def begin(folder: Path, asked: Collection[str]) -> "Iterator[Life]":
         """Begin in the background.
 
         Args:
             folder: an empty one.
-            whole: with production; or the account alone.
+            asked: for which results somebody will ask: account, production, removal.
         """
         pool = ThreadPoolExecutor(1)
         try:
             with fake_aws(default_of("machine_image")) as aws:
-                account = pool.submit(prepare, aws, folder)
+                account: Future[Path] = Future()
                 production: Future[Installation] = Future()
                 removal: Future[Removal] = Future()
-                if whole:
+                if "account" in asked:
+                    account = pool.submit(prepare, aws, folder)
+                if "production" in asked:
                     production = pool.submit(lambda: build(aws, account.result()))
+                if "removal" in asked:
                     removal = pool.submit(lambda: remove(production.result()))
                 yield Life(aws, account, production, removal)
         finally:

@@ -64,24 +64,24 @@ def lines(items: Iterable[object]) -> str:
 # -- built -------------------------------------------------------------------------------------------------
 
 
-def test_everything_is_built_by_one_command(production: Installation) -> None:
-    assert re.search(r"Apply complete! Resources: 2\d\d added, 0 changed, 0 destroyed", production.log)
+def test_everything_is_built_by_one_command(aws_production: Installation) -> None:
+    assert re.search(r"Apply complete! Resources: 2\d\d added, 0 changed, 0 destroyed", aws_production.log)
 
 
-def test_a_second_plan_says_that_nothing_changes(production: Installation) -> None:
-    unexpected, unused = judge(list(changes(production.second_plan)), MOTO_DIFFERS)
+def test_a_second_plan_says_that_nothing_changes(aws_production: Installation) -> None:
+    unexpected, unused = judge(list(changes(aws_production.second_plan)), MOTO_DIFFERS)
     assert not unexpected, "a second plan would change this:\n" + lines(unexpected)
     assert not unused, "expected of moto, and not so:\n" + lines(unused)
 
 
-def test_redis_has_its_token(production: Installation) -> None:
-    (group,) = production.aws.client("elasticache").describe_replication_groups()["ReplicationGroups"]
+def test_redis_has_its_token(aws_production: Installation) -> None:
+    (group,) = aws_production.aws.client("elasticache").describe_replication_groups()["ReplicationGroups"]
     assert group["AuthTokenEnabled"]
     assert group["TransitEncryptionEnabled"]
 
 
-def test_every_secret_is_one_and_long_enough(production: Installation) -> None:
-    own = {name.partition("/")[2]: value for name, value in production.secrets.items() if "/" in name}
+def test_every_secret_is_one_and_long_enough(aws_production: Installation) -> None:
+    own = {name.partition("/")[2]: value for name, value in aws_production.secrets.items() if "/" in name}
     assert {
         "database-owner",
         "database-reader",
@@ -100,52 +100,52 @@ def test_every_secret_is_one_and_long_enough(production: Installation) -> None:
 # -- no secret in the open ---------------------------------------------------------------------------------
 
 
-def test_no_secret_is_in_a_state_an_output_a_plan_or_the_log(production: Installation) -> None:
-    values = [one for value in production.secrets.values() for one in single(value)]
+def test_no_secret_is_in_a_state_an_output_a_plan_or_the_log(aws_production: Installation) -> None:
+    values = [one for value in aws_production.secrets.values() for one in single(value)]
     assert len(values) > 7
-    assert len(production.states) >= 1
+    assert len(aws_production.states) >= 1
     places = {
-        "a state": "".join(production.states),
-        "an output": production.outputs,
-        "a plan": json.dumps(production.second_plan),
-        "the log": production.log,
+        "a state": "".join(aws_production.states),
+        "an output": aws_production.outputs,
+        "a plan": json.dumps(aws_production.second_plan),
+        "the log": aws_production.log,
     }
     for place, text in places.items():
-        for name, secret in production.secrets.items():
+        for name, secret in aws_production.secrets.items():
             # A short value, such as a user's name, is no secret.
             assert not [one for one in single(secret) if len(one) > 8 and one in text], f"{name} is in {place}"
 
 
-def test_nothing_in_a_state_looks_like_a_secret(production: Installation) -> None:
-    for state in production.states:
+def test_nothing_in_a_state_looks_like_a_secret(aws_production: Installation) -> None:
+    for state in aws_production.states:
         assert not _LOOKS_SECRET.search(state)
         for name, value in attributes(json.loads(state)):
             # True says that AWS keeps the password by itself.
             assert not (_SECRET_ATTRIBUTES.match(name) and value and value is not True), f"{name} is in the state"
 
 
-def test_the_state_is_in_the_bucket_alone(production: Installation) -> None:
-    assert not list(production.terraform.folder.glob("*.tfstate"))
-    assert any('"aws_db_instance"' in state for state in production.states)
+def test_the_state_is_in_the_bucket_alone(aws_production: Installation) -> None:
+    assert not list(aws_production.terraform.folder.glob("*.tfstate"))
+    assert any('"aws_db_instance"' in state for state in aws_production.states)
 
 
 # -- taken down --------------------------------------------------------------------------------------------
 
 
-def test_the_protection_and_a_new_image_change_nothing_else(removal: Removal) -> None:
-    unexpected, unused = judge(list(changes(removal.unprotecting)), [*MOTO_DIFFERS, *UNPROTECTED_WITH_A_NEW_IMAGE])
+def test_the_protection_and_a_new_image_change_nothing_else(aws_removal: Removal) -> None:
+    unexpected, unused = judge(list(changes(aws_removal.unprotecting)), [*MOTO_DIFFERS, *UNPROTECTED_WITH_A_NEW_IMAGE])
     assert not unexpected, lines(unexpected)
     assert not unused, lines(unused)
 
 
-def test_destroying_leaves_nothing(production: Installation, removal: Removal) -> None:
-    left, lost = removal.after - production.before, production.before - removal.after
+def test_destroying_leaves_nothing(aws_production: Installation, aws_removal: Removal) -> None:
+    left, lost = aws_removal.after - aws_production.before, aws_production.before - aws_removal.after
     assert not left, "this is left:\n" + lines(left)
     assert not lost, "this belongs to the account, and is gone:\n" + lines(lost)
 
 
-def test_it_took_this_long(production: Installation, removal: Removal, request: pytest.FixtureRequest) -> None:
-    seconds = production.seconds | removal.seconds
+def test_it_took_this_long(aws_production: Installation, aws_removal: Removal, request: pytest.FixtureRequest) -> None:
+    seconds = aws_production.seconds | aws_removal.seconds
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
     reporter.write_line(" " + ", ".join(f"{step} {spent:.0f} s" for step, spent in seconds.items()))
     assert all(seconds.values())

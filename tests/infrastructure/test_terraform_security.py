@@ -22,7 +22,7 @@ _REGION = re.compile(r"\b(?:af|ap|ca|cn|eu|il|me|mx|sa|us)(?:-gov|-iso[a-z]?)?-[
 
 
 @pytest.fixture(scope="module")
-def plans(aws: FakeAws, account: Path, local_terraform: Terraform) -> dict[str, Plan]:
+def plans(aws: FakeAws, aws_account: Path, local_terraform: Terraform) -> dict[str, Plan]:
     """The plan of each environment in an account that has what every account has once."""
     terraform = Terraform(local_terraform.folder, aws.environment)
     return {environment: plan(terraform, *arguments(environment)) for environment in ENVIRONMENTS}
@@ -59,8 +59,8 @@ def test_rules_are_in_resources_of_their_own(planned: Plan) -> None:
         assert not group.get("egress")
 
 
-def test_the_open_rules_are_of_the_public_load_balancers_group(production: Installation) -> None:
-    built = production.built
+def test_the_open_rules_are_of_the_public_load_balancers_group(aws_production: Installation) -> None:
+    built = aws_production.built
     public = [one for one in resources(built, "aws_lb").values() if not one["internal"]]
     (balancer,) = public
     for address, rule in resources(built, "aws_vpc_security_group_ingress_rule").items():
@@ -70,8 +70,8 @@ def test_the_open_rules_are_of_the_public_load_balancers_group(production: Insta
             assert rule["referenced_security_group_id"], address
 
 
-def test_databases_are_reached_by_groups_that_use_them_alone(production: Installation) -> None:
-    built = production.built
+def test_databases_are_reached_by_groups_that_use_them_alone(aws_production: Installation) -> None:
+    built = aws_production.built
     names = {one["id"]: one["name"] for one in resources(built, "aws_security_group").values()}
     rules = resources(built, "aws_vpc_security_group_ingress_rule").values()
     clients = {
@@ -97,8 +97,8 @@ def test_nothing_is_open_for_a_shell(planned: Plan) -> None:
         assert not subnet["map_public_ip_on_launch"]
 
 
-def test_instances_and_data_are_in_subnets_that_are_not_public(production: Installation) -> None:
-    built = production.built
+def test_instances_and_data_are_in_subnets_that_are_not_public(aws_production: Installation) -> None:
+    built = aws_production.built
     kinds = {
         values["id"]: address.split(".")[-1].split("[")[0] for address, values in resources(built, "aws_subnet").items()
     }
@@ -169,17 +169,17 @@ def test_public_requests_are_encrypted(planned: Plan) -> None:
 # -- who may do what ---------------------------------------------------------------------------------------
 
 
-def test_every_star_has_a_reason(aws: FakeAws, account: Path, production: Installation) -> None:
-    bootstrap = Terraform(account / "bootstrap", aws.environment).json("show")
-    found = [*stars(production.built), *stars(bootstrap)]
+def test_every_star_has_a_reason(aws: FakeAws, aws_account: Path, aws_production: Installation) -> None:
+    bootstrap = Terraform(aws_account / "bootstrap", aws.environment).json("show")
+    found = [*stars(aws_production.built), *stars(bootstrap)]
     reasons = read_reasons(Path(__file__).with_name("terraform_stars.yaml"))
     unexplained = [star for star in found if not any(one.covers(star) for one in reasons)]
     assert not unexplained, "stars without a reason in terraform_stars.yaml:\n" + "\n".join(map(str, unexplained))
     assert not unused(reasons, found), "reasons without a star:\n" + "\n".join(unused(reasons, found))
 
 
-def test_nobody_but_services_and_the_account_is_let_in(production: Installation) -> None:
-    for address, statement in statements(production.built):
+def test_nobody_but_services_and_the_account_is_let_in(aws_production: Installation) -> None:
+    for address, statement in statements(aws_production.built):
         principal = statement.get("Principal", {})
         if statement["Effect"] == "Allow" and isinstance(principal, dict):
             assert set(principal) <= {"Service", "AWS"}, address
@@ -190,9 +190,9 @@ def test_nobody_but_services_and_the_account_is_let_in(production: Installation)
 # -- where, and whose --------------------------------------------------------------------------------------
 
 
-def test_everything_is_in_one_region(production: Installation) -> None:
-    text = json.dumps(production.built)
-    for address, values in resources(production.built, "aws_launch_template").items():
+def test_everything_is_in_one_region(aws_production: Installation) -> None:
+    text = json.dumps(aws_production.built)
+    for address, values in resources(aws_production.built, "aws_launch_template").items():
         text += base64.b64decode(values["user_data"]).decode(errors="replace")
         assert values["user_data"], address
     assert set(_REGION.findall(text)) == {"eu-west-1"}

@@ -112,7 +112,7 @@ def _keys(aws: FakeAws) -> Iterator[str]:
     for key in client.list_keys()["Keys"]:
         described = client.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
         # AWS never deletes a key at once, and makes keys of its own when a service is first used.
-        if described["KeyState"] != "PendingDeletion" and described["Description"] != "Default key":
+        if described["KeyState"] != "PendingDeletion" and not described["Description"].startswith("Default "):
             yield f"kms: {key['KeyId']}"
 
 
