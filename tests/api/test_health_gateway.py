@@ -1,5 +1,6 @@
 """What the service says about the gateways, from the rows in which they report themselves."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,7 +55,10 @@ def test_a_gateway_that_was_killed_counts_for_twenty_seconds(op: TestClient) -> 
     execute("UPDATE coinrequest_gateway SET seen_at = seen_at - interval '60 s'")
     found = gateway(op)
     assert found["status"] == "unhealthy"
-    assert "seen 75 s ago" in found["detail"]
+    seen = re.search(r"seen (\d+) s ago", found["detail"])
+    # A busy machine may take seconds from the report to the question.
+    assert seen is not None
+    assert 75 <= int(seen[1]) < 79
 
 
 @pytest.mark.parametrize("channel", ["connected", "none"])
