@@ -23,7 +23,7 @@ from benchmarks.measure import GaveUp, say, summary
 CLIENTS = (1, 2, 4, 8, 16, 32)
 LONGEST_P95 = 0.5
 LOOP_SECONDS = (0.1, 0.5, 1.0)
-_WARM_UP_SECONDS = 5.0
+_WARM_UP_SECONDS = 3.0
 _JOBS = 200
 _COMPARED_CLIENTS = 4
 _LIST = ("GET", "/jobs/v1/jobs?limit=20", None)
@@ -88,7 +88,7 @@ def _measure_web(context: Context, project: ComposeProject) -> None:
     # One after the other, several times, so that both see the same machine.
     for _ in range(5):
         for name, call in (("ours", _LIST), ("airflow", _AIRFLOWS_LIST)):
-            compared[name].append(_load(project, clients[:_COMPARED_CLIENTS], (call,), seconds / 3).rate)
+            compared[name].append(_load(project, clients[:_COMPARED_CLIENTS], (call,), seconds / 4).rate)
     results.put("web-instance", lists={name: summary(rates) for name, rates in compared.items()})
 
 
@@ -97,8 +97,8 @@ def _measure_loop(context: Context, project: ComposeProject, override: Path) -> 
     for pause in LOOP_SECONDS:
         _write(override, pause)
         project.up("scheduler")
-        time.sleep(20)
-        found[str(pause)] = project.idle(context.idle_seconds)["scheduler"]
+        time.sleep(10)
+        found[str(pause)] = project.idle(context.idle_seconds / 2)["scheduler"]
         say(f"the scheduler's loop each {pause} s: {found[str(pause)]['cpu_percent']:.1f} % of a core")
     context.results.put("web-instance", loop=found)
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from checkov_command import checkov
 from kubernetes_objects import (
     EVERYTHING,
     EXAMPLES,
@@ -227,21 +227,6 @@ def test_the_version_is_the_projects() -> None:
     for folder in OVERLAYS[1:]:
         (image,) = yaml.safe_load((KUBERNETES / folder / "kustomization.yaml").read_text())["images"]
         assert image["newTag"] == project["version"]
-
-
-def checkov() -> list[str]:
-    """Return the command; skip the test where it is not installed."""
-    project = ROOT / "tests" / "infrastructure" / "checkov"
-    installed = project / ".venv" / "bin" / "checkov"
-    if installed.exists():
-        return [str(installed)]
-    uv = shutil.which("uv") or str(ROOT / ".stack" / "uv" / "bin" / "uv")
-    command = [uv, "run", "--project", str(project), "--frozen", "checkov"]
-    try:
-        subprocess.run([*command, "--version"], capture_output=True, timeout=300, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        pytest.skip(f"policies are not checked: checkov cannot be run ({error})")
-    return command
 
 
 def test_policies_are_kept(tmp_path: Path) -> None:
