@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -22,7 +21,6 @@ from benchmarks.measure import GaveUp, say, summary
 
 CLIENTS = (1, 2, 4, 8, 16, 32)
 LONGEST_P95 = 0.5
-LOOP_SECONDS = (0.1, 0.5, 1.0)
 _WARM_UP_SECONDS = 3.0
 _JOBS = 200
 _COMPARED_CLIENTS = 4
@@ -50,17 +48,16 @@ class Load:
 
 
 def run(context: Context) -> None:
-    """Raise the number of clients until the answers are slow; compare two lists; watch the scheduler's loop idle."""
+    """Raise the number of clients until the answers are slow; compare two lists."""
     require_engine()
     with tempfile.TemporaryDirectory() as folder:
         override = Path(folder) / "t2-micro.yaml"
         project = ComposeProject("coinrequest-web-instance", "coinrequest:development", "18081", (str(override),))
         try:
-            _write(override, LOOP_SECONDS[0])
+            _write(override)
             project.compose("build", "-q")
             project.up("postgres", "redis", "migrate", "api-server")
             _measure_web(context, project)
-            _measure_loop(context, project, override)
         finally:
             project.remove()
 
@@ -82,7 +79,7 @@ def _measure_web(context: Context, project: ComposeProject) -> None:
         loads=[vars(load) for load in loads],
         capacity=vars(best) if best else None,
         memory=project.memory()["api-server"],
-        seconds=seconds,
+        load_seconds=seconds,
     )
     compared: dict[str, list[float]] = {"ours": [], "airflow": []}
     # One after the other, several times, so that both see the same machine.
@@ -92,23 +89,9 @@ def _measure_web(context: Context, project: ComposeProject) -> None:
     results.put("web-instance", lists={name: summary(rates) for name, rates in compared.items()})
 
 
-def _measure_loop(context: Context, project: ComposeProject, override: Path) -> None:
-    found: dict[str, Any] = {}
-    for pause in LOOP_SECONDS:
-        _write(override, pause)
-        project.up("scheduler")
-        time.sleep(10)
-        found[str(pause)] = project.idle(context.idle_seconds / 2)["scheduler"]
-        say(f"the scheduler's loop each {pause} s: {found[str(pause)]['cpu_percent']:.1f} % of a core")
-    context.results.put("web-instance", loop=found)
-
-
-def _write(override: Path, pause: float) -> None:
-    services = {
-        "api-server": {"cpus": 1, "mem_limit": "1g", "memswap_limit": "1g"},
-        "scheduler": {"environment": {"AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": str(pause)}},
-    }
-    override.write_text(yaml.safe_dump({"services": services}))
+def _write(override: Path) -> None:
+    limits = {"cpus": 1, "mem_limit": "1g", "memswap_limit": "1g"}
+    override.write_text(yaml.safe_dump({"services": {"api-server": limits}}))
 
 
 def _load(project: ComposeProject, clients: Sequence[Client], calls: Sequence[Call], seconds: float) -> Load:

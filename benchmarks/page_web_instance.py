@@ -45,7 +45,4 @@ def render(content: Content) -> str:
             ["Airflow's list of 20 runs", *spread(found["lists"]["airflow"], 1)],
         ]
         text += "\n\nIn the same run, one after the other:\n\n" + table(["requests a second", *SPREAD], lines)
-    if "loop" in found:
-        lines = [[f"{pause} s", f"{seen['cpu_percent']:.1f}"] for pause, seen in found["loop"].items()]
-        text += "\n\n" + table(["pause of the scheduler's loop", "idle, % of one core"], lines)
     return text
