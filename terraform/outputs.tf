@@ -23,16 +23,6 @@ output "groups" {
   value       = { for role, group in module.role : role => group.group_name }
 }
 
-output "secret_arns" {
-  description = "Each secret by name; make rotate reads it."
-  value       = module.secrets.arns
-}
-
-output "redis_id" {
-  description = "The replication group; make rotate reads it."
-  value       = module.redis.replication_group_id
-}
-
 output "dashboard_url" {
   description = "CloudWatch's dashboard of this environment."
   value       = "https://${var.region}.console.aws.amazon.com/cloudwatch/home?region=${var.region}#dashboards/dashboard/${local.name}"
