@@ -94,6 +94,7 @@ class ComposeTarget:
         self._project = self._services.project
         self._state = State(state_folder, f"compose-{self._project}")
         self._before: _Running | None = None
+        self._restarts: dict[str, int] = {}
         self.name = f"Compose project {self._project}"
 
     def lock(self) -> AbstractContextManager[None]:
@@ -101,8 +102,12 @@ class ComposeTarget:
         return nullcontext() if self._commands.dry_run else self._state.lock()
 
     def remember(self) -> str | None:
-        """Note the image that runs now, and how many containers each service has."""
-        found = [one for one in self._containers() if one.runs and one.service in self._services.application]
+        """Note the image that runs now, how many containers each service has, and how often each restarted."""
+        every = self._containers()
+        # Not counted after a roll-out: while Compose starts the others, what is broken has restarted already, slower
+        # each time.
+        self._restarts = {one.id: one.restarts for one in every}
+        found = [one for one in every if one.runs and one.service in self._services.application]
         self._before = None
         if found:
             counts = Counter(one.service for one in found)
@@ -238,11 +243,10 @@ class ComposeTarget:
         if self._commands.dry_run:
             return
         began = monotonic()
-        restarts: dict[str, int] = {}
         shown: set[str] = set()
         while True:
             found = [one for one in self._containers() if one.service in services]
-            problems = [one.problem(restarts.setdefault(one.id, one.restarts)) for one in found]
+            problems = [one.problem(self._restarts.get(one.id, 0)) for one in found]
             if any(problems):
                 raise Failed("; ".join(sorted({problem for problem in problems if problem})))
             waiting = set(services) - {one.service for one in found} | {o.service for o in found if not o.healthy}

@@ -21,6 +21,7 @@ class Installation:
         before: everything that was in the account before it.
         log: what Terraform said while it built it.
         built: what Terraform knows of it.
+        redis: Redis, as AWS describes it.
         second_plan: what Terraform would change right after.
         states: every version of the state in the bucket.
         outputs: as JSON.
@@ -33,6 +34,7 @@ class Installation:
     before: set[str]
     log: str
     built: dict[str, Any]
+    redis: list[dict[str, Any]]
     second_plan: Plan
     states: tuple[str, ...]
     outputs: str
@@ -90,6 +92,7 @@ def build(aws: FakeAws, folder: Path) -> Installation:
         before,
         log,
         terraform.json("show"),
+        aws.client("elasticache").describe_replication_groups()["ReplicationGroups"],
         second_plan,
         tuple(_states(aws)),
         terraform.must("output", "-json"),

@@ -61,7 +61,7 @@ def test_b11_a_version_that_breaks_is_rolled_back(
 
     broken = release(compose_stack, "deploy", tmp_path, "--image", broken_image)
     assert broken.returncode == 1, broken.stdout + broken.stderr
-    assert "api-server ends again and again, with exit code 1" in broken.stdout
+    assert "api-server ends again and again, with exit code 1" in broken.stdout, broken.stdout + broken.stderr
     assert f"{compose_image} runs again and works" in broken.stdout
     assert "this version is broken" in next(tmp_path.glob("logs/*-services.log")).read_text()
 

@@ -75,7 +75,7 @@ def test_a_second_plan_says_that_nothing_changes(aws_production: Installation) -
 
 
 def test_redis_has_its_token(aws_production: Installation) -> None:
-    (group,) = aws_production.aws.client("elasticache").describe_replication_groups()["ReplicationGroups"]
+    (group,) = aws_production.redis
     assert group["AuthTokenEnabled"]
     assert group["TransitEncryptionEnabled"]
 
