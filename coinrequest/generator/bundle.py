@@ -14,6 +14,7 @@ from typing import Any
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
 from coinrequest.generator import registry_connection
+from coinrequest.generator.airflow_callbacks import skip_callbacks
 from coinrequest.generator.loader import entry_of
 from coinrequest.generator.shards import (
     broken_names,
@@ -55,6 +56,7 @@ class JobTypeBundle(BaseDagBundle):
         """
         if self.version is None:
             _load_what_a_parse_needs()
+            skip_callbacks(self.name)
             with self.lock():
                 ensure_stubs(self._working)
                 self._number = self._stored_number()

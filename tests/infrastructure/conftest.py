@@ -16,6 +16,19 @@ SERVERS = ("postgres", "redis", "api-server", "scheduler", "dag-processor", "tri
 DEFAULT = {**{f"{name}-1": "healthy" for name in SERVERS}, "secrets-1": "exited 0", "migrate-1": "exited 0"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put those that need the shared platform last, for it costs processors also while others run.
+
+    Among them, those that change what it consists of come after those that take it as it is, so that it changes once.
+    """
+
+    def rank(item: pytest.Item) -> int:
+        fixtures = getattr(item, "fixturenames", ())
+        return 0 if "_running" not in fixtures else 1 if "compose_stack" in fixtures else 2
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session")
 def compose_image() -> str:
     """The project's image, built from the source that is here."""
@@ -26,7 +39,8 @@ def compose_image() -> str:
 
 @pytest.fixture(scope="session")
 def _running(compose_image: str) -> Iterator[ComposeStack]:
-    stack = ComposeStack(f"coinrequest-test-{os.getpid()}")
+    # What a broker took with it when it was killed is sent again after a minute instead of five.
+    stack = ComposeStack(f"coinrequest-test-{os.getpid()}", settings={"AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60"})
     try:
         stack.up()
         yield stack

@@ -276,7 +276,8 @@ def test_an_instance_that_stays_ill_asks_to_be_replaced(site: Site, machines: di
     agent = machines["agent"]
     before = len(site.cloud.calls)
     assert not site.cloud.called("SetInstanceHealth", agent.instance), "it was well so far"
-    docker("pause", agent.container("agent"))
+    # On a busy machine runc gives up on processes that keep on forking.
+    eventually(lambda: docker("pause", agent.container("agent")), timeout=60, interval=2)
     try:
         eventually(lambda: site.cloud.called("SetInstanceHealth", agent.instance), timeout=90, interval=0.5)
     finally:

@@ -93,7 +93,7 @@ def test_terraforms_own_tests_of_bootstrap_pass(bootstrap: Terraform) -> None:
 
 
 def passes(terraform: Terraform) -> None:
-    done = terraform.run("test", timeout=600)
+    done = terraform.run("test", timeout=1800)
     assert done.returncode == 0, done.stdout[-8000:]
     assert re.search(r"Success! [1-9]\d* passed, 0 failed", done.stdout), done.stdout
 

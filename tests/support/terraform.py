@@ -40,7 +40,7 @@ class Terraform:
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *words: str, timeout: float = 300) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, timeout: float = 1200) -> "subprocess.CompletedProcess[str]":
         """Return what a command ended with and said; both outputs in one."""
         return subprocess.run(
             [program(), f"-chdir={self.folder}", words[0], "-no-color", *words[1:]],
@@ -53,7 +53,7 @@ class Terraform:
             check=False,
         )
 
-    def must(self, *words: str, timeout: float = 300) -> str:
+    def must(self, *words: str, timeout: float = 1200) -> str:
         """Return what a command said that may not fail."""
         done = self.run(*words, timeout=timeout)
         assert done.returncode == 0, f"terraform {' '.join(words)}: {done.stdout[-8000:]}"

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from coinrequest.actions.containers.output import Output
@@ -32,6 +33,10 @@ _logger = logging.getLogger(__name__)
 # For one request to the engine, which answers at once; a pull has no limit but the task's.
 _REQUEST_SECONDS = 30
 _LOOK_SECONDS = 0.5
+# What SIGKILL leaves, the kernel's too.
+_KILLED = 137
+# How long after the end to wait for the word that it was the kernel's.
+_LATE_SECONDS = 3
 _TMP_OPTIONS = f"rw,noexec,nosuid,nodev,size={TMP_BYTES},mode=1777"
 
 
@@ -120,7 +125,7 @@ class DockerRuntime(Runtime):
             if self.stopped:
                 raise Stopped
             if not reader.is_alive() and (state := _ended(container)) is not None:
-                return Outcome(exit_code=int(state["ExitCode"]), out_of_memory=bool(state.get("OOMKilled")))
+                return Outcome(exit_code=int(state["ExitCode"]), out_of_memory=_wanted_too_much(container, state))
             if elapsed > order.timeout:
                 raise OutOfTime
             report(elapsed)
@@ -141,6 +146,25 @@ def _read(attached: Any, output: Output) -> None:
     for connection in connections:
         with contextlib.suppress(Exception):
             connection.close()
+
+
+def _wanted_too_much(container: Any, state: Any) -> bool:
+    """Say whether a container that has ended was killed for its memory.
+
+    The kernel's word and the end reach the engine on two ways. Where the end comes first, Docker 20.10 never writes the
+    other into the state: it is an event alone (measured, on a busy machine).
+    """
+    if state.get("OOMKilled") or int(state["ExitCode"]) != _KILLED:
+        return bool(state.get("OOMKilled"))
+    began, ended = (
+        datetime.fromisoformat(state[name][:19]).replace(tzinfo=UTC) for name in ("StartedAt", "FinishedAt")
+    )
+    filters = {"container": container.id, "event": "oom"}
+    events = container.client.events(
+        since=began, until=ended + timedelta(seconds=_LATE_SECONDS), filters=filters, decode=True
+    )
+    with contextlib.closing(events):
+        return any(events)
 
 
 def _ended(container: Any) -> Any:
