@@ -24,8 +24,9 @@ from support.smtp_stub import SmtpStub, smtp_server
 from coinrequest.stack.options import Options
 
 _KEEP = "COINREQUEST_TEST_STACK"
-# The fixtures that need a stack, in the order in which their tests run after all others.
-_STACKS = ("platform", "own_stack")
+# The fixtures that need a stack, in the order in which their tests run after all others: the shared one is there to the
+# end, and would cost processors beside an own one.
+_STACKS = ("own_stack", "platform")
 _running: list[Platform] = []
 
 
@@ -38,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _stack_of(item: pytest.Item) -> int:
-    """Return 0 for a test without a stack, 1 for one on the shared stack, 2 for one with its own."""
+    """Return 0 for a test without a stack, 1 for one with its own, 2 for one on the shared stack."""
     fixtures = getattr(item, "fixturenames", ())
     return max((place for place, name in enumerate(_STACKS, 1) if name in fixtures), default=0)
 

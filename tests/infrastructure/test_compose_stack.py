@@ -17,6 +17,15 @@ for section, key in (
     print(conf.get(section, key))
 """
 
+# Prints what a health check imports that has to be compiled first.
+WITHOUT_BYTECODE = """
+import os, sys
+import psycopg, urllib.request
+
+cached = {name: getattr(module, "__cached__", None) for name, module in sys.modules.items()}
+print([name for name, path in cached.items() if path and not os.path.exists(path)])
+"""
+
 
 def test_c1_everything_is_healthy_and_the_login_page_is_there(compose_stack: ComposeStack) -> None:
     assert {state for name, state in compose_stack.states().items()} == {"healthy", "exited 0"}
@@ -148,6 +157,10 @@ def test_the_image_is_small_and_has_no_build_tools(compose_image: str, compose_s
     for program in ("uv", "gcc", "git", "make"):
         shown = compose_stack.execute("agent", "sh", "-c", f"command -v {program} || echo none")
         assert shown.strip() == "none", program
+
+
+def test_nothing_is_compiled_at_each_start(compose_stack: ComposeStack) -> None:
+    assert compose_stack.execute("scheduler", "python", "-c", WITHOUT_BYTECODE).strip() == "[]"
 
 
 def test_redis_keeps_its_queue_over_a_restart(compose_stack: ComposeStack) -> None:
