@@ -27,6 +27,7 @@ from coinrequest.actions.container_run import (
     ContainerTimeout,
     ContainerUnavailable,
 )
+from coinrequest.actions.containers import docker_engine
 from coinrequest.actions.containers.runtime import labels, new_name
 
 PROGRAMS = ("sh", "cat", "id", "sleep", "tail", "touch", "yes", "head", "ls")
@@ -169,6 +170,21 @@ def test_the_time_limit_kills_it(image: str) -> None:
 def test_the_memory_limit_kills_it(image: str) -> None:
     with pytest.raises(ContainerFailed, match="wanted more than 32 MiB of memory"):
         run(image, "/bin/tail", "/dev/zero", memory=32)
+
+
+def test_the_word_that_memory_ran_out_may_come_after_the_end(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker 20.10 does not write it into the state then."""
+    ended = docker_engine._ended
+
+    def without_the_word(container: Any) -> Any:
+        state = ended(container)
+        return state and {**state, "OOMKilled": False}
+
+    monkeypatch.setattr(docker_engine, "_ended", without_the_word)
+    with pytest.raises(ContainerFailed, match="wanted more than 32 MiB of memory"):
+        run(image, "/bin/tail", "/dev/zero", memory=32)
+    with pytest.raises(ContainerFailed, match="exit code 137"):
+        shell(image, "exit 137")
 
 
 def test_the_number_of_processes_is_limited(image: str) -> None:

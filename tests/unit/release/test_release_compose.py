@@ -168,6 +168,16 @@ def test_a_release_that_is_interrupted_is_rolled_back(
     assert "THE RELEASE FAILED: it was interrupted" in capsys.readouterr().out
 
 
+def test_what_restarted_while_compose_still_started_the_others_counts(
+    release: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(running=serving(OLD), broken={NEW}, looks=5)
+    assert release(world, "deploy") == 1
+    output = capsys.readouterr().out
+    assert "ends again and again" in output
+    assert "waiting for" not in output, "it is seen at the first look"
+
+
 def test_a_fault_that_nobody_foresaw_is_rolled_back_too(release: Release, capsys: pytest.CaptureFixture[str]) -> None:
     class Astonishing(World):
         def execute(self, *arguments: Any) -> Finished:
