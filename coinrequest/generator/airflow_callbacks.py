@@ -2,7 +2,7 @@
 
 When an agent dies, the scheduler asks the dag-processor to run its task's callbacks as of the run's version of the
 bundle. From then on that one parses the file again as fast as it can, until it is restarted
-(https://github.com/apache/airflow/issues/73432; measured: 17 % of a core for each).
+(https://github.com/apache/airflow/issues/73432; measured: 16 % of a core for each).
 """
 
 import functools
