@@ -83,7 +83,7 @@ def build(aws: FakeAws, folder: Path) -> Installation:
     words = arguments("production")
     seconds: dict[str, float] = {}
     with _measured(seconds, "apply"):
-        log = terraform.must("apply", "-auto-approve", "-parallelism=30", *words, timeout=1200)
+        log = terraform.must("apply", "-auto-approve", "-parallelism=30", *words)
     with _measured(seconds, "second plan"):
         second_plan = plan(terraform, *words)
     return Installation(
@@ -108,9 +108,9 @@ def remove(installation: Installation) -> Removal:
     seconds: dict[str, float] = {}
     with _measured(seconds, "protection off, new image"):
         unprotecting = plan(terraform, *words)
-        terraform.must("apply", "-parallelism=30", "a.tfplan", timeout=1200)
+        terraform.must("apply", "-parallelism=30", "a.tfplan")
     with _measured(seconds, "destroy"):
-        terraform.must("destroy", "-auto-approve", "-parallelism=30", *words, timeout=1200)
+        terraform.must("destroy", "-auto-approve", "-parallelism=30", *words)
     return Removal(unprotecting, inventory(installation.aws), seconds)
 
 

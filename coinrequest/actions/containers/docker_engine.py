@@ -151,11 +151,13 @@ def _read(attached: Any, output: Output) -> None:
 def _wanted_too_much(container: Any, state: Any) -> bool:
     """Say whether a container that has ended was killed for its memory.
 
-    The kernel's word and the end reach the engine on two ways. Where the end comes first, Docker 20.10 never writes the
-    other into the state: it is an event alone (measured, on a busy machine).
+    The kernel's word and the end reach the engine on two ways. Where the end comes first, Docker 20.10 does not write
+    the other into the state: it is an event alone (seen on a busy machine).
     """
-    if state.get("OOMKilled") or int(state["ExitCode"]) != _KILLED:
-        return bool(state.get("OOMKilled"))
+    if state.get("OOMKilled"):
+        return True
+    if int(state["ExitCode"]) != _KILLED:
+        return False
     began, ended = (
         datetime.fromisoformat(state[name][:19]).replace(tzinfo=UTC) for name in ("StartedAt", "FinishedAt")
     )
