@@ -9,11 +9,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OF_EXTRAS := $(VENV)/.installed-extras
 
-.PHONY: help setup up down status logs demo test check format bench release plan apply destroy rotate minikube clean
+.PHONY: help setup up down status logs demo test test-security check format bench release plan apply destroy rotate minikube clean
 
 help: ## show this list
 	@echo "Usage: make TARGET"
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "Settings: COINREQUEST_AGENTS=2, COINREQUEST_CONCURRENCY=8, COINREQUEST_PORT=8080, COINREQUEST_STACK_ROOT=/some/folder,"
 	@echo "  COINREQUEST_CHANNEL_URL=amqp://broker/ (docs/embedded-stack.md lists the others)"
@@ -47,6 +47,9 @@ $(STAMP_OF_EXTRAS): $(STAMP)
 
 test: $(STAMP_OF_EXTRAS) ## run all tests; may be run while the stack is up
 	@scripts/test
+
+test-security: $(STAMP_OF_EXTRAS) ## run the attacks alone: roles, forged requests, hostile definitions, messages, databases
+	@$(BIN)/pytest tests/security
 
 check: $(STAMP) ## check style, types, directions between rooms, and the Airflow configuration
 	$(BIN)/ruff check .

@@ -23,6 +23,8 @@ from support.smtp_stub import SmtpStub, smtp_server
 
 from coinrequest.stack.options import Options
 
+pytest_plugins = ["support.api_fixtures"]
+
 _KEEP = "COINREQUEST_TEST_STACK"
 # The fixtures that need a stack, in the order in which their tests run after all others: the shared one is there to the
 # end, and would cost processors beside an own one.

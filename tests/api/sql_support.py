@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import api_environment as environment
 import psycopg
+from support import api_environment as environment
 
 from coinrequest.actions.context import ActionContext, Database
 from coinrequest.actions.sql_query import SqlQuery, SqlQueryInputs, SqlQueryResult

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import api_environment as environment
 import pytest
-from api_environment import Clients
 from starlette.testclient import TestClient
+from support import api_environment as environment
+from support.api_environment import Clients
 
 from coinrequest.generator.workload import Workload
 from coinrequest.jobs.celery_pool import Agent, AgentsUnreachable, Running

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from api_environment import Clients
+from support.api_environment import Clients
 
 # Airflow is imported inside the tests: its environment has to be set first.
 pytestmark = pytest.mark.usefixtures("airflow_app")

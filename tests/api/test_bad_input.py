@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from api_environment import definition as small
 from starlette.testclient import TestClient
+from support.api_environment import definition as small
 
 TYPES = "/jobs/v1/job-types"
 Change = Callable[[dict[str, Any]], None]

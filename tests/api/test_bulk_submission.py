@@ -4,9 +4,9 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-import api_environment as environment
 import pytest
 from sqlalchemy import text
+from support import api_environment as environment
 
 pytestmark = pytest.mark.usefixtures("airflow_app")
 

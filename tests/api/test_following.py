@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from api_environment import definition as small
-from api_environment import finish
 from sqlalchemy import text
 from starlette.testclient import TestClient
+from support.api_environment import definition as small
+from support.api_environment import finish
 
 pytestmark = pytest.mark.usefixtures("airflow_app")
 

@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
-import api_environment as environment
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
+from support import api_environment as environment
 from support.waiting import eventually
 
 from coinrequest.gateway import figures

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import api_environment as environment
 import pytest
 from sqlalchemy import text
+from support import api_environment as environment
 from support.brokers import Broker, empty, publish, shared_broker, take_all
 from support.waiting import eventually
 

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-import api_environment as environment
 import pytest
 from sqlalchemy import text
+from support import api_environment as environment
 
 BASE = "/jobs/v1"
 

@@ -5,9 +5,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from api_environment import Clients, finish
-from api_environment import definition as small
 from starlette.testclient import TestClient
+from support.api_environment import Clients, finish
+from support.api_environment import definition as small
 
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from api_environment import definition as small
-from api_environment import finish
 from starlette.testclient import TestClient
+from support.api_environment import definition as small
+from support.api_environment import finish
 
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from api_environment import definition as small
 from starlette.testclient import TestClient
+from support.api_environment import definition as small
 
 from coinrequest.actions.integer_wait import IntegerWait
 

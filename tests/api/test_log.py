@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from api_environment import definition as small
-from api_environment import finish
 from starlette.testclient import TestClient
+from support.api_environment import definition as small
+from support.api_environment import finish
 
 # Airflow's reader leaves the closing of its files to the garbage collector.
 pytestmark = [

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import api_environment as environment
 import pytest
-from api_environment import Clients
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 from sqlalchemy import text
 from starlette.testclient import TestClient
+from support import api_environment as environment
+from support.api_environment import Clients
 
 from coinrequest.jobs import tally
 from coinrequest.jobs.job import Job

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import notice_support as notices
 import pytest
-from api_environment import Clients
-from api_environment import definition as small
 from notice_support import attempts, await_state, dispatching, execute, ids, owe
 from starlette.testclient import TestClient
+from support.api_environment import Clients
+from support.api_environment import definition as small
 from support.receiver import Answer, Receiver
 
 TYPES = "/jobs/v1/job-types"

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import notice_support as notices
 import pytest
-from api_environment import definition as small
-from api_environment import finish
 from notice_support import execute
 from starlette.testclient import TestClient
+from support.api_environment import definition as small
+from support.api_environment import finish
 
 from coinrequest.jobs.callback import Callback
 from coinrequest.notices.event import RESULT_LIMIT

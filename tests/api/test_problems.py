@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from api_environment import Clients
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
+from support.api_environment import Clients
 
 
 def is_problem(answer: Any, status: int) -> bool:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import api_environment as environment
 import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 from starlette.testclient import TestClient
+from support import api_environment as environment
 
 from coinrequest.generator import registry_connection, retention
 from coinrequest.stack.layout import Layout

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from api_environment import Clients
-from api_environment import definition as small
 from starlette.testclient import TestClient
+from support.api_environment import Clients
+from support.api_environment import definition as small
 
 READERS = {"Viewer", "User", "Op", "Admin"}
 SUBMITTERS = {"User", "Op", "Admin"}

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from api_environment import definition as small
 from starlette.testclient import TestClient
+from support.api_environment import definition as small
 
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"

@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from api_environment import finish
 from starlette.testclient import TestClient
+from support.api_environment import finish
 
 ADD, GET = "/jobs/v1/add_job", "/jobs/v1/get_jobs"
 JOBS = "/jobs/v1/jobs"

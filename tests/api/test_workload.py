@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import api_environment as environment
 import pytest
 import redis
 from sqlalchemy import select
 from starlette.testclient import TestClient
+from support import api_environment as environment
 from support.redis_server import redis_server
 
 from coinrequest.generator.workload import Workload, read_workload
