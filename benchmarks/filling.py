@@ -39,17 +39,25 @@ def register(session: Any, documents: list[dict[str, object]]) -> None:
     from coinrequest.generator.shards import BUNDLE_NAME
     from coinrequest.jobtypes import registry
     from coinrequest.jobtypes.definition import parse_definition
+    from coinrequest.jobtypes.installation import Version, current_id
 
     registry.lock(session)
+    installation = current_id(session)
     serialised = []
     for document in documents:
         checked = parse_definition(document)
         revision = registry.append(session, checked.name, "create", document, author="benchmark")
         serialised.append(
-            publishing._serialised(checked, revision.number, announces=False, created_at=revision.created_at)
+            publishing._serialised(
+                checked,
+                revision.number,
+                announces=False,
+                created_at=revision.created_at,
+                installation=installation,
+            )
         )
         publishing._request_parse(session, checked.name)
-    version = str(revision.number)
+    version = str(Version(installation, revision.number))
     publishing._ensure_bundle(session)
     SerializedDAG.bulk_write_to_db(BUNDLE_NAME, version, serialised, None, session=session)
     known = SerializedDagModel._prefetch_dag_write_metadata([dag.dag_id for dag in serialised], session=session)

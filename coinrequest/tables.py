@@ -6,6 +6,7 @@
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Double,
@@ -28,6 +29,7 @@ from sqlalchemy.schema import DDL
 from coinrequest.migrations.append_only import GUARD_STATEMENTS, reader_grant
 from coinrequest.migrations.cleaning import CLEANING_STATEMENTS
 from coinrequest.migrations.following import FOLLOWING_STATEMENTS
+from coinrequest.migrations.installation import INSTALLATION_STATEMENTS, ORDER_STATEMENTS, RIGHTS_STATEMENTS
 
 metadata = MetaData()
 
@@ -43,6 +45,15 @@ revision = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Index("coinrequest_revision_by_name", "name", "number"),
     Index("coinrequest_revision_deleted", "number", postgresql_where=text("change = 'delete'")),
+)
+
+# One row: which history of revisions this is, and the lock of those who write it (`migrations/installation.py`).
+installation = Table(
+    "coinrequest_installation",
+    metadata,
+    Column("one", Boolean, CheckConstraint("one", name="coinrequest_installation_is_one"), primary_key=True),
+    Column("id", Integer, nullable=False),
+    Column("made_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
 )
 
 # One row for every run of a job type. State and times follow Airflow's run, by a trigger in the same transaction.
@@ -158,9 +169,11 @@ tally = Table(
     Column("value", Double, nullable=False),
 )
 
-# The function of the trigger is replaced, and the trigger made, after the last of the tables that it writes.
-_FUNCTIONS = (*GUARD_STATEMENTS, reader_grant("coinrequest_revision"))
+_FUNCTIONS = (*GUARD_STATEMENTS, reader_grant("public.coinrequest_revision"))
 for statement in _FUNCTIONS:
     event.listen(revision, "after_create", DDL(statement.replace("%", "%%")))
-for statement in (*FOLLOWING_STATEMENTS, *CLEANING_STATEMENTS):
+for statement in INSTALLATION_STATEMENTS:
+    event.listen(installation, "after_create", DDL(statement.replace("%", "%%")))
+# After the last of the tables that they write.
+for statement in (*ORDER_STATEMENTS, *FOLLOWING_STATEMENTS, *CLEANING_STATEMENTS, *RIGHTS_STATEMENTS):
     event.listen(metadata, "after_create", DDL(statement.replace("%", "%%")))

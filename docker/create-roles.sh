@@ -7,6 +7,6 @@ psql -X -v ON_ERROR_STOP=1 -U postgres -d postgres <<'SQL'
 \getenv reader COINREQUEST_READER_PASSWORD
 CREATE ROLE airflow LOGIN PASSWORD :'owner';
 CREATE ROLE coinrequest_reader LOGIN PASSWORD :'reader';
-ALTER ROLE coinrequest_reader SET default_transaction_read_only = on;
 CREATE DATABASE airflow OWNER airflow;
 SQL
+psql -X -v ON_ERROR_STOP=1 -U postgres -d airflow -f /docker-entrypoint-initdb.d/database-rights.psql

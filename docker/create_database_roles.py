@@ -8,6 +8,7 @@ variables (`PGHOST`, `PGUSER`, `PGPASSWORD`, ...), the passwords from `COINREQUE
 
 import os
 import sys
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
@@ -39,7 +40,6 @@ def create_database_roles(connection: "psycopg.Connection[tuple[object, ...]]", 
             "ALTER ROLE {} LOGIN PASSWORD {}" if _exists(connection, role) else "CREATE ROLE {} LOGIN PASSWORD {}"
         )
         connection.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Literal(verifier)))
-    connection.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(sql.Identifier(READER)))
     # Only who may become a role may give it a database. Since PostgreSQL 16 the right to manage a role, which its
     # creator has, does not include that: https://www.postgresql.org/docs/16/role-attributes.html
     connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(OWNER)))
@@ -47,6 +47,18 @@ def create_database_roles(connection: "psycopg.Connection[tuple[object, ...]]", 
         "ALTER DATABASE {} OWNER TO {}" if _has_database(connection) else "CREATE DATABASE {} OWNER {} ENCODING 'UTF8'"
     )
     connection.execute(sql.SQL(statement).format(sql.Identifier(DATABASE), sql.Identifier(OWNER)))
+
+
+def grant_rights(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    """Give the reader its rights, and take from everybody what nobody needs.
+
+    Args:
+        connection: to the database itself, as a member of its owner.
+
+    Raises:
+        psycopg.Error: the server refused something.
+    """
+    connection.execute((Path(__file__).parent / "database-rights.psql").read_bytes())
 
 
 def _exists(connection: "psycopg.Connection[tuple[object, ...]]", role: str) -> bool:
@@ -64,6 +76,8 @@ def main() -> int:
         create_database_roles(
             connection, os.environ["COINREQUEST_OWNER_PASSWORD"], os.environ["COINREQUEST_READER_PASSWORD"]
         )
+        with psycopg.connect(dbname=DATABASE, autocommit=True, connect_timeout=10) as inside:
+            grant_rights(inside)
     sys.stdout.write("coinrequest: done: create database roles\n")
     return 0
 

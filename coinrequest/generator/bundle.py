@@ -1,13 +1,14 @@
 """The versioned DAG bundle over the registry (`[dag_processor] dag_bundle_config_list`).
 
-Its version is the number of the newest revision. The dag-processor has one constant working directory, in which
-a refresh rewrites only the shards whose types changed; what was written last stays when the database is down.
-An agent gets a directory for each version, made of links to stubs, which costs it a few system calls.
+Its version is the installation's id and the number of the newest revision. The dag-processor has a working directory
+for its installation, in which a refresh rewrites only the shards whose types changed; what was written last stays when
+the registry cannot be read. When the id has changed, because a backup was restored, all of it is written anew. An agent
+gets a directory for each version, made of links to stubs, which costs it a few system calls.
 """
 
-import json
 import logging
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from coinrequest.generator.shards import (
     ensure_stubs,
     read_entries,
     shard_path,
+    working_folder,
     write_atomically,
     write_broken,
     write_entries,
 )
-from coinrequest.jobtypes import registry
+from coinrequest.jobtypes import installation, registry
+from coinrequest.jobtypes.installation import Version
 from coinrequest.jobtypes.registry import Revision
 
 log = logging.getLogger(__name__)
@@ -39,14 +42,24 @@ class JobTypeBundle(BaseDagBundle):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._working = self.base_dir / "working"
         self._stubs = self.base_dir / "stubs"
-        self._number = 0
+        self._shown = Version(0, 0)
 
     @property
     def path(self) -> Path:
         """The directory that holds this version's files, or the dag-processor's working directory."""
         return self._working if self.version is None else self.versions_dir / self.version
+
+    @cached_property
+    def _working(self) -> Path:
+        """The dag-processor's directory. It keeps its place when the id changes: a parse may be under way in it.
+
+        The dag-processor may read Airflow's database, and does nothing without it; agents have no such directory.
+        """
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            return self.base_dir / working_folder(installation.current_id(session))
 
     def initialize(self) -> None:
         """Prepare the files: links to stubs for one version, the working directory otherwise.
@@ -59,18 +72,18 @@ class JobTypeBundle(BaseDagBundle):
             skip_callbacks(self.name)
             with self.lock():
                 ensure_stubs(self._working)
-                self._number = self._stored_number()
+                self._shown = self._stored_version()
                 try:
                     self._synchronise()
                 except Exception:
-                    log.exception("The registry cannot be read; job types stay as of revision %s", self._number)
+                    log.exception("The registry cannot be read; job types stay as of revision %s", self._shown.number)
         elif not (self.path / "shards").exists():
             self._link_version()
         super().initialize()
 
     def get_current_version(self) -> BundleVersion | None:
-        """Return the number of the newest revision that the files show."""
-        return BundleVersion(version=self.version or str(self._number))
+        """Return the installation, and the number of the newest revision, that the files show."""
+        return BundleVersion(version=self.version or str(self._shown))
 
     def refresh(self) -> None:
         """Bring the working directory up to the registry; on an error it stays as it was."""
@@ -89,37 +102,39 @@ class JobTypeBundle(BaseDagBundle):
             log.debug("Another process linked version %s first", self.version)
 
     @property
-    def _number_file(self) -> Path:
-        return self._working / "number.json"
+    def _version_file(self) -> Path:
+        return self._working / "version.txt"
 
-    def _stored_number(self) -> int:
+    def _stored_version(self) -> Version:
         try:
-            return int(json.loads(self._number_file.read_text()))
+            return Version.parse(self._version_file.read_text())
         except (FileNotFoundError, ValueError):
-            return 0
+            return Version(0, 0)
 
     def _synchronise(self) -> None:
         from coinrequest.generator.publishing import retire_broken, retire_deleted
 
         with registry_connection.connect() as connection:
-            number = registry.last_number(connection)
-            if number < self._number:
+            newest = Version(installation.current_id(connection), registry.last_number(connection))
+            if newest.installation != self._shown.installation or newest.number < self._shown.number:
                 self._start_over()
-            if number != self._number:
-                self._write(registry.changed_between(connection, self._number, number))
+            if newest != self._shown:
+                self._write(registry.changed_between(connection, self._shown.number, newest.number))
         retire_deleted()
         if broken := broken_names(self._working):
-            retire_broken(broken, as_of=number)
-        if number != self._number:
-            self._number = number
-            write_atomically(self._number_file, json.dumps(number))
+            retire_broken(broken, as_of=newest.number)
+        if newest != self._shown:
+            self._shown = newest
+            write_atomically(self._version_file, str(newest))
 
     def _start_over(self) -> None:
-        """Forget the files: the database is not the one that they came from."""
-        log.warning("The registry is older than the files of the bundle; writing them anew")
-        for data in (self._working / "shards").glob("*.json"):
-            data.unlink()
-        self._number = 0
+        """Forget the files: the revisions are not those that they came from."""
+        if self._shown.number:
+            log.warning("The registry is another one, as after a restore; writing the files of the bundle anew")
+        for file in (*self._working.glob("shards/*.json"), *self._working.glob("broken/*.py")):
+            file.unlink()
+        self._version_file.unlink(missing_ok=True)
+        self._shown = Version(0, 0)
 
     def _write(self, changes: Iterable[Revision]) -> None:
         by_shard: dict[str, list[Revision]] = {}

@@ -2,7 +2,9 @@
 
 In the dag-processor's working directory the definitions lie beside the stub, put there by the bundle's refresh.
 An agent has stubs only, in a directory named by the bundle's version; it reads the one definition that it needs
-"as of" that version, and keeps it there, for a revision never changes.
+"as of" that version, and keeps it there, for a revision of an installation never changes. A version without an
+installation's id is from before there were ids: another installation may have left something under it, so nothing is
+kept there.
 """
 
 import json
@@ -10,6 +12,7 @@ import logging
 from pathlib import Path
 
 from coinrequest.generator.shards import Entry, read_entries, shard_path, write_atomically
+from coinrequest.jobtypes.installation import Version
 from coinrequest.jobtypes.registry import Revision
 
 log = logging.getLogger(__name__)
@@ -69,7 +72,7 @@ def _entries(stub: Path) -> dict[str, Entry]:
         return read_entries(stub)
     from airflow.sdk import get_parsing_context
 
-    version = int(version_root.name)
+    version = Version.parse(version_root.name)
     wanted = get_parsing_context().dag_id
     if wanted is not None:
         entry = _entry_as_of(version_root, wanted, version)
@@ -77,31 +80,32 @@ def _entries(stub: Path) -> dict[str, Entry]:
     return _shard_as_of(f"shards/{stub.name}", version)
 
 
-def _entry_as_of(version_root: Path, name: str, version: int) -> Entry | None:
+def _entry_as_of(version_root: Path, name: str, version: Version) -> Entry | None:
     from coinrequest.generator import registry_connection
     from coinrequest.jobtypes import registry
 
     kept = version_root / "definitions" / f"{name}.json"
-    try:
+    if version.installation and kept.exists():
         entry: Entry = json.loads(kept.read_text())
-    except FileNotFoundError:
-        with registry_connection.connect() as connection:
-            revision = registry.latest(connection, name, as_of=version)
-        if revision is None or revision.deleted:
-            return None
-        entry = entry_of(revision)
+        return entry
+    with registry_connection.connect() as connection:
+        revision = registry.latest(connection, name, as_of=version.number)
+    if revision is None or revision.deleted:
+        return None
+    entry = entry_of(revision)
+    if version.installation:
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, json.dumps(entry))
     return entry
 
 
-def _shard_as_of(shard: str, version: int) -> dict[str, Entry]:
+def _shard_as_of(shard: str, version: Version) -> dict[str, Entry]:
     from coinrequest.generator import registry_connection
     from coinrequest.jobtypes import registry
 
     with registry_connection.connect() as connection:
         return {
             revision.name: entry_of(revision)
-            for revision in registry.changed_between(connection, 0, version)
+            for revision in registry.changed_between(connection, 0, version.number)
             if not revision.deleted and shard_path(revision.name) == shard
         }

@@ -9,6 +9,7 @@ when Airflow changes. A priority parse request goes along, so that an older pars
 
 import functools
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import delete, select, text, update
@@ -16,8 +17,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from coinrequest.generator.dag import build_dag, revision_of
-from coinrequest.generator.shards import BUNDLE_NAME, broken_path, ensure_stubs, shard_path
+from coinrequest.generator.shards import BUNDLE_NAME, broken_path, ensure_stubs, shard_path, working_folder
 from coinrequest.jobtypes.definition import Definition
+from coinrequest.jobtypes.installation import Version, current_id
 from coinrequest.jobtypes.registry import Revision
 
 
@@ -31,7 +33,7 @@ def check_buildable(definition: Definition) -> Any:
     Raises:
         PublishingFailed: Airflow refuses the DAG.
     """
-    return _serialised(definition, number=0, announces=False, created_at=None)
+    return _serialised(definition, number=0, announces=False, created_at=None, installation=0)
 
 
 def publish(session: Session, definition: Definition, revision: Revision) -> None:
@@ -43,11 +45,17 @@ def publish(session: Session, definition: Definition, revision: Revision) -> Non
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.serialization.definitions.dag import SerializedDAG
 
-    serialised = _serialised(definition, revision.number, announces=revision.announces, created_at=revision.created_at)
-    version = str(revision.number)
+    version = Version(current_id(session), revision.number)
+    serialised = _serialised(
+        definition,
+        revision.number,
+        announces=revision.announces,
+        created_at=revision.created_at,
+        installation=version.installation,
+    )
     _ensure_bundle(session)
-    SerializedDAG.bulk_write_to_db(BUNDLE_NAME, version, [serialised], None, session=session)
-    SerializedDagModel.write_dag(serialised, BUNDLE_NAME, version, session=session)
+    SerializedDAG.bulk_write_to_db(BUNDLE_NAME, str(version), [serialised], None, session=session)
+    SerializedDagModel.write_dag(serialised, BUNDLE_NAME, str(version), session=session)
     _clear_import_error(session, definition.name)
     _request_parse(session, definition.name)
 
@@ -77,7 +85,11 @@ def dag_of(session: Session, name: str, number: int) -> Any:
     row = session.execute(
         text("SELECT is_stale, bundle_version FROM dag WHERE dag_id = :dag_id"), {"dag_id": name}
     ).one_or_none()
-    if row is None or row.is_stale or row.bundle_version is None or int(row.bundle_version) < number:
+    if row is None or row.is_stale or row.bundle_version is None:
+        return None
+    pinned = Version.parse(row.bundle_version)
+    # Without an id: a server or dag-processor of the release before wrote it, beside which this one may run.
+    if pinned.number < number or pinned.installation not in (0, current_id(session)):
         return None
     version = session.scalar(
         select(DagVersion.id).where(DagVersion.dag_id == name).order_by(DagVersion.version_number.desc()).limit(1)
@@ -188,12 +200,12 @@ def retire_broken(names: Collection[str], *, as_of: int) -> None:
         session.execute(statement, {"bundle": BUNDLE_NAME, "names": list(names), "as_of": as_of})
 
 
-def _serialised(definition: Definition, number: int, *, announces: bool, created_at: Any) -> Any:
-    """Return the DAG as the dag-processor's parse would hand it over."""
+def _serialised(definition: Definition, number: int, *, announces: bool, created_at: Any, installation: int) -> Any:
+    """Return the DAG as the parse of the dag-processor of `installation` would hand it over."""
     from airflow.dag_processing.dagbag import DagBag
     from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
 
-    root = _root()
+    root = _root(installation)
     ensure_stubs(root)
     try:
         dag = build_dag(definition, number=number, announces=announces, created_at=created_at)
@@ -207,11 +219,11 @@ def _serialised(definition: Definition, number: int, *, announces: bool, created
         raise PublishingFailed(f"Airflow refuses {definition.name!r}: {error}") from error
 
 
-def _root() -> Any:
+def _root(installation: int) -> Any:
     """Return the dag-processor's working directory, which the DAG's file location names on every machine."""
     from airflow.dag_processing.bundles.base import get_bundle_base_folder
 
-    return get_bundle_base_folder(BUNDLE_NAME) / "working"
+    return get_bundle_base_folder(BUNDLE_NAME) / working_folder(installation)
 
 
 def _ensure_bundle(session: Session) -> None:
@@ -227,7 +239,7 @@ def _clear_import_error(session: Session, name: str) -> None:
     """Take back the report of a broken definition that is replaced or deleted."""
     from airflow.models.errors import ParseImportError
 
-    report = f"broken/{broken_path(_root(), name).name}"
+    report = f"broken/{broken_path(Path(), name).name}"
     session.execute(
         delete(ParseImportError).where(ParseImportError.bundle_name == BUNDLE_NAME, ParseImportError.filename == report)
     )

@@ -48,6 +48,11 @@ def shard_path(name: str) -> str:
     return f"shards/{zlib.crc32(name.encode()) % SHARD_COUNT:02x}.py"
 
 
+def working_folder(installation: int) -> str:
+    """Return the name of the dag-processor's directory: installations that share a disk have one each."""
+    return f"working-{installation}"
+
+
 def ensure_stubs(root: Path) -> None:
     """Write the stub of every shard below `root`, where they are missing or of another release."""
     marker = root / "stubs.txt"

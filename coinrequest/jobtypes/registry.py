@@ -1,7 +1,8 @@
 """The registry: every revision of every job type, append-only, in PostgreSQL.
 
 A revision's number comes from one growing sequence. Writers hold `lock()` until they commit, so numbers become
-visible in their own order, and "the registry as of number N" never changes once it has been seen.
+visible in their own order, and "the registry as of number N" never changes once it has been seen. A restored backup
+gives numbers again, so what is kept by a number is kept by the installation's id too (`jobtypes/installation.py`).
 """
 
 import json
@@ -10,15 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, text
+from sqlalchemy import Connection, Row, and_, func, insert, select
 from sqlalchemy.orm import Session
 
+from coinrequest.tables import installation
 from coinrequest.tables import revision as table
 
 Change = Literal["create", "update", "rollback", "announce", "delete"]
 
-# Any fixed number serves; it must only differ from Airflow's own advisory locks (airflow.utils.db.DBLocks).
-_LOCK = 7_305_031_996
+# A registration takes tens of milliseconds; who waits so long for those before it is told to repeat.
+_LONGEST_WAIT = "10s"
 
 
 class RevisionDamaged(ValueError):
@@ -66,8 +68,18 @@ class Revision:
 
 
 def lock(connection: Session | Connection) -> None:
-    """Wait for, and hold until the transaction ends, the right to append revisions."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    """Wait for, and hold until the transaction ends, the right to append revisions.
+
+    It is the row of the installation, which only those who may write can lock; the database takes it by itself before
+    a revision gets its number (`coinrequest.migrations.installation`). To hold it from the start lets the caller look
+    before.
+
+    Raises:
+        sqlalchemy.exc.OperationalError: others held it for too long (SQLSTATE 55P03). The time limit is for all locks
+            that the transaction waits for from here on.
+    """
+    connection.execute(select(func.set_config("lock_timeout", _LONGEST_WAIT, True)))
+    connection.execute(select(installation.c.id).with_for_update())
 
 
 def append(

@@ -8,31 +8,31 @@ audit log. Airflow's own rows of a run (tasks, results) go with it by their fore
 from coinrequest.migrations.append_only import READER_ROLE
 
 CLEAN_FUNCTION = """
-CREATE OR REPLACE FUNCTION coinrequest_clean(keep interval, batch integer) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+CREATE OR REPLACE FUNCTION public.coinrequest_clean(keep interval, batch integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-    limit_time timestamptz := now() - greatest(keep, interval '1 day');
+    limit_time timestamptz := pg_catalog.now() - greatest(keep, interval '1 day');
     gone uuid[];
     removed bigint;
 BEGIN
-    SELECT array_agg(old.id) INTO gone FROM (
-        SELECT j.id FROM coinrequest_job AS j
+    SELECT pg_catalog.array_agg(old.id) INTO gone FROM (
+        SELECT j.id FROM public.coinrequest_job AS j
         WHERE j.submitted_at < limit_time AND j.ended_at < limit_time
             AND j.state IN ('success', 'failed', 'cancelled', 'removed')
-            AND NOT EXISTS (SELECT FROM coinrequest_completion AS c WHERE c.job_id = j.id)
-            AND NOT EXISTS (SELECT FROM coinrequest_notice AS n WHERE n.job_id = j.id AND n.state = 'pending')
+            AND NOT EXISTS (SELECT FROM public.coinrequest_completion AS c WHERE c.job_id = j.id)
+            AND NOT EXISTS (SELECT FROM public.coinrequest_notice AS n WHERE n.job_id = j.id AND n.state = 'pending')
         ORDER BY j.submitted_at LIMIT least(batch, 10000)
         FOR UPDATE SKIP LOCKED
     ) AS old;
-    removed := coalesce(array_length(gone, 1), 0);
+    removed := coalesce(pg_catalog.array_length(gone, 1), 0);
     IF removed > 0 THEN
-        DELETE FROM coinrequest_notice WHERE job_id = ANY(gone);
-        DELETE FROM dag_run AS r USING coinrequest_job AS j
+        DELETE FROM public.coinrequest_notice WHERE job_id = ANY(gone);
+        DELETE FROM public.dag_run AS r USING public.coinrequest_job AS j
             WHERE j.id = ANY(gone) AND r.dag_id = j.job_type AND r.run_id = j.run_id;
-        DELETE FROM coinrequest_job WHERE id = ANY(gone);
+        DELETE FROM public.coinrequest_job WHERE id = ANY(gone);
     END IF;
-    DELETE FROM coinrequest_submission_key WHERE expires_at < now();
-    DELETE FROM coinrequest_gateway WHERE seen_at < now() - interval '1 day';
+    DELETE FROM public.coinrequest_submission_key WHERE expires_at < pg_catalog.now();
+    DELETE FROM public.coinrequest_gateway WHERE seen_at < pg_catalog.now() - interval '1 day';
     RETURN removed;
 END
 $$
@@ -40,14 +40,12 @@ $$
 
 CLEANING_STATEMENTS = (
     CLEAN_FUNCTION,
-    "REVOKE ALL ON FUNCTION coinrequest_clean(interval, integer) FROM PUBLIC",
+    "REVOKE ALL ON FUNCTION public.coinrequest_clean(interval, integer) FROM PUBLIC",
     f"""
 DO $$ BEGIN
-    IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{READER_ROLE}') THEN
-        GRANT EXECUTE ON FUNCTION coinrequest_clean(interval, integer) TO {READER_ROLE};
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{READER_ROLE}') THEN
+        GRANT EXECUTE ON FUNCTION public.coinrequest_clean(interval, integer) TO {READER_ROLE};
     END IF;
 END $$
 """,
 )
-
-UNCLEANING_STATEMENT = "DROP FUNCTION IF EXISTS coinrequest_clean(interval, integer)"

@@ -8,32 +8,35 @@ and the sweep (`coinrequest.jobs.sweep`) finds what is missing, by the same func
 """
 
 RECORD_FUNCTION = """
-CREATE OR REPLACE FUNCTION coinrequest_record_run(dag text, run text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION public.coinrequest_record_run(dag text, run text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     now_there record;
-    known coinrequest_job%ROWTYPE;
+    known public.coinrequest_job%ROWTYPE;
     new_state text;
 BEGIN
     SELECT r.state, r.run_after, r.queued_at, r.start_date, r.end_date, r.run_type, r.triggered_by,
            r.triggering_user_name, r.bundle_version
-        INTO now_there FROM dag_run AS r WHERE r.dag_id = dag AND r.run_id = run;
-    SELECT * INTO known FROM coinrequest_job AS j WHERE j.job_type = dag AND j.run_id = run FOR UPDATE;
+        INTO now_there FROM public.dag_run AS r WHERE r.dag_id = dag AND r.run_id = run;
+    SELECT * INTO known FROM public.coinrequest_job AS j WHERE j.job_type = dag AND j.run_id = run FOR UPDATE;
     IF known.id IS NULL THEN
         IF now_there.state IS NULL
-            OR NOT EXISTS (SELECT FROM dag AS d WHERE d.dag_id = dag AND d.bundle_name = 'job_types') THEN
+            OR NOT EXISTS (SELECT FROM public.dag AS d WHERE d.dag_id = dag AND d.bundle_name = 'job_types') THEN
             RETURN false;
         END IF;
-        known.id := gen_random_uuid();
-        INSERT INTO coinrequest_job
+        known.id := pg_catalog.gen_random_uuid();
+        INSERT INTO public.coinrequest_job
             (id, job_type, run_id, revision, submitted_by, submitted_at, origin, state, run_after)
         VALUES (
             known.id, dag, run,
             coalesce(
-                (SELECT max(v.number) FROM coinrequest_revision AS v
-                    WHERE v.name = dag AND v.number <= coalesce(now_there.bundle_version::bigint, v.number)),
+                (SELECT pg_catalog.max(v.number) FROM public.coinrequest_revision AS v
+                    -- The ten last digits of a version of the bundle are the number of a revision.
+                    WHERE v.name = dag
+                        AND v.number <= coalesce(now_there.bundle_version::bigint % 10000000000, v.number)),
                 0),
             coalesce(now_there.triggering_user_name, 'airflow'),
-            coalesce(now_there.queued_at, now()),
+            coalesce(now_there.queued_at, pg_catalog.now()),
             CASE WHEN now_there.run_type = 'scheduled' THEN 'schedule'
                  WHEN now_there.run_type IN ('asset_triggered', 'asset_materialization') THEN 'after'
                  WHEN now_there.run_type = 'backfill' THEN 'backfill'
@@ -43,7 +46,7 @@ BEGIN
         );
         known.state := 'queued';
         -- Whoever waits for new jobs hears of it, though the state is not a change.
-        PERFORM pg_notify('coinrequest_job', known.id::text || ' queued');
+        PERFORM pg_catalog.pg_notify('coinrequest_job', known.id::text || ' queued');
     END IF;
     new_state := CASE WHEN now_there.state IS NULL THEN 'removed'
                       WHEN now_there.state = 'failed' AND known.cancelled_at IS NOT NULL THEN 'cancelled'
@@ -51,29 +54,31 @@ BEGIN
     IF known.state = new_state THEN
         RETURN false;
     END IF;
-    UPDATE coinrequest_job AS j SET
+    UPDATE public.coinrequest_job AS j SET
         state = new_state,
         run_after = coalesce(now_there.run_after, j.run_after),
         started_at = CASE WHEN new_state = 'removed' THEN j.started_at ELSE now_there.start_date END,
-        ended_at = CASE WHEN new_state = 'removed' THEN coalesce(j.ended_at, now()) ELSE now_there.end_date END
+        ended_at = CASE WHEN new_state = 'removed' THEN coalesce(j.ended_at, pg_catalog.now())
+                        ELSE now_there.end_date END
         WHERE j.id = known.id;
     IF new_state IN ('success', 'failed', 'cancelled') THEN
-        INSERT INTO coinrequest_completion (job_id, state, ended_at)
-        VALUES (known.id, new_state, coalesce(now_there.end_date, now()));
+        INSERT INTO public.coinrequest_completion (job_id, state, ended_at)
+        VALUES (known.id, new_state, coalesce(now_there.end_date, pg_catalog.now()));
     END IF;
-    PERFORM pg_notify('coinrequest_job', known.id::text || ' ' || new_state);
+    PERFORM pg_catalog.pg_notify('coinrequest_job', known.id::text || ' ' || new_state);
     RETURN true;
 END
 $$
 """
 
 FOLLOW_FUNCTION = """
-CREATE OR REPLACE FUNCTION coinrequest_follow_run() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION public.coinrequest_follow_run() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        PERFORM coinrequest_record_run(OLD.dag_id, OLD.run_id);
+        PERFORM public.coinrequest_record_run(OLD.dag_id, OLD.run_id);
     ELSE
-        PERFORM coinrequest_record_run(NEW.dag_id, NEW.run_id);
+        PERFORM public.coinrequest_record_run(NEW.dag_id, NEW.run_id);
     END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
@@ -86,20 +91,19 @@ $$
 
 TRIGGERS = (
     """
-CREATE OR REPLACE TRIGGER coinrequest_follow_new_run AFTER INSERT OR DELETE ON dag_run
-FOR EACH ROW EXECUTE FUNCTION coinrequest_follow_run()
+CREATE OR REPLACE TRIGGER coinrequest_follow_new_run AFTER INSERT OR DELETE ON public.dag_run
+FOR EACH ROW EXECUTE FUNCTION public.coinrequest_follow_run()
 """,
     """
-CREATE OR REPLACE TRIGGER coinrequest_follow_run AFTER UPDATE OF state ON dag_run
-FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION coinrequest_follow_run()
+CREATE OR REPLACE TRIGGER coinrequest_follow_run AFTER UPDATE OF state ON public.dag_run
+FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION public.coinrequest_follow_run()
 """,
 )
 
-FOLLOWING_STATEMENTS = (RECORD_FUNCTION, FOLLOW_FUNCTION, *TRIGGERS)
-
-UNFOLLOWING_STATEMENTS = (
-    "DROP TRIGGER IF EXISTS coinrequest_follow_new_run ON dag_run",
-    "DROP TRIGGER IF EXISTS coinrequest_follow_run ON dag_run",
-    "DROP FUNCTION IF EXISTS coinrequest_follow_run()",
-    "DROP FUNCTION IF EXISTS coinrequest_record_run(text, text)",
+FOLLOWING_STATEMENTS = (
+    RECORD_FUNCTION,
+    "REVOKE ALL ON FUNCTION public.coinrequest_record_run(text, text) FROM PUBLIC",
+    FOLLOW_FUNCTION,
+    "REVOKE ALL ON FUNCTION public.coinrequest_follow_run() FROM PUBLIC",
+    *TRIGGERS,
 )

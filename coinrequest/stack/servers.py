@@ -13,7 +13,7 @@ from coinrequest.stack.account import CALLER, Account, database_account
 from coinrequest.stack.environment import server_environment
 from coinrequest.stack.errors import StackError, StartFailed
 from coinrequest.stack.files import write_private
-from coinrequest.stack.layout import Layout
+from coinrequest.stack.layout import Layout, project_root
 from coinrequest.stack.ports import HOST, Ports
 from coinrequest.stack.programs import Child, Program
 from coinrequest.stack.secrets import Secrets
@@ -113,7 +113,7 @@ def postgres_program(layout: Layout, ports: Ports, run: str) -> Program:
 
 
 def ensure_roles(layout: Layout, ports: Ports, secrets: Secrets) -> None:
-    """Create the database and its two roles, and set their passwords. Repeating it changes nothing."""
+    """Create the database and its two roles, and set their passwords and rights. Repeating it changes nothing."""
     # The passwords are hexadecimal: there is nothing to quote.
     statements = f"""
 \\set ON_ERROR_STOP on
@@ -122,10 +122,11 @@ SELECT 'CREATE ROLE coinrequest_reader LOGIN'
  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'coinrequest_reader') \\gexec
 ALTER ROLE airflow PASSWORD '{secrets.postgres_owner}';
 ALTER ROLE coinrequest_reader PASSWORD '{secrets.postgres_reader}';
-ALTER ROLE coinrequest_reader SET default_transaction_read_only = on;
 SELECT 'CREATE DATABASE airflow OWNER airflow'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'airflow') \\gexec
+\\connect airflow
 """  # noqa: S608
+    statements += (project_root() / "docker" / "database-rights.psql").read_text()
     binaries = postgres_binaries(layout.postgres)
     psql = [f"{binaries}/psql", "-X", "-q", "-w", "-h", HOST, "-p", str(ports.postgres), "-U", _SUPERUSER]
     # Statements by standard input and the password by the environment: a command line can be read by everybody.

@@ -1,6 +1,5 @@
 """The job-type bundle: refresh, broken definitions, last-good files, versions for agents."""
 
-import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,16 @@ def _register(name: str, value: int = 0) -> int:
     with create_session(scoped=False) as session:
         revision, _created = lifecycle.replace_or_create(session, name, document, author="tester")
         return revision.number
+
+
+def _version(number: int) -> str:
+    """The version of a run of this revision."""
+    from airflow.utils.session import create_session
+
+    from coinrequest.jobtypes.installation import Version, current_id
+
+    with create_session(scoped=False) as session:
+        return str(Version(current_id(session), number))
 
 
 def _insert(name: str, document: str) -> None:
@@ -133,7 +142,7 @@ def test_an_agent_builds_one_dag_as_of_the_version_of_its_run(name: str) -> None
     second = _register(name, value=2)
 
     for number, value in ((first, 1), (second, 2)):
-        bundle = _bundle(str(number))
+        bundle = _bundle(_version(number))
         bag = _parse(bundle.path / shard_path(name), bundle, dag_id=name)
         assert set(bag.dags) == {name}
         assert bag.dags[name].task_dict["wait"].inputs == {"value": value}
@@ -143,8 +152,7 @@ def test_an_agent_builds_one_dag_as_of_the_version_of_its_run(name: str) -> None
 def test_an_agent_that_has_a_definition_needs_no_database(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from coinrequest.generator.shards import shard_path
 
-    number = _register(name)
-    bundle = _bundle(str(number))
+    bundle = _bundle(_version(_register(name)))
     assert name in _parse(bundle.path / shard_path(name), bundle, dag_id=name).dags
     monkeypatch.setenv("COINREQUEST_REGISTRY_URL", "postgresql://nobody@127.0.0.1:1/none")
     assert name in _parse(bundle.path / shard_path(name), bundle, dag_id=name).dags
@@ -153,9 +161,9 @@ def test_an_agent_that_has_a_definition_needs_no_database(name: str, monkeypatch
 def test_another_database_starts_the_files_over(name: str) -> None:
     number = _register(name)
     bundle = _bundle()
-    (bundle.path / "number.json").write_text(json.dumps(number + 1_000_000))
+    (bundle.path / "version.txt").write_text(_version(number + 1_000_000))
     stranger = _bundle()
-    assert stranger.get_current_version().version == str(number)
+    assert stranger.get_current_version().version == _version(number)
 
 
 def test_the_database_refuses_to_change_a_revision(name: str) -> None:

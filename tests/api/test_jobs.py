@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from support.api_environment import definition as small
 from support.api_environment import finish
 
+from coinrequest.jobtypes.installation import Version
+
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"
 PARAMS = {
@@ -42,7 +44,7 @@ def test_a_job_is_queued_as_a_run_of_its_dag(op: TestClient, name: str) -> None:
     assert (run["state"], run["run_type"], run["triggered_by"]) == ("queued", "manual", "rest_api")
     assert run["conf"] == job["params"]
     assert run["triggering_user_name"] == "op"
-    assert run["bundle_version"] == str(revision)
+    assert Version.parse(run["bundle_version"]).number == revision
     instances = op.get(f"/api/v2/dags/{name}/dagRuns/{job['id']}/taskInstances").json()
     assert [instance["task_id"] for instance in instances["task_instances"]] == ["wait"]
 

@@ -3,12 +3,31 @@
 import sqlalchemy as sa
 from alembic import op
 
-from coinrequest.migrations.append_only import GUARD_STATEMENTS, reader_grant
-
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+_STATEMENTS = (
+    """
+CREATE OR REPLACE FUNCTION coinrequest_revision_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'coinrequest_revision is append-only: write a new revision instead';
+END
+$$
+""",
+    """
+CREATE TRIGGER coinrequest_revision_append_only BEFORE UPDATE OR DELETE ON coinrequest_revision
+FOR EACH ROW EXECUTE FUNCTION coinrequest_revision_is_append_only()
+""",
+    """
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'coinrequest_reader') THEN
+        GRANT SELECT ON coinrequest_revision TO coinrequest_reader;
+    END IF;
+END $$
+""",
+)
 
 
 def upgrade() -> None:
@@ -41,7 +60,7 @@ def upgrade() -> None:
     )
     op.create_index("coinrequest_job_newest_first", "coinrequest_job", ["submitted_at", "id"])
     op.create_index("coinrequest_job_of_type", "coinrequest_job", ["job_type", "submitted_at", "id"])
-    for statement in (*GUARD_STATEMENTS, reader_grant("coinrequest_revision")):
+    for statement in _STATEMENTS:
         op.execute(statement)
 
 

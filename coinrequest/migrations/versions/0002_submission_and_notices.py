@@ -4,13 +4,141 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from coinrequest.migrations.cleaning import CLEANING_STATEMENTS, UNCLEANING_STATEMENT
-from coinrequest.migrations.following import FOLLOWING_STATEMENTS, UNFOLLOWING_STATEMENTS
-
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+
+_STATEMENTS = (
+    """
+CREATE OR REPLACE FUNCTION coinrequest_record_run(dag text, run text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    now_there record;
+    known coinrequest_job%ROWTYPE;
+    new_state text;
+BEGIN
+    SELECT r.state, r.run_after, r.queued_at, r.start_date, r.end_date, r.run_type, r.triggered_by,
+           r.triggering_user_name, r.bundle_version
+        INTO now_there FROM dag_run AS r WHERE r.dag_id = dag AND r.run_id = run;
+    SELECT * INTO known FROM coinrequest_job AS j WHERE j.job_type = dag AND j.run_id = run FOR UPDATE;
+    IF known.id IS NULL THEN
+        IF now_there.state IS NULL
+            OR NOT EXISTS (SELECT FROM dag AS d WHERE d.dag_id = dag AND d.bundle_name = 'job_types') THEN
+            RETURN false;
+        END IF;
+        known.id := gen_random_uuid();
+        INSERT INTO coinrequest_job
+            (id, job_type, run_id, revision, submitted_by, submitted_at, origin, state, run_after)
+        VALUES (
+            known.id, dag, run,
+            coalesce(
+                (SELECT max(v.number) FROM coinrequest_revision AS v
+                    WHERE v.name = dag AND v.number <= coalesce(now_there.bundle_version::bigint, v.number)),
+                0),
+            coalesce(now_there.triggering_user_name, 'airflow'),
+            coalesce(now_there.queued_at, now()),
+            CASE WHEN now_there.run_type = 'scheduled' THEN 'schedule'
+                 WHEN now_there.run_type IN ('asset_triggered', 'asset_materialization') THEN 'after'
+                 WHEN now_there.run_type = 'backfill' THEN 'backfill'
+                 ELSE 'airflow' END,
+            'queued',
+            now_there.run_after
+        );
+        known.state := 'queued';
+        -- Whoever waits for new jobs hears of it, though the state is not a change.
+        PERFORM pg_notify('coinrequest_job', known.id::text || ' queued');
+    END IF;
+    new_state := CASE WHEN now_there.state IS NULL THEN 'removed'
+                      WHEN now_there.state = 'failed' AND known.cancelled_at IS NOT NULL THEN 'cancelled'
+                      ELSE now_there.state END;
+    IF known.state = new_state THEN
+        RETURN false;
+    END IF;
+    UPDATE coinrequest_job AS j SET
+        state = new_state,
+        run_after = coalesce(now_there.run_after, j.run_after),
+        started_at = CASE WHEN new_state = 'removed' THEN j.started_at ELSE now_there.start_date END,
+        ended_at = CASE WHEN new_state = 'removed' THEN coalesce(j.ended_at, now()) ELSE now_there.end_date END
+        WHERE j.id = known.id;
+    IF new_state IN ('success', 'failed', 'cancelled') THEN
+        INSERT INTO coinrequest_completion (job_id, state, ended_at)
+        VALUES (known.id, new_state, coalesce(now_there.end_date, now()));
+    END IF;
+    PERFORM pg_notify('coinrequest_job', known.id::text || ' ' || new_state);
+    RETURN true;
+END
+$$
+""",
+    """
+CREATE OR REPLACE FUNCTION coinrequest_follow_run() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        PERFORM coinrequest_record_run(OLD.dag_id, OLD.run_id);
+    ELSE
+        PERFORM coinrequest_record_run(NEW.dag_id, NEW.run_id);
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'coinrequest: a run of % is not followed; the sweep will find it: %',
+        coalesce(NEW.dag_id, OLD.dag_id), SQLERRM;
+    RETURN NULL;
+END
+$$
+""",
+    """
+CREATE OR REPLACE TRIGGER coinrequest_follow_new_run AFTER INSERT OR DELETE ON dag_run
+FOR EACH ROW EXECUTE FUNCTION coinrequest_follow_run()
+""",
+    """
+CREATE OR REPLACE TRIGGER coinrequest_follow_run AFTER UPDATE OF state ON dag_run
+FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION coinrequest_follow_run()
+""",
+    """
+CREATE OR REPLACE FUNCTION coinrequest_clean(keep interval, batch integer) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    limit_time timestamptz := now() - greatest(keep, interval '1 day');
+    gone uuid[];
+    removed bigint;
+BEGIN
+    SELECT array_agg(old.id) INTO gone FROM (
+        SELECT j.id FROM coinrequest_job AS j
+        WHERE j.submitted_at < limit_time AND j.ended_at < limit_time
+            AND j.state IN ('success', 'failed', 'cancelled', 'removed')
+            AND NOT EXISTS (SELECT FROM coinrequest_completion AS c WHERE c.job_id = j.id)
+            AND NOT EXISTS (SELECT FROM coinrequest_notice AS n WHERE n.job_id = j.id AND n.state = 'pending')
+        ORDER BY j.submitted_at LIMIT least(batch, 10000)
+        FOR UPDATE SKIP LOCKED
+    ) AS old;
+    removed := coalesce(array_length(gone, 1), 0);
+    IF removed > 0 THEN
+        DELETE FROM coinrequest_notice WHERE job_id = ANY(gone);
+        DELETE FROM dag_run AS r USING coinrequest_job AS j
+            WHERE j.id = ANY(gone) AND r.dag_id = j.job_type AND r.run_id = j.run_id;
+        DELETE FROM coinrequest_job WHERE id = ANY(gone);
+    END IF;
+    DELETE FROM coinrequest_submission_key WHERE expires_at < now();
+    DELETE FROM coinrequest_gateway WHERE seen_at < now() - interval '1 day';
+    RETURN removed;
+END
+$$
+""",
+    "REVOKE ALL ON FUNCTION coinrequest_clean(interval, integer) FROM PUBLIC",
+    """
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'coinrequest_reader') THEN
+        GRANT EXECUTE ON FUNCTION coinrequest_clean(interval, integer) TO coinrequest_reader;
+    END IF;
+END $$
+""",
+)
+_UNDO = (
+    "DROP TRIGGER IF EXISTS coinrequest_follow_new_run ON dag_run",
+    "DROP TRIGGER IF EXISTS coinrequest_follow_run ON dag_run",
+    "DROP FUNCTION IF EXISTS coinrequest_follow_run()",
+    "DROP FUNCTION IF EXISTS coinrequest_record_run(text, text)",
+    "DROP FUNCTION IF EXISTS coinrequest_clean(interval, integer)",
+)
 
 _TIME = sa.DateTime(timezone=True)
 _JOB_COLUMNS = (
@@ -79,7 +207,7 @@ def upgrade() -> None:
         sa.Column("label", sa.String(32), primary_key=True),
         sa.Column("value", sa.Double, nullable=False),
     )
-    for statement in (*FOLLOWING_STATEMENTS, *CLEANING_STATEMENTS):
+    for statement in _STATEMENTS:
         op.execute(statement)
 
 
@@ -145,7 +273,7 @@ def _create_notices() -> None:
 
 
 def downgrade() -> None:
-    for statement in (*UNFOLLOWING_STATEMENTS, UNCLEANING_STATEMENT):
+    for statement in _UNDO:
         op.execute(statement)
     for table in (
         "coinrequest_tally",
