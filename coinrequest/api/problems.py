@@ -23,7 +23,7 @@ from coinrequest.generator.lifecycle import (
 from coinrequest.generator.publishing import PublishingFailed
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused, LogUnknown
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
-from coinrequest.jobtypes.registry import RevisionDamaged
+from coinrequest.jobtypes.registry import RevisionDamaged, waited_too_long
 from coinrequest.settings import SettingInvalid, SettingMissing
 
 MEDIA_TYPE = "application/problem+json"
@@ -157,10 +157,13 @@ def _unstorable(request: Request, error: Exception) -> JSONResponse:
 
 
 def _unavailable(request: Request, error: Exception) -> JSONResponse:
+    detail = "The database cannot be reached; nothing was changed, repeat the request"
+    if isinstance(error, database.DBAPIError) and waited_too_long(error):
+        detail = "Other changes of the same things take too long; nothing was changed, repeat the request"
     return response(
         request,
         503,
-        "The database cannot be reached; nothing was changed, repeat the request",
+        detail,
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 

@@ -83,29 +83,35 @@ def dag_of(session: Session, name: str, number: int) -> Any:
     # A run is pinned to this version of the bundle. A parse that began before the change can have put an older one
     # there without writing the DAG itself; the agent would then look for the new tasks in the old definition.
     row = session.execute(
-        text("SELECT is_stale, bundle_version FROM dag WHERE dag_id = :dag_id"), {"dag_id": name}
+        text(
+            "SELECT is_stale, bundle_version, (SELECT id FROM coinrequest_installation) AS installation"
+            " FROM dag WHERE dag_id = :dag_id"
+        ),
+        {"dag_id": name},
     ).one_or_none()
     if row is None or row.is_stale or row.bundle_version is None:
         return None
     pinned = Version.parse(row.bundle_version)
     # Without an id: a server or dag-processor of the release before wrote it, beside which this one may run.
-    if pinned.number < number or pinned.installation not in (0, current_id(session)):
+    if pinned.number < number or pinned.installation not in (0, row.installation):
         return None
     version = session.scalar(
         select(DagVersion.id).where(DagVersion.dag_id == name).order_by(DagVersion.version_number.desc()).limit(1)
     )
     if version is None:
         return None
-    dag = _dags().get_dag(version, session)
+    dags = _dags(row.installation)
+    dag = dags.get_dag(version, session)
     if dag is not None and revision_of(dag.doc_md) != number:
         # A version that never ran is rewritten in place, and Airflow's cache may not have looked again yet.
-        _dags().clear_cache()
-        dag = _dags().get_dag(version, session)
+        dags.clear_cache()
+        dag = dags.get_dag(version, session)
     return dag if dag is not None and revision_of(dag.doc_md) == number else None
 
 
-@functools.cache
-def _dags() -> Any:
+@functools.lru_cache(maxsize=1)
+def _dags(installation: int) -> Any:
+    """Return Airflow's cache of DAGs; a restore, with its new id, begins with an empty one."""
     from airflow.models.dagbag import CachedDBDagBag
 
     return CachedDBDagBag(load_op_links=False, cache_size=512, cache_ttl=0, stats_prefix="coinrequest.dag_bag")

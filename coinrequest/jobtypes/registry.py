@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import Connection, Row, and_, func, insert, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from coinrequest.tables import installation
@@ -75,11 +76,16 @@ def lock(connection: Session | Connection) -> None:
     before.
 
     Raises:
-        sqlalchemy.exc.OperationalError: others held it for too long (SQLSTATE 55P03). The time limit is for all locks
-            that the transaction waits for from here on.
+        sqlalchemy.exc.OperationalError: others held it for too long (`waited_too_long`). The time limit is for all
+            locks that the transaction waits for from here on.
     """
     connection.execute(select(func.set_config("lock_timeout", _LONGEST_WAIT, True)))
     connection.execute(select(installation.c.id).with_for_update())
+
+
+def waited_too_long(error: DBAPIError) -> bool:
+    """Return whether a statement gave up because others held a lock for longer than `lock_timeout`."""
+    return "55P03" in (getattr(error.orig, "sqlstate", None), getattr(error.orig, "pgcode", None))
 
 
 def append(
