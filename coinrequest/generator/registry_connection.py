@@ -4,14 +4,20 @@ Airflow blocks its own ORM session in the processes that parse and run, on purpo
 read-only role, works in all of them.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from coinrequest import settings
+
+# The role's connections are limited (docker/database-rights.psql), and many agents may want one in the same moment.
+_LONGEST_WAIT, _BETWEEN = 30.0, 0.2
+_FULL = ("too many connections", "too many clients", "remaining connection slots")
 
 
 @contextmanager
@@ -20,10 +26,22 @@ def connect() -> Iterator[Connection]:
 
     Raises:
         coinrequest.settings.SettingMissing: no URL is configured.
-        sqlalchemy.exc.OperationalError: the database cannot be reached within five seconds.
+        sqlalchemy.exc.OperationalError: the database cannot be reached within five seconds, or has had no connection to
+            give for 30 seconds.
     """
-    with _engine(settings.registry_url()).connect() as connection:
+    with _opened(_engine(settings.registry_url())) as connection:
         yield connection
+
+
+def _opened(engine: Engine) -> Connection:
+    began = time.monotonic()
+    while True:
+        try:
+            return engine.connect()
+        except OperationalError as error:
+            if not any(words in str(error) for words in _FULL) or time.monotonic() - began > _LONGEST_WAIT:
+                raise
+        time.sleep(_BETWEEN)
 
 
 @cache

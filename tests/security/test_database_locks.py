@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -14,7 +15,9 @@ from starlette.testclient import TestClient
 from support import api_environment as environment
 from support.databases import as_superuser, copied, reader_url
 
+from coinrequest.generator import registry_connection
 from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.installation import current_id
 
 pytestmark = pytest.mark.usefixtures("airflow_app")
 
@@ -97,6 +100,26 @@ def test_numbers_become_visible_in_their_order_whoever_writes(name: str) -> None
         # The number was not drawn before the lock was there.
         assert int(second.execute(_APPEND, {"name": name}).scalar_one()) == number + 1
         second.commit()
+
+
+def test_an_agent_waits_while_others_have_all_connections_of_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COINREQUEST_REGISTRY_URL", reader_url())
+    as_superuser("ALTER ROLE coinrequest_reader CONNECTION LIMIT 1")
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            with transaction(reader_url()) as held:
+                waiting = pool.submit(read_one)
+                with pytest.raises(TimeoutError):
+                    waiting.result(timeout=0.5)
+                held.rollback()
+            assert waiting.result(timeout=20) > 100_000_000
+    finally:
+        as_superuser("ALTER ROLE coinrequest_reader CONNECTION LIMIT 50")
+
+
+def read_one() -> int:
+    with registry_connection.connect() as connection:
+        return current_id(connection)
 
 
 _DOWNGRADE = """
