@@ -87,6 +87,9 @@ def _do(arguments: argparse.Namespace, commands: Commands) -> None:
             backup = Backup(arguments.time, arguments.snapshot)
             ask = None if arguments.yes else input
             _restore(commands, installation, backup, ask, arguments.timeout)
+        case "renew":
+            account.require(installation.account)
+            _renew(commands, installation, arguments.timeout)
         case "restart":
             account.require(installation.account)
             _restart(commands, installation, arguments.timeout)
@@ -129,10 +132,27 @@ def _restore(
 ) -> None:
     before = restoring.restore(commands, installation, backup, ask, seconds)
     environment, line = installation.environment, commands.output.line
+    try:
+        _renew(commands, installation, seconds)
+        renewed = True
+    except Failed as error:
+        # The backup may be of other passwords, which the next apply sets.
+        line(f"It has no new id yet: {error}")
+        renewed = False
     line("The database is exchanged. Now, in this order:")
     line(f"  make apply ENV={environment}           its other settings; new instances get its password")
+    if not renewed:
+        line(
+            f"  python -m aws renew {environment}      a new id, without which agents run definitions of the one before"
+        )
     line(f"  python -m aws restart {environment}    every process forgets what it knew of the one before")
     line(f"The one from before costs money until it is deleted: {before}")
+
+
+def _renew(commands: Commands, installation: Installation, seconds: float) -> None:
+    groups = replacing.Groups(account.client("autoscaling"), installation.name, 15.0, seconds)
+    with commands.output.step("give the installation a new id"):
+        replacing.run_migrating(groups, account.client("ssm"), "python -m coinrequest.renew_installation", 5.0)
 
 
 def _restart(commands: Commands, installation: Installation, seconds: float) -> None:
@@ -177,8 +197,9 @@ def _parser() -> argparse.ArgumentParser:
     image_ = commands.add_parser("image", help="build the image of the commit that is checked out, and push it")
     smoke_ = commands.add_parser("smoke", help="run a job through the public address")
     restore = commands.add_parser("restore", help="put a backup in the place of the database")
+    renew = commands.add_parser("renew", help="give the installation a new id, after a restore by other means")
     restart = commands.add_parser("restart", help="replace every instance, without an interruption")
-    for command in (plan, apply, destroy, status_, rotate_, image_, smoke_, restore, restart):
+    for command in (plan, apply, destroy, status_, rotate_, image_, smoke_, restore, renew, restart):
         command.add_argument("environment", metavar="ENV", help="development, staging or production")
     for command in (bootstrap_, apply, destroy, image_, rotate_):
         command.add_argument("--dry-run", action="store_true", help="show every command, and change nothing")
@@ -196,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--snapshot", metavar="NAME")
     restore.add_argument("--yes", action="store_true", help="do not ask")
     _add_seconds(restore, 7200.0, "for each step of RDS")
+    _add_seconds(renew, 300.0, "for an instance that is in service")
     _add_seconds(restart, 5400.0, "for the new instances")
     destroy.add_argument("--confirm", metavar="ENV", help="do not ask")
     destroy.add_argument("--keep-snapshot", action="store_true", help="of the database; it costs money until deleted")

@@ -11,6 +11,8 @@ from aws.secret_versions import Secret
 from release.errors import Failed
 
 _ROLES = ("web", "scheduler", "triggerer", "agent", "gateway")
+# The roles whose instances have the database owner's password, and the container that has it there.
+_CONTAINERS = {"scheduler": "coinrequest-scheduler", "web": "coinrequest-api-server"}
 # As the groups' own (terraform/modules/role), but that nothing is skipped: the launch template stays what it is.
 _PREFERENCES = {
     "MinHealthyPercentage": 100,
@@ -159,6 +161,18 @@ def run_command(ssm: Any, instance: str, command: str, pause: float) -> None:
         if found["Status"] not in ("Pending", "InProgress", "Delayed") or monotonic() > end:
             error = found.get("StandardErrorContent", "")[-_CHARACTERS_OF_ERROR:]
             raise Failed(f"`{command}` on {instance}: {found['Status']} {error}".strip())
+
+
+def run_migrating(groups: Groups, ssm: Any, command: str, pause: float) -> None:
+    """Run a command of the platform on an instance that may change the database, and wait for its end.
+
+    Raises:
+        Failed: there is no such instance, or the command did not succeed.
+    """
+    role = next((role for role in _CONTAINERS if role in groups.roles()), None)
+    if role is None:
+        raise Failed(f"{groups.name} has no group whose instances may change the database.")
+    run_command(ssm, groups.instance(role), f"docker exec {_CONTAINERS[role]} run-process {command}", pause)
 
 
 def _refresh(answer: Mapping[str, Any]) -> Refresh:

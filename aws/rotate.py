@@ -18,8 +18,6 @@ from release.errors import Failed, Refused
 from release.output import Output
 
 # The role that makes tables, roles of the database and users when it starts: the first of these that there is.
-_MIGRATING = ("scheduler", "web")
-_CONTAINERS = {"scheduler": "coinrequest-scheduler", "web": "coinrequest-api-server"}
 _SERVERS = ("web", "scheduler", "triggerer", "gateway")
 
 
@@ -245,8 +243,6 @@ class _Rotation:
 
     def _encrypt(self, groups: Groups) -> Callable[[str], None]:
         def do(_version: str) -> None:
-            role = next(role for role in _MIGRATING if role in groups.roles())
-            command = f"docker exec {_CONTAINERS[role]} run-process airflow rotate-fernet-key"
-            replacing.run_command(self.clients.ssm, groups.instance(role), command, self.pause)
+            replacing.run_migrating(groups, self.clients.ssm, "airflow rotate-fernet-key", self.pause)
 
         return do

@@ -184,6 +184,17 @@ def test_what_has_no_id_is_asked_of_the_database_each_time(name: str, monkeypatc
     assert on_agent(str(number), name, url, monkeypatch) == 1
 
 
+def test_a_person_who_restored_by_hand_renews_the_id(capsys: pytest.CaptureFixture[str]) -> None:
+    from coinrequest import renew_installation
+    from coinrequest.jobtypes.installation import current_id
+
+    with copied("backup"), restored("backup"), connected(os.environ["COINREQUEST_REGISTRY_URL"]) as connection:
+        before = current_id(connection)
+        assert renew_installation.main() == 0
+        assert str(current_id(connection)) in capsys.readouterr().out
+        assert current_id(connection) != before
+
+
 @pytest.mark.parametrize("number", [1, 9_999_999_999])
 def test_a_version_fits_what_reads_it(number: int) -> None:
     from coinrequest.jobtypes.installation import Version

@@ -68,7 +68,26 @@ def test_a_moment_of_the_last_days(rds: Any, world: FakeTerraform, capsys: pytes
     assert cli.main(["restore", "production", "--time", moment, "--yes"], world.execute) == 0
     check_exchange(rds, world)
     shown = capsys.readouterr().out
-    assert shown.index("make apply ENV=production") < shown.index("python -m aws restart production")
+    # There is no instance that could give it a new id.
+    steps = ("make apply ENV=production", "python -m aws renew production", "python -m aws restart production")
+    assert [shown.index(step) for step in steps] == sorted(shown.index(step) for step in steps)
+
+
+def test_the_restored_installation_gets_a_new_id(
+    rds: Any, world: FakeTerraform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Revisions get numbers again that agents know from before the restore."""
+    ran: list[str] = []
+    monkeypatch.setattr(replacing.Groups, "roles", lambda _self: frozenset({"web", "scheduler", "agent"}))
+    monkeypatch.setattr(replacing.Groups, "instance", lambda _self, role: f"i-{role}")
+    monkeypatch.setattr(replacing, "run_command", lambda _ssm, host, command, _pause: ran.append(f"{host} {command}"))
+    rds.create_db_snapshot(DBInstanceIdentifier=NAME, DBSnapshotIdentifier="last")
+    assert cli.main(["restore", "production", "--snapshot", "last", "--yes"], world.execute) == 0
+    renewed = "i-scheduler docker exec coinrequest-scheduler run-process python -m coinrequest.renew_installation"
+    assert ran == [renewed]
+    assert "aws renew" not in capsys.readouterr().out
+    assert cli.main(["renew", "production"], world.execute) == 0
+    assert ran == [renewed, renewed]
 
 
 def test_a_snapshot_under_another_key_is_copied_first(rds: Any, world: FakeTerraform) -> None:

@@ -1,0 +1,36 @@
+"""Whoever makes the database or its roles gives the same rights: one file says them."""
+
+import pytest
+
+from coinrequest.stack.layout import project_root
+
+RIGHTS = "database-rights.psql"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "coinrequest/stack/servers.py",
+        "docker/create-roles.sh",
+        "docker/create_database_roles.py",
+        "docker-compose.yaml",
+        "kubernetes/components/servers-inside/postgres.yaml",
+        "scripts/restore",
+    ],
+)
+def test_the_file_is_used(path: str) -> None:
+    assert RIGHTS in (project_root() / path).read_text()
+
+
+def test_no_other_place_has_rights_of_its_own() -> None:
+    for folder in ("coinrequest/stack", "docker", "scripts", "aws", "terraform", "kubernetes"):
+        for path in (project_root() / folder).rglob("*"):
+            if path.is_file() and path.name != RIGHTS and path.suffix in ("", ".py", ".sh", ".yaml", ".tf"):
+                assert "default_transaction_read_only" not in path.read_text(errors="replace"), path
+
+
+def test_every_client_can_run_it() -> None:
+    """No command of psql: a driver runs it too. And the image of PostgreSQL runs no file of this name by itself."""
+    lines = (project_root() / "docker" / RIGHTS).read_text().splitlines()
+    assert not [line for line in lines if line.lstrip().startswith("\\")]
+    assert not RIGHTS.endswith((".sql", ".sh"))
