@@ -182,9 +182,7 @@ END $$
 def upgrade() -> None:
     op.create_table(
         "coinrequest_installation",
-        sa.Column(
-            "one", sa.Boolean, sa.CheckConstraint("one", name="coinrequest_installation_is_one"), primary_key=True
-        ),
+        sa.Column("one", sa.Boolean, primary_key=True),
         sa.Column("id", sa.Integer, nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("now()")),
         sa.CheckConstraint("one", name="coinrequest_installation_is_one"),
