@@ -1,0 +1,48 @@
+"""Every role may send a notification: what an agent forges wakes a gateway, and is believed by nobody."""
+
+import os
+import threading
+from typing import Any
+
+from support.databases import connected, reader_url
+
+FORGED = (
+    "",
+    "success",
+    "nobody success",
+    "'; DROP TABLE dag_run; -- failed",
+    "\u2028 cancelled",
+    "x" * 7990 + " success",
+)
+
+
+def test_a_forged_end_of_a_job_only_makes_a_gateway_look(airflow_app: Any, tables_unchanged: None) -> None:
+    from coinrequest.gateway.listening import listen
+
+    heard, stop = threading.Semaphore(0), threading.Event()
+    url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    thread = threading.Thread(target=listen, args=(url, heard.release, stop))
+    thread.start()
+    try:
+        assert heard.acquire(timeout=20), "each new connection counts as news"
+        with connected(reader_url()) as connection:
+            for payload in FORGED:
+                connection.exec_driver_sql("SELECT pg_notify('coinrequest_job', %s)", (payload,))
+        for _ in [one for one in FORGED if one.endswith(("success", "failed", "cancelled"))]:
+            assert heard.acquire(timeout=10)
+        assert not heard.acquire(blocking=False)
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+def test_what_it_hears_are_ids_and_states() -> None:
+    """It may listen, too: nothing more than an id and a state is ever said there."""
+    from coinrequest.migrations.following import RECORD_FUNCTION
+
+    said = [line.strip() for line in RECORD_FUNCTION.splitlines() if "pg_notify(" in line]
+    assert said == [
+        "PERFORM pg_catalog.pg_notify('coinrequest_job', known.id::text || ' queued');",
+        "PERFORM pg_catalog.pg_notify('coinrequest_job', known.id::text || ' ' || new_state);",
+    ]
