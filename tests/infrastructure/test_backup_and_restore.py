@@ -232,6 +232,12 @@ def test_the_database_protects_itself_as_before(restored: Restored) -> None:
     assert int(as_reader("SELECT count(*) FROM coinrequest_revision").stdout) > 0
     assert "permission denied" in as_reader("SELECT password FROM connection").stderr
     assert "read-only transaction" in as_reader("INSERT INTO coinrequest_revision (name) VALUES ('x')").stderr
+    # Neither a temporary object nor a lock of Airflow's, also where transactions are not read-only.
+    for attack in ("CREATE TEMPORARY TABLE x (y int)", "SELECT pg_advisory_lock(2)"):
+        assert "permission denied" in as_reader(f"SET default_transaction_read_only = off; {attack}").stderr
+    # Revisions get numbers again: agents tell them from those before by the installation's id.
+    renewed = f"SELECT made_at > '{restored.began.isoformat()}' FROM coinrequest_installation"  # noqa: S608
+    assert as_reader(renewed).stdout.strip() == "t"
     allowed = "SELECT has_function_privilege('coinrequest_clean(interval, integer)', 'EXECUTE')"
     assert as_reader(allowed).stdout.strip() == "t"
     databases = as_owner("SELECT datname FROM pg_database WHERE datname LIKE 'airflow%'").stdout
