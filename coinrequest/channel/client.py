@@ -24,6 +24,9 @@ class ChannelClient:
         url: of the broker.
         queue: the name of a queue of results that is kept while nobody reads it; None: a private one, which goes
             with this client.
+
+    Raises:
+        QueueNameInvalid: no queue of results can have this name.
     """
 
     def __init__(self, url: str, queue: str | None = None) -> None:
@@ -87,7 +90,7 @@ class ChannelClient:
             self._acknowledge()
             while self._waiting:
                 self._handed = self._waiting.pop(0)
-                result = _read(self._handed.body)
+                result = _read(self._handed)
                 if result is not None:
                     yield result
                 self._acknowledge()
@@ -149,10 +152,13 @@ def _unavailable(error: BaseException) -> ChannelUnavailable:
     return ChannelUnavailable(f"the broker is not reached: {type(error).__name__}: {without_password(error)}")
 
 
-def _read(body: str | bytes) -> dict[str, Any] | None:
+def _read(message: Any) -> dict[str, Any] | None:
     """Return a result; None: somebody else published something else under this key."""
-    try:
-        found = json.loads(body)
-    except ValueError:
+    if getattr(message, "fault", None):
         return None
-    return found if isinstance(found, dict) and "job_id" in found else None
+    try:
+        found = json.loads(message.body)
+    except (ValueError, RecursionError):
+        return None
+    readable = isinstance(found, dict) and "job_id" in found and isinstance(found.get("state"), str)
+    return found if readable and isinstance(found["job_id"], str | None) else None

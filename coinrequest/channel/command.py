@@ -10,6 +10,7 @@ from uuid import UUID
 
 from coinrequest import settings
 from coinrequest.channel.connection import ChannelUnavailable, without_password
+from coinrequest.channel.topology import QueueNameInvalid
 
 SUCCESS, JOB_FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 
@@ -68,6 +69,8 @@ def main(words: Sequence[str] = ()) -> int:
         return _ended(USAGE, "no broker: give --url or set COINREQUEST_CHANNEL_URL")
     try:
         return _submit(url, arguments) if arguments.command == "submit" else _listen(url, arguments)
+    except QueueNameInvalid as error:
+        return _ended(USAGE, f"--queue: {error}")
     except ChannelUnavailable as error:
         return _ended(UNREACHABLE, f"{without_password(url)}: {error}")
     except BrokenPipeError:
@@ -139,7 +142,9 @@ def _count(text: str) -> int:
 
 
 def _print(line: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    # Half of a surrogate pair, which no output takes, stays the escape that it came as.
+    text = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 

@@ -1,5 +1,6 @@
 """Connections to the broker: RabbitMQ (`amqp://`, `amqps://`) or Redis (`redis://`, `rediss://`), by kombu."""
 
+import functools
 import re
 from typing import Any
 
@@ -9,17 +10,16 @@ from kombu.exceptions import KombuError  # noqa: TID253
 CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 10.0
 
-# An own set of names: other users of the same Redis database, such as Celery, keep theirs under kombu's default ones.
 _REDIS = {
-    "unacked_key": "job-unacked",
-    "unacked_index_key": "job-unacked-index",
-    "unacked_mutex_key": "job-unacked-mutex",
-    # kombu's 5 minutes would keep everybody from looking, when a gateway is killed while it looks.
-    "unacked_mutex_expire": 10,
     "socket_connect_timeout": CONNECT_SECONDS,
     "socket_timeout": _ANSWER_SECONDS,
     "socket_keepalive": True,
 }
+
+# Bytes of a message that are taken into memory, unless a reader says otherwise: results have up to 256 KiB.
+LARGEST_MESSAGE = 512 * 1024
+# On Redis a body is base64, or JSON in JSON, in which a character of two bytes has six; and headers stand beside it.
+_ENVELOPE_FACTOR, _ENVELOPE_BYTES = 3, 16 * 1024
 
 # Seconds after which Redis gives a message that was not acknowledged to another gateway. RabbitMQ knows at once when a
 # connection is gone.
@@ -30,7 +30,14 @@ class ChannelUnavailable(ConnectionError):
     """The broker does not answer, or did not confirm; the same call later may succeed."""
 
 
-def connect(url: str, *, name: str, heartbeat: int = 0, visibility: float = VISIBILITY_SECONDS) -> Connection:
+def connect(
+    url: str,
+    *,
+    name: str,
+    heartbeat: int = 0,
+    visibility: float = VISIBILITY_SECONDS,
+    largest: int = LARGEST_MESSAGE,
+) -> Connection:
     """Return a connection that is opened when it is used first.
 
     Args:
@@ -38,6 +45,7 @@ def connect(url: str, *, name: str, heartbeat: int = 0, visibility: float = VISI
         name: shown by RabbitMQ beside the connection.
         heartbeat: seconds between two signs of life on RabbitMQ; whoever asks for them calls `heartbeat_check`.
         visibility: seconds until Redis gives an unacknowledged message to another consumer.
+        largest: bytes of a body that is read whole; a larger message has a fault, and its beginning.
     """
     options: dict[str, Any] = {}
     transport: Any = None
@@ -45,9 +53,14 @@ def connect(url: str, *, name: str, heartbeat: int = 0, visibility: float = VISI
         from coinrequest.channel.redis_transport import Transport
 
         transport = Transport
-        options = {**_REDIS, "visibility_timeout": visibility}
+        envelope = largest * _ENVELOPE_FACTOR + _ENVELOPE_BYTES
+        options = {**_REDIS, "visibility_timeout": visibility, "largest_message": envelope}
     elif url.startswith(("amqp://", "amqps://", "pyamqp://")):
+        from coinrequest.channel import amqp_transport
+
+        transport = amqp_transport.SecureTransport if url.startswith("amqps") else amqp_transport.Transport
         options = {
+            "frame_handler": functools.partial(amqp_transport.frame_handler, largest=largest),
             "confirm_publish": True,
             "write_timeout": _ANSWER_SECONDS,
             "client_properties": {"connection_name": name},

@@ -10,9 +10,12 @@ from typing import Any
 from coinrequest.channel import topology
 from coinrequest.channel.connection import ChannelUnavailable, connect, errors_of, is_amqp, without_password
 from coinrequest.channel.messages import CONTENT_ENCODING, CONTENT_TYPE
+from coinrequest.channel.received import CONTENT_ENCODINGS, plain_headers, plain_name, plain_text
 
 log = logging.getLogger(__name__)
 
+# Characters of the reason of a dead letter.
+LONGEST_REASON = 2000
 _CONFIRM_SECONDS = 10.0
 _PERSISTENT = 2
 # After a failure all threads fail at once for so long, instead of each waiting for the same broker.
@@ -60,19 +63,22 @@ class ResultPublisher:
         content_encoding: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> None:
-        """Put a message that no job was made of aside, as it came, with the reason in the header `x-reason`.
+        """Put a message that no job was made of aside, with the reason in the header `x-reason`.
+
+        Whatever its publisher made of it: what a broker or kombu could stumble over is written in another way.
 
         Raises:
             ChannelUnavailable: the broker did not confirm it; it may have it all the same.
         """
+        known = (content_encoding or "").lower() in CONTENT_ENCODINGS
         self._publish(
             body,
             "",
             topology.DEAD_LETTER_QUEUE,
             {
-                "content_type": content_type or "application/octet-stream",
-                "content_encoding": content_encoding or "binary",
-                "headers": {**(headers or {}), "x-reason": reason[:2000]},
+                "content_type": plain_name(content_type or "application/octet-stream"),
+                "content_encoding": (known and content_encoding) or "binary",
+                "headers": {**plain_headers(headers), "x-reason": plain_text(reason, LONGEST_REASON)},
             },
         )
 

@@ -1,5 +1,6 @@
 """The exchange and the queues of the channel; declaring them again changes nothing."""
 
+import re
 import uuid
 from typing import Any
 
@@ -19,6 +20,12 @@ RESULT_LIFETIME_SECONDS = 24 * 3600
 # A private queue of results outlives its reader by so long, so that a reader may reconnect.
 PRIVATE_QUEUE_SECONDS = 600
 PRIVATE_QUEUE_PREFIX = "job-reader-"
+
+# What a reader may call its queue. A colon is left to keys of the transport.
+QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_TAKEN_NAMES = (EXCHANGE, JOB_QUEUE, RESULT_QUEUE, DEAD_LETTER_QUEUE)
+# The channel's own, RabbitMQ's, and those of Celery and of gateways before, who may be on the same server.
+_TAKEN_PREFIXES = (PRIVATE_QUEUE_PREFIX, "amq.", "unacked", "job-unacked")
 
 exchange = Exchange(EXCHANGE, type="direct", durable=True)
 
@@ -41,6 +48,10 @@ dead_letter_queue = Queue(
 )
 
 
+class QueueNameInvalid(ValueError):
+    """A reader's queue cannot be called so; the message says why."""
+
+
 def declare(channel: Any) -> None:
     """Make the exchange and the queues, unless they are there.
 
@@ -57,6 +68,9 @@ def reader_queue(name: str | None = None) -> Queue:
     Args:
         name: it is kept under this name while nobody reads it; None: a new private one, which goes some minutes
             after its reader.
+
+    Raises:
+        QueueNameInvalid: it is no name, or the channel's own.
     """
     if name is None:
         return Queue(
@@ -65,6 +79,11 @@ def reader_queue(name: str | None = None) -> Queue:
             routing_key=RESULT_KEY,
             durable=True,
             expires=PRIVATE_QUEUE_SECONDS,
+        )
+    if not QUEUE_NAME.fullmatch(name) or name in _TAKEN_NAMES or name.startswith(_TAKEN_PREFIXES):
+        raise QueueNameInvalid(
+            f"a queue of results cannot be called {name[:100]!r}: choose a name of letters, digits, '_', '.' and '-' "
+            f"that is not one of {', '.join(_TAKEN_NAMES)} and begins with none of {', '.join(_TAKEN_PREFIXES)}"
         )
     return Queue(
         name,

@@ -1,19 +1,25 @@
-"""Takes job messages from the channel, and acknowledges each when its job is stored or its refusal is published."""
+"""Takes job messages from the channel, and keeps those that have to wait."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from coinrequest.channel import topology
 from coinrequest.channel.backoff import Backoff
-from coinrequest.channel.connection import VISIBILITY_SECONDS, connect, errors_of, is_amqp, without_password
-from coinrequest.channel.messages import REFUSED, result_message
+from coinrequest.channel.connection import (
+    LARGEST_MESSAGE,
+    VISIBILITY_SECONDS,
+    connect,
+    errors_of,
+    is_amqp,
+    without_password,
+)
 from coinrequest.channel.publisher import ResultPublisher
-from coinrequest.gateway.outcomes import MessageRefused, Outcome, Wanted
+from coinrequest.gateway.handling import Delivery, Handler, Job
+from coinrequest.gateway.outcomes import MessageRefused, Outcome
 from coinrequest.gateway.status import ChannelStatus
 
 log = logging.getLogger(__name__)
@@ -26,16 +32,6 @@ _POLL_SECONDS = 0.5
 # So long a batch waits for a further message that is on its way.
 _GATHER_SECONDS = 0.002
 
-Job = TypeVar("Job", bound=Wanted)
-
-
-@dataclass(frozen=True)
-class Delivery(Generic[Job]):
-    """A message as the broker delivered it, and what it asks for."""
-
-    message: Any
-    job: Job | MessageRefused
-
 
 class Consumer(Generic[Job]):
     """Takes messages until it is told to stop; a broker that is away is waited for.
@@ -45,9 +41,10 @@ class Consumer(Generic[Job]):
         read: returns what a message asks for, from its body and its content type, or raises `MessageRefused`.
         store: stores jobs, and says of each what became of it; committed when it returns.
         publisher: takes the refusals.
-        status: is told whether the broker is reached.
+        status: is told whether the broker is reached, and what waits.
         prefetch: how many messages are held at once.
         visibility: seconds until Redis gives a message that a killed gateway held to another.
+        largest: bytes of a message; a larger one is refused, and never in memory as a whole.
     """
 
     def __init__(
@@ -60,27 +57,37 @@ class Consumer(Generic[Job]):
         *,
         prefetch: int = PREFETCH,
         visibility: float = VISIBILITY_SECONDS,
+        largest: int = LARGEST_MESSAGE,
     ) -> None:
         self._url = url
         self._read = read
-        self._store = store
-        self._publisher = publisher
+        self._handler = Handler(store, publisher, status)
         self._status = status
         self._prefetch = prefetch
         self._visibility = visibility
+        self._largest = largest
         self._reconnect = Backoff()
 
     def run(self, stop: threading.Event) -> None:
         """Take messages until `stop` is set, then return what is in hand to the broker."""
         while not stop.is_set():
             connection = connect(
-                self._url, name="coinrequest gateway", heartbeat=_HEARTBEAT_SECONDS, visibility=self._visibility
+                self._url,
+                name="coinrequest gateway",
+                heartbeat=_HEARTBEAT_SECONDS,
+                visibility=self._visibility,
+                largest=self._largest,
             )
             try:
                 with connection:
                     self._serve(connection, stop)
             except errors_of(connection) as error:
                 self._status.disconnected(f"{type(error).__name__}: {without_password(error)}")
+                stop.wait(self._reconnect.next())
+            except Exception as error:
+                # A fault of ours, or of kombu. Notices go out, and what is in hand goes back to the broker.
+                log.exception("The consumer failed; it connects again")
+                self._status.disconnected(f"the consumer failed ({type(error).__name__}); the gateway's log says why")
                 stop.wait(self._reconnect.next())
 
     def _serve(self, connection: Any, stop: threading.Event) -> None:
@@ -93,6 +100,7 @@ class Consumer(Generic[Job]):
             channel=channel,
             auto_declare=False,
             on_message=lambda message: waiting.append(self._delivery(message)),
+            on_decode_error=lambda message, error: waiting.append(_undecodable(message, error)),
         )
         consumer.consume()
         self._status.connected(without_password(self._url))
@@ -100,7 +108,7 @@ class Consumer(Generic[Job]):
         while not stop.is_set():
             self._gather(connection, waiting, due)
             if waiting and time.monotonic() >= due:
-                postponed = self._handle(waiting)
+                postponed = self._handler.handle(waiting)
                 # The list itself is kept: further messages are added to it.
                 waiting[:] = postponed
                 if postponed:
@@ -126,59 +134,24 @@ class Consumer(Generic[Job]):
         if is_amqp(connection):
             connection.heartbeat_check()
 
-    def _handle(self, deliveries: Sequence[Delivery[Job]]) -> list[Delivery[Job]]:
-        """Store, refuse and acknowledge; return what has to be tried again."""
-        wanted = [(one, one.job) for one in deliveries if not isinstance(one.job, MessageRefused)]
-        refused = [(one, one.job) for one in deliveries if isinstance(one.job, MessageRefused)]
-        postponed = []
-        outcomes = self._store([job for _, job in wanted])
-        for (delivery, job), outcome in zip(wanted, outcomes, strict=True):
-            if outcome.kind == "postponed":
-                postponed.append(delivery)
-            elif outcome.kind == "refused":
-                refused.append((delivery, MessageRefused(outcome.reason, job.job_id, job.job_type)))
-            else:
-                log.info("Job %s: %s", job.job_id, "stored" if outcome.kind == "stored" else "is there already")
-                delivery.message.ack()
-        for delivery, refusal in refused:
-            self._refuse(delivery.message, refusal)
-            delivery.message.ack()
-        self._status.database("" if not postponed else next(o.reason for o in outcomes if o.kind == "postponed"))
-        return postponed
-
     def _delivery(self, message: Any) -> Delivery[Job]:
+        now = datetime.now(UTC)
+        if message.fault:
+            return Delivery(message, MessageRefused(message.fault), now)
         try:
-            job = self._read(_body(message), message.content_type)
+            job = self._read(message.body, message.content_type)
         except MessageRefused as refusal:
-            return Delivery(message, refusal)
+            return Delivery(message, refusal, now)
         except Exception as error:
             # It would come again and again otherwise, and hold up all behind it.
-            log.exception("A message cannot be read")
-            return Delivery(message, MessageRefused(f"the message cannot be read: {type(error).__name__}: {error}"))
+            log.error("A message cannot be read: %s", type(error).__name__)
+            reason = f"the message cannot be read: {type(error).__name__}: {error}"
+            return Delivery(message, MessageRefused(reason), now)
         log.info("Job %s: taken from the channel (%s)", job.job_id, job.job_type)
-        return Delivery(message, job)
-
-    def _refuse(self, message: Any, refusal: MessageRefused) -> None:
-        """Put a message aside and tell its publisher why; both are at the broker when this returns."""
-        log.warning("Job %s: refused: %s", refusal.job_id or "without an id", refusal.reason)
-        self._publisher.dead_letter(
-            _body(message),
-            refusal.reason,
-            content_type=message.content_type,
-            content_encoding=message.content_encoding,
-            headers=message.headers,
-        )
-        self._publisher.publish_result(
-            result_message(refusal.job_id, refusal.job_type, REFUSED, None, refusal.reason, datetime.now(UTC))
-        )
+        return Delivery(message, job, now)
 
 
-def _body(message: Any) -> bytes:
-    """Return the body as it was sent; kombu may have decoded it."""
-    body = message.body
-    if isinstance(body, str):
-        try:
-            return body.encode(message.content_encoding or "utf-8")
-        except (LookupError, UnicodeError):
-            return body.encode("utf-8", "surrogatepass")
-    return bytes(body or b"")
+def _undecodable(message: Any, error: Exception) -> Delivery[Any]:
+    """Return the refusal of what kombu itself stumbles over, which should be nothing."""
+    reason = f"the message cannot be read: {type(error).__name__}"
+    return Delivery(message, MessageRefused(reason), datetime.now(UTC))

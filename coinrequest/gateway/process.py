@@ -13,7 +13,7 @@ from coinrequest.gateway.consumer import Consumer
 from coinrequest.gateway.listening import listen
 from coinrequest.gateway.periodic import Periodic
 from coinrequest.gateway.presence import SECONDS, Presence
-from coinrequest.gateway.reading import read_order
+from coinrequest.gateway.reading import MAX_MESSAGE_BYTES, read_order
 from coinrequest.gateway.status import ChannelStatus
 from coinrequest.gateway.storing import store
 from coinrequest.jobs.airflow_session import airflow_session
@@ -55,7 +55,9 @@ class Gateway:
             else Periodic("write the figures", lambda: figures.write(namespace), figures.SECONDS)
         )
         self._consumer = (
-            None if channel is None else Consumer(channel, read_order, store, self._publishers[1], self._status)
+            None
+            if channel is None
+            else Consumer(channel, read_order, store, self._publishers[1], self._status, largest=MAX_MESSAGE_BYTES)
         )
 
     def stop(self) -> None:

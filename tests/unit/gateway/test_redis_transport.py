@@ -14,6 +14,7 @@ from coinrequest.channel import topology
 from coinrequest.channel.client import ChannelClient
 from coinrequest.channel.messages import result_message
 from coinrequest.channel.publisher import ResultPublisher
+from coinrequest.channel.redis_transport import UNACKED_INDEX_KEY, UNACKED_KEY
 from coinrequest.gateway.outcomes import Outcome
 
 
@@ -30,8 +31,8 @@ def test_each_message_is_in_the_queue_or_noted_as_not_acknowledged(redis_broker:
     with running_consumer(redis_broker.url, store, prefetch=10):
         eventually(lambda: len(set(store.seen)) == 10)
         eventually(lambda: store.calls > 3)
-        assert (server.llen("job"), server.hlen("job-unacked"), server.zcard("job-unacked-index")) == (20, 10, 10)
-    assert (server.llen("job"), server.hlen("job-unacked")) == (30, 0)
+        assert (server.llen("job"), server.hlen(UNACKED_KEY), server.zcard(UNACKED_INDEX_KEY)) == (20, 10, 10)
+    assert (server.llen("job"), server.hlen(UNACKED_KEY)) == (30, 0)
 
 
 def test_messages_of_every_priority_are_taken(redis_broker: Broker) -> None:
