@@ -21,6 +21,7 @@ from coinrequest.generator.lifecycle import (
     RevisionUnknown,
 )
 from coinrequest.generator.publishing import PublishingFailed
+from coinrequest.jobs.database_trouble import is_trouble
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused, LogUnknown
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged, waited_too_long
@@ -103,9 +104,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Unauthenticated, _unauthenticated)
     for kind in _STATUS:
         app.add_exception_handler(kind, _domain)
-    app.add_exception_handler(database.DataError, _unstorable)
-    for kind in (database.OperationalError, database.InterfaceError, database.TimeoutError):
-        app.add_exception_handler(kind, _unavailable)
+    for kind in (database.StatementError, database.TimeoutError):
+        app.add_exception_handler(kind, _database)
 
 
 def _http(request: Request, error: Any) -> JSONResponse:
@@ -117,7 +117,9 @@ def _http(request: Request, error: Any) -> JSONResponse:
 
 def _validation(request: Request, error: Any) -> JSONResponse:
     """FastAPI's own validation of path, query and headers: name the parameter as the caller wrote it."""
-    errors = [FieldError(field_path(entry["loc"][1:]), entry["msg"]) for entry in error.errors()]
+    errors = [
+        FieldError(field_path(entry["loc"][1:]), entry["msg"].removeprefix("Value error, ")) for entry in error.errors()
+    ]
     return response(request, 422, "The request does not fit", errors)
 
 
@@ -152,8 +154,15 @@ def _domain(request: Request, error: Exception) -> JSONResponse:
     return response(request, status, str(error), errors)
 
 
-def _unstorable(request: Request, error: Exception) -> JSONResponse:
-    return response(request, 422, "A value in the request cannot be stored")
+def _database(request: Request, error: Any) -> JSONResponse:
+    """Say whether the database is in trouble or the request is; anything else is a fault of ours."""
+    if is_trouble(error):
+        return _unavailable(request, error)
+    # What PostgreSQL refuses to store or finds too large, or what no driver can write.
+    values = isinstance(error, database.DataError | database.OperationalError)
+    if values or isinstance(getattr(error, "orig", None), ValueError | OverflowError):
+        return response(request, 422, "A value in the request cannot be stored")
+    raise error
 
 
 def _unavailable(request: Request, error: Exception) -> JSONResponse:

@@ -21,6 +21,7 @@ from coinrequest.jobs import submission
 from coinrequest.jobs.callback import OUTCOMES, Outcome
 from coinrequest.jobs.callback import Callback as JobCallback
 from coinrequest.jobs.keys import Key
+from coinrequest.jobs.times import start_within_bounds
 from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
 from coinrequest.jobtypes.grammar import ConnectionName
 from coinrequest.jobtypes.messages import details_of, field_error
@@ -114,9 +115,9 @@ class Submission(_Part):
     priority: Annotated[int, Strict()] | None = Field(
         default=None, ge=1, le=1000, description="Of its tasks, larger is sooner; none: as the definition says"
     )
-    run_after: AwareDatetime | None = Field(
+    run_after: Annotated[AwareDatetime, AfterValidator(start_within_bounds)] | None = Field(
         default=None,
-        description="ISO 8601 with a zone; the job does not start before",
+        description="ISO 8601 with a zone, from the year 2000 to ten years ahead; the job does not start before",
         examples=["2030-01-31T08:00:00+01:00"],
     )
     labels: dict[

@@ -3,13 +3,14 @@
 import logging
 from collections.abc import Sequence
 
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.reading import reason_of
 from coinrequest.generator.lifecycle import JobTypeUnknown
 from coinrequest.jobs.airflow_session import Sessions, airflow_session
 from coinrequest.jobs.batch import Order, submit_all
+from coinrequest.jobs.database_trouble import is_trouble, kind_of
 from coinrequest.jobs.errors import JobTypePaused
 from coinrequest.jobs.submission import submit
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldErrors, ParamsInvalid
@@ -32,12 +33,10 @@ def store(orders: Sequence[Order], sessions: Sessions = airflow_session) -> list
     try:
         with sessions() as session:
             found = submit_all(session, orders, user=_USER, origin="channel")
-    except SQLAlchemyError as error:
-        if _may_pass(error):
+    except Exception as error:
+        if is_trouble(error):
             return [_postponed(error)] * len(orders)
-        log.info("%d messages cannot be stored at once, and are stored one by one: %s", len(orders), _short(error))
-    except Exception:
-        log.exception("%d messages cannot be stored at once, and are stored one by one", len(orders))
+        log.warning("%d messages cannot be stored at once, and are stored one by one: %s", len(orders), _short(error))
     else:
         return [
             _refused(outcome.refusal) if outcome.refusal else Outcome("stored" if outcome.created else "known")
@@ -61,21 +60,21 @@ def _store_one(order: Order, sessions: Sessions, *, again: bool = True) -> Outco
     except IntegrityError as error:
         # Another gateway was first with the same id: now it is there.
         return _store_one(order, sessions, again=False) if again else _postponed(error)
-    except SQLAlchemyError as error:
-        if _may_pass(error):
-            return _postponed(error)
-        log.exception("Job %s cannot be stored", order.job_id)
-        return Outcome("refused", f"the job cannot be stored: {_short(error)}")
     except Exception as error:
-        # A damaged definition, for example. Waiting would hold up all messages behind it.
-        log.exception("Job %s cannot be stored", order.job_id)
-        return Outcome("refused", f"the job cannot be stored: {_short(error)}")
+        if is_trouble(error):
+            return _postponed(error)
+        # A damaged definition, or a value that no column holds. Waiting would hold up all messages behind it.
+        _log(order, error)
+        return Outcome("refused", f"the job cannot be stored: {_told(error)}")
     return Outcome("stored" if accepted.created else "known")
 
 
-def _may_pass(error: SQLAlchemyError) -> bool:
-    """Say whether the database itself is in trouble: away, being upgraded, out of connections or of disk."""
-    return not isinstance(error, DataError | IntegrityError)
+def _log(order: Order, error: Exception) -> None:
+    """Log why a job cannot be stored; what SQLAlchemy says has the values of the statement in it."""
+    if isinstance(error, SQLAlchemyError):
+        log.error("Job %s cannot be stored: %s", order.job_id, _short(error))
+    else:
+        log.exception("Job %s cannot be stored", order.job_id)
 
 
 def _refused(refusal: Exception) -> Outcome:
@@ -84,6 +83,13 @@ def _refused(refusal: Exception) -> Outcome:
 
 def _postponed(error: Exception) -> Outcome:
     return Outcome("postponed", _short(error))
+
+
+def _told(error: Exception) -> str:
+    """Return what the publisher is told, which is no SQL."""
+    if isinstance(error, SQLAlchemyError):
+        return f"the database does not take it ({kind_of(error)})"
+    return _short(error)
 
 
 def _short(error: Exception) -> str:

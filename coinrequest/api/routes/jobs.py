@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
 from coinrequest.api import cursors, problems
 from coinrequest.api.authentication import Reader, RequestSession, Submitter, new_session
@@ -21,12 +21,14 @@ from coinrequest.api.submissions import LABEL_NAME, Cancel, Submission, read_bod
 from coinrequest.jobs import control, query, submission
 from coinrequest.jobs.job import Job, State
 from coinrequest.jobs.query import Filters
+from coinrequest.jobs.times import in_utc
 from coinrequest.jobs.watch import shared_watch
 from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
 
 router = APIRouter(tags=["Jobs"])
 
 _PRINTABLE = r"^[ -~]*$"
+Time = Annotated[AwareDatetime, AfterValidator(in_utc)]
 
 
 @router.post(
@@ -82,8 +84,8 @@ def list_jobs(
         list[Annotated[str, StringConstraints(max_length=300)]],
         Query(max_length=20, description="Only jobs with this label, as `name:value`; all of them, if repeated"),
     ] = [],  # noqa: B006 - FastAPI's own way
-    since: Annotated[AwareDatetime | None, Query(description="Submitted then or later; ISO 8601 with a zone")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Submitted before; ISO 8601 with a zone")] = None,
+    since: Annotated[Time | None, Query(description="Submitted then or later; ISO 8601 with a zone")] = None,
+    until: Annotated[Time | None, Query(description="Submitted before; ISO 8601 with a zone")] = None,
     submitted_by: Annotated[
         str | None, Query(max_length=256, pattern=_PRINTABLE, description="Only jobs of this user")
     ] = None,

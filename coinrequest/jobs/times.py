@@ -1,0 +1,38 @@
+"""Times that people write, within what Python, PostgreSQL and Airflow hold in every zone."""
+
+from datetime import UTC, datetime, timedelta
+
+EARLIEST_START = datetime(2000, 1, 1, tzinfo=UTC)
+# Ten years with their leap days.
+LONGEST_AHEAD = timedelta(days=3653)
+
+
+def start_within_bounds(run_after: datetime) -> datetime:
+    """Return when a job may start at the earliest, unchanged.
+
+    Args:
+        run_after: with a zone.
+
+    Raises:
+        ValueError: it is before the year 2000 or more than ten years ahead, in UTC.
+    """
+    latest = datetime.now(UTC) + LONGEST_AHEAD
+    # Compared as it is: times at the ends of the calendar cannot be converted.
+    if not EARLIEST_START <= run_after <= latest:
+        raise ValueError(
+            f"must be between {EARLIEST_START:%Y-%m-%dT%H:%M:%SZ} and {latest:%Y-%m-%d}, ten years ahead; "
+            "leave it out for a job that starts at once"
+        )
+    return run_after
+
+
+def in_utc(time: datetime) -> datetime:
+    """Return a time in UTC; PostgreSQL reads no offset of 16 hours or more.
+
+    Raises:
+        ValueError: UTC has no such time in the years 1 to 9999.
+    """
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is not within the years 1 to 9999 in UTC") from None
