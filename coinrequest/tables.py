@@ -148,7 +148,7 @@ notice_attempt = Table(
     Index("coinrequest_notice_attempt_of_notice", "notice_id", "number"),
 )
 
-# The gateways that run, each with its last sign of life.
+# The gateways that run, each with its last sign of life, and how many messages wait there for the database.
 gateway = Table(
     "coinrequest_gateway",
     metadata,
@@ -157,6 +157,8 @@ gateway = Table(
     Column("seen_at", DateTime(timezone=True), nullable=False),
     Column("channel", String(16), nullable=False),
     Column("detail", Text, nullable=True),
+    Column("waiting", Integer, nullable=True),
+    Column("waiting_since", DateTime(timezone=True), nullable=True),
 )
 
 # Counters that only grow, for the metrics: what a gateway saw complete. `label` is a state, or a bucket's bound.

@@ -85,6 +85,22 @@ class _Figures(Collector):
         for name, connected in measures.gateways.items():
             gateways.add_metric((name,), int(connected))
         yield gateways
+        yield _gauge(
+            "coinrequest_channel_messages_waiting",
+            "Messages of the channel that gateways hold and the database did not take yet",
+            measures.messages_waiting,
+        )
+        yield _gauge(
+            "coinrequest_channel_oldest_waiting_message_seconds",
+            "How long the message has waited for the database that waits longest; 0: none waits",
+            measures.oldest_message,
+        )
+        messages = CounterMetricFamily(
+            "coinrequest_channel_messages", "Messages of the channel by what became of them", labels=("outcome",)
+        )
+        for outcome, total in measures.tallies.messages.items():
+            messages.add_metric((outcome,), total)
+        yield messages
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

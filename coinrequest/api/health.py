@@ -14,6 +14,8 @@ from coinrequest.jobs.celery_pool import broker_url
 from coinrequest.jobs.measures import GATEWAY_SEEN_WITHIN
 
 TIME_LIMIT = 1.0
+# Seconds. The database may be started anew meanwhile without a report.
+MESSAGES_MAY_WAIT = 10.0
 
 # Threads of its own: looks that hang must not take those that serve requests.
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
@@ -76,12 +78,14 @@ def _broker() -> Mapping[str, Component]:
 
 
 def _gateway() -> Mapping[str, Component]:
-    """Look up which gateways reported themselves lately; one that works is enough, but each must have its channel."""
+    """Look up which gateways reported themselves lately; one is enough, but each must get its messages on."""
     from coinrequest.tables import gateway
 
     with new_session() as session:
         age = func.extract("epoch", func.now() - gateway.c.seen_at)
-        found = session.execute(select(gateway.c.channel, gateway.c.detail, age.label("age")).order_by("age")).all()
+        waited = func.extract("epoch", func.now() - gateway.c.waiting_since)
+        columns = (gateway.c.channel, gateway.c.detail, gateway.c.waiting, waited.label("waited"), age.label("age"))
+        found = session.execute(select(*columns).order_by("age")).all()
     running = [row for row in found if row.age <= GATEWAY_SEEN_WITHIN]
     if not running:
         last = f"the last one was seen {found[0].age:.0f} s ago" if found else "none has ever been seen"
@@ -93,6 +97,13 @@ def _gateway() -> Mapping[str, Component]:
         return _gateway_ill(
             f"{len(away)} of {len(running)} running cannot reach the channel's broker: "
             f"{away[0].detail or 'see the log of the gateway'}"
+        )
+    late = [row for row in running if row.waiting and row.waited > MESSAGES_MAY_WAIT]
+    if late:
+        longest = max(late, key=lambda row: float(row.waited))
+        return _gateway_ill(
+            f"{sum(row.waiting for row in late)} messages of the channel wait for the database, the oldest for "
+            f"{longest.waited:.0f} s: {longest.detail or 'see the log of the gateway'}"
         )
     return {"gateway": Component(status="healthy", detail=f"{len(running)} running, channel: {running[0].channel}")}
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, text
 
 from coinrequest.gateway.status import ChannelStatus
+from coinrequest.jobs import tally
 from coinrequest.jobs.airflow_session import Sessions, airflow_session
 from coinrequest.tables import gateway as table
 
@@ -15,10 +16,11 @@ _LONGEST_DETAIL = 500
 
 _SHOW = text(
     """
-    INSERT INTO coinrequest_gateway (name, started_at, seen_at, channel, detail)
-    VALUES (:name, :started_at, now(), :channel, :detail)
+    INSERT INTO coinrequest_gateway (name, started_at, seen_at, channel, detail, waiting, waiting_since)
+    VALUES (:name, :started_at, now(), :channel, :detail, :waiting, :waiting_since)
     ON CONFLICT (name) DO UPDATE SET
-        started_at = excluded.started_at, seen_at = now(), channel = excluded.channel, detail = excluded.detail
+        started_at = excluded.started_at, seen_at = now(), channel = excluded.channel, detail = excluded.detail,
+        waiting = excluded.waiting, waiting_since = excluded.waiting_since
     """
 )
 
@@ -38,20 +40,29 @@ class Presence:
         self.name = f"{socket.gethostname()[:200]}:{os.getpid()}"
 
     def show(self) -> None:
-        """Write the row."""
+        """Write the row, and what became of messages since the last time."""
         channel, detail = self._status.now()
-        with self._sessions() as session:
-            session.execute(
-                _SHOW,
-                {
-                    "name": self.name,
-                    "started_at": self._started_at,
-                    "channel": channel,
-                    "detail": detail and detail[:_LONGEST_DETAIL],
-                },
-            )
+        held = self._status.held()
+        said = detail or held.reason or None
+        row = {
+            "name": self.name,
+            "started_at": self._started_at,
+            "channel": channel,
+            "detail": said and said[:_LONGEST_DETAIL],
+            "waiting": held.count,
+            "waiting_since": held.since,
+        }
+        counts = self._status.take_counts()
+        try:
+            with self._sessions() as session:
+                session.execute(_SHOW, row)
+                tally.count_messages(session, counts)
+        except Exception:
+            self._status.give_counts_back(counts)
+            raise
 
     def remove(self) -> None:
-        """Take the row away."""
+        """Take the row away, and write down what was counted last."""
         with self._sessions() as session:
+            tally.count_messages(session, self._status.take_counts())
             session.execute(delete(table).where(table.c.name == self.name))

@@ -35,7 +35,8 @@ _NOTICES = text(
 )
 _GATEWAYS = text(
     """
-    SELECT name, seen_at > now() - make_interval(secs => :within) AND channel <> 'disconnected' AS connected
+    SELECT name, seen_at > now() - make_interval(secs => :within) AND channel <> 'disconnected' AS connected,
+        coalesce(waiting, 0) AS waiting, extract(epoch FROM now() - waiting_since) AS oldest
     FROM coinrequest_gateway WHERE seen_at > now() - interval '10 minutes' ORDER BY name
     """
 )
@@ -70,19 +71,27 @@ class Measures(Backlog):
 
     Attributes:
         gateways: whether each gateway of the last ten minutes lives and reaches its channel.
+        messages_waiting: of the channel, which the database did not take yet.
+        oldest_message: how long the one of them has waited that waits longest; 0: none waits.
         tallies: what was counted since the installation was made.
     """
 
     gateways: Mapping[str, bool]
+    messages_waiting: int
+    oldest_message: float
     tallies: Tallies
 
 
 def take(session: Session) -> Measures:
     """Return all figures of this moment."""
-    gateways = session.execute(_GATEWAYS, {"within": GATEWAY_SEEN_WITHIN})
+    gateways = session.execute(_GATEWAYS, {"within": GATEWAY_SEEN_WITHIN}).all()
+    # What a gateway held that is gone is the broker's again.
+    held = [row for row in gateways if row.connected and row.waiting]
     return Measures(
         **vars(backlog(session)),
         gateways={row.name: row.connected for row in gateways},
+        messages_waiting=sum(row.waiting for row in held),
+        oldest_message=max((float(row.oldest or 0.0) for row in held), default=0.0),
         tallies=tally.read(session),
     )
 

@@ -1,4 +1,4 @@
-"""Counters of completed jobs that only grow, for the metrics: kept when the jobs themselves are cleaned away."""
+"""Counters of completed jobs and of messages that only grow, for the metrics: kept when jobs are cleaned away."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ QUEUE_BOUNDS = ("0.25", "0.5", "1.0", "2.5", "5.0", "15.0", "60.0", "300.0", "18
 DURATION_BOUNDS = ("0.5", "1.0", "2.5", "5.0", "15.0", "60.0", "300.0", "1800.0", "7200.0", "43200.0")
 _INFINITE = "+Inf"
 _SUM = "sum"
+# Of no type: a message that is refused may name none.
+_MESSAGES = "messages"
 
 # Sorted by the key: two gateways that count the same types wait for each other, and never in a circle.
 _ADD = text(
@@ -52,11 +54,13 @@ class Tallies:
         completed: how many jobs ended, by type and state.
         queue: seconds from when a job could have started until an agent began with it, by type.
         duration: seconds from then to its end, by type.
+        messages: how many messages of the channel were stored, known or refused.
     """
 
     completed: Mapping[tuple[str, str], float]
     queue: Mapping[str, Histogram]
     duration: Mapping[str, Histogram]
+    messages: Mapping[str, float]
 
 
 def record(session: Session, jobs: Sequence[Job]) -> None:
@@ -75,6 +79,16 @@ def record(session: Session, jobs: Sequence[Job]) -> None:
         _observe(added, job.job_type, "queue", first - could_start, QUEUE_BOUNDS)
         if job.ended_at is not None:
             _observe(added, job.job_type, "duration", job.ended_at - max(first, job.started_at), DURATION_BOUNDS)
+    _add(session, added)
+
+
+def count_messages(session: Session, counts: Mapping[str, int]) -> None:
+    """Count messages of the channel by what became of them, when the caller commits."""
+    if counts:
+        _add(session, {("", _MESSAGES, outcome): count for outcome, count in counts.items()})
+
+
+def _add(session: Session, added: Mapping[tuple[str, str, str], float]) -> None:
     keys = sorted(added)
     session.execute(
         _ADD,
@@ -100,16 +114,20 @@ def _observe(
 def read(session: Session) -> Tallies:
     """Return all counters."""
     completed: dict[tuple[str, str], float] = {}
+    messages: dict[str, float] = {}
     measured: dict[str, dict[str, dict[str, float]]] = {"queue": defaultdict(dict), "duration": defaultdict(dict)}
     for job_type, measure, label, value in session.execute(select(table).order_by(table.c.job_type)):
         if measure == "completed":
             completed[job_type, label] = value
+        elif measure == _MESSAGES:
+            messages[label] = value
         elif measure in measured:
             measured[measure][job_type][label] = value
     return Tallies(
         completed,
         {job_type: _histogram(found, QUEUE_BOUNDS) for job_type, found in measured["queue"].items()},
         {job_type: _histogram(found, DURATION_BOUNDS) for job_type, found in measured["duration"].items()},
+        messages,
     )
 
 

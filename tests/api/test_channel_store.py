@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from psycopg.errors import UndefinedColumn
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 pytestmark = pytest.mark.usefixtures("airflow_app")
 
@@ -119,18 +120,23 @@ def test_an_id_that_another_gateway_stores_at_the_same_time_is_known(
     assert _count(job_type) == 2
 
 
-@pytest.mark.parametrize("error", [OperationalError, ProgrammingError])
-def test_trouble_of_the_database_is_no_refusal(job_type: str, storing: Any, error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [(OperationalError, Exception("is away")), (ProgrammingError, UndefinedColumn("is away, it is being migrated"))],
+)
+def test_trouble_of_the_database_is_no_refusal(
+    job_type: str, storing: Any, error: type[DBAPIError], cause: Exception
+) -> None:
     """It is away, or it is just being migrated."""
 
     @contextmanager
     def away() -> Iterator[Any]:
-        raise error("SELECT 1", {}, Exception("connection refused"))
+        raise error("SELECT 1", {}, cause)
         yield
 
     outcomes = storing.store([_order(job_type), _order(job_type)], away)
     assert [outcome.kind for outcome in outcomes] == ["postponed", "postponed"]
-    assert "connection refused" in outcomes[0].reason
+    assert "is away" in outcomes[0].reason
 
 
 def test_a_damaged_definition_refuses_its_own_jobs_only(

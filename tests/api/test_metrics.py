@@ -98,7 +98,7 @@ def test_the_longest_wait_leaves_out_jobs_that_are_not_due(
 ) -> None:
     ids = [
         op.post(f"/jobs/v1/job-types/{job_type}/jobs", json=body).json()["id"]
-        for body in ({}, {"run_after": "2999-01-01T00:00:00Z"})
+        for body in ({}, {"run_after": f"{datetime.now(UTC) + timedelta(days=3000):%Y-%m-%dT%H:%M:%SZ}"})
     ]
     database(
         "UPDATE coinrequest_job SET submitted_at = now() - interval '50 h', run_after = now() - interval '40 h'"
