@@ -118,9 +118,12 @@ class Message(Received):
 
 
 class Channel(pyamqp.Channel):  # type: ignore[misc]
-    """kombu's channel with the messages above."""
+    """kombu's channel with the messages above, as they were sent: py-amqp decodes with any codec that one names."""
 
     Message = Message
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        super().__init__(*positional, **{**named, "auto_decode": False})
 
 
 class Connection(pyamqp.Connection):  # type: ignore[misc]

@@ -56,7 +56,7 @@ class ResultPublisher:
 
     def dead_letter(
         self,
-        body: bytes,
+        body: str | bytes,
         reason: str,
         *,
         content_type: str | None = None,
@@ -72,7 +72,7 @@ class ResultPublisher:
         """
         known = (content_encoding or "").lower() in CONTENT_ENCODINGS
         self._publish(
-            body,
+            body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogatepass"),
             "",
             topology.DEAD_LETTER_QUEUE,
             {

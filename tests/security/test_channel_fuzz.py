@@ -3,6 +3,7 @@
 `COINREQUEST_FUZZ_SEED` repeats a run; a failure says the seed and what the gateway had in hand.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -10,11 +11,12 @@ import struct
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from random import SystemRandom
+from typing import Any
 
 import pytest
 import redis
@@ -30,6 +32,8 @@ from coinrequest.channel import topology
 from coinrequest.channel.redis_transport import UNACKED_KEY
 
 COUNT, CHUNK, GOOD = 10_000, 250, 100
+# Read before the fixtures put an environment of their own in its place.
+SEED = int(os.environ.get("COINREQUEST_FUZZ_SEED") or SystemRandom().randrange(2**32))
 # MiB that the process may grow by; what Python's allocator keeps after the largest batch is in it.
 GROWTH = 96
 
@@ -90,52 +94,73 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     return found
 
 
-def _to_redis(broker: Broker) -> tuple[Callable[[Sequence[Hostile]], None], Callable[[], int]]:
-    client = redis.Redis.from_url(broker.url)
+class RedisPublisher:
+    """Writes what no client would into the list of Redis."""
 
-    def send(messages: Sequence[Hostile]) -> None:
-        with client.pipeline(transaction=False) as pipe:
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url)
+
+    def send(self, messages: Sequence[Hostile]) -> None:
+        with self._client.pipeline(transaction=False) as pipe:
             for message in messages:
                 pipe.lpush(topology.JOB_QUEUE, message.envelope())
             pipe.execute()
 
-    return send, lambda: int(client.llen(topology.JOB_QUEUE)) + int(client.hlen(UNACKED_KEY))
+    def left(self) -> int:
+        """Return how many messages are not handled."""
+        return int(self._client.llen(topology.JOB_QUEUE)) + int(self._client.hlen(UNACKED_KEY))
+
+    def close(self) -> None:
+        self._client.close()
 
 
-def _to_rabbitmq(broker: Broker) -> tuple[Callable[[Sequence[Hostile]], None], Callable[[], int]]:
-    connection = Connection(broker.url)
-    channels = [connection.channel()]
+class AmqpPublisher:
+    """Sends what RabbitMQ lets pass."""
 
-    def send(messages: Sequence[Hostile]) -> None:
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connect()
+
+    def _connect(self) -> None:
+        self._connection = Connection(self._url)
+        self._channel = self._connection.channel()
+
+    def send(self, messages: Sequence[Hostile]) -> None:
         for message in messages:
-            body = message.envelope() if message.raw is not None else message.body
-            headers = message.headers if isinstance(message.headers, dict) else {"x": message.headers}
-            names = ("priority", "reply_to", "correlation_id", "expiration")
-            properties = {name: value for name, value in message.properties.items() if name in names}
             try:
-                raw = channels[0].prepare_message(
-                    body,
-                    content_type=message.content_type,
-                    content_encoding=message.content_encoding,
-                    headers=headers,
-                    properties=properties,
-                )
-                raw._serialize_properties()
-            except (ValueError, TypeError, AttributeError, struct.error, RecursionError, OverflowError):
-                # What AMQP has no bytes for.
-                raw = channels[0].prepare_message(body, content_type="application/json", headers={"compression": 4})
-            try:
-                channels[0].basic_publish(raw, exchange=topology.EXCHANGE, routing_key=topology.JOB_KEY)
-                channels[0].queue_declare(topology.JOB_QUEUE, passive=True)
-            except (*connection.connection_errors, *connection.channel_errors):
+                prepared = _for_amqp(self._channel, message)
+                self._channel.basic_publish(prepared, exchange=topology.EXCHANGE, routing_key=topology.JOB_KEY)
+                self.left()
+            except (*self._connection.connection_errors, *self._connection.channel_errors):
                 # What the broker refuses at once, such as an expiration that is no number.
-                connection.close()
-                channels[0] = connection.channel()
+                self.close()
+                self._connect()
 
-    def left() -> int:
-        return int(channels[0].queue_declare(topology.JOB_QUEUE, passive=True).message_count)
+    def left(self) -> int:
+        """Return how many messages no gateway has taken."""
+        return int(self._channel.queue_declare(topology.JOB_QUEUE, passive=True).message_count)
 
-    return send, left
+    def close(self) -> None:
+        with contextlib.suppress(*self._connection.connection_errors, *self._connection.channel_errors):
+            self._connection.release()
+
+
+def _for_amqp(channel: Any, message: Hostile) -> Any:
+    names = ("priority", "reply_to", "correlation_id", "expiration")
+    body = message.envelope() if message.raw is not None else message.body
+    try:
+        found = channel.prepare_message(
+            body,
+            content_type=message.content_type,
+            content_encoding=message.content_encoding,
+            headers=message.headers if isinstance(message.headers, dict) else {"x": message.headers},
+            properties={name: value for name, value in message.properties.items() if name in names},
+        )
+        found._serialize_properties()
+    except (ValueError, TypeError, AttributeError, struct.error, RecursionError, OverflowError):
+        # What AMQP has no bytes for.
+        return channel.prepare_message(body, content_type="application/json", headers={"compression": 4})
+    return found
 
 
 def _stored(ids: Sequence[str]) -> int:
@@ -151,22 +176,22 @@ def _stored(ids: Sequence[str]) -> int:
 def test_no_message_whatsoever_ends_the_gateway_or_takes_its_memory(
     broker: Broker, job_type: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seed = int(os.environ.get("COINREQUEST_FUZZ_SEED") or SystemRandom().randrange(2**32))
-    send, left = (_to_redis if broker.url.startswith("redis") else _to_rabbitmq)(broker)
-    messages = hostile_messages(seed, COUNT, job_type)
-    with gateway(tmp_path, broker.url) as running:
+    publisher = (RedisPublisher if broker.url.startswith("redis") else AmqpPublisher)(broker.url)
+    messages = hostile_messages(SEED, COUNT, job_type)
+    with contextlib.closing(publisher), gateway(tmp_path, broker.url) as running:
         before = 0
         while chunk := list(islice(messages, CHUNK)):
-            send(chunk)
+            publisher.send(chunk)
 
             def done() -> bool:
-                assert running.alive(), f"the gateway ended: {running.logged()[-3000:]}"
-                return left() == 0
+                assert running.alive(), "the gateway ended"
+                return publisher.left() == 0
 
             try:
                 eventually(done, timeout=60, interval=0.02, what="the messages are handled")
             except AssertionError as error:
-                raise AssertionError(f"seed {seed}: {error}\n{[repr(one)[:500] for one in chunk]}") from None
+                shown = "\n".join(repr(one)[:200] for one in chunk)
+                raise AssertionError(f"seed {SEED}: {error}\n{running.logged()[-3000:]}\n{shown}") from None
             # With everything loaded that refusals need.
             before = before or running.memory()
         ids = [str(uuid.uuid4()) for _ in range(GOOD)]
@@ -175,6 +200,6 @@ def test_no_message_whatsoever_ends_the_gateway_or_takes_its_memory(
         assert running.alive()
         after, most = running.memory(), running.most_memory()
         with capsys.disabled():
-            print(f"\nseed {seed}: {COUNT} messages, {before} MiB before, {after} MiB after, {most} MiB at most")
-        assert most - before <= GROWTH, f"seed {seed}: {before} MiB grew to {most} MiB"
+            print(f"\nseed {SEED}: {COUNT} messages, {before} MiB before, {after} MiB after, {most} MiB at most")
+        assert most - before <= GROWTH, f"seed {SEED}: {before} MiB grew to {most} MiB"
         assert "Traceback" not in running.logged()
