@@ -13,10 +13,9 @@ import signal
 import sys
 import time
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
 
-from kombu import Connection, Consumer, Exchange, Producer, Queue
+from kombu import Connection, Consumer, Exchange, Message, Producer, Queue, compression
 
 EXCHANGE = Exchange("job-exchange", type="direct", durable=True)
 JOBS = Queue("job", EXCHANGE, routing_key="job", durable=True)
@@ -49,7 +48,7 @@ class UserInterface:
                 f"user-interface-{uuid.uuid4().hex}", EXCHANGE, routing_key="result", auto_delete=True, expires=600
             )
             producer = Producer(channel)
-            with Consumer(channel, [own], callbacks=[self._take], accept=["json"]):
+            with Consumer(channel, [own], on_message=self._take):
                 while True:
                     self._publish(producer)
                     next_job = time.monotonic() + PAUSE_SECONDS
@@ -65,13 +64,22 @@ class UserInterface:
         producer.publish(body, exchange=EXCHANGE, routing_key="job", serializer="json", delivery_mode=2)
         say(f"job {job} submitted: {value} s of work")
 
-    def _take(self, body: str | bytes | Mapping[str, object], message: object) -> None:
-        result = json.loads(body) if isinstance(body, (str, bytes)) else body
+    def _take(self, message: Message) -> None:
         message.ack()
-        began = self._submitted.pop(str(result["job_id"]), None)
-        if began is not None:
+        try:
+            # Anybody who reaches the exchange may publish a "result": kombu is to decode none of it.
+            result = json.loads(message.body) if not message.errors else {}
+            began = self._submitted.pop(str(result["job_id"]), None)
             outcome = result["error"] or (result["result"] or {}).get("message")
+        except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+            say("a message that is no result")
+            return
+        if began is not None:
             say(f"job {result['job_id']} {result['state']} after {time.monotonic() - began:.1f} s: {outcome}")
+
+
+def _refuse(_body: bytes) -> bytes:
+    raise ValueError("no result is compressed")
 
 
 def say(line: str) -> None:
@@ -84,6 +92,8 @@ def main(alive: Path) -> None:
     """Connect again and again, until the process is ended."""
     url = os.environ["COINREQUEST_CHANNEL_URL"]
     program = UserInterface(alive)
+    for algorithm in compression.encoders():
+        compression.register(_refuse, _refuse, algorithm)
     errors = Connection(url).connection_errors + Connection(url).channel_errors
     while True:
         try:

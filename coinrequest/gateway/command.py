@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from urllib.parse import parse_qs, urlsplit
 
 from coinrequest import settings
 
@@ -59,10 +60,27 @@ def main(words: Sequence[str] = ()) -> int:
 
 
 def _channel() -> str | None:
+    from coinrequest.jobs import celery_pool
+
     url = settings.channel_url()
     if url is not None and not url.startswith(_SCHEMES):
         raise SettingsInvalid(f"COINREQUEST_CHANNEL_URL must begin with one of {', '.join(_SCHEMES)}")
+    own = _redis_database(url or "")
+    if own is not None and own == _redis_database(celery_pool.broker_url() or ""):
+        raise SettingsInvalid(
+            "COINREQUEST_CHANNEL_URL names the database of Redis that Celery has, where a task's queue may be called "
+            "like one of the channel: give the channel a database of its own, such as .../2"
+        )
     return url
+
+
+def _redis_database(url: str) -> tuple[str, int, str] | None:
+    """Return a server of Redis and its database; None: it is another broker."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss"):
+        return None
+    named = parse_qs(parts.query).get("db", [""])[-1]
+    return (parts.hostname or "localhost").lower(), parts.port or 6379, named or parts.path.strip("/") or "0"
 
 
 def _database() -> str:
