@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from coinrequest.generator import lifecycle, publishing
-from coinrequest.jobs import airflow_runs, keys, query, secrecy, times
+from coinrequest.jobs import airflow_runs, keys, query, secrecy
 from coinrequest.jobs.callback import Callback
 from coinrequest.jobs.errors import JobTypePaused, JobUnknown
 from coinrequest.jobs.job import Job, Origin
@@ -125,7 +125,7 @@ def new_job(
         origin=origin,
         priority=submission.priority,
         labels=dict(submission.labels),
-        run_after=None if submission.run_after is None else times.in_utc(submission.run_after),
+        run_after=None if submission.run_after is None else submission.run_after.astimezone(UTC),
         callback=submission.callback,
     )
 

@@ -26,13 +26,12 @@ def start_within_bounds(run_after: datetime) -> datetime:
     return run_after
 
 
-def in_utc(time: datetime) -> datetime:
-    """Return a time in UTC; PostgreSQL reads no offset of 16 hours or more.
+def nearest_in_utc(time: datetime) -> datetime:
+    """Return a time in UTC, or the nearest that UTC has in the years 1 to 9999.
 
-    Raises:
-        ValueError: UTC has no such time in the years 1 to 9999.
+    PostgreSQL reads no offset of 16 hours or more.
     """
     try:
         return time.astimezone(UTC)
     except OverflowError:
-        raise ValueError("is not within the years 1 to 9999 in UTC") from None
+        return datetime.min.replace(tzinfo=UTC) if time.year == 1 else datetime.max.replace(tzinfo=UTC)

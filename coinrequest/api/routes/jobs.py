@@ -21,14 +21,14 @@ from coinrequest.api.submissions import LABEL_NAME, Cancel, Submission, read_bod
 from coinrequest.jobs import control, query, submission
 from coinrequest.jobs.job import Job, State
 from coinrequest.jobs.query import Filters
-from coinrequest.jobs.times import in_utc
+from coinrequest.jobs.times import nearest_in_utc
 from coinrequest.jobs.watch import shared_watch
 from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
 
 router = APIRouter(tags=["Jobs"])
 
 _PRINTABLE = r"^[ -~]*$"
-Time = Annotated[AwareDatetime, AfterValidator(in_utc)]
+Time = Annotated[AwareDatetime, AfterValidator(nearest_in_utc)]
 
 
 @router.post(
