@@ -5,7 +5,7 @@ from itertools import chain, islice
 
 from pydantic import ValidationError
 
-from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
+from coinrequest.jobtypes.errors import MAX_ERRORS, DefinitionInvalid, FieldError
 from coinrequest.jobtypes.grammar import (
     AfterSchedule,
     AppriseNotify,
@@ -37,9 +37,6 @@ __all__ = [
 ]
 
 
-MAX_ERRORS = 200
-
-
 def parse_definition(document: Mapping[str, object]) -> Definition:
     """Check a definition whole and return it.
 
@@ -61,7 +58,7 @@ def parse_definition(document: Mapping[str, object]) -> Definition:
     if not isinstance(document, Mapping):
         raise DefinitionInvalid([FieldError("", "a definition is one object with fields")])
     if impossible := plain_errors(document):
-        raise DefinitionInvalid(impossible[:MAX_ERRORS])
+        raise DefinitionInvalid(impossible)
     definition, grammar_errors = _validate(document)
     scheduled = document.get("schedule") is not None
     found = chain(
@@ -72,8 +69,6 @@ def parse_definition(document: Mapping[str, object]) -> Definition:
     )
     # Each message looks for the nearest name; without an end to them a bad document could keep a server busy.
     errors = list(islice(found, MAX_ERRORS + 1))
-    if len(errors) > MAX_ERRORS:
-        errors[MAX_ERRORS:] = [FieldError("", f"there is more; these are the first {MAX_ERRORS} errors")]
     if errors or definition is None:
         raise DefinitionInvalid(errors)
     return definition
@@ -89,7 +84,7 @@ def load_definition(document: Mapping[str, object]) -> Definition:
     """
     definition, errors = _validate(document)
     if definition is None:
-        raise DefinitionInvalid(islice(errors, MAX_ERRORS))
+        raise DefinitionInvalid(errors)
     return definition
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 KIBIBYTE = 1024
+MAX_ERRORS = 200
+MAX_ERROR_TEXT = 64 * KIBIBYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +31,30 @@ class FieldErrors(ValueError):
     """Base of the errors below.
 
     Attributes:
-        errors: everything that is wrong, in the order of the document as far as that is known.
+        errors: everything that is wrong, in the order of the document as far as that is known; of very much the
+            first, at most 200 and 64 KiB of text.
     """
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
-        self.errors: tuple[FieldError, ...] = tuple(dict.fromkeys(errors))
+        self.errors: tuple[FieldError, ...] = tuple(_first(errors))
         super().__init__(self.errors)
 
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
+
+
+def _first(errors: Iterable[FieldError]) -> dict[FieldError, None]:
+    """Return the errors, each once, and no more of them than anybody reads: what is left is not even made."""
+    kept: dict[FieldError, None] = {}
+    room = MAX_ERROR_TEXT
+    for error in errors:
+        if error in kept:
+            continue
+        room -= len(error.field) + len(error.message)
+        if kept and (len(kept) == MAX_ERRORS or room < 0):
+            return {**kept, FieldError("", f"there is more; these are the first {len(kept)} errors"): None}
+        kept[error if room >= 0 else FieldError(error.field[:KIBIBYTE], error.message[:KIBIBYTE])] = None
+    return kept
 
 
 class DefinitionInvalid(FieldErrors):

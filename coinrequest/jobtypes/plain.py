@@ -3,49 +3,71 @@
 import math
 from collections.abc import Mapping
 
-from coinrequest.jobtypes.errors import FieldError
+from coinrequest.jobtypes.errors import MAX_ERRORS, FieldError
 
 MAX_DEPTH = 50
 
+# Where a value stands: its key or position, and where what it is a part of stands.
+_Place = tuple["_Place", str | int] | None
 
-def plain_errors(value: object, name: str = "") -> list[FieldError]:
+
+def plain_errors(value: object, name: str = "", bits: int | None = None) -> list[FieldError]:
     """Find what cannot be stored and given back unchanged.
 
     Args:
         value: objects, lists, texts, numbers, true, false and null.
         name: where the value stands, for the field of an error.
+        bits: how many an integer may have, its sign included; None: any number.
 
     Returns:
-        An error for NaN and infinity, for NUL characters and half surrogates, for keys that are not text, for
-        values of other types and for values nested more than 50 levels deep.
+        An error for NaN and infinity, for integers that are too large, for NUL characters and half surrogates, for
+        keys that are not text, for values of other types and for values nested more than 50 levels deep; of very
+        many the first.
     """
-    errors = []
-    waiting: list[tuple[object, str, int]] = [(value, name, 0)]
-    while waiting:
-        current, field, depth = waiting.pop()
-        if current is None or isinstance(current, bool | int):
-            continue
-        if isinstance(current, str):
-            if problem := _text_problem(current):
-                errors.append(FieldError(field, problem))
-        elif isinstance(current, float):
-            if not math.isfinite(current):
-                errors.append(FieldError(field, "must be a finite number"))
-        elif depth >= MAX_DEPTH:
-            errors.append(FieldError(field, f"is nested too deep; the limit is {MAX_DEPTH} levels"))
+    errors: list[FieldError] = []
+    waiting: list[tuple[object, _Place, int]] = [(value, None, 0)]
+    while waiting and len(errors) <= MAX_ERRORS:
+        current, place, depth = waiting.pop()
+        if depth >= MAX_DEPTH and isinstance(current, Mapping | list | tuple):
+            errors.append(_error(name, place, f"is nested too deep; the limit is {MAX_DEPTH} levels"))
         elif isinstance(current, Mapping):
             for key, inner in current.items():
-                if not isinstance(key, str):
-                    errors.append(FieldError(field, f"the name of a field must be text, not {str(key)[:60]!r}"))
-                elif problem := _text_problem(key):
-                    errors.append(FieldError(field, f"the name of a field {problem}"))
+                if problem := _key_problem(key):
+                    errors.append(_error(name, place, f"the name of a field {problem}"))
                 else:
-                    waiting.append((inner, f"{field}.{key}" if field else key, depth + 1))
+                    waiting.append((inner, (place, key), depth + 1))
         elif isinstance(current, list | tuple):
-            waiting.extend((inner, f"{field}[{index}]", depth + 1) for index, inner in enumerate(current))
-        else:
-            errors.append(FieldError(field, f"is of a type that JSON does not have ({type(current).__name__})"))
+            waiting.extend((inner, (place, index), depth + 1) for index, inner in enumerate(current))
+        elif problem := _problem(current, bits):
+            errors.append(_error(name, place, problem))
     return errors
+
+
+def _error(name: str, place: _Place, message: str) -> FieldError:
+    # Written out for errors alone: below a long key, the fields of thousands of values would fill the memory.
+    parts = []
+    while place is not None:
+        place, part = place
+        parts.append(f"[{part}]" if isinstance(part, int) else f".{part}")
+    field = name + "".join(reversed(parts))
+    return FieldError(field if name else field.removeprefix("."), message)
+
+
+def _key_problem(key: object) -> str:
+    return _text_problem(key) if isinstance(key, str) else f"must be text, not {str(key)[:60]!r}"
+
+
+def _problem(value: object, bits: int | None) -> str:
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, str):
+        return _text_problem(value)
+    if isinstance(value, int):
+        too_large = bits is not None and value.bit_length() >= bits
+        return f"is an integer of more than {bits} bits; write it as text" if too_large else ""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else "must be a finite number"
+    return f"is of a type that JSON does not have ({type(value).__name__})"
 
 
 def _text_problem(text: str) -> str:

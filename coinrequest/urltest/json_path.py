@@ -9,6 +9,8 @@ import itertools
 import re
 from typing import Any
 
+from coinrequest import patterns
+
 MAX_PATH_LENGTH = 1_000
 MAX_MATCHES = 10_000
 
@@ -62,7 +64,7 @@ def find(path: str, document: Any) -> list[Any]:
     return found
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _compiled(path: str) -> Any:
     from jsonpath.exceptions import JSONPathError
 
@@ -95,11 +97,7 @@ def _environment() -> Any:
 
 def _regular_expression(method: str) -> Any:
     """Make the function `match` or `search` (RFC 9535, 2.4.6 and 2.4.7); a pattern that is none matches nothing."""
-    import re2
     from jsonpath.function_extensions import ExpressionType, FilterFunction
-
-    options = re2.Options()
-    options.log_errors = False
 
     class RegularExpression(FilterFunction):
         arg_types = [ExpressionType.VALUE, ExpressionType.VALUE]  # noqa: RUF012 - the library's interface
@@ -109,9 +107,8 @@ def _regular_expression(method: str) -> Any:
             if not isinstance(value, str) or not isinstance(pattern, str):
                 return False
             try:
-                expression = re2.compile(_as_re2(pattern), options)
-                return getattr(expression, method)(value) is not None
-            except (re2.error, UnicodeEncodeError):  # a lone surrogate is no text
+                return getattr(patterns.compiled(_as_re2(pattern)), method)(value) is not None
+            except (patterns.PatternInvalid, UnicodeEncodeError):  # a lone surrogate is no text
                 return False
 
     return RegularExpression()
