@@ -60,4 +60,3 @@ def _options() -> Any:
 
 def _as_re2(found: re.Match[str]) -> str:
     return found[0] if found[1] else rf"\x{{{found[2]}}}"
-

@@ -1,10 +1,11 @@
 """JSON Schema (draft 2020-12) as the platform understands it.
 
-Validation is jsonschema's, with two differences that protect the service: a `$ref` never leaves the schema, and
-patterns run in an engine that takes linear time, whatever the pattern (https://docs.rs/regex/latest/regex/).
+Validation is jsonschema's, with three differences that protect the service: a `$ref` never leaves the schema,
+patterns run in RE2, and every keyword pays for the work that it may do. No other module makes a validator.
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -12,16 +13,22 @@ from datetime import datetime, time
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
-
-from coinrequest.jobtypes.errors import FieldError
+from coinrequest import patterns
+from coinrequest.jobtypes.errors import FieldError, FieldErrors
 from coinrequest.jobtypes.messages import dotted
-from coinrequest.jobtypes.params import SchemaRoot
+from coinrequest.jobtypes.params import SchemaRoot, SchemaUnsupported
 from coinrequest.jobtypes.suggestions import hint, quoted
 
+# These apply each of several schemas to the same value.
+_MANIFOLD = frozenset({"allOf", "anyOf", "oneOf", "dependentSchemas"})
 # These compare entries and check none of them against a schema.
 _CHEAP = frozenset({"type", "enum", "const", "required", "uniqueItems", "minItems", "maxItems", "dependentRequired"})
-_root: ContextVar[SchemaRoot] = ContextVar("root")
+# What the library would match with Python's `re`, deep inside.
+UNEVALUATED = {"unevaluatedProperties": "use additionalProperties", "unevaluatedItems": "use items"}
+# An error of the library quotes the value.
+_CHARACTERS_OF_A_STEP = 64
+_INSTRUCTIONS_OF_A_STEP = 1_000
+_check: ContextVar["_Check"] = ContextVar("check")
 
 _KINDS = {
     "string": "text",
@@ -34,34 +41,52 @@ _KINDS = {
 }
 
 
-class PatternUnsupported(ValueError):
-    """A regular expression that cannot be read, or that looks around or back, which takes unbounded time."""
+class _Check:
+    """One value that is checked: what it may cost, and what is known of its parts by their identity."""
 
+    def __init__(self, root: SchemaRoot, instance: object) -> None:
+        self.root = root
+        self._lengths: dict[int, int] = {}
+        self._comparable: dict[int, Any] = {}
+        self._compiled: dict[str, Any] = {}
+        self._measure(instance)
 
-@functools.lru_cache(maxsize=1024)
-def pattern(expression: str) -> SchemaValidator:
-    """Compile a regular expression; `matches` applies it.
+    def _measure(self, value: object) -> int:
+        if isinstance(value, str):
+            return len(value)
+        if isinstance(value, dict):
+            length = sum(len(name) + self._measure(inner) for name, inner in value.items())
+        elif isinstance(value, list):
+            length = sum(map(self._measure, value))
+        else:
+            return 8
+        self._lengths[id(value)] = length + 8
+        return length + 8
 
-    Raises:
-        PatternUnsupported: it cannot be compiled.
-    """
-    try:
-        return SchemaValidator(core_schema.str_schema(pattern=expression, strict=True))
-    except (SchemaError, ValueError) as error:
-        raise PatternUnsupported(str(error)) from None
+    def quoting(self, value: object) -> int:
+        """Return the steps of an error that quotes a value."""
+        length = len(value) if isinstance(value, str) else self._lengths.get(id(value), 0)
+        return 1 + length // _CHARACTERS_OF_A_STEP
 
+    def comparable(self, wanted: Any) -> Any:
+        """Return the values of `enum` as `_comparable` makes them, once for all that is compared with them."""
+        known = self._comparable.get(id(wanted))
+        if known is None:
+            known = frozenset(map(_comparable, wanted))
+            self._comparable[id(wanted)] = known
+        return known
 
-def matches(expression: str, text: str) -> bool:
-    """Tell whether a regular expression is found anywhere in a text.
-
-    Raises:
-        PatternUnsupported: it cannot be compiled.
-    """
-    try:
-        pattern(expression).validate_python(text)
-    except ValidationError:
-        return False
-    return True
+    def matches(self, expression: str, text: str) -> bool:
+        """Tell whether a regular expression is found anywhere in a text."""
+        compiled = self._compiled.get(expression)
+        if compiled is None:
+            try:
+                compiled = self._compiled[expression] = patterns.compiled(expression)
+            except patterns.PatternInvalid as error:
+                raise SchemaUnsupported(f"the pattern {quoted(expression)} {error}") from None
+            self.root.spend(compiled.programsize)
+        self.root.spend(1 + len(text) * compiled.programsize // _INSTRUCTIONS_OF_A_STEP)
+        return compiled.search(text) is not None
 
 
 def _is_date_time(text: str) -> bool:
@@ -96,8 +121,8 @@ FORMATS = frozenset({*_OWN_FORMATS, *_LIBRARY_FORMATS, "multiline", "password"})
 
 @functools.cache
 def _validator_type() -> Any:
+    import attrs
     from jsonschema import Draft202012Validator, FormatChecker, validators
-    from jsonschema.exceptions import ValidationError as Invalid
 
     # An own selection, because the library's depends on which other packages happen to be installed.
     checker = FormatChecker(formats=())
@@ -105,55 +130,101 @@ def _validator_type() -> Any:
     for name, check in _OWN_FORMATS.items():
         checker.checkers[name] = (_only_for_text(check), (ValueError,))
 
-    def check_reference(validator: Any, reference: str, instance: object, schema: object) -> Iterator[Any]:
-        yield from validator.descend(instance, _root.get().follow(reference))
+    extended: Any = validators.extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator,
+        {name: _counted(name, check) for name, check in {**Draft202012Validator.VALIDATORS, **_own_keywords()}.items()},
+    )
+    # The library's own hands a schema that names its draft, as `$schema` does, back to the library's own keywords.
+    extended.evolve = attrs.evolve
+    return functools.partial(extended, format_checker=checker)
 
-    def check_pattern(validator: Any, expression: str, instance: object, schema: object) -> Iterator[Any]:
-        if isinstance(instance, str) and not matches(expression, instance):
+
+def _own_keywords() -> dict[str, Callable[..., Iterator[Any]]]:
+    from jsonschema.exceptions import ValidationError as Invalid
+
+    def reference(validator: Any, target: str, instance: object, schema: object) -> Iterator[Any]:
+        yield from validator.descend(instance, _check.get().root.follow(target))
+
+    def pattern(validator: Any, expression: str, instance: object, schema: object) -> Iterator[Any]:
+        if isinstance(instance, str) and not _check.get().matches(expression, instance):
             yield Invalid("does not match")
 
-    def check_pattern_properties(
+    def pattern_properties(
         validator: Any, expressions: Mapping[str, object], instance: object, schema: object
     ) -> Iterator[Any]:
+        check = _check.get()
         for expression, inner in expressions.items() if isinstance(instance, dict) else ():
             for name, value in instance.items() if isinstance(instance, dict) else ():
-                _root.get().spend(1)
-                if matches(expression, name):
+                if check.matches(expression, name):
+                    check.root.spend(check.quoting(value))
                     yield from validator.descend(value, inner, path=name, schema_path=expression)
 
-    def check_additional(validator: Any, allowed: object, instance: object, schema: Any) -> Iterator[Any]:
+    def additional(validator: Any, allowed: object, instance: object, schema: Any) -> Iterator[Any]:
         for name in _additional(instance, schema):
             if allowed is False:
                 yield Invalid("unknown", path=[name])
             else:
                 yield from validator.descend(instance[name], allowed, path=name)  # type: ignore[index]
 
-    def check_unique(validator: Any, wanted: bool, instance: object, schema: object) -> Iterator[Any]:
+    def unique(validator: Any, wanted: bool, instance: object, schema: object) -> Iterator[Any]:
         # The library compares each entry with each other.
         if wanted and isinstance(instance, list) and len({_comparable(entry) for entry in instance}) < len(instance):
             yield Invalid("twice")
 
-    keywords = {
-        **Draft202012Validator.VALIDATORS,
-        "$ref": check_reference,
-        "pattern": check_pattern,
-        "patternProperties": check_pattern_properties,
-        "additionalProperties": check_additional,
-        "uniqueItems": check_unique,
+    def enum(validator: Any, wanted: list[Any], instance: object, schema: object) -> Iterator[Any]:
+        if _comparable(instance) not in _check.get().comparable(wanted):
+            yield Invalid("another")
+
+    def constant(validator: Any, wanted: object, instance: object, schema: object) -> Iterator[Any]:
+        _check.get().root.spend(_check.get().quoting(wanted))
+        if _comparable(instance) != _comparable(wanted):
+            yield Invalid("another")
+
+    def required(validator: Any, names: list[str], instance: object, schema: object) -> Iterator[Any]:
+        for name in names if isinstance(instance, dict) else ():
+            if name not in instance:  # type: ignore[operator]
+                yield Invalid("missing", path=[name])
+
+    def any_of(validator: Any, forms: list[Any], instance: object, schema: object) -> Iterator[Any]:
+        # The library keeps every error of every form, and quotes the value in each.
+        if not any(validator.evolve(schema=form).is_valid(instance) for form in forms):
+            yield Invalid("fits none of the allowed forms")
+
+    def one_of(validator: Any, forms: list[Any], instance: object, schema: object) -> Iterator[Any]:
+        fitting = (form for form in forms if validator.evolve(schema=form).is_valid(instance))
+        found = len(list(itertools.islice(fitting, 2)))
+        if found != 1:
+            yield Invalid(f"fits {'more than one' if found else 'none'} of the allowed forms")
+
+    def unsupported(keyword: str) -> Callable[..., Iterator[Any]]:
+        def refuse(validator: Any, wanted: object, instance: object, schema: object) -> Iterator[Any]:
+            raise SchemaUnsupported(f"{keyword} is not supported; {UNEVALUATED[keyword]}")
+
+        return refuse
+
+    return {
+        "$ref": reference,
+        "pattern": pattern,
+        "patternProperties": pattern_properties,
+        "additionalProperties": additional,
+        "uniqueItems": unique,
+        "enum": enum,
+        "const": constant,
+        "required": required,
+        "anyOf": any_of,
+        "oneOf": one_of,
+        **{keyword: unsupported(keyword) for keyword in UNEVALUATED},
     }
-    extended = validators.extend(  # type: ignore[no-untyped-call]
-        Draft202012Validator,
-        {name: _counted(check, cheap=name in _CHEAP) for name, check in keywords.items()},
-    )
-    return functools.partial(extended, format_checker=checker)
 
 
-def _counted(check: Callable[..., Any], cheap: bool) -> Callable[..., Iterator[Any]]:
-    """Let a keyword's check pay for the entries it may go through."""
+def _counted(name: str, check: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
+    """Let a keyword's check pay for the entries it may go through, and for quoting the value."""
 
     def counted(validator: Any, wanted: Any, instance: object, schema: Any) -> Iterator[Any]:
         entries = sum(len(value) for value in (wanted, instance) if isinstance(value, dict | list))
-        _root.get().spend(1 + (entries // 50 if cheap else entries))
+        quoting = _check.get().quoting(instance)
+        steps = 1 + len(wanted) * quoting if name in _MANIFOLD else quoting
+        _check.get().root.spend(steps + (entries // 50 if name in _CHEAP else entries))
         yield from check(validator, wanted, instance, schema) or ()
 
     return counted
@@ -175,6 +246,25 @@ def _validator(schema: Mapping[str, Any]) -> Any:
     return _validator_type()(schema, registry=Registry())
 
 
+@functools.cache
+def _metaschema() -> Any:
+    from jsonschema import Draft202012Validator, validators
+
+    def unique(validator: Any, wanted: bool, instance: object, schema: object) -> Iterator[Any]:
+        # What is no text is reported as such.
+        texts = [entry for entry in instance if isinstance(entry, str)] if isinstance(instance, list) else []
+        return _own_keywords()["uniqueItems"](validator, wanted, texts, schema)
+
+    kind: Any = validators.extend(Draft202012Validator, {"uniqueItems": unique})  # type: ignore[no-untyped-call]
+    return kind(Draft202012Validator.META_SCHEMA)
+
+
+def schema_errors(schema: Mapping[str, Any], name: str) -> Iterator[FieldError]:
+    """Yield what is no JSON Schema; `name` is how the field of an error begins."""
+    for error in _metaschema().iter_errors(schema):
+        yield FieldError(dotted((name, *error.absolute_path)), f"is not JSON Schema: {error.message[:200]}")
+
+
 def _only_for_text(check: Callable[[str], bool]) -> Callable[[object], bool]:
     return lambda value: check(value) if isinstance(value, str) else True
 
@@ -183,15 +273,17 @@ def _additional(instance: object, schema: Mapping[str, Any]) -> list[str]:
     """Return the fields of an object that its schema names neither as properties nor by a pattern."""
     if not isinstance(instance, dict):
         return []
-    named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    _root.get().spend(len(instance) * len(patterns))
+    named, expressions = schema.get("properties", {}), schema.get("patternProperties", {})
+    check = _check.get()
     return [
-        name for name in instance if name not in named and not any(matches(expression, name) for expression in patterns)
+        name
+        for name in instance
+        if name not in named and not any(check.matches(expression, name) for expression in expressions)
     ]
 
 
 def instance_errors(
-    schema: Mapping[str, Any], instance: object, name: str, root: Mapping[str, Any] | None = None
+    schema: Mapping[str, Any], instance: object, name: str, root: SchemaRoot | None = None
 ) -> list[FieldError]:
     """Validate a value.
 
@@ -199,39 +291,31 @@ def instance_errors(
         schema: a schema that was checked.
         instance: plain JSON.
         name: how the field of an error begins.
-        root: the schema that `schema` is a part of and that its `$ref` point into.
+        root: the schema that `schema` is a part of and that its `$ref` point into, and what may still be spent.
 
     Returns:
-        An error for everything that does not fit.
+        An error for everything that does not fit; of very much the first.
 
     Raises:
-        SchemaTooComplex: the schema's references lead on and on.
-        RecursionError: the same.
+        SchemaTooComplex: the check takes too many steps.
+        SchemaUnsupported: the schema was checked by an older release, and this one cannot use it.
+        RecursionError: the schema's references lead on and on.
+        OverflowError: a number of the schema is too large to be compared with.
     """
-    token = _root.set(SchemaRoot(schema if root is None else root))
+    token = _check.set(_Check(SchemaRoot(schema) if root is None else root, instance))
     try:
-        return list(dict.fromkeys(_found(error, name) for error in _each(_validator(schema), instance)))
+        errors = (_found(error, name) for error in _validator(schema).iter_errors(instance))
+        return list(FieldErrors(errors).errors)
     finally:
-        _root.reset(token)
+        _check.reset(token)
 
 
-def _each(validator: Any, instance: object) -> Iterator[Any]:
-    for error in validator.iter_errors(instance):
-        if error.validator == "required":
-            # The library's error is one for each name, and has the name only in its text.
-            for missing in error.validator_value:
-                if missing not in error.instance:
-                    yield ("required", [*error.absolute_path, missing], error)
-        else:
-            yield (error.validator, list(error.absolute_path), error)
+def _found(error: Any, name: str) -> FieldError:
+    path = list(error.absolute_path)
+    return FieldError(dotted((name, *path)) if name else dotted(path), _message(error.validator, path, error))
 
 
-def _found(found: tuple[str, list[str | int], Any], name: str) -> FieldError:
-    keyword, path, error = found
-    return FieldError(dotted((name, *path)) if name else dotted(path), _message(keyword, path, error))
-
-
-def _message(keyword: str, path: list[str | int], error: Any) -> str:
+def _message(keyword: str | None, path: list[str | int], error: Any) -> str:
     wanted = error.validator_value
     match keyword:
         case "required":
@@ -245,7 +329,7 @@ def _message(keyword: str, path: list[str | int], error: Any) -> str:
             kinds = [_KINDS.get(kind, kind) for kind in ([wanted] if isinstance(wanted, str) else wanted)]
             return f"must be {' or '.join(kinds)}"
         case "enum":
-            listed = ", ".join(repr(value) for value in wanted[:20])
+            listed = ", ".join(repr(value)[:60] for value in wanted[:20])
             near = (
                 hint(error.instance, [v for v in wanted if isinstance(v, str)])
                 if isinstance(error.instance, str)
@@ -253,17 +337,13 @@ def _message(keyword: str, path: list[str | int], error: Any) -> str:
             )
             return f"must be one of {listed}{near if near.startswith('; did') else ''}"
         case "const":
-            return f"must be {wanted!r}"
+            return f"must be {repr(wanted)[:200]}"
         case "pattern":
-            return f"must match the pattern {wanted}"
+            return f"must match the pattern {wanted[:200]}"
         case "format":
             return f"must be of the format {wanted}"
         case "uniqueItems":
             return "holds an entry twice"
-        case "anyOf" | "oneOf" if not list(error.context) and keyword == "oneOf":
-            return "fits more than one of the allowed forms"
-        case "anyOf" | "oneOf":
-            return "fits none of the allowed forms"
     if keyword in _LIMITS:
         return _LIMITS[keyword].format(wanted)
     return str(error.message)[:200]

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +13,11 @@ from coinrequest.jobtypes.plain import plain_errors
 
 MAX_PARAMS_BYTES = 64 * 1024
 MAX_STEPS = 250_000
+MAX_SECONDS = 2.0
+_STEPS_BETWEEN_LOOKS = 1_000
 _STEPS_OF_A_REFERENCE = 50
+_CHARACTERS_OF_A_STEP = 20
+_INDEX = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
 
 
 def check_params(definition: Definition, params: Mapping[str, object]) -> dict[str, Any]:
@@ -28,7 +34,7 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
         DocumentTooLarge: they are longer than 64 KiB as JSON.
         ParamsInvalid: they do not fit the type's params schema; all errors at once.
     """
-    if errors := plain_errors(params, "params"):
+    if errors := plain_errors(params, "params", bits=64):
         raise ParamsInvalid(errors)
     size = len(json.dumps(params, ensure_ascii=False, separators=(",", ":")).encode())
     if size > MAX_PARAMS_BYTES:
@@ -40,11 +46,14 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
     # Imported here because an agent never checks params, and jsonschema takes a tenth of a second to import.
     from coinrequest.jobtypes.json_schema import instance_errors
 
+    root = SchemaRoot(definition.params)
     try:
-        filled: dict[str, Any] = with_defaults(definition.params, params, SchemaRoot(definition.params))
-        errors = instance_errors(definition.params, filled, "params")
-    except (SchemaTooComplex, RecursionError):
+        filled: dict[str, Any] = with_defaults(definition.params, params, root)
+        errors = instance_errors(definition.params, filled, "params", root)
+    except (SchemaTooComplex, RecursionError, OverflowError):
         raise ParamsInvalid([FieldError("params", "are too complex to be checked")]) from None
+    except SchemaUnsupported as error:
+        raise ParamsInvalid([FieldError("params", f"the schema has to be registered anew: {error}")]) from None
     if errors:
         raise ParamsInvalid(errors)
     return filled
@@ -54,26 +63,35 @@ class SchemaTooComplex(RuntimeError):
     """Checking a value against a schema takes more steps than the platform spends on it."""
 
 
+class SchemaUnsupported(ValueError):
+    """A stored schema holds what is refused by now; the message says what."""
+
+
 class SchemaRoot:
-    """A whole schema, into which `$ref` point, and how many steps may still be taken with it.
+    """A whole schema, into which `$ref` point, and how much may still be done with it.
 
     Each `$ref` can lead to several others, and each entry of a list can be checked in a thousand ways, so a small
-    schema can ask for more work than anybody has time for.
+    schema can ask for more work than anybody has time for. A step takes about 2 µs; the limit on processor time
+    stands behind the number of steps, for what they do not foresee.
     """
 
-    def __init__(self, schema: Mapping[str, Any], limit: int = MAX_STEPS) -> None:
+    def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
-        self._left = limit
+        self._left = MAX_STEPS
+        self._look_at = MAX_STEPS - _STEPS_BETWEEN_LOOKS
+        self._end = time.thread_time() + MAX_SECONDS
 
     def spend(self, steps: int) -> None:
         """Take steps.
 
         Raises:
-            SchemaTooComplex: there are not so many left.
+            SchemaTooComplex: there are not so many left, or no time.
         """
         self._left -= steps
-        if self._left < 0:
-            raise SchemaTooComplex(f"more than {MAX_STEPS:,} steps")
+        if self._left < self._look_at:
+            self._look_at = self._left - _STEPS_BETWEEN_LOOKS
+            if self._left < 0 or time.thread_time() > self._end:
+                raise SchemaTooComplex(f"more than {MAX_STEPS:,} steps or {MAX_SECONDS} s of processor time")
 
     def follow(self, reference: str) -> object:
         """Return the part of the schema that a local `$ref` leads to, or None.
@@ -81,7 +99,7 @@ class SchemaRoot:
         Raises:
             SchemaTooComplex: too many have been followed.
         """
-        self.spend(_STEPS_OF_A_REFERENCE)
+        self.spend(_STEPS_OF_A_REFERENCE + len(reference) // 10)
         return lookup(self._schema, reference)
 
 
@@ -105,6 +123,7 @@ def with_defaults(schema: object, value: Any, root: SchemaRoot) -> Any:
     for name, inner in properties.items():
         inner = _dereferenced(inner, root)
         if name not in filled and isinstance(inner, Mapping) and "default" in inner:
+            root.spend(1 + len(json.dumps(inner["default"])) // _CHARACTERS_OF_A_STEP)
             filled[name] = with_defaults(inner, inner["default"], root)
     return filled
 
@@ -114,6 +133,7 @@ def _dereferenced(schema: object, root: SchemaRoot) -> object:
     while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         target = root.follow(schema["$ref"])
+        root.spend(len(schema) + (len(target) if isinstance(target, Mapping) else 0))
         schema = {**target, **beside} if isinstance(target, Mapping) else beside
     return schema
 
@@ -125,7 +145,7 @@ def lookup(root: Mapping[str, Any], reference: str) -> object:
         key = part.replace("~1", "/").replace("~0", "~")
         if isinstance(found, Mapping):
             found = found.get(key)
-        elif isinstance(found, list | tuple) and key.isdecimal() and int(key) < len(found):
+        elif isinstance(found, list | tuple) and _INDEX.fullmatch(key) and int(key) < len(found):
             found = found[int(key)]
         else:
             return None

@@ -1,17 +1,16 @@
 """Checks the params schema of a definition, so that a job's params can be checked against it later."""
 
-import functools
 import json
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Set
+from itertools import chain, islice
+from typing import Any
 
-from coinrequest.jobtypes.errors import FieldError
+from coinrequest.jobtypes.errors import MAX_ERRORS, FieldError
 from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.params import SchemaRoot, SchemaTooComplex, lookup, with_defaults
+from coinrequest.jobtypes.plain import plain_errors
 from coinrequest.jobtypes.suggestions import hint, nearest, quoted
-
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
+from coinrequest.patterns import PatternInvalid, compiled
 
 Path = tuple[str | int, ...]
 
@@ -20,7 +19,6 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 _LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _SINGLE = frozenset({"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"})
-_SINGLE |= {"unevaluatedItems", "unevaluatedProperties"}
 _OTHER = frozenset({"$schema", "$id", "$ref", "$comment", "type", "enum", "const", "default", "examples"})
 _OTHER |= {"title", "description", "deprecated", "readOnly", "writeOnly", "required", "dependentRequired"}
 _OTHER |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format", "pattern"}
@@ -35,7 +33,12 @@ _REFUSED = {
     "$dynamicRef": "use a $ref such as #/$defs/name",
     "$vocabulary": "the schema is of draft 2020-12",
     "contentSchema": "describe the value itself",
+    "unevaluatedProperties": "use additionalProperties",
+    "unevaluatedItems": "use items",
 }
+MAX_SCHEMAS = 1_000
+MAX_PATTERNS = 200
+MAX_INSTRUCTIONS = 50_000
 
 
 def check_params_schema(schema: object, scheduled: bool) -> list[FieldError]:
@@ -51,28 +54,34 @@ def check_params_schema(schema: object, scheduled: bool) -> list[FieldError]:
     if not isinstance(schema, Mapping):
         return []
     try:
-        return list(_check(json.dumps(schema, sort_keys=False), scheduled))
-    except (RecursionError, SchemaTooComplex):
+        return _check(json.loads(json.dumps(schema)), scheduled)
+    except (RecursionError, SchemaTooComplex, OverflowError):
         return [FieldError("params", "the schema takes too many steps to check; it may refer to itself without end")]
 
 
-@functools.lru_cache(maxsize=256)
-def _check(canonical: str, scheduled: bool) -> tuple[FieldError, ...]:
-    """Check a schema once: the same one comes again with every update of a type, and with its dry run."""
-    schema = json.loads(canonical)
-    parts = dict(_subschemas(schema, ("params",)))
-    errors = [*_metaschema_errors(schema)]
-    for path, part in parts.items():
-        errors += _keyword_errors(path, part, schema, parts)
+def _check(schema: Mapping[str, Any], scheduled: bool) -> list[FieldError]:
+    from coinrequest.jobtypes.json_schema import schema_errors
+
+    parts = dict(islice(_subschemas(schema, ("params",)), MAX_SCHEMAS + 1))
+    if len(parts) > MAX_SCHEMAS:
+        return [FieldError("params", f"the schema holds more schemas than the limit, {MAX_SCHEMAS:,}")]
+    identities = set(map(id, parts.values()))
+    found = chain(
+        schema_errors(schema, "params"),
+        _pattern_errors(parts),
+        *(_keyword_errors(path, part, schema, identities) for path, part in parts.items()),
+    )
+    errors = list(islice(found, MAX_ERRORS + 1))
     if schema.get("type", "object") != "object":
         errors.append(FieldError("params.type", "params are an object; write type: object"))
     if errors:
-        return tuple(errors)  # Validating against a schema that is wrong would only add noise.
+        return errors  # Validating against a schema that is wrong would only add noise.
+    root = SchemaRoot(schema)
     for path, part in parts.items():
-        errors += _default_errors(path, part, schema)
+        errors += _default_errors(path, part, root)
     if scheduled and not errors:
-        errors += _unattended_errors(schema)
-    return tuple(errors)
+        errors += _unattended_errors(schema, root)
+    return errors
 
 
 def _subschemas(schema: object, path: Path) -> Iterator[tuple[Path, Any]]:
@@ -92,23 +101,36 @@ def _subschemas(schema: object, path: Path) -> Iterator[tuple[Path, Any]]:
             yield from _subschemas(value, here)
 
 
-@functools.cache
-def _metaschema() -> "Validator":
-    from jsonschema import Draft202012Validator
+def _pattern_errors(parts: Mapping[Path, Any]) -> Iterator[FieldError]:
+    found = [
+        (dotted((*path, keyword)), str(expression))
+        for path, part in parts.items()
+        if isinstance(part, Mapping)
+        for keyword in ("pattern", "patternProperties")
+        if keyword in part
+        for expression in ([part[keyword]] if keyword == "pattern" else part[keyword])
+    ]
+    if len(found) > MAX_PATTERNS:
+        yield FieldError("params", f"the schema holds {len(found):,} patterns; the limit is {MAX_PATTERNS}")
+        return
+    size = 0
+    for field, expression in found:
+        try:
+            size += compiled(expression).programsize
+        except PatternInvalid as error:
+            yield FieldError(
+                field,
+                f"{quoted(expression)} is not a pattern that can be used: it {error} "
+                "(look-around and back-references are not supported, and minLength and maxLength count for less)",
+            )
+    if size > MAX_INSTRUCTIONS:
+        yield FieldError(
+            "params", f"the patterns compile to {size:,} instructions together; the limit is {MAX_INSTRUCTIONS:,}"
+        )
 
-    validator: Validator = Draft202012Validator(Draft202012Validator.META_SCHEMA)
-    return validator
 
-
-def _metaschema_errors(schema: Mapping[str, Any]) -> Iterator[FieldError]:
-    for error in _metaschema().iter_errors(schema):
-        yield FieldError(dotted(("params", *error.absolute_path)), f"is not JSON Schema: {error.message[:200]}")
-
-
-def _keyword_errors(
-    path: Path, part: Any, schema: Mapping[str, Any], parts: Mapping[Path, Any]
-) -> Iterator[FieldError]:
-    from coinrequest.jobtypes.json_schema import FORMATS, PatternUnsupported, pattern
+def _keyword_errors(path: Path, part: Any, schema: Mapping[str, Any], identities: Set[int]) -> Iterator[FieldError]:
+    from coinrequest.jobtypes.json_schema import FORMATS
 
     if not isinstance(part, Mapping):
         return
@@ -127,48 +149,39 @@ def _keyword_errors(
         elif keyword == "$id" and len(path) > 1:
             yield FieldError(field, "is supported only at the top of params")
         elif keyword == "$ref" and isinstance(value, str):
-            yield from _reference_errors(field, value, schema, parts)
+            yield from _reference_errors(field, value, schema, identities)
         elif keyword == "format" and isinstance(value, str) and value not in FORMATS:
             yield FieldError(field, f"there is no format {quoted(value)}{hint(value, FORMATS)}")
-        expressions = [value] if keyword == "pattern" else list(value) if keyword == "patternProperties" else []
-        for expression in expressions:
-            try:
-                pattern(str(expression))
-            except PatternUnsupported:
-                yield FieldError(
-                    field,
-                    f"{quoted(str(expression))} is not a pattern; look-around and back-references are not supported",
-                )
 
 
 def _reference_errors(
-    field: str, reference: str, schema: Mapping[str, Any], parts: Mapping[Path, Any]
+    field: str, reference: str, schema: Mapping[str, Any], identities: Set[int]
 ) -> Iterator[FieldError]:
     if reference != "#" and not reference.startswith("#/"):
         yield FieldError(field, "must lead to a place in params itself, such as #/$defs/name")
         return
-    target = lookup(schema, reference)
-    if not any(part is target for part in parts.values()):
+    if id(lookup(schema, reference)) not in identities:
         yield FieldError(field, f"{quoted(reference)} leads to no schema in params")
 
 
-def _default_errors(path: Path, part: Any, schema: Mapping[str, Any]) -> list[FieldError]:
+def _default_errors(path: Path, part: Any, root: SchemaRoot) -> list[FieldError]:
     from coinrequest.jobtypes.json_schema import instance_errors
 
     if not isinstance(part, Mapping) or "default" not in part:
         return []
-    filled = with_defaults(part, part["default"], SchemaRoot(schema))
-    return [
+    field = dotted((*path, "default"))
+    filled = with_defaults(part, part["default"], root)
+    return plain_errors(filled, field, bits=64) or [
         FieldError(error.field, f"the default does not fit its own schema: {error.message}")
-        for error in instance_errors(part, filled, dotted((*path, "default")), root=schema)
+        for error in instance_errors(part, filled, field, root)
     ]
 
 
-def _unattended_errors(schema: Mapping[str, Any]) -> Iterator[FieldError]:
+def _unattended_errors(schema: Mapping[str, Any], root: SchemaRoot) -> Iterator[FieldError]:
     """A job that its schedule starts has the defaults and nothing else."""
     from coinrequest.jobtypes.json_schema import instance_errors
 
-    for error in instance_errors(schema, with_defaults(schema, {}, SchemaRoot(schema)), ""):
+    for error in instance_errors(schema, with_defaults(schema, {}, root), "", root):
         if error.message == "is required":
             where = ".properties.".join(("params", *error.field.split(".")))
             yield FieldError(where, "needs a default, because a scheduled job is given no params")
