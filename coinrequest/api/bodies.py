@@ -21,7 +21,7 @@ def _body(limit: int) -> Callable[[Request], Awaitable[bytes]]:
             DocumentTooLarge: more than the limit.
         """
         declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared[:20]) > limit:
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
             raise DocumentTooLarge("the request body", int(declared[:20]), limit)
         body = bytearray()
         async for chunk in request.stream():

@@ -36,7 +36,8 @@ def task_views(document: Mapping[str, object]) -> list[TaskView]:
     """Return the tasks of a document, as far as they can be read."""
     tasks = document.get("tasks")
     views = []
-    for index, task in enumerate(tasks if isinstance(tasks, list | tuple) else ()):
+    # Too many are reported by the grammar; what is checked below grows faster than their number.
+    for index, task in enumerate(tasks[:MAX_TASKS] if isinstance(tasks, list | tuple) else ()):
         if not isinstance(task, Mapping):
             continue
         inputs = task.get("inputs", {})

@@ -212,7 +212,9 @@ def _plain_scalar(text: str) -> Any:
     if _DECIMAL.fullmatch(text):
         return int(text)
     if _RADIX.fullmatch(text):
-        return int(text, 0)
+        number = int(text, 0)
+        str(number)  # JSON writes it in decimal, and Python refuses to from some thousand digits on
+        return number
     if _FLOAT.fullmatch(text):
         return float(text)
     if _NOT_FINITE.fullmatch(text):

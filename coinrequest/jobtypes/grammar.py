@@ -88,9 +88,11 @@ def _plain_text(value: str) -> str:
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(set(values)) < len(values):
-        twice = next(value for index, value in enumerate(values) if value in values[:index])
-        raise _problem(f"names {twice!r} twice")
+    seen: set[Any] = set()
+    for value in values:
+        if value in seen:
+            raise _problem(f"names {repr(value)[:200]} twice")
+        seen.add(value)
     return values
 
 
@@ -238,7 +240,7 @@ class Task(Part):
     id: TaskId
     action: str = Field(min_length=1, max_length=100, examples=["coin.prices"])
     inputs: dict[str, Any] = Field(default_factory=dict, description="The action's inputs, with references.")
-    depends_on: Annotated[Listed[TaskId], AfterValidator(_distinct)] = ()
+    depends_on: Annotated[Listed[TaskId], Field(max_length=MAX_TASKS), AfterValidator(_distinct)] = ()
     for_each: Items = Field(default=None, description="Do the task once for every item of a list.")
     retries: Retries | None = None
     timeout: TaskTimeout | None = None

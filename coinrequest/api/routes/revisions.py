@@ -1,6 +1,5 @@
 """The history of a job type: its revisions, what changed between two, and the way back."""
 
-import difflib
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -23,6 +22,7 @@ from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
 from coinrequest.api.routes.job_types import answered, tag
 from coinrequest.generator import lifecycle
 from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.comparison import unified_diff
 from coinrequest.jobtypes.document import dump_yaml
 from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
 from coinrequest.jobtypes.registry import Revision
@@ -89,7 +89,7 @@ def list_revisions(
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:20]) <= _LARGEST):
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _LARGEST):
         raise cursors.CursorInvalid
     return int(text)
 
@@ -115,7 +115,7 @@ def compare(
     later = _existing(session, name, to) if to is not None else registry.latest(session, name)
     if later is None:
         raise lifecycle.JobTypeUnknown(f"No job type {name!r}")
-    lines = difflib.unified_diff(
+    lines = unified_diff(
         _yaml_lines(earlier),
         _yaml_lines(later),
         f"{name} revision {earlier.number}",
