@@ -4,13 +4,13 @@ The same definition and revision always give the same DAG, byte for byte when se
 would make a new DAG version at every parse.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, BaseOperator, Param
+from airflow.sdk import DAG, Asset, BaseOperator
 
 from coinrequest import settings
+from coinrequest.generator.airflow_params import airflow_params
 from coinrequest.generator.operator import ActionOperator, ItemsOperator
 from coinrequest.jobtypes.definition import CronSchedule, Definition, IntervalSchedule, Task
 from coinrequest.jobtypes.grammar import LONGEST_TASK
@@ -44,7 +44,7 @@ def build_dag(
         dagrun_timeout=definition.timeout,
         default_args={"owner": definition.owner},
         tags=sorted({TAG, *definition.tags}),
-        params=_params(definition),
+        params=airflow_params(definition),
         doc_md=documentation(definition.name, number),
         is_paused_upon_creation=False,
     ) as dag:
@@ -103,38 +103,6 @@ def _max_active_runs(definition: Definition) -> int:
     if getattr(definition.schedule, "overlap", "allow") != "allow":
         return 1
     return definition.concurrency.max_jobs if definition.concurrency else DEFAULT_MAX_JOBS
-
-
-def _params(definition: Definition) -> dict[str, Param]:
-    """Return the params as Airflow's, so that its trigger form asks for them.
-
-    Each property becomes a schema of its own; local definitions go along with it.
-    """
-    schema: Mapping[str, Any] = definition.params or {}
-    shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
-    params = {}
-    for name, declared in schema.get("properties", {}).items():
-        content = {**shared, **declared} if isinstance(declared, Mapping) else dict(shared)
-        described = {"description": content.pop("description", None)}
-        if "default" in content:
-            described["default"] = content.pop("default")
-        elif name not in schema.get("required", ()):
-            content = _nullable(content)
-            described["default"] = None
-        params[name] = Param(**described, **content)
-    return params
-
-
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    """Let an optional property without a default be absent, which Airflow can only express as null."""
-    kind = schema.get("type")
-    if isinstance(kind, str):
-        return {
-            **schema,
-            "type": [kind, "null"],
-            **({"enum": [*schema["enum"], None]} if "enum" in schema else {}),
-        }
-    return schema
 
 
 def _operator(definition: Definition, task: Task) -> Any:

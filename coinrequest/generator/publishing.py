@@ -16,6 +16,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from coinrequest.generator.airflow_params import is_bounded
 from coinrequest.generator.dag import build_dag, revision_of
 from coinrequest.generator.shards import BUNDLE_NAME, broken_path, ensure_stubs, shard_path, working_folder
 from coinrequest.jobtypes.definition import Definition
@@ -102,11 +103,16 @@ def dag_of(session: Session, name: str, number: int) -> Any:
         return None
     dags = _dags(row.installation)
     dag = dags.get_dag(version, session)
-    if dag is not None and revision_of(dag.doc_md) != number:
+    if dag is not None and not _is_current(dag, number):
         # A version that never ran is rewritten in place, and Airflow's cache may not have looked again yet.
         dags.clear_cache()
         dag = dags.get_dag(version, session)
-    return dag if dag is not None and revision_of(dag.doc_md) == number else None
+    return dag if dag is not None and _is_current(dag, number) else None
+
+
+def _is_current(dag: Any, number: int) -> bool:
+    # After an upgrade the copies of an older release stay until the dag-processor has parsed each file once.
+    return revision_of(dag.doc_md) == number and is_bounded(dag)
 
 
 @functools.lru_cache(maxsize=1)

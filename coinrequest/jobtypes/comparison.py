@@ -11,6 +11,9 @@ MAX_STEPS = 1_000_000
 class _Matcher(difflib.SequenceMatcher[str]):
     """Takes the lines for which no steps are left as replaced: the library's time grows with their cube."""
 
+    a: Sequence[str]
+    b2j: dict[str, list[int]]
+
     def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
         super().__init__(None, old, new)
         places = (1 + len(self.b2j.get(line, ())) for line in old)

@@ -6,7 +6,8 @@ content. Fields that are missing or unknown are found in either case.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -19,6 +20,8 @@ from coinrequest.jobtypes.errors import FieldError
 from coinrequest.jobtypes.messages import Path, details_of, dotted, field_error
 from coinrequest.jobtypes.references import ReferenceInvalid, has_braces, split
 from coinrequest.jobtypes.suggestions import hint, quoted
+
+MAX_SECONDS = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -36,7 +39,12 @@ _STRUCTURE = {"missing", "extra_forbidden"}
 
 def check_inputs(tasks: list[TaskView]) -> Iterator[FieldError]:
     """Yield what is wrong with the actions that tasks name and with the inputs that they give them."""
+    end = time.thread_time() + MAX_SECONDS
     for task in tasks:
+        if time.thread_time() > end:
+            # Whatever the models of actions do, nobody else waits for it.
+            yield FieldError("tasks", f"take more than {MAX_SECONDS} s of processor time to check; use fewer of them")
+            return
         if task.action is None:
             continue
         try:
@@ -59,25 +67,27 @@ def check_inputs(tasks: list[TaskView]) -> Iterator[FieldError]:
 
 
 def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -> Iterator[FieldError]:
+    opened: set[int] = set()
+    _find_open(inputs, opened)
     for name in _written_out(model):
-        if _is_open(inputs.get(name)):
+        if _is_open(inputs.get(name), opened):
             yield FieldError(dotted((*prefix, name)), "cannot hold references; hand over values in another input")
     marked = _marked(inputs)
     try:
         model.model_validate(marked)
     except ValidationError as error:
         for detail in details_of(error):
-            value, open_form = _value_at(detail, inputs)
+            value, open_form = _value_at(detail, inputs, opened)
             if open_form:
                 continue
-            if detail["type"] in _STRUCTURE or not _is_open(value):
+            if detail["type"] in _STRUCTURE or not _is_open(value, opened):
                 yield field_error(detail, model, prefix)
             elif isinstance(value, str) and _is_text_for_certain(value) and detail["type"].endswith("_type"):
                 found = field_error({**detail, "input": _UNKNOWN}, model, prefix)
                 yield FieldError(found.field, f"{found.message}; text around a reference makes it text")
     except Exception:
         # A validator of the action's own may trip over a marker; without one the action is at fault.
-        if not _is_open(inputs):
+        if not _is_open(inputs, opened):
             _logger.exception("the inputs model %s failed", model.__qualname__)
             yield FieldError(dotted(prefix), "the action cannot check these inputs; the log of the server says why")
 
@@ -105,15 +115,25 @@ def _marked(value: object) -> Any:
     return value
 
 
-def _is_open(value: object) -> bool:
-    """Tell whether a value holds a reference, so that what it will be is not known yet."""
+def _find_open(value: object, opened: set[int]) -> bool:
+    """Tell whether a value holds a reference, so that what it will be is not known yet.
+
+    Args:
+        value: plain JSON.
+        opened: gets the identity of each object and list for which that is so; thousands of errors ask for them.
+    """
     if isinstance(value, str):
         return has_braces(value)
-    if isinstance(value, Mapping):
-        return any(map(_is_open, value.values()))
-    if isinstance(value, list | tuple):
-        return any(map(_is_open, value))
-    return False
+    if not isinstance(value, Mapping | list | tuple):
+        return False
+    inside = [_find_open(inner, opened) for inner in (value.values() if isinstance(value, Mapping) else value)]
+    if any(inside):
+        opened.add(id(value))
+    return any(inside)
+
+
+def _is_open(value: object, opened: Set[int]) -> bool:
+    return has_braces(value) if isinstance(value, str) else id(value) in opened
 
 
 def _leads(value: object, part: str | int) -> bool:
@@ -122,7 +142,7 @@ def _leads(value: object, part: str | int) -> bool:
     return isinstance(value, Mapping) and part in value
 
 
-def _value_at(error: ErrorDetails, inputs: object) -> tuple[object, bool]:
+def _value_at(error: ErrorDetails, inputs: object, opened: Set[int]) -> tuple[object, bool]:
     """Follow an error's path into the inputs.
 
     Returns:
@@ -136,7 +156,7 @@ def _value_at(error: ErrorDetails, inputs: object) -> tuple[object, bool]:
             value = value[part]  # type: ignore[index]
         elif position == len(path) - 1 and error["type"] in _STRUCTURE:
             break
-        elif _is_open(value):
+        elif _is_open(value, opened):
             return value, True
     return value, False
 

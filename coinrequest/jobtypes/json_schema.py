@@ -28,6 +28,9 @@ UNEVALUATED = {"unevaluatedProperties": "use additionalProperties", "unevaluated
 # An error of the library quotes the value.
 _CHARACTERS_OF_A_STEP = 64
 _INSTRUCTIONS_OF_A_STEP = 1_000
+_STEPS_OF_A_MESSAGE = 400
+_MOST_HINTS = 300
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _check: ContextVar["_Check"] = ContextVar("check")
 
 _KINDS = {
@@ -90,7 +93,8 @@ class _Check:
 
 
 def _is_date_time(text: str) -> bool:
-    return datetime.fromisoformat(text).tzinfo is not None and "t" in text.lower()
+    # Airflow's form sends it so, and its own check may ask for it.
+    return _RFC_3339.fullmatch(text) is not None and datetime.fromisoformat(text).tzinfo is not None
 
 
 def _is_time(text: str) -> bool:
@@ -311,6 +315,7 @@ def instance_errors(
 
 
 def _found(error: Any, name: str) -> FieldError:
+    _check.get().root.spend(_STEPS_OF_A_MESSAGE)
     path = list(error.absolute_path)
     return FieldError(dotted((name, *path)) if name else dotted(path), _message(error.validator, path, error))
 
@@ -330,11 +335,8 @@ def _message(keyword: str | None, path: list[str | int], error: Any) -> str:
             return f"must be {' or '.join(kinds)}"
         case "enum":
             listed = ", ".join(repr(value)[:60] for value in wanted[:20])
-            near = (
-                hint(error.instance, [v for v in wanted if isinstance(v, str)])
-                if isinstance(error.instance, str)
-                else ""
-            )
+            is_near = isinstance(error.instance, str) and len(wanted) <= _MOST_HINTS
+            near = hint(error.instance, [value for value in wanted if isinstance(value, str)]) if is_near else ""
             return f"must be one of {listed}{near if near.startswith('; did') else ''}"
         case "const":
             return f"must be {repr(wanted)[:200]}"

@@ -13,7 +13,7 @@ from coinrequest.jobtypes.plain import plain_errors
 
 MAX_PARAMS_BYTES = 64 * 1024
 MAX_STEPS = 250_000
-MAX_SECONDS = 2.0
+MAX_SECONDS = 1.0
 _STEPS_BETWEEN_LOOKS = 1_000
 _STEPS_OF_A_REFERENCE = 50
 _CHARACTERS_OF_A_STEP = 20
@@ -114,21 +114,21 @@ def with_defaults(schema: object, value: Any, root: SchemaRoot) -> Any:
     Raises:
         SchemaTooComplex: its references lead on and on.
     """
-    schema = _dereferenced(schema, root)
+    schema = dereferenced(schema, root)
     if not isinstance(value, Mapping):
         return copy.deepcopy(value)
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
     properties = properties if isinstance(properties, Mapping) else {}
     filled = {name: with_defaults(properties.get(name), inner, root) for name, inner in value.items()}
     for name, inner in properties.items():
-        inner = _dereferenced(inner, root)
+        inner = dereferenced(inner, root)
         if name not in filled and isinstance(inner, Mapping) and "default" in inner:
             root.spend(1 + len(json.dumps(inner["default"])) // _CHARACTERS_OF_A_STEP)
             filled[name] = with_defaults(inner, inner["default"], root)
     return filled
 
 
-def _dereferenced(schema: object, root: SchemaRoot) -> object:
+def dereferenced(schema: object, root: SchemaRoot) -> object:
     """Follow `$ref`; what stands beside it counts first."""
     while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
         beside = {key: value for key, value in schema.items() if key != "$ref"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from coinrequest.jobtypes.errors import MAX_ERRORS, FieldError
 from coinrequest.jobtypes.messages import dotted
-from coinrequest.jobtypes.params import SchemaRoot, SchemaTooComplex, lookup, with_defaults
+from coinrequest.jobtypes.params import MAX_PARAMS_BYTES, SchemaRoot, SchemaTooComplex, lookup, with_defaults
 from coinrequest.jobtypes.plain import plain_errors
 from coinrequest.jobtypes.suggestions import hint, nearest, quoted
 from coinrequest.patterns import PatternInvalid, compiled
@@ -79,6 +79,11 @@ def _check(schema: Mapping[str, Any], scheduled: bool) -> list[FieldError]:
     root = SchemaRoot(schema)
     for path, part in parts.items():
         errors += _default_errors(path, part, root)
+    size = len(json.dumps(with_defaults(schema, {}, root), ensure_ascii=False).encode())
+    if size > MAX_PARAMS_BYTES:
+        errors.append(
+            FieldError("params", f"the defaults have {size:,} bytes together; params have {MAX_PARAMS_BYTES:,}")
+        )
     if scheduled and not errors:
         errors += _unattended_errors(schema, root)
     return errors

@@ -7,12 +7,18 @@ texts from servers, that are not known here.
 import functools
 import itertools
 import re
+from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from coinrequest import patterns
 
 MAX_PATH_LENGTH = 1_000
 MAX_MATCHES = 10_000
+MAX_VISITS = 500_000
+MAX_DEPTH = 100
+
+_visits: ContextVar[Iterator[int]] = ContextVar("visits")
 
 _UNESCAPED_DOT = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\.", re.DOTALL)
 
@@ -46,12 +52,13 @@ def find(path: str, document: Any) -> list[Any]:
         document: as `json.loads` makes it.
 
     Raises:
-        ValueError: it is no JSONPath, the document is nested too deep for it (100 levels below `..`), or it selects
-            more than 10,000 values.
+        ValueError: it is no JSONPath, the document is nested too deep for it (100 levels below `..`), it selects more
+            than 10,000 values, or `..` goes through more than 500,000.
     """
     from jsonpath.exceptions import JSONPathError
 
     query = _compiled(path)
+    _visits.set(itertools.count(1))
     if isinstance(document, str):
         # The library would read a text as JSON once more; nothing but the root itself is in one.
         return [] if query.segments else [document]
@@ -73,11 +80,31 @@ def _compiled(path: str) -> Any:
     if not path.startswith("$"):
         raise ValueError(f"{path!r} is not a JSONPath: it starts with $ (position 0)")
     try:
-        return _environment().compile(path)
+        query = _environment().compile(path)
+        _refuse_wide_queries(query)
+        return query
     except (JSONPathError, RecursionError) as error:
         index = error.token.index if isinstance(error, JSONPathError) and error.token is not None else 0
         position = index if index >= 0 else len(path)  # the end has no index
         raise ValueError(f"{path!r} is not a JSONPath: {_message(error)} (position {position})") from error
+
+
+def _refuse_wide_queries(query: Any) -> None:
+    """Refuse a filter that goes through the whole document for each value that it is asked about."""
+    from jsonpath.filter import RootFilterQuery
+
+    waiting = [selector for segment in query.segments for selector in segment.selectors]
+    while waiting:
+        part = waiting.pop()
+        inner = getattr(part, "path", None)
+        if inner is not None:
+            if isinstance(part, RootFilterQuery) and not inner.singular_query():
+                raise ValueError(f"{str(inner)[:100]!r} in a filter may select one value only: names and indexes")
+            waiting += [selector for segment in inner.segments for selector in segment.selectors]
+        elif hasattr(part, "expression"):
+            waiting.append(part.expression)
+        if hasattr(part, "children") and inner is None:
+            waiting += part.children()
 
 
 def _message(error: Exception) -> str:
@@ -89,7 +116,15 @@ def _message(error: Exception) -> str:
 def _environment() -> Any:
     from jsonpath import JSONPathEnvironment
 
-    environment = JSONPathEnvironment(strict=True)
+    class Environment(JSONPathEnvironment):
+        @property
+        def max_recursion_depth(self) -> int:  # type: ignore[override]
+            """The library asks for each value that `..` goes through, and several of them multiply."""
+            if next(_visits.get()) > MAX_VISITS:
+                raise ValueError(f"it goes through more than {MAX_VISITS:,} values")
+            return MAX_DEPTH
+
+    environment = Environment(strict=True)
     environment.function_extensions["match"] = _regular_expression("fullmatch")
     environment.function_extensions["search"] = _regular_expression("search")
     return environment
