@@ -1,8 +1,8 @@
 """A job type's params as Airflow's `Param`s (Airflow 3.3.2): what its form can show, and nothing that checks more.
 
-Airflow validates them when a run is made, in a DAG's details and in every task, with jsonschema's own keywords: patterns
-run in Python's `re`, without a bound. Our own validator decides (`jobtypes/params.py`); whatever it lets through has to
-pass here, and an optional param that is absent, which Airflow can only express as null.
+Airflow validates them when a run is made, in a DAG's details and in every task, with jsonschema's own keywords:
+patterns run in Python's `re`, without a bound. Our own validator decides (`jobtypes/params.py`); whatever it lets
+through has to pass here, and an optional param that is absent, which Airflow can only express as null.
 """
 
 import json
@@ -51,7 +51,7 @@ def airflow_params(definition: Definition) -> dict[str, Param]:
 
 
 def is_bounded(dag: Any) -> bool:
-    """Tell whether Airflow's copy of a DAG holds params as they are made here, and not as an older release made them."""
+    """Tell whether Airflow's copy of a DAG holds params as they are made here, not as an older release made them."""
     return all(dag.params.get_param(name).schema.keys() <= SHOWN for name in dag.params)
 
 

@@ -4,9 +4,11 @@ References in the inputs are resolved here, as data. The operator has no templat
 sees a definition.
 """
 
+import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -16,7 +18,9 @@ from coinrequest.generator.action_context import AirflowContext
 from coinrequest.generator.failure import failure_told
 
 RESULT_LIMIT = 1024 * 1024
+OUTPUTS_LIMIT = 16 * 1024 * 1024
 ITEM_LIMIT = 1000
+MOST_ERRORS = 20
 
 
 class ActionOperator(BaseOperator):
@@ -62,7 +66,7 @@ class ActionOperator(BaseOperator):
                 worked = time.perf_counter() - worked
             self._running = None
             result = output.model_dump(mode="json")
-            size = len(json.dumps(result))
+            size = len(json.dumps(result, ensure_ascii=False).encode(errors="surrogatepass"))
             if size > RESULT_LIMIT:
                 raise AirflowFailException(f"The result of {self.action} has {size} bytes; the limit is {RESULT_LIMIT}")
         took = time.perf_counter() - began
@@ -88,14 +92,15 @@ class ActionOperator(BaseOperator):
         reason = why_unavailable(action)
         if reason is not None:
             raise AirflowFailException(reason)
-        resolved = resolve(self.inputs, scope_of(context, self.upstream_outputs, self.item))
+        with _too_large_for_good():
+            resolved = resolve(self.inputs, scope_of(context, self.upstream_outputs, self.item))
         try:
             return action, action.Inputs.model_validate(resolved)
         except ValidationError as error:
             from coinrequest.jobtypes.messages import details_of, field_error
 
             wrong = (field_error(detail, action.Inputs, ("inputs",)) for detail in details_of(error))
-            text = "; ".join(f"{problem.field}: {problem.message}" for problem in wrong)
+            text = "; ".join(f"{problem.field}: {problem.message}" for problem in islice(wrong, MOST_ERRORS))
             raise AirflowFailException(f"the inputs of {self.action} do not fit: {text}") from error
 
 
@@ -113,14 +118,28 @@ class ItemsOperator(BaseOperator):
     def execute(self, context: Any) -> list[Any]:
         """Return the items; anything but a list of at most 1,000 fails without a retry."""
         from coinrequest.jobtypes.references import resolve
+        from coinrequest.jobtypes.sizes import Room
 
-        with failure_told(context["ti"], self.execution_timeout):
-            items = resolve(self.items, scope_of(context, self.upstream_outputs, None))
+        with failure_told(context["ti"], self.execution_timeout), _too_large_for_good():
+            # They are stored as the result of this task.
+            room = Room("the items together", RESULT_LIMIT)
+            items = resolve(self.items, scope_of(context, self.upstream_outputs, None), room)
             if not isinstance(items, list):
                 raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")
             if len(items) > ITEM_LIMIT:
                 raise AirflowFailException(f"for_each: {len(items)} items; the limit is {ITEM_LIMIT}")
             return items
+
+
+@contextlib.contextmanager
+def _too_large_for_good() -> Iterator[None]:
+    """Let values that are too large fail the task at once: they are no smaller at the next attempt."""
+    from coinrequest.jobtypes.sizes import TooLarge
+
+    try:
+        yield
+    except TooLarge as error:
+        raise AirflowFailException(str(error)) from None
 
 
 def scope_of(context: Any, upstream_outputs: Sequence[str], item: Any) -> Any:
@@ -145,4 +164,14 @@ def _output(instance: Any, task: str) -> Any:
     """Return the result of an upstream task; the list of results where it was mapped."""
     output = instance.xcom_pull(task_ids=task)
     is_mapped = instance.task.dag.get_task(task).is_mapped
-    return list(output or ()) if is_mapped else output
+    if not is_mapped:
+        return output
+    from coinrequest.jobtypes.sizes import Room
+
+    room = Room(f"the results of {task!r} together", OUTPUTS_LIMIT)
+    results = []
+    # They come one by one: a thousand of them may have a mebibyte each.
+    for result in output or ():
+        room.take(result)
+        results.append(result)
+    return results

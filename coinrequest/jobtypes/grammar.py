@@ -6,6 +6,7 @@ of tasks, actions, time zones, cron) is in `checks`.
 
 import copy
 import functools
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
@@ -88,11 +89,9 @@ def _plain_text(value: str) -> str:
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    seen: set[Any] = set()
-    for value in values:
-        if value in seen:
-            raise _problem(f"names {repr(value)[:200]} twice")
-        seen.add(value)
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise _problem(f"names {repr(twice[0])[:200]} twice")
     return values
 
 

@@ -6,15 +6,13 @@ patterns run in RE2, and every keyword pays for the work that it may do. No othe
 
 import functools
 import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from datetime import datetime, time
 from typing import Any
-from urllib.parse import urlsplit
 
 from coinrequest import patterns
 from coinrequest.jobtypes.errors import FieldError, FieldErrors
+from coinrequest.jobtypes.formats import format_checker
 from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.params import SchemaRoot, SchemaUnsupported
 from coinrequest.jobtypes.suggestions import hint, quoted
@@ -30,7 +28,6 @@ _CHARACTERS_OF_A_STEP = 64
 _INSTRUCTIONS_OF_A_STEP = 1_000
 _STEPS_OF_A_MESSAGE = 400
 _MOST_HINTS = 300
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _check: ContextVar["_Check"] = ContextVar("check")
 
 _KINDS = {
@@ -92,47 +89,10 @@ class _Check:
         return compiled.search(text) is not None
 
 
-def _is_date_time(text: str) -> bool:
-    # Airflow's form sends it so, and its own check may ask for it.
-    return _RFC_3339.fullmatch(text) is not None and datetime.fromisoformat(text).tzinfo is not None
-
-
-def _is_time(text: str) -> bool:
-    time.fromisoformat(text)
-    return True
-
-
-def _is_uri(text: str) -> bool:
-    parts = urlsplit(text)
-    return bool(parts.scheme and (parts.netloc or parts.path)) and text.isprintable() and " " not in text
-
-
-def _is_host_name(text: str) -> bool:
-    label = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
-    return len(text) <= 253 and re.fullmatch(rf"{label}(\.{label})*", text, re.ASCII) is not None
-
-
-_OWN_FORMATS: dict[str, Callable[[str], bool]] = {
-    "date-time": _is_date_time,
-    "time": _is_time,
-    "uri": _is_uri,
-    "hostname": _is_host_name,
-}
-_LIBRARY_FORMATS = ("date", "email", "ipv4", "ipv6", "uuid")
-# Airflow's form has a larger field for `multiline`; a form hides what is typed for `password`.
-FORMATS = frozenset({*_OWN_FORMATS, *_LIBRARY_FORMATS, "multiline", "password"})
-
-
 @functools.cache
 def _validator_type() -> Any:
     import attrs
-    from jsonschema import Draft202012Validator, FormatChecker, validators
-
-    # An own selection, because the library's depends on which other packages happen to be installed.
-    checker = FormatChecker(formats=())
-    checker.checkers = {name: Draft202012Validator.FORMAT_CHECKER.checkers[name] for name in _LIBRARY_FORMATS}
-    for name, check in _OWN_FORMATS.items():
-        checker.checkers[name] = (_only_for_text(check), (ValueError,))
+    from jsonschema import Draft202012Validator, validators
 
     extended: Any = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
@@ -140,7 +100,7 @@ def _validator_type() -> Any:
     )
     # The library's own hands a schema that names its draft, as `$schema` does, back to the library's own keywords.
     extended.evolve = attrs.evolve
-    return functools.partial(extended, format_checker=checker)
+    return functools.partial(extended, format_checker=format_checker())
 
 
 def _own_keywords() -> dict[str, Callable[..., Iterator[Any]]]:
@@ -267,10 +227,6 @@ def schema_errors(schema: Mapping[str, Any], name: str) -> Iterator[FieldError]:
     """Yield what is no JSON Schema; `name` is how the field of an error begins."""
     for error in _metaschema().iter_errors(schema):
         yield FieldError(dotted((name, *error.absolute_path)), f"is not JSON Schema: {error.message[:200]}")
-
-
-def _only_for_text(check: Callable[[str], bool]) -> Callable[[object], bool]:
-    return lambda value: check(value) if isinstance(value, str) else True
 
 
 def _additional(instance: object, schema: Mapping[str, Any]) -> list[str]:

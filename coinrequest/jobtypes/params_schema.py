@@ -6,6 +6,7 @@ from itertools import chain, islice
 from typing import Any
 
 from coinrequest.jobtypes.errors import MAX_ERRORS, FieldError
+from coinrequest.jobtypes.formats import FORMATS
 from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES, SchemaRoot, SchemaTooComplex, lookup, with_defaults
 from coinrequest.jobtypes.plain import plain_errors
@@ -135,8 +136,6 @@ def _pattern_errors(parts: Mapping[Path, Any]) -> Iterator[FieldError]:
 
 
 def _keyword_errors(path: Path, part: Any, schema: Mapping[str, Any], identities: Set[int]) -> Iterator[FieldError]:
-    from coinrequest.jobtypes.json_schema import FORMATS
-
     if not isinstance(part, Mapping):
         return
     for keyword, value in part.items():

@@ -13,8 +13,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from coinrequest.jobtypes.sizes import MEBIBYTE, Room
 from coinrequest.jobtypes.suggestions import hint, quoted
 
+MAX_RESOLVED_BYTES = 4 * MEBIBYTE
 ROOTS = ("params", "tasks", "item", "job")
 JOB_FIELDS = ("id", "type", "run_after")
 
@@ -197,12 +199,13 @@ def find_references(value: object) -> tuple[Reference, ...]:
     return tuple(dict.fromkeys(found.reference for found in scan(value) if found.reference is not None))
 
 
-def resolve(value: object, scope: Scope) -> object:
+def resolve(value: object, scope: Scope, room: Room | None = None) -> object:
     """Put in what the references of a value stand for.
 
     Args:
         value: plain JSON; it is not changed.
         scope: what the references can see.
+        room: for what the references bring in, each time they do; 4 MiB by default.
 
     Returns:
         The value with every reference replaced. A text that is one reference and nothing else becomes what the
@@ -212,24 +215,34 @@ def resolve(value: object, scope: Scope) -> object:
     Raises:
         ReferenceInvalid: double braces hold something else than a reference.
         ReferenceUnresolved: a reference leads to something that does not exist.
+        TooLarge: what they stand for is larger than there is room.
     """
+    room = Room("the values of the references together", MAX_RESOLVED_BYTES) if room is None else room
     if isinstance(value, str):
-        return _resolve_text(value, scope) if has_braces(value) else value
+        return _resolve_text(value, scope, room) if has_braces(value) else value
     if isinstance(value, Mapping):
-        return {key: resolve(inner, scope) for key, inner in value.items()}
+        return {key: resolve(inner, scope, room) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [resolve(inner, scope) for inner in value]
+        return [resolve(inner, scope, room) for inner in value]
     return value
 
 
-def _resolve_text(text: str, scope: Scope) -> object:
+def _resolve_text(text: str, scope: Scope, room: Room) -> object:
     parts = split(text)
     for part in parts:
         if isinstance(part, ReferenceInvalid):
             raise part
     if len(parts) == 1 and isinstance(parts[0], Reference):
-        return lookup(parts[0], scope)
-    return "".join(as_text(lookup(part, scope)) if isinstance(part, Reference) else str(part) for part in parts)
+        found = lookup(parts[0], scope)
+        room.take(found)
+        return found
+    return "".join(_brought(part, scope, room) if isinstance(part, Reference) else str(part) for part in parts)
+
+
+def _brought(reference: Reference, scope: Scope, room: Room) -> str:
+    found = as_text(lookup(reference, scope))
+    room.take(found)
+    return found
 
 
 def lookup(reference: Reference, scope: Scope) -> object:
