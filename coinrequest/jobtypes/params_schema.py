@@ -112,9 +112,12 @@ def _pattern_errors(parts: Mapping[Path, Any]) -> Iterator[FieldError]:
         (dotted((*path, keyword)), str(expression))
         for path, part in parts.items()
         if isinstance(part, Mapping)
-        for keyword in ("pattern", "patternProperties")
-        if keyword in part
-        for expression in ([part[keyword]] if keyword == "pattern" else part[keyword])
+        for keyword, expressions in (
+            ("pattern", [part[keyword] for keyword in ("pattern",) if keyword in part]),
+            ("patternProperties", part.get("patternProperties")),
+        )
+        if isinstance(expressions, list | Mapping)
+        for expression in expressions
     ]
     if len(found) > MAX_PATTERNS:
         yield FieldError("params", f"the schema holds {len(found):,} patterns; the limit is {MAX_PATTERNS}")
