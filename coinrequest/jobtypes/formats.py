@@ -6,6 +6,7 @@ from datetime import datetime, time
 from typing import Any
 from urllib.parse import urlsplit
 
+_LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -25,8 +26,7 @@ def _is_uri(text: str) -> bool:
 
 
 def _is_host_name(text: str) -> bool:
-    label = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
-    return len(text) <= 253 and re.fullmatch(rf"{label}(\.{label})*", text, re.ASCII) is not None
+    return len(text) <= 253 and re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", text, re.ASCII) is not None
 
 
 _OWN_FORMATS: dict[str, Callable[[str], bool]] = {

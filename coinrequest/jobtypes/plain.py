@@ -63,7 +63,7 @@ def _problem(value: object, bits: int | None) -> str:
     if isinstance(value, str):
         return _text_problem(value)
     if isinstance(value, int):
-        too_large = bits is not None and value.bit_length() >= bits
+        too_large = bits is not None and value not in range(-(2 ** (bits - 1)), 2 ** (bits - 1))
         return f"is an integer of more than {bits} bits; write it as text" if too_large else ""
     if isinstance(value, float):
         return "" if math.isfinite(value) else "must be a finite number"

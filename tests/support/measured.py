@@ -3,6 +3,7 @@
 Memory counts whole, also that of libraries which are no Python (RE2).
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -113,15 +114,18 @@ def _search(path: str, document: Any) -> str:
     return f"{len(find(path, document))} found"
 
 
-def _text(function: str, text: str) -> str:
-    """Apply a function of one text, named `module:function`, to a text from outside."""
+def _texts(function: str, texts: list[str]) -> str:
+    """Apply a function of one text, named `module:function`, to texts from outside; it may refuse them."""
     import importlib
 
     module, _, name = function.partition(":")
     target: Any = importlib.import_module(module)
     for part in name.split("."):
         target = getattr(target, part)
-    return str(target(text))[:100]
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            target(text)
+    return "read"
 
 
 _CHECKS = {
@@ -130,7 +134,7 @@ _CHECKS = {
     "diff": _diff,
     "resolve": _resolve,
     "search": _search,
-    "text": _text,
+    "texts": _texts,
 }
 
 
