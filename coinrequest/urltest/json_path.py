@@ -151,4 +151,6 @@ def _regular_expression(method: str) -> Any:
 
 def _as_re2(pattern: str) -> str:
     """Translate the one difference between I-Regexp (RFC 9485) and RE2: a dot does not stand for a carriage return."""
+    if len(pattern) > patterns.MAX_LENGTH:
+        return pattern  # It is refused for its length; a document may name one of megabytes.
     return _UNESCAPED_DOT.sub(lambda found: r"[^\n\r]" if found[0] == "." else found[0], pattern)
