@@ -4,10 +4,12 @@ Those on the API use `support.api_fixtures`, those on a running stack the fixtur
 """
 
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from support import api_environment as environment
+from support.measured import Checker, checker
 
 
 @pytest.fixture
@@ -20,3 +22,10 @@ def name() -> str:
 def definition(name: str) -> dict[str, Any]:
     """A small valid definition."""
     return environment.definition(name)
+
+
+@pytest.fixture(scope="session")
+def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    """Runs checks and says what they cost."""
+    with checker(tmp_path_factory.mktemp("airflow")) as running:
+        yield running

@@ -4,18 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.measured import Checker, checker
+from support.measured import Checker
 
 from coinrequest.jobtypes.references import Scope, resolve
 from coinrequest.jobtypes.sizes import MEBIBYTE, Room, TooLarge
 
 BODY = "{{ tasks.a.output.body }}"
-
-
-@pytest.fixture(scope="module")
-def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
-    with checker(tmp_path_factory.mktemp("airflow")) as running:
-        yield running
 
 
 @pytest.mark.parametrize(

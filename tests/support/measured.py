@@ -35,6 +35,17 @@ class Cost:
     mebibytes: float
     outcome: str
 
+    @property
+    def within(self) -> bool:
+        """Whether a check may take so much: a second and 50 MiB."""
+        return self.cpu <= 1 and self.mebibytes <= 50
+
+    @property
+    def fault(self) -> bool:
+        """Whether it would have been a 500: an error that is none of those that are answered."""
+        kind = self.outcome.partition(":")[0]
+        return kind.endswith(("Error", "Exception")) or self.outcome == "ran away"
+
 
 class Checker:
     """Runs checks (`_CHECKS`) in the child process."""
