@@ -47,3 +47,29 @@ def test_a_comparison_of_revisions_has_a_budget(checks: Checker, old: Any, new: 
     cost = checks.cost("diff", old, new)
     assert cost.within, cost
     assert not cost.fault, cost
+
+
+def deep_document() -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    inner = document
+    for _ in range(60):
+        inner |= {"child": {}, "list": [{"x": number} for number in range(150)]}
+        inner = inner["child"]
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "outcome"),
+    [
+        ("$..*..*..nothing", "ValueError: it goes through more than 500,000 values"),
+        ("$..[?@..[?@..[?@..nothing]]]", "ValueError: it goes through more than 500,000 values"),
+        ("$..[?count($..*) > 9999999]", 'ValueError: "$..[*]" in a filter'),
+        ("$[?count($[*]) > 9999999]", 'ValueError: "$[*]" in a filter'),
+        ("$..nothing", "0 found"),
+        ("$.list[?@.x == $.list[0].x]", "1 found"),
+    ],
+)
+def test_a_search_by_jsonpath_ends_on_the_agent(checks: Checker, path: str, outcome: str) -> None:
+    cost = checks.cost("search", path, deep_document())
+    assert cost.outcome.replace("'", '"').startswith(outcome), cost
+    assert cost.cpu < 10, cost
