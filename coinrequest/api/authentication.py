@@ -10,10 +10,12 @@ create Variables (`FabAirflowSecurityManagerOverride.OP_PERMISSIONS`). Other aut
 
 import asyncio
 import hmac
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
+from airflow import settings as airflow_settings
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import (
@@ -31,10 +33,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from coinrequest import settings
+from coinrequest.api.patience import is_abandoned
 from coinrequest.jobs.airflow_session import airflow_session
 
 # A flood of our requests leaves so many connections of the pool to the UI, and to agents that report.
 _LEFT_TO_AIRFLOW = 5
+# Seconds until a database that takes a connection and says nothing counts as silent; libpq knows no less than two.
+_SILENCE = 2
 # One for each event loop.
 _limiter: RunVar[CapacityLimiter] = RunVar("sessions of requests")
 
@@ -130,12 +135,38 @@ def _sessions() -> CapacityLimiter:
         return limiter
 
 
-async def _session() -> AsyncIterator[Session]:
+def database_answers() -> bool:
+    """Return whether the database says anything to a connection of its own, beside the pool (Airflow 3.3.2).
+
+    Raises:
+        sqlalchemy.exc.DBAPIError, OSError: it refuses the connection, which is an answer.
+    """
+    engine: Any = airflow_settings.engine
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    if conf.has_option("database", "sql_alchemy_connect_args"):
+        options.update(conf.getimport("database", "sql_alchemy_connect_args"))
+    started = time.monotonic()
+    try:
+        # Where it is accepted, the server has started a process for it, and has looked up the user.
+        engine.dialect.connect(*arguments, **{**options, "connect_timeout": _SILENCE}).close()
+    except Exception:
+        if time.monotonic() - started < _SILENCE:
+            raise
+        return False
+    return True
+
+
+async def _session(request: Request) -> AsyncIterator[Session]:
     limiter, borrower = _sessions(), object()
     await limiter.acquire_on_behalf_of(borrower)
     try:
         async with contextmanager_in_threadpool(new_session()) as session:
+            if is_abandoned(request.scope):
+                raise HTTPException(503)
             yield session
+            if is_abandoned(request.scope):
+                # The caller was told that nothing was changed, and may have repeated the request.
+                raise HTTPException(503)
     finally:
         limiter.release_on_behalf_of(borrower)
 

@@ -21,10 +21,10 @@ from coinrequest.generator.lifecycle import (
     RevisionUnknown,
 )
 from coinrequest.generator.publishing import PublishingFailed
-from coinrequest.jobs.database_trouble import is_trouble
+from coinrequest.jobs.database_trouble import is_trouble, sqlstate
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused, LogUnknown
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
-from coinrequest.jobtypes.registry import RevisionDamaged, waited_too_long
+from coinrequest.jobtypes.registry import RevisionDamaged
 from coinrequest.settings import SettingInvalid, SettingMissing
 
 MEDIA_TYPE = "application/problem+json"
@@ -165,16 +165,24 @@ def _database(request: Request, error: Any) -> JSONResponse:
     raise error
 
 
+def unavailable(request: Request, detail: str) -> JSONResponse:
+    """Return the problem of a server behind this one that does not do its part."""
+    return response(request, 503, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
 def _unavailable(request: Request, error: Exception) -> JSONResponse:
-    detail = "The database cannot be reached; nothing was changed, repeat the request"
-    if isinstance(error, database.DBAPIError) and waited_too_long(error):
-        detail = "Other changes of the same things take too long; nothing was changed, repeat the request"
-    return response(
-        request,
-        503,
-        detail,
-        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-    )
+    what = _STATES.get(sqlstate(error) or "", "The database cannot be reached")
+    return unavailable(request, f"{what}; nothing was changed, repeat the request")
+
+
+# What PostgreSQL says of itself (PostgreSQL's manual, appendix A), where it is no matter of one request.
+_STATES: Mapping[str, str] = {
+    "25006": "The database takes no changes",
+    "53100": "The database has no room left on its disk",
+    "53200": "The database has no memory left",
+    "53300": "The database takes no more connections",
+    "55P03": "Other changes of the same things take too long",
+}
 
 
 _DESCRIPTIONS = {

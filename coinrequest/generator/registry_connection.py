@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from coinrequest import settings
+from coinrequest.database_connection import CONNECT_ARGS
 
 # The role's connections are limited (docker/database-rights.psql), and many agents may want one in the same moment.
 _LONGEST_WAIT, _BETWEEN = 30.0, 0.2
@@ -47,4 +48,4 @@ def _opened(engine: Engine) -> Connection:
 @cache
 def _engine(url: str) -> Engine:
     """Return the engine, which holds no connection and may therefore be inherited by a forked process."""
-    return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+    return create_engine(url, poolclass=NullPool, connect_args=CONNECT_ARGS)

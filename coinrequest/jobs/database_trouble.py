@@ -20,7 +20,7 @@ def is_trouble(error: BaseException) -> bool:
         return True
     if not isinstance(error, exc.DBAPIError):
         return False
-    state = _sqlstate(error)
+    state = sqlstate(error)
     if state:
         return state.startswith((*_TROUBLE, *_TROUBLE_OF_THE_SCHEMA))
     # The connection broke, or there never was one.
@@ -30,10 +30,10 @@ def is_trouble(error: BaseException) -> bool:
 def kind_of(error: exc.SQLAlchemyError) -> str:
     """Return the name of an error, which tells neither the statement nor its values."""
     cause = getattr(error, "orig", None) or error
-    return f"{type(cause).__name__}, SQLSTATE {state}" if (state := _sqlstate(error)) else type(cause).__name__
+    return f"{type(cause).__name__}, SQLSTATE {state}" if (state := sqlstate(error)) else type(cause).__name__
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def sqlstate(error: BaseException) -> str | None:
     """Return PostgreSQL's five characters, as psycopg or psycopg2 have them; None: the error is not the server's."""
     cause = getattr(error, "orig", None)
     return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
