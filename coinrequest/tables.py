@@ -8,7 +8,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
     Double,
     ForeignKey,
     Identity,
@@ -23,13 +22,13 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import DDL
 
 from coinrequest.migrations.append_only import GUARD_STATEMENTS, reader_grant
 from coinrequest.migrations.cleaning import CLEANING_STATEMENTS
 from coinrequest.migrations.following import FOLLOWING_STATEMENTS
 from coinrequest.migrations.installation import INSTALLATION_STATEMENTS, ORDER_STATEMENTS, RIGHTS_STATEMENTS
+from coinrequest.stored import StoredJson, StoredTime
 
 metadata = MetaData()
 
@@ -42,7 +41,7 @@ revision = Table(
     Column("document", Text, nullable=True),
     Column("announces", Boolean, nullable=False, server_default=text("false")),
     Column("author", String(256), nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("created_at", StoredTime, nullable=False),
     Index("coinrequest_revision_by_name", "name", "number"),
     Index("coinrequest_revision_deleted", "number", postgresql_where=text("change = 'delete'")),
 )
@@ -53,7 +52,7 @@ installation = Table(
     metadata,
     Column("one", Boolean, CheckConstraint("one", name="coinrequest_installation_is_one"), primary_key=True),
     Column("id", Integer, nullable=False),
-    Column("made_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("made_at", StoredTime, nullable=False, server_default=text("now()")),
 )
 
 # One row for every run of a job type. State and times follow Airflow's run, by a trigger in the same transaction.
@@ -65,18 +64,18 @@ job = Table(
     Column("run_id", String(250), nullable=False),
     Column("revision", BigInteger, nullable=False),
     Column("submitted_by", String(256), nullable=False),
-    Column("submitted_at", DateTime(timezone=True), nullable=False),
+    Column("submitted_at", StoredTime, nullable=False),
     Column("origin", String(16), nullable=False, server_default=text("'rest'")),
     Column("state", String(16), nullable=False, server_default=text("'queued'")),
-    Column("run_after", DateTime(timezone=True), nullable=True),
-    Column("started_at", DateTime(timezone=True), nullable=True),
-    Column("ended_at", DateTime(timezone=True), nullable=True),
+    Column("run_after", StoredTime, nullable=True),
+    Column("started_at", StoredTime, nullable=True),
+    Column("ended_at", StoredTime, nullable=True),
     Column("priority", Integer, nullable=True),
-    Column("labels", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-    Column("callback", JSONB(none_as_null=True), nullable=True),
+    Column("labels", StoredJson, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("callback", StoredJson, nullable=True),
     Column("callback_secret", Text, nullable=True),
     Column("cancelled_by", String(256), nullable=True),
-    Column("cancelled_at", DateTime(timezone=True), nullable=True),
+    Column("cancelled_at", StoredTime, nullable=True),
     Column("cancel_reason", Text, nullable=True),
     UniqueConstraint("job_type", "run_id", name="coinrequest_job_run"),
     Index("coinrequest_job_newest_first", "submitted_at", "id"),
@@ -97,7 +96,7 @@ submission_key = Table(
     Column("digest", String(64), nullable=False),
     Column("job_id", Uuid, nullable=False),
     Column("free_on_failure", Boolean, nullable=False),
-    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", StoredTime, nullable=False),
     Index("coinrequest_submission_key_expiry", "expires_at"),
 )
 
@@ -108,7 +107,7 @@ completion = Table(
     Column("number", BigInteger, Identity(always=True), primary_key=True),
     Column("job_id", Uuid, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("ended_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", StoredTime, nullable=False),
 )
 
 # One message that is owed to somebody because a job ended. `state`: pending, delivered, failed.
@@ -124,10 +123,10 @@ notice = Table(
     Column("body", Text, nullable=False),
     Column("state", String(16), nullable=False, server_default=text("'pending'")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("created_at", DateTime(timezone=True), nullable=False),
-    Column("next_attempt_at", DateTime(timezone=True), nullable=False),
-    Column("give_up_at", DateTime(timezone=True), nullable=False),
-    Column("ended_at", DateTime(timezone=True), nullable=True),
+    Column("created_at", StoredTime, nullable=False),
+    Column("next_attempt_at", StoredTime, nullable=False),
+    Column("give_up_at", StoredTime, nullable=False),
+    Column("ended_at", StoredTime, nullable=True),
     Index("coinrequest_notice_of_job", "job_id"),
     Index("coinrequest_notice_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
     Index("coinrequest_notice_failed", "ended_at", postgresql_where=text("state = 'failed'")),
@@ -140,7 +139,7 @@ notice_attempt = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("notice_id", Uuid, ForeignKey("coinrequest_notice.id", ondelete="CASCADE"), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("started_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", StoredTime, nullable=False),
     Column("seconds", Double, nullable=False),
     Column("status", Integer, nullable=True),
     Column("error", Text, nullable=True),
@@ -153,12 +152,12 @@ gateway = Table(
     "coinrequest_gateway",
     metadata,
     Column("name", String(256), primary_key=True),
-    Column("started_at", DateTime(timezone=True), nullable=False),
-    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", StoredTime, nullable=False),
+    Column("seen_at", StoredTime, nullable=False),
     Column("channel", String(16), nullable=False),
     Column("detail", Text, nullable=True),
     Column("waiting", Integer, nullable=True),
-    Column("waiting_since", DateTime(timezone=True), nullable=True),
+    Column("waiting_since", StoredTime, nullable=True),
 )
 
 # Counters that only grow, for the metrics: what a gateway saw complete. `label` is a state, or a bucket's bound.

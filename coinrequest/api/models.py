@@ -1,7 +1,7 @@
 """What the service answers about everything but jobs (`job_models`)."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -214,7 +214,8 @@ def _revision_fields(root: str, revision: Revision) -> dict[str, Any]:
     address = f"{root}/v1/job-types/{revision.name}"
     return {
         "number": revision.number,
-        "change": revision.change,
+        # Of a change that somebody edited to none, its being there is all that is known.
+        "change": revision.change if revision.change in get_args(Change) else "update",
         "author": revision.author,
         "created_at": revision.created_at,
         "links": RevisionLinks(self=f"{address}/revisions/{revision.number}", job_type=address),

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session, joinedload
 
 from coinrequest.jobs.airflow_runs import TaskState
+from coinrequest.jobs.errors import LogUnknown
 
 _SOURCES = "::group::Log message source details"
 _CAUSE = "The above exception was the direct cause of the following exception:"
@@ -21,10 +23,18 @@ def read_log(session: Session, dag_id: str, run_id: str, task: TaskState, attemp
     """Return the lines of one attempt's log, each as a person reads it, without its end.
 
     The log is opened at once, and read as the lines are taken; the session may be closed by then.
+
+    Raises:
+        LogUnknown: Airflow's record of the attempt cannot be read.
     """
     from airflow.utils.log.log_reader import TaskLogReader
 
-    instance = _instance(session, dag_id, run_id, task, attempt)
+    try:
+        instance = _instance(session, dag_id, run_id, task, attempt)
+    except DataError:
+        raise LogUnknown(
+            f"Airflow's record of task {task.task!r} cannot be read; somebody may have changed it"
+        ) from None
     whole: Any = {"download_logs": True}
     messages, _metadata = TaskLogReader().read_log_chunks(instance, attempt, whole)
     return _lines(messages)
@@ -52,7 +62,7 @@ def _instance(session: Session, dag_id: str, run_id: str, task: TaskState, attem
         )
         if found is not None:
             return found
-    raise LookupError(f"Airflow has no attempt {attempt} of task {task.task!r}")
+    raise LogUnknown(f"Airflow has no attempt {attempt} of task {task.task!r}")
 
 
 def _lines(messages: Iterable[Any]) -> Iterator[str]:

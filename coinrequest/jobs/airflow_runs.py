@@ -1,21 +1,25 @@
 """Airflow's tables, as far as jobs need them: the one module of this room that touches them (Airflow 3.3.2)."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, select, text
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, cast, func, select, text
 from sqlalchemy.orm import Session
 
 from coinrequest.generator.reports import FAILURE, PROGRESS
 from coinrequest.jobs.progress import Progress, Report, RunningTask
+from coinrequest.stored import Unreadable, bounded_time, read_json, unreadable
 
+# Characters. A result of 1 MiB may be longer as JSON in JSON; what is left beside it is short. Longer ones were edited.
+_LONGEST_RESULT = 4 * 1024 * 1024
+_LONGEST_LEFT = 32 * 1024
 # A part of the statements below, by an index: what a task or item left under a key, beside its result.
 _LEFT = (
-    "(SELECT xcom.value FROM xcom WHERE xcom.dag_id = task.dag_id AND xcom.task_id = task.task_id"
+    f"(SELECT left(xcom.value::text, {_LONGEST_LEFT}) FROM xcom"  # noqa: S608 - of constants alone
+    " WHERE xcom.dag_id = task.dag_id AND xcom.task_id = task.task_id"
     " AND xcom.run_id = task.run_id AND xcom.map_index = task.map_index AND xcom.key = :key)"
 )
 _MOST_RUNNING = 100
@@ -126,7 +130,7 @@ def outputs(session: Session, dag_run_id: int, task_id: str) -> list[Any]:
     from airflow.models.xcom import XComModel
 
     rows = session.execute(
-        select(XComModel.value)
+        select(func.left(cast(XComModel.value, Text), _LONGEST_RESULT).label("value"))
         .where(XComModel.dag_run_id == dag_run_id, XComModel.task_id == task_id, XComModel.key == "return_value")
         .order_by(XComModel.map_index)
     )
@@ -162,7 +166,7 @@ def progress(session: Session, dag_id: str, run_id: str) -> Progress | None:
             "SELECT count(*) AS tasks,"  # noqa: S608
             " count(*) FILTER (WHERE task.state IN ('success', 'failed', 'skipped', 'upstream_failed')) AS done,"
             " json_agg(json_build_object('task', task.task_id, 'map_index', task.map_index,"
-            f" 'started_at', task.start_date, 'report', {_LEFT})"
+            f" 'started_at', {bounded_time('task.start_date')}, 'report', {_LEFT})"
             " ORDER BY task.start_date, task.task_id, task.map_index) FILTER (WHERE task.state = 'running') AS running"
             " FROM task_instance AS task WHERE task.dag_id = :dag_id AND task.run_id = :run_id"
             " AND task.state IS DISTINCT FROM 'removed' AND strpos(task.task_id, '.') = 0"
@@ -179,8 +183,8 @@ def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[
     """Return the tasks of some jobs in the order in which they began; those that have not begun come last."""
     rows = session.execute(
         text(
-            "SELECT job.id, task.task_id, task.map_index, task.state, task.try_number,"  # noqa: S608
-            " task.start_date, task.end_date,"
+            "SELECT job.id, task.task_id, task.map_index, task.state, task.try_number,"  # noqa: S608 - of constants alone
+            f" {bounded_time('task.start_date')} AS start_date, {bounded_time('task.end_date')} AS end_date,"
             f" CASE WHEN task.state = 'running' THEN {_LEFT} END AS report"
             " FROM coinrequest_job AS job"
             " JOIN task_instance AS task ON task.dag_id = job.job_type AND task.run_id = job.run_id"
@@ -208,12 +212,18 @@ def _index(map_index: int) -> int | None:
     return None if map_index < 0 else int(map_index)
 
 
-def _content(value: Any) -> Any:
-    """Return what a task sent: as JSON text, which Airflow stores as a JSON string."""
+def _content(stored: str | None) -> Any:
+    """Return what a task sent, as JSON text, which Airflow stores as a JSON string; `stored` is the JSON of that."""
+    if stored is None:
+        return None
+    try:
+        value = read_json(stored)
+    except Unreadable:
+        return unreadable("result")
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError:
+        return read_json(value)
+    except Unreadable:
         # A person has changed it in Airflow's UI.
         return value

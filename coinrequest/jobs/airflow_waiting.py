@@ -11,13 +11,15 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from coinrequest.stored import bounded_time
+
 _FIRST_STARTS = text(
-    """
-    SELECT j.id, min(t.start_date) AS started_at
+    f"""
+    SELECT j.id, min({bounded_time("t.start_date")}) AS started_at
     FROM coinrequest_job AS j JOIN task_instance AS t ON t.dag_id = j.job_type AND t.run_id = j.run_id
     WHERE j.id = ANY(CAST(:jobs AS uuid[])) AND t.start_date IS NOT NULL
     GROUP BY j.id
-    """
+    """  # noqa: S608 - of constants alone
 )
 _WAITING = text(
     """

@@ -28,6 +28,15 @@ class Callback:
         return {"url": self.url, "on": list(self.on), "secret_connection": self.secret_connection}
 
     @classmethod
-    def read(cls, stored: dict[str, Any], secret: str | None) -> Self:
-        """Return the callback that `stored` and the decrypted secret describe."""
-        return cls(stored["url"], tuple(stored["on"]), secret, stored.get("secret_connection"))
+    def read(cls, stored: Any, secret: str | None) -> Self:
+        """Return the callback that `stored` and a secret describe.
+
+        Raises:
+            ValueError: somebody changed what is stored, so that it describes none.
+        """
+        match stored:
+            case {"url": str(url), "on": [*on]} if set(map(str, on)) <= set(OUTCOMES):
+                connection = stored.get("secret_connection")
+                if connection is None or isinstance(connection, str):
+                    return cls(url, tuple(on), secret, connection)
+        raise ValueError("what is stored describes no callback")

@@ -18,7 +18,8 @@ _ACTIVE = text(
     """
     SELECT job_type, state, count(*) AS jobs,
         extract(epoch FROM now() - min(greatest(submitted_at, run_after))
-            FILTER (WHERE state = 'queued' AND coalesce(run_after, submitted_at) <= now())) AS oldest
+            FILTER (WHERE state = 'queued' AND coalesce(run_after, submitted_at) <= now() AND isfinite(submitted_at)))
+            AS oldest
     FROM coinrequest_job WHERE state IN ('queued', 'running') GROUP BY job_type, state
     """
 )
@@ -29,7 +30,8 @@ _NOTICES = text(
     SELECT
         (SELECT count(*) FROM coinrequest_notice WHERE state = 'pending') AS pending,
         (SELECT count(*) FROM coinrequest_notice WHERE state = 'failed') AS failed,
-        (SELECT extract(epoch FROM now() - min(created_at)) FROM coinrequest_notice WHERE state = 'pending') AS oldest,
+        (SELECT extract(epoch FROM now() - min(created_at)) FROM coinrequest_notice
+            WHERE state = 'pending' AND isfinite(created_at)) AS oldest,
         (SELECT count(*) FROM coinrequest_completion) AS completions
     """
 )

@@ -3,18 +3,21 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
-from sqlalchemy import Row, and_, select, tuple_
+from sqlalchemy import Row, Text, and_, cast, select, tuple_
 from sqlalchemy.orm import Session
 
 from coinrequest.jobs import airflow_runs
 from coinrequest.jobs.callback import Callback
 from coinrequest.jobs.errors import JobUnknown
-from coinrequest.jobs.job import DONE, Job, JobError, State
+from coinrequest.jobs.job import DONE, Job, JobError, Origin, State
 from coinrequest.jobtypes import registry
+from coinrequest.stored import Unreadable, read_json, unreadable
 from coinrequest.tables import job as table
+
+_STATES: Mapping[str, State] = {state: state for state in get_args(State)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def with_outcome(session: Session, row: Row[Any]) -> Job:
     if job.state == "success":
         return replace(job, result=_result(session, job, row.dag_run_id))
     if job.state in DONE:
-        return replace(job, error=_error(session, job, row.run_id))
+        return replace(job, error=_error(session, job, row))
     return job
 
 
@@ -103,7 +106,8 @@ def finished(session: Session, job_ids: Collection[UUID]) -> set[UUID]:
 def _joined(jobs: Any = table) -> Any:
     run = airflow_runs.run_table()
     on = and_(run.c.dag_id == jobs.c.job_type, run.c.run_id == jobs.c.run_id)
-    return select(jobs, run.c.id.label("dag_run_id"), run.c.conf).select_from(jobs.outerjoin(run, on))
+    of_run = (run.c.id.label("dag_run_id"), cast(run.c.conf, Text).label("conf"))
+    return select(jobs, *of_run).select_from(jobs.outerjoin(run, on))
 
 
 def _job(row: Row[Any]) -> Job:
@@ -111,14 +115,15 @@ def _job(row: Row[Any]) -> Job:
         id=row.id,
         job_type=row.job_type,
         revision=row.revision,
-        state=row.state,
-        params=row.conf or {},
+        # Nothing more will happen to a job in a state that is none.
+        state=_STATES.get(row.state, "failed"),
+        params=_params_of(row.conf),
         submitted_by=row.submitted_by,
         submitted_at=row.submitted_at,
-        origin=row.origin,
+        origin=row.origin if row.origin in get_args(Origin) else "airflow",
         priority=row.priority,
-        labels=row.labels,
-        callback=None if row.callback is None else Callback.read(row.callback, None),
+        labels=labels_of(row.labels),
+        callback=_callback_of(row.callback),
         run_after=row.run_after,
         started_at=row.started_at,
         ended_at=row.ended_at,
@@ -129,25 +134,52 @@ def _job(row: Row[Any]) -> Job:
     )
 
 
+def _params_of(stored: str | None) -> Mapping[str, Any]:
+    try:
+        params = read_json(stored or "{}") or {}
+    except Unreadable:
+        params = None
+    return params if isinstance(params, dict) else unreadable("params")
+
+
+def labels_of(stored: Any) -> Mapping[str, str]:
+    """Return the labels of a row; where somebody changed them to none, that is said in their place."""
+    if isinstance(stored, dict) and all(isinstance(value, str) for value in stored.values()):
+        return stored
+    return unreadable("labels")
+
+
+def _callback_of(stored: Any) -> Callback | None:
+    try:
+        return None if stored is None else Callback.read(stored, None)
+    except ValueError:
+        return Callback("the stored callback cannot be read", ())
+
+
 def _result(session: Session, job: Job, dag_run_id: int) -> Any:
     """Return the output of the result task, as the job's own revision names it."""
     revision = registry.find(session, job.job_type, job.revision)
     if revision is None:
         return None
-    content: dict[str, Any] = revision.content()
-    task_id = content.get("result") or content["tasks"][-1]["id"]
-    mapped = any(task["id"] == task_id and task.get("for_each") is not None for task in content["tasks"])
+    try:
+        content: dict[str, Any] = revision.content()
+        task_id = str(content.get("result") or content["tasks"][-1]["id"])
+        mapped = any(task["id"] == task_id and task.get("for_each") is not None for task in content["tasks"])
+    except (LookupError, TypeError, ValueError):
+        return unreadable("definition, which names the result,")
     outputs = airflow_runs.outputs(session, dag_run_id, task_id)
     return outputs if mapped else next(iter(outputs), None)
 
 
-def _error(session: Session, job: Job, run_id: str) -> JobError:
+def _error(session: Session, job: Job, row: Row[Any]) -> JobError:
+    if row.state not in _STATES:
+        return JobError(None, None, f"The stored state {row.state!r} is none that a job can have")
     if job.state == "removed":
         return JobError(None, None, "The run was deleted in Airflow")
     if job.state == "cancelled":
         reason = f": {job.cancel_reason}" if job.cancel_reason else ""
         return JobError(None, None, f"Cancelled by {job.cancelled_by}{reason}")
-    failed = airflow_runs.first_failure(session, job.job_type, run_id)
+    failed = airflow_runs.first_failure(session, job.job_type, job.run_id)
     if failed is None:
         return JobError(None, None, "The job failed, though none of its tasks did: its time limit, or a person")
     task, map_index = failed.task, failed.map_index

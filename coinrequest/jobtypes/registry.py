@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from coinrequest.stored import Unreadable, read_json
 from coinrequest.tables import installation
 from coinrequest.tables import revision as table
 
@@ -56,8 +57,8 @@ class Revision:
             RevisionDamaged: the row holds no JSON object.
         """
         try:
-            content = json.loads(self.document or "null")
-        except ValueError:
+            content = read_json(self.document or "null")
+        except Unreadable:
             content = None
         if not isinstance(content, dict):
             raise RevisionDamaged(f"revision {self.number} of {self.name!r} holds no definition")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -125,7 +125,10 @@ def shown(kind: str, destination: str) -> str:
     """Return a destination without what may be a secret: user information and query of a URL."""
     if kind != "webhook":
         return destination.partition(" ")[0]
-    parts = urlsplit(destination)
+    try:
+        parts = urlsplit(destination)
+    except ValueError:
+        return "the stored address cannot be read"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
@@ -141,12 +144,14 @@ def _with_attempts(session: Session, rows: Sequence[Row[Any]]) -> list[Notice]:
 
 
 def _notice(row: Row[Any], attempts: Sequence[Attempt]) -> Notice:
+    known = row.kind in get_args(Kind) and row.state in get_args(State)
     return Notice(
         id=row.id,
         job_id=row.job_id,
-        kind=cast(Kind, row.kind),
-        destination=shown(row.kind, row.destination),
-        state=cast(State, row.state),
+        kind=row.kind if row.kind in get_args(Kind) else "webhook",
+        destination=shown(row.kind, row.destination) if known else "the stored notice cannot be read",
+        # Nobody delivers what is in another state.
+        state=row.state if row.state in get_args(State) else "failed",
         created_at=row.created_at,
         next_attempt_at=row.next_attempt_at if row.state == "pending" else None,
         give_up_at=row.give_up_at,

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 # What a definition, or a result, that somebody has damaged in the database can raise. A failure of the database
 # itself is none of these: it fails the transaction, and everything is done again.
-_DAMAGE = (LookupError, TypeError, ValueError, AttributeError)
+_DAMAGE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 def expand(session: Session, limit: int = 100) -> int:
@@ -98,7 +98,7 @@ def _without_outcome(row: Row[Any]) -> Job:
         submitted_at=row.submitted_at,
         run_after=row.run_after,
         started_at=row.started_at,
-        labels=row.labels,
+        labels=query.labels_of(row.labels),
         run_id=row.run_id,
     )
 

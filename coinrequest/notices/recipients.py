@@ -1,10 +1,14 @@
 """Who is owed a notice when a job ends."""
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from coinrequest.jobs.callback import Callback
 from coinrequest.jobtypes.definition import AppriseNotify, Definition, WebhookNotify
+
+log = logging.getLogger(__name__)
 
 Kind = Literal["webhook", "apprise", "channel"]
 
@@ -47,16 +51,20 @@ def by_definition(definition: Definition, outcome: str) -> Iterator[Recipient]:
             yield CHANNEL
 
 
-def by_submission(
-    origin: str, callback: Mapping[str, Any] | None, secret: str | None, outcome: str
-) -> Iterator[Recipient]:
+def by_submission(origin: str, callback: Any, secret: str | None, outcome: str) -> Iterator[Recipient]:
     """Yield those whom the submission names: its callback, and the channel on which it came.
 
     Args:
         callback: as it is stored with the job.
         secret: of the callback, encrypted.
     """
-    if callback and outcome in callback["on"]:
-        yield Recipient("webhook", callback["url"], callback.get("secret_connection"), secret)
+    if callback is not None:
+        try:
+            told = Callback.read(callback, secret)
+        except ValueError:
+            log.exception("A callback cannot be read; whom it names is not told")
+        else:
+            if outcome in told.on:
+                yield Recipient("webhook", told.url, told.secret_connection, told.secret)
     if origin == "channel":
         yield CHANNEL
