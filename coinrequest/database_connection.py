@@ -5,11 +5,26 @@ statement that nobody received. After a failover, or a firewall that forgot a co
 A server that is alive and silent is another matter (`coinrequest.api.patience`): its kernel goes on answering.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 # Milliseconds for `tcp_user_timeout`, else seconds.
-CONNECT_ARGS = {
+CONNECT_ARGS: Mapping[str, int] = {
     "connect_timeout": 5,
     "keepalives_idle": 20,
     "keepalives_interval": 5,
     "keepalives_count": 4,
     "tcp_user_timeout": 40_000,
 }
+
+
+def __getattr__(name: str) -> Any:
+    """Return `AIRFLOW_CONNECT_ARGS`, made anew each time: Airflow writes into it (Airflow 3.3.2).
+
+    An agent has no database of Airflow's, and so Airflow's default there, which is SQLite.
+    """
+    if name != "AIRFLOW_CONNECT_ARGS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from airflow.configuration import conf
+
+    return dict(CONNECT_ARGS) if conf.get("database", "sql_alchemy_conn").startswith("postgresql") else {}

@@ -10,12 +10,15 @@ from sqlalchemy import func, select, text
 
 from coinrequest.api.authentication import new_session
 from coinrequest.api.models import Component, HealthReport
-from coinrequest.jobs.celery_pool import broker_url
+from coinrequest.jobs.celery_pool import AgentsUnreachable, airflow_pool, broker_url
 from coinrequest.jobs.measures import GATEWAY_SEEN_WITHIN
+from coinrequest.jobs.shared_look import SharedLook
 
 TIME_LIMIT = 1.0
 # Seconds. The database may be started anew meanwhile without a report.
 MESSAGES_MAY_WAIT = 10.0
+# So many agents are named.
+_NAMED = 5
 
 # Threads of its own: looks that hang must not take those that serve requests.
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
@@ -23,7 +26,7 @@ _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
 
 async def check() -> HealthReport:
     """Return the state of the database, Airflow's processes, the broker and the gateways."""
-    looks = await asyncio.gather(*(_limited(look) for look in (_database, _processes, _broker, _gateway)))
+    looks = await asyncio.gather(*(_limited(look) for look in (_database, _processes, _broker, _gateway, _agents)))
     components = {name: component for found in looks for name, component in found.items()}
     healthy = all(component.status == "healthy" for component in components.values())
     return HealthReport(status="healthy" if healthy else "degraded", components=components)
@@ -75,6 +78,28 @@ def _broker() -> Mapping[str, Component]:
     ) as client:
         client.ping()
     return {"broker": Component(status="healthy")}
+
+
+def _look_at_agents() -> Mapping[str, str]:
+    return airflow_pool(TIME_LIMIT / 2).troubles()
+
+
+_troubles = SharedLook(_look_at_agents, keep=5.0, name="agents' health")
+
+
+def _agents() -> Mapping[str, Component]:
+    """Ask the agents, if there is a broker, whether they take tasks; that none is there is no trouble."""
+    if broker_url() is None:
+        return {}
+    try:
+        troubles = _troubles.answer().result(TIME_LIMIT * 0.9)
+    except (AgentsUnreachable, TimeoutError):
+        return {}
+    if not troubles:
+        return {}
+    said = "; ".join(f"{name} takes no tasks: {reason}" for name, reason in sorted(troubles.items())[:_NAMED])
+    more = f"; and {len(troubles) - _NAMED} more" if len(troubles) > _NAMED else ""
+    return {"agents": Component(status="unhealthy", detail=said + more)}
 
 
 def _gateway() -> Mapping[str, Component]:

@@ -31,6 +31,7 @@ class Agent(Answer):
     started_at: datetime
     processed: int = Field(description="Tasks that it took since it started")
     running: list[RunningTask] = Field(description="What it runs now, longest first")
+    trouble: str | None = Field(description="Why it takes no tasks; null: it takes them")
 
 
 class AgentList(Answer):

@@ -9,14 +9,18 @@ from pathlib import Path
 from celery.signals import heartbeat_sent  # noqa: TID253 - loaded by agents alone, once, before the forks
 
 from coinrequest import settings
+from coinrequest.generator import agent_intake
 
 _file = settings.heartbeat_file()
 
 
 def touch(**_: object) -> None:
-    """Say that the agent lives; Celery calls it every 2 s, from its loop, while the connection stands."""
+    """Say that the agent lives, and why it takes no tasks, if so.
+
+    Celery calls it every 2 s, from its loop, while the connection stands.
+    """
     if _file is not None:
-        Path(_file).touch()
+        Path(_file).write_text(agent_intake.trouble() or "")
 
 
 heartbeat_sent.connect(touch)

@@ -9,9 +9,14 @@ Airflow's task of Celery changes.
 """
 
 import json
+import time
 from collections.abc import Callable
+from typing import Any
 
 from airflow.providers.celery.executors import celery_executor_utils as provider
+
+from coinrequest.generator import agent_log, agent_room
+from coinrequest.generator.workload import read_workload
 
 
 class WorkloadRefused(Exception):
@@ -22,6 +27,7 @@ def only_tasks(run: Callable[[str], None]) -> Callable[[str], None]:
     """Return `run`, as Celery calls it with a workload's JSON text, for tasks alone.
 
     Raises (what is returned):
+        celery.exceptions.Reject: this agent cannot write on its disk; the message goes to whoever takes it next.
         WorkloadRefused: the text is of another kind.
         ValueError: it is no JSON.
     """
@@ -31,9 +37,25 @@ def only_tasks(run: Callable[[str], None]) -> Callable[[str], None]:
         kind = workload.get("type") if isinstance(workload, dict) else None
         if kind != "ExecuteTask":
             raise WorkloadRefused(f"agents run tasks alone, not {str(kind)[:100]!r}")
-        run(input)
+        # Taken before the agent closed its queues. Nothing of the task has begun.
+        reason = agent_room.trouble(agent_room.folders())
+        if reason is not None:
+            raise _given_back(reason)
+        agent_log.supervising(read_workload([input]))
+        try:
+            run(input)
+        except agent_log.LogUnwritable as error:
+            raise _given_back(str(error)) from error
 
     return guarded
+
+
+def _given_back(reason: str) -> Any:
+    from celery.exceptions import Reject
+
+    # Where no other agent takes it, it comes back at once.
+    time.sleep(agent_room.EVERY)
+    return Reject(reason, requeue=True)
 
 
 provider.execute_workload.run = only_tasks(provider.execute_workload.run)

@@ -48,4 +48,4 @@ def _opened(engine: Engine) -> Connection:
 @cache
 def _engine(url: str) -> Engine:
     """Return the engine, which holds no connection and may therefore be inherited by a forked process."""
-    return create_engine(url, poolclass=NullPool, connect_args=CONNECT_ARGS)
+    return create_engine(url, poolclass=NullPool, connect_args=dict(CONNECT_ARGS))

@@ -5,12 +5,14 @@ are asked and waited for; in between only those that are known are, and the answ
 """
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from coinrequest.generator.workload import Workload, read_workload
+
+T = TypeVar("T")
 
 # For how long the next answer is waited for.
 TIME_LIMIT = 1.0
@@ -45,6 +47,7 @@ class Agent:
         started_at: UTC.
         processed: how many tasks it took since.
         running: longest first.
+        trouble: why it takes no tasks; None: it takes them.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Agent:
     started_at: datetime
     processed: int
     running: tuple[Running, ...]
+    trouble: str | None = None
 
 
 class CeleryPool:
@@ -76,6 +80,17 @@ class CeleryPool:
         Raises:
             AgentsUnreachable: the broker does not answer.
         """
+        return self._with_connection(self._ask)
+
+    def troubles(self) -> Mapping[str, str]:
+        """Return why agents take no tasks, by their names; those that take them are left out.
+
+        Raises:
+            AgentsUnreachable: the broker does not answer.
+        """
+        return self._with_connection(self._troubles)
+
+    def _with_connection(self, ask: Callable[[Any], T]) -> T:
         from kombu.exceptions import KombuError
 
         # The transport's own limits are for agents, which wait for their broker; this one is for a person.
@@ -85,7 +100,7 @@ class CeleryPool:
         ) as connection:
             try:
                 connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
-                return self._ask(connection)
+                return ask(connection)
             except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
                 self._known = ()
                 raise AgentsUnreachable(
@@ -99,8 +114,25 @@ class CeleryPool:
         # Who answered once answers at once: these two do not wait for the time limit.
         inspect = self._application.control.inspect(list(stats), timeout=self._time_limit, connection=connection)
         queues, active = inspect.active_queues() or {}, inspect.active() or {}
+        troubles = self._troubles(connection, tuple(stats))
         now = datetime.now(UTC)
-        return [_agent(name, stats[name], queues.get(name), active.get(name), now) for name in sorted(stats)]
+        return [
+            replace(
+                _agent(name, stats[name], queues.get(name), active.get(name), now),
+                trouble=troubles.get(name),
+            )
+            for name in sorted(stats)
+        ]
+
+    def _troubles(self, connection: Any, names: Sequence[str] = ()) -> Mapping[str, str]:
+        """Ask those agents; none: all that answer within the time limit."""
+        only = {"destination": list(names), "limit": len(names)} if names else {}
+        control = self._application.control
+        answers = control.broadcast(
+            "coinrequest_intake", reply=True, timeout=self._time_limit, connection=connection, **only
+        )
+        told = {name: answer.get("trouble") for one in answers or () for name, answer in one.items()}
+        return {str(name): str(reason) for name, reason in told.items() if reason}
 
     def _stats(self, connection: Any) -> Mapping[str, Any]:
         control = self._application.control
@@ -122,8 +154,11 @@ def broker_url() -> str | None:
     return None if not url or url == conf.get_default_value("celery", "broker_url") else url
 
 
-def airflow_pool() -> CeleryPool:
+def airflow_pool(time_limit: float = TIME_LIMIT) -> CeleryPool:
     """Return the agents of this installation.
+
+    Args:
+        time_limit: for how many seconds the next answer is waited for.
 
     Raises:
         AgentsUnreachable: no broker is configured for this process.
@@ -132,7 +167,7 @@ def airflow_pool() -> CeleryPool:
         raise AgentsUnreachable("This process has no broker to ask: set AIRFLOW__CELERY__BROKER_URL for it")
     from airflow.providers.celery.executors.celery_executor_utils import app
 
-    return CeleryPool(app)
+    return CeleryPool(app, time_limit)
 
 
 def _agent(name: str, stats: Mapping[str, Any], queues: Any, active: Any, now: datetime) -> Agent:

@@ -53,6 +53,7 @@ def test_what_runs_is_named_by_its_job(op: TestClient, name: str, look: Installe
         "concurrency": 4,
         "started_at": "2026-01-01T12:00:00Z",
         "processed": 17,
+        "trouble": None,
         "running": [
             {
                 "job": job,

@@ -161,7 +161,7 @@ OTHERS = {
     "a document without tasks": (*TEXT_COLUMNS["document"], '{"tasks": [], "tags": 5, "schedule": 7}'),
     "a document with odd tasks": (*TEXT_COLUMNS["document"], '{"tasks": [7, NaN], "result": [], "tags": [[]]}'),
     "a document with half a surrogate": (*TEXT_COLUMNS["document"], '{"tasks": ["\\ud800"], "description": "\\ud800"}'),
-    "an index below none": ("task_instance", "map_index", "run_id = '{running}'", "-7"),
+    "an index below none": ("task_instance", "map_index", "run_id = '{waiting}'", "-7"),
     "no attempts": ("task_instance", "try_number", "run_id = '{failed}'", "-1"),
     "a counter that is no number": (
         "coinrequest_tally",

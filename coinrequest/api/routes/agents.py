@@ -66,6 +66,7 @@ def _described(agents: list[celery_pool.Agent]) -> AgentList:
                 started_at=agent.started_at,
                 processed=agent.processed,
                 running=[_running(task, jobs) for task in agent.running],
+                trouble=agent.trouble,
             )
             for agent in agents
         ]
