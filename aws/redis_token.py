@@ -18,7 +18,7 @@ from aws.secret_versions import Secret
 from release.errors import Failed, Refused, ReleaseError
 
 # At the version of the secret that is the group's only token.
-ONLY_TOKEN = "ONLY-TOKEN"  # noqa: S105  a label, no secret
+ONLY_TOKEN = "ONLY-TOKEN"  # noqa: S105 - a label, no secret
 
 Report = Callable[[str], None]
 

@@ -125,7 +125,7 @@ ALTER ROLE coinrequest_reader PASSWORD '{secrets.postgres_reader}';
 SELECT 'CREATE DATABASE airflow OWNER airflow'
  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'airflow') \\gexec
 \\connect airflow
-"""  # noqa: S608
+"""  # noqa: S608 - names and passwords are our own
     statements += (project_root() / "docker" / "database-rights.psql").read_text()
     binaries = postgres_binaries(layout.postgres)
     psql = [f"{binaries}/psql", "-X", "-q", "-w", "-h", HOST, "-p", str(ports.postgres), "-U", _SUPERUSER]

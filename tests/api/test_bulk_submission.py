@@ -66,7 +66,7 @@ def _rows(table: str, key: str, run_id: str) -> list[dict[str, Any]]:
     from airflow.utils.session import create_session
 
     with create_session(scoped=False) as session:
-        found = session.execute(text(f'SELECT * FROM "{table}" WHERE {key} = :run_id'), {"run_id": run_id})  # noqa: S608
+        found = session.execute(text(f'SELECT * FROM "{table}" WHERE {key} = :run_id'), {"run_id": run_id})  # noqa: S608 - names of tables
         rows = [{name: value for name, value in row._mapping.items() if name not in _OWN} for row in found]
     return sorted(rows, key=str)
 

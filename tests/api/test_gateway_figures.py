@@ -38,7 +38,7 @@ def execute(airflow_app: Any) -> Iterator[Execute]:
 
     def clear() -> None:
         for table in ("job", "coinrequest_notice", "coinrequest_completion"):
-            execute(f"DELETE FROM {table}")  # noqa: S608
+            execute(f"DELETE FROM {table}")  # noqa: S608 - names of tables
 
     clear()
     yield execute

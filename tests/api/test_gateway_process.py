@@ -80,7 +80,7 @@ def _rows(statement: str, **values: Any) -> list[Any]:
 def test_from_a_message_to_its_result(op: Any, name: str, broker: Broker, tmp_path: Path) -> None:
     # What other tests have left to be told is none of this test's.
     for table in ("coinrequest_completion", "coinrequest_notice", "coinrequest_gateway"):
-        _rows(f"DELETE FROM {table}")  # noqa: S608
+        _rows(f"DELETE FROM {table}")  # noqa: S608 - names of tables
     assert op.post("/jobs/v1/job-types", json=environment.definition(name)).status_code == 201
     job_id = str(uuid.uuid4())
     with gateway(tmp_path, COINREQUEST_CHANNEL_URL=broker.url) as process:

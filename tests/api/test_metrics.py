@@ -47,7 +47,7 @@ def database(airflow_app: Any) -> Iterator[Callable[..., None]]:
 
     yield execute
     for table in ("coinrequest_gateway", "coinrequest_notice", "coinrequest_completion"):
-        execute(f"DELETE FROM {table}")  # noqa: S608
+        execute(f"DELETE FROM {table}")  # noqa: S608 - names of tables
 
 
 def figures(client: TestClient) -> Figures:

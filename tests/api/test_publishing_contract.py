@@ -63,7 +63,7 @@ def _rows(name: str) -> dict[str, list[dict[str, Any]]]:
     found = {}
     with create_session(scoped=False) as session:
         for table in ("dag", "dag_version", "serialized_dag", "dag_code", "dag_tag", "dag_schedule_asset_reference"):
-            rows = session.execute(text(f"SELECT * FROM {table} WHERE dag_id = :name ORDER BY 1"), {"name": name})  # noqa: S608
+            rows = session.execute(text(f"SELECT * FROM {table} WHERE dag_id = :name ORDER BY 1"), {"name": name})  # noqa: S608 - names of tables
             found[table] = [
                 {column: value for column, value in row._mapping.items() if column not in _TIMES} for row in rows
             ]

@@ -54,7 +54,7 @@ def job(op: TestClient, name: str, *, days: int = 0, done: bool = True) -> str:
         environment.finish(name, job_id, outputs={"wait": '{"value": 0}'})
     age = f"interval '{days} days'"
     execute(
-        f"UPDATE coinrequest_job SET submitted_at = submitted_at - {age}, ended_at = ended_at - {age} WHERE id = :id",  # noqa: S608
+        f"UPDATE coinrequest_job SET submitted_at = submitted_at - {age}, ended_at = ended_at - {age} WHERE id = :id",  # noqa: S608 - of constants alone
         id=job_id,
     )
     execute("DELETE FROM coinrequest_completion WHERE job_id = :id", id=job_id)
@@ -70,7 +70,7 @@ def tables_with(run_id: str) -> set[str]:
     names = execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     found = set()
     for (table,) in names:
-        if execute(f'SELECT 1 FROM "{table}" AS t WHERE t::text LIKE :run LIMIT 1', run=f"%{run_id}%"):  # noqa: S608
+        if execute(f'SELECT 1 FROM "{table}" AS t WHERE t::text LIKE :run LIMIT 1', run=f"%{run_id}%"):  # noqa: S608 - of constants alone
             found.add(table)
     return found
 

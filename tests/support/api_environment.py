@@ -146,7 +146,7 @@ def contents() -> dict[str, tuple[int, str]]:
                 continue
             row = session.execute(
                 text(  # the names come from pg_tables
-                    "SELECT count(*), coalesce(md5(string_agg(line, '|' ORDER BY line)), '')"  # noqa: S608
+                    "SELECT count(*), coalesce(md5(string_agg(line, '|' ORDER BY line)), '')"  # noqa: S608 - names of tables
                     f' FROM (SELECT t::text AS line FROM "{table}" AS t) AS lines'
                 )
             ).one()

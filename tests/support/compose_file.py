@@ -25,7 +25,7 @@ class _Loader(yaml.SafeLoader):
 
 def read(path: Path) -> Document:
     """Return what stands in one file."""
-    found: Document = yaml.load(path.read_text(), _Loader)  # noqa: S506 # a safe loader
+    found: Document = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a safe loader
     return found
 
 

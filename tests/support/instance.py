@@ -213,7 +213,7 @@ class Machine:
             self.site.socket: "/engine.sock",
         }
         words = [word for outside, inside in mounts.items() for word in ("--volume", f"{outside}:{inside}")]
-        words += [word for path in ("/run", "/run/lock", "/tmp") for word in ("--tmpfs", path)]  # noqa: S108
+        words += [word for path in ("/run", "/run/lock", "/tmp") for word in ("--tmpfs", path)]  # noqa: S108 - in the container
         if self.port:
             words += ["--publish", f"127.0.0.1:{self.port}:8080"]
         # What systemd needs in a container.

@@ -53,7 +53,7 @@ def read_agent() -> dict[str, Any]:
         headers={"Authorization": f"Bearer {(_ACCOUNT / 'token').read_text()}"},
     )
     context = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
-    with urllib.request.urlopen(request, timeout=30, context=context) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30, context=context) as answer:  # noqa: S310 - https
         deployment: dict[str, Any] = json.load(answer)
     return deployment
 

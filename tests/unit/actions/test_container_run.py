@@ -245,7 +245,7 @@ def test_what_a_docker_container_is_made_of_is_fixed() -> None:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "read_only": True,
-        "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=67108864,mode=1777,uid=65534,gid=65534"},  # noqa: S108
+        "tmpfs": {"/tmp": "rw,noexec,nosuid,nodev,size=67108864,mode=1777,uid=65534,gid=65534"},  # noqa: S108 - in the container
         "log_config": {"Type": "none"},
         "stdin_open": False,
         "tty": False,

@@ -102,7 +102,7 @@ def test_a_reference_that_leads_nowhere_says_what_exists(text, message):
         resolve({"deep": [text]}, SCOPE)
     assert message in str(caught.value)
     assert text.strip("{} ") in str(caught.value)
-    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - made here
 
 
 def test_there_is_no_item_without_for_each():

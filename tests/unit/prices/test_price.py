@@ -38,7 +38,7 @@ def test_prices_are_equal_if_all_that_is_known_is_and_can_be_kept_in_sets() -> N
     elsewhere = replace(PRICE, amount=Decimal("2.5"), fetched_at=NOW.astimezone(timezone(timedelta(hours=2))))
     assert elsewhere == PRICE
     assert len({elsewhere, PRICE, replace(PRICE, source="coinbase")}) == 2
-    assert pickle.loads(pickle.dumps(PRICE)) == copy.copy(PRICE) == PRICE  # noqa: S301
+    assert pickle.loads(pickle.dumps(PRICE)) == copy.copy(PRICE) == PRICE  # noqa: S301 - made here
 
 
 def test_prices_of_a_pair_are_ordered_by_amount_and_no_others() -> None:

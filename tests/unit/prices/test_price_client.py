@@ -267,7 +267,7 @@ def test_connections_are_used_again(raw_stub: RawServer, price_client: PriceClie
     "error", [PriceUnavailable("a", "b"), UnknownCoin("a", "b"), RateLimited("a", "b", 7.5), BadResponse("a", "b")]
 )
 def test_errors_survive_copying_and_pickling(error: PriceUnavailable) -> None:
-    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301
+    for twin in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - made here
         assert type(twin) is type(error)
         assert (str(twin), twin.source, twin.message) == ("a: b", "a", "b")
         assert vars(twin) == vars(error)
