@@ -14,6 +14,8 @@ from coinrequest.urltest.messages import Response
 MAX_PATTERN_LENGTH = patterns.MAX_LENGTH
 
 _STATUS = re.compile(r"([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?|([1-9])[xX]{2}", re.ASCII)
+# Python's codecs for names of hosts and for its own source: they refuse what they cannot read, or take minutes for it.
+_NO_CHARACTER_SETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"})
 _CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _SHOWN = 200
 
@@ -147,8 +149,9 @@ def text_of(response: Response) -> str:
     except LookupError:
         codec = None
     # The same registry holds codecs that are no character sets, such as base64.
-    is_text = codec is not None and getattr(codec, "_is_text_encoding", True)
-    return response.body.decode(codec.name if codec is not None and is_text else "utf-8", "replace")
+    if codec is None or not getattr(codec, "_is_text_encoding", True) or codec.name in _NO_CHARACTER_SETS:
+        return response.body.decode("utf-8", "replace")
+    return response.body.decode(codec.name, "replace")
 
 
 class _named:  # noqa: N801 - used like a function

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from raw_server import LOOPBACK, Conversation, make_certificate, raw_server
+from support.raw_server import LOOPBACK, Conversation, make_certificate, raw_server
 
 from coinrequest.urltest import Expectations, UrlTest, url_test
 from coinrequest.urltest.certificate import read_certificate

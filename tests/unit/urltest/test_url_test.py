@@ -4,8 +4,8 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from raw_server import LOOPBACK
 from stubs import HttpStub, Reply
+from support.raw_server import LOOPBACK
 
 from coinrequest.urltest import Expectations, url_test
 from coinrequest.urltest.guard import AddressGuard

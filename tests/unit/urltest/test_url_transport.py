@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from raw_server import LOOPBACK, Conversation, raw_server
 from stubs import Hit, HttpStub, Reply
+from support.raw_server import LOOPBACK, Conversation, raw_server
 
 from coinrequest.urltest import AddressGuard, RequestFailed, url_test
 from coinrequest.urltest.exchange import Exchange
