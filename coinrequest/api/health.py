@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 
 from coinrequest.api.authentication import new_session
 from coinrequest.api.models import Component, HealthReport
+from coinrequest.jobs import airflow_heartbeats
 from coinrequest.jobs.celery_pool import AgentsUnreachable, airflow_pool, broker_url
 from coinrequest.jobs.measures import GATEWAY_SEEN_WITHIN
 from coinrequest.jobs.shared_look import SharedLook
@@ -17,6 +18,8 @@ from coinrequest.jobs.shared_look import SharedLook
 TIME_LIMIT = 1.0
 # Seconds. The database may be started anew meanwhile without a report.
 MESSAGES_MAY_WAIT = 10.0
+# Seconds: a dag-processor does it every five, and is busy for longer when thousands of types are new.
+_MAY_NOT_FOLLOW = 120.0
 # So many agents are named.
 _NAMED = 5
 
@@ -63,6 +66,15 @@ def _processes() -> Mapping[str, Component]:
             status="healthy" if healthy else "unhealthy",
             detail=None if healthy else f"last heartbeat: {heartbeat or 'never'}",
         )
+    if components["dag_processor"].status == "healthy":
+        with new_session() as session:
+            age = airflow_heartbeats.not_followed_for(session)
+        if age > _MAY_NOT_FOLLOW:
+            components["dag_processor"] = Component(
+                status="unhealthy",
+                detail=f"it has not brought its files up to the job types for {age:.0f} s; its log says why. "
+                "New types run all the same",
+            )
     return components
 
 

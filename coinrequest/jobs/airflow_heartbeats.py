@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from coinrequest.generator.shards import BUNDLE_NAME
+
 _PROCESSES = {"SchedulerJob": "scheduler", "DagProcessorJob": "dag_processor", "TriggererJob": "triggerer"}
 _AGES = text(
     """
@@ -12,6 +14,9 @@ _AGES = text(
     FROM job WHERE state = 'running' AND job_type = ANY(:job_types) GROUP BY job_type
     """
 )
+
+# Written after each refresh that succeeded, every few seconds.
+_FOLLOWED = text("SELECT extract(epoch FROM now() - last_refreshed) FROM dag_bundle WHERE name = :bundle")
 
 
 def ages(session: Session) -> Mapping[str, float]:
@@ -22,3 +27,9 @@ def ages(session: Session) -> Mapping[str, float]:
     rows = session.execute(_AGES, {"job_types": list(_PROCESSES)})
     # The time is that of the process' own clock, which may be ahead of the database's.
     return {_PROCESSES[row.job_type]: max(float(row.age), 0.0) for row in rows}
+
+
+def not_followed_for(session: Session) -> float:
+    """Return for how many seconds no dag-processor has brought its files up to the registry; 0: none ever did."""
+    age = session.scalar(_FOLLOWED, {"bundle": BUNDLE_NAME})
+    return max(float(age or 0.0), 0.0)

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery import Celery
+from starlette.testclient import TestClient
 from support.client import API
 from support.documents import job_type, wait_task
 from support.own_stack import OwnStack
@@ -216,6 +218,63 @@ def test_what_fails_before_the_action_is_told(airflow_app: Any, monkeypatch: pyt
     assert (message.type, message.key, message.task_id) == ("SetXCom", "coinrequest_failure", "task")
     assert "it could not begin" in message.value["text"]
     assert "No space left on device" in message.value["text"]
+
+
+def test_a_dag_processor_without_room_keeps_what_it_has_and_catches_up(
+    disk: SmallDisk, op: TestClient, name: str, definition: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    from coinrequest.generator.shards import BUNDLE_NAME, read_entries, shard_path
+
+    monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(disk.folder))
+    assert op.put(f"/jobs/v1/job-types/{name}", json=definition).status_code == 201
+    bundle = DagBundlesManager().get_bundle(BUNDLE_NAME)
+    bundle.initialize()
+    stub = bundle.path / shard_path(name)
+    before = read_entries(stub)
+    assert str(bundle.path).startswith(str(disk.folder))
+    disk.fill()
+    # Registering does not ask the dag-processor's disk.
+    changed = op.put(f"/jobs/v1/job-types/{name}", json={**definition, "description": "changed"})
+    assert changed.status_code == 200
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space left on device"):
+            bundle.refresh()
+    assert read_entries(stub) == before
+    disk.clear()
+    bundle.refresh()
+    assert read_entries(stub)[name]["number"] == changed.json()["revision"]
+    assert not [path for path in stub.parent.iterdir() if path.name.startswith(".")]
+
+
+def test_health_says_that_a_dag_processor_follows_no_longer(op: TestClient) -> None:
+    from airflow.jobs.job import Job
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    with create_session(scoped=False) as session:
+        job = Job(latest_heartbeat=datetime.now(UTC), state="running")
+        job.job_type = "DagProcessorJob"
+        session.add(job)
+
+    def refreshed(ago: str) -> dict[str, Any]:
+        with create_session(scoped=False) as session:
+            session.execute(
+                text("UPDATE dag_bundle SET last_refreshed = now() - CAST(:ago AS interval) WHERE name = 'job_types'"),
+                {"ago": ago},
+            )
+        return dict(op.get("/jobs/v1/health").json()["components"]["dag_processor"])
+
+    try:
+        assert refreshed("30 s")["status"] == "healthy"
+        late = refreshed("10 min")
+        assert late["status"] == "unhealthy"
+        assert "has not brought its files up to the job types for 60" in late["detail"]
+    finally:
+        with create_session(scoped=False) as session:
+            session.execute(text("UPDATE dag_bundle SET last_refreshed = NULL"))
+            session.execute(text("DELETE FROM job WHERE job_type = 'DagProcessorJob'"))
 
 
 def test_jobs_wait_while_the_logs_of_a_stack_have_no_room(own_stack: OwnStack, disk: SmallDisk, name: str) -> None:
