@@ -1,19 +1,36 @@
-"""Sign-in and roles: FAB, without its rows for each DAG (`[core] auth_manager`).
+"""Sign-in and roles: FAB with rules on names, and without its rows for each DAG (`[core] auth_manager`, Airflow 3.3.2).
 
 Where the auth manager's name holds "FabAuthManager", Airflow's dag-processor writes seven permission rows for each DAG,
 each in a transaction of its own: 80 ms a DAG, 7 s of its only loop for one shard of new types (measured at 10,000
-types). They serve roles that may see single DAGs. This project gives rights by role for all job types, so it does
-without: the name below is what keeps them away (`airflow.dag_processing.collection`, Airflow 3.3.2;
+types). They serve roles that may see single DAGs. Here such a role names its DAGs itself, one by one or by the
+beginning of their names (`DAG:team-a.*`), and only what a role names gets a row: docs/roles.md says how. The name of
+the last class below is what keeps Airflow's rows away (`airflow.dag_processing.collection`;
 `tests/api/test_publishing_contract.py` fails when that changes).
 
 It is also what lets the project stand around Airflow's whole web server (`tests/security/test_silent_database.py`).
 """
 
 import asyncio
+import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.fab.auth_manager.fab_auth_manager import FabAuthManager
+from airflow.providers.fab.auth_manager.models import Resource
+from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
+from airflow.providers.fab.www.security.permissions import PREFIX_LIST, RESOURCE_DAG, RESOURCE_DAG_PREFIX
+from flask import current_app
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from coinrequest.api.airflow_rights import DefinitionRules
+
+# No DAG's id holds one, so a rule is never taken for a DAG.
+_ANY = "*"
+# `DAG:` decides about a DAG, `DAG Run:` about its runs.
+_OF_DAGS = re.compile(rf"({'|'.join(PREFIX_LIST)})[A-Za-z0-9_.-]*[{_ANY}]?")
 
 from coinrequest.api.patience import Patience
 
@@ -24,8 +41,61 @@ if TYPE_CHECKING:
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="sign-in")
 
 
-class RoleAuthManager(FabAuthManager):
-    """FAB's users, roles and sign-in, as they are."""
+class NamedDagsSecurityManager(FabAirflowSecurityManagerOverride):
+    """FAB's roles, which may name DAGs that FAB has no row for yet."""
+
+    def get_resource(self, name: str) -> Resource | None:
+        """Return a resource by its name; that of DAGs is made where it is missing.
+
+        Only those who edit roles come here: `airflow roles add-perms`, FAB's REST service and `[fab] custom_roles`,
+        each of which refuses a name without a row.
+        """
+        if _OF_DAGS.fullmatch(name):
+            self.session.execute(insert(Resource).values(name=name).on_conflict_do_nothing())
+            self.session.commit()
+        return super().get_resource(name)
+
+
+class NamedDagsAuthManager(FabAuthManager):
+    """FAB's users, roles and sign-in; `DAG:team-a.*` in a role is every DAG whose id begins so."""
+
+    @cached_property
+    def security_manager(self) -> FabAirflowSecurityManagerOverride:
+        """The roles; an installation's own SECURITY_MANAGER_CLASS is left as it is."""
+        if not self.appbuilder or current_app.config.get("SECURITY_MANAGER_CLASS"):
+            return super().security_manager
+        return NamedDagsSecurityManager(self.appbuilder)  # type: ignore[no-untyped-call]
+
+    def get_authorized_dag_ids(self, *, user: Any, method: Any = "GET", **options: Any) -> set[str]:
+        """Return the DAGs that the user may see, or edit: those that exist."""
+        from airflow.models.dag import DagModel
+        from airflow.utils.session import create_session
+
+        if super()._is_authorized(method=method, resource_type=RESOURCE_DAG, user=user):
+            return super().get_authorized_dag_ids(user=user, method=method, **options)
+        named = {resource.removeprefix(RESOURCE_DAG_PREFIX) for resource in self._named(method, user)}
+        begin = [DagModel.dag_id.startswith(name[:-1], autoescape=True) for name in named if name.endswith(_ANY)]
+        with create_session(scoped=False) as session:
+            return set(session.scalars(select(DagModel.dag_id).where(or_(DagModel.dag_id.in_(named), *begin))))
+
+    def _is_authorized(self, *, method: Any, resource_type: str, user: Any) -> bool:
+        """Return whether a role of the user allows it; what is asked about may be one DAG, or its runs."""
+        if super()._is_authorized(method=method, resource_type=resource_type, user=user):
+            return True
+        prefix = next(filter(resource_type.startswith, PREFIX_LIST), None)
+        return prefix is not None and any(
+            named.endswith(_ANY) and resource_type.startswith(named[:-1]) for named in self._named(method, user, prefix)
+        )
+
+    def _named(self, method: Any, user: Any, prefix: str = RESOURCE_DAG_PREFIX) -> Iterator[str]:
+        action = self._get_fab_action(method)
+        for allowed, resource in self._get_user_permissions(user):
+            if allowed == action and resource.startswith(prefix):
+                yield resource
+
+
+class RoleAuthManager(DefinitionRules, NamedDagsAuthManager):
+    """Both: what a role names, and who may change it."""
 
     async def get_user_from_token(self, token: str) -> "BaseUser":
         """Return the user of a token.

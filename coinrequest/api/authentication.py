@@ -1,28 +1,18 @@
-"""Who calls, and what they may do: the one module of the service that touches Airflow's own API package.
+"""Who calls, and their session of the database, as Airflow's own API has them.
 
 Written for Airflow 3.3.2; `tests/api/test_authentication.py` fails when what is used here changes.
 
-The rights are Airflow's. A reader may read all DAGs, and a submitter may also create DAG runs. Registering makes
-new code paths run under the installation's connections, so it asks for what Airflow's default roles give to Op
-and Admin alone: FAB has no right to create a DAG, its User may already edit DAGs, but only Op and Admin may
-create Variables (`FabAirflowSecurityManagerOverride.OP_PERMISSIONS`). Other auth managers understand both checks.
+What the user may do then, `coinrequest.api.rights` asks.
 """
 
 import asyncio
-import hmac
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
-from typing import Annotated, Any
+from typing import Annotated
 
 from airflow import settings as airflow_settings
-from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-from airflow.api_fastapi.auth.managers.models.resource_details import (
-    DagAccessEntity,
-    DagDetails,
-    VariableDetails,
-)
 from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
 from anyio import CapacityLimiter
@@ -32,7 +22,6 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
-from coinrequest import settings
 from coinrequest.api.patience import is_abandoned
 from coinrequest.jobs.airflow_session import airflow_session
 
@@ -88,36 +77,6 @@ async def user_if_signed_in(request: Request, credentials: Credentials) -> BaseU
         return None
 
 
-def _requires(what: str, *checks: Callable[[Any, BaseUser], bool]) -> Callable[[BaseUser], BaseUser]:
-    # A plain function: FastAPI runs it in its thread pool, because the checks may read the database.
-    def check(user: Annotated[BaseUser, Depends(signed_in_user)]) -> BaseUser:
-        manager = get_auth_manager()
-        if not all(allowed(manager, user) for allowed in checks):
-            raise Forbidden(f"{user.get_name()!r} may not {what}; an administrator can give the role for it")
-        return user
-
-    return check
-
-
-def may_read(manager: Any, user: BaseUser) -> bool:
-    """Return whether the user may read DAGs."""
-    return bool(manager.is_authorized_dag(method="GET", user=user))
-
-
-def _may_create_runs(manager: Any, user: BaseUser) -> bool:
-    return bool(
-        manager.is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, details=DagDetails(), user=user)
-    )
-
-
-def _may_edit_dags(manager: Any, user: BaseUser) -> bool:
-    return bool(manager.is_authorized_dag(method="PUT", details=DagDetails(), user=user))
-
-
-def _may_create_variables(manager: Any, user: BaseUser) -> bool:
-    return bool(manager.is_authorized_variable(method="POST", details=VariableDetails(), user=user))
-
-
 def new_session() -> AbstractContextManager[Session]:
     """Return a session of its own transaction: committed at the end, rolled back at any error."""
     return airflow_session()
@@ -171,25 +130,7 @@ async def _session(request: Request) -> AsyncIterator[Session]:
         limiter.release_on_behalf_of(borrower)
 
 
-_reader = _requires("read job types and jobs", may_read)
-
-
-async def scraper(request: Request, credentials: Credentials) -> None:
-    """Let a monitoring system in that sends the metrics token, and everybody who may read.
-
-    Raises:
-        Unauthenticated: neither the token nor a user.
-        Forbidden: the user may not read.
-    """
-    token = settings.metrics_token()
-    if token and credentials and hmac.compare_digest(credentials.credentials.encode(), token.encode()):
-        return
-    await run_in_threadpool(_reader, await signed_in_user(request, credentials))
-
-
-Reader = Annotated[BaseUser, Depends(_reader)]
-Submitter = Annotated[BaseUser, Depends(_requires("submit jobs", may_read, _may_create_runs))]
-Registrar = Annotated[BaseUser, Depends(_requires("change job types", may_read, _may_edit_dags, _may_create_variables))]
+SignedIn = Annotated[BaseUser, Depends(signed_in_user)]
 MaybeUser = Annotated[BaseUser | None, Depends(user_if_signed_in)]
 
 # One transaction for each request: committed before the response leaves, rolled back at any error.

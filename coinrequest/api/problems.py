@@ -25,6 +25,7 @@ from coinrequest.jobs.database_trouble import is_trouble, sqlstate
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused, LogUnknown
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged
+from coinrequest.notices.log import NoticeUnknown
 from coinrequest.settings import SettingInvalid, SettingMissing
 
 MEDIA_TYPE = "application/problem+json"
@@ -35,6 +36,7 @@ _STATUS: Mapping[type[Exception], int] = {
     JobTypeUnknown: 404,
     RevisionUnknown: 404,
     JobUnknown: 404,
+    NoticeUnknown: 404,
     LogUnknown: 404,
     UnknownAction: 404,
     JobTypeExists: 409,
@@ -120,7 +122,8 @@ def _validation(request: Request, error: Any) -> JSONResponse:
     errors = [
         FieldError(field_path(entry["loc"][1:]), entry["msg"].removeprefix("Value error, ")) for entry in error.errors()
     ]
-    return response(request, 422, "The request does not fit", errors)
+    # What a check of rights reads too, FastAPI names twice.
+    return response(request, 422, "The request does not fit", dict.fromkeys(errors))
 
 
 def field_path(location: Iterable[str | int]) -> str:

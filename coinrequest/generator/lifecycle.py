@@ -4,7 +4,7 @@ Every change is a revision, is in Airflow's tables before the transaction ends, 
 Whoever calls this commits; nothing is stored when something is wrong.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,6 +19,13 @@ from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
 from coinrequest.urltest.guard import configured_guard
 from coinrequest.urltest.webhook_address import webhook_refusal
+
+# Which types the author of a definition may know of.
+Readable = Callable[[str], bool]
+
+
+def _all(_name: str) -> bool:
+    return True
 
 
 class JobTypeExists(Exception):
@@ -50,28 +57,34 @@ class Preview:
     next_run_times: tuple[datetime, ...]
 
 
-def preview(session: Session, document: Mapping[str, object]) -> Preview:
+def preview(session: Session, document: Mapping[str, object], *, readable: Readable = _all) -> Preview:
     """Check a document as a registration would, and say what would be stored.
+
+    Args:
+        readable: which other types the document may name; the others are as unknown as those that do not exist.
 
     Raises:
         DefinitionInvalid: the document has errors; all of them.
         PublishingFailed: Airflow refuses the DAG.
     """
-    definition = _checked(session, document)
+    definition = _checked(session, document, readable)
     publishing.check_buildable(definition)
     times = next_run_times(definition.schedule, count=5, after=datetime.now(UTC)) if definition.schedule else []
     edges = tuple((upstream, task.id) for task in definition.tasks for upstream in task.depends_on)
     return Preview(definition, edges, tuple(times))
 
 
-def register(session: Session, document: Mapping[str, object], *, author: str) -> Revision:
+def register(session: Session, document: Mapping[str, object], *, author: str, readable: Readable = _all) -> Revision:
     """Create a job type that does not exist, or was deleted.
+
+    Args:
+        readable: as for `preview`.
 
     Raises:
         JobTypeExists: the name is taken.
         DefinitionInvalid: the document has errors; all of them.
     """
-    definition = _checked(session, document)
+    definition = _checked(session, document, readable)
     registry.lock(session)
     found = registry.latest(session, definition.name)
     if found is not None and not found.deleted:
@@ -85,6 +98,7 @@ def replace_or_create(
     document: Mapping[str, object],
     *,
     author: str,
+    readable: Readable = _all,
     expected: int | None = None,
 ) -> tuple[Revision, bool]:
     """Replace the definition of `name`, or create it; return the revision, and whether it was created.
@@ -92,13 +106,14 @@ def replace_or_create(
     A document equal to the current one changes nothing and makes no revision.
 
     Args:
+        readable: as for `preview`.
         expected: the revision that the caller believes to be current; None: whatever it is.
 
     Raises:
         RevisionChanged: the current revision is not `expected`.
         DefinitionInvalid: the document has errors, or another name.
     """
-    definition = _checked(session, document, name=name)
+    definition = _checked(session, document, readable, name=name)
     registry.lock(session)
     found = registry.latest(session, name)
     current = None if found is None or found.deleted else found
@@ -115,8 +130,11 @@ def replace_or_create(
     return _store(session, "update", definition, document, author=author, announces=current.announces), False
 
 
-def rollback(session: Session, name: str, number: int, *, author: str) -> Revision:
+def rollback(session: Session, name: str, number: int, *, author: str, readable: Readable = _all) -> Revision:
     """Make the definition of revision `number` the current one, as a new revision.
+
+    Args:
+        readable: as for `preview`.
 
     Raises:
         JobTypeUnknown, RevisionUnknown: there is nothing to go back from, or to.
@@ -128,7 +146,7 @@ def rollback(session: Session, name: str, number: int, *, author: str) -> Revisi
     if target is None or target.deleted:
         raise RevisionUnknown(f"{name!r} has no revision {number} with a definition")
     document = target.content()
-    definition = _checked(session, document, name=name)
+    definition = _checked(session, document, readable, name=name)
     return _store(session, "rollback", definition, document, author=author, announces=current.announces)
 
 
@@ -183,7 +201,9 @@ def ensure_published(session: Session, revision: Revision) -> None:
         publishing.publish(session, load_definition(revision.content()), revision)
 
 
-def _checked(session: Session, document: Mapping[str, object], name: str | None = None) -> Definition:
+def _checked(
+    session: Session, document: Mapping[str, object], readable: Readable, name: str | None = None
+) -> Definition:
     """Parse, and check what only the installation knows: pools, the types to run after, allowed networks."""
     definition = parse_definition(document)
     errors: list[FieldError] = []
@@ -196,7 +216,7 @@ def _checked(session: Session, document: Mapping[str, object], name: str | None 
     awaited = _awaited(definition)
     known = registry.existing(session, awaited)
     for index, other in enumerate(awaited):
-        if other not in known:
+        if other not in known or not readable(other):
             errors.append(FieldError(f"schedule.after[{index}]", f"no job type {other!r}; register it first"))
     guard = configured_guard()
     for index, notify in enumerate(definition.notify):

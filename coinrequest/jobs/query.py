@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, get_args
 from uuid import UUID
 
-from sqlalchemy import Row, Text, and_, cast, select, tuple_
+from sqlalchemy import ARRAY, Row, String, Text, and_, cast, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from coinrequest.jobs import airflow_runs
@@ -28,6 +28,7 @@ class Filters:
         labels: each of them with its value.
         since: submitted at or after, with a zone.
         until: submitted before, with a zone.
+        visible: of these types only, which may be many.
     """
 
     job_type: str | None = None
@@ -36,6 +37,12 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None
     submitted_by: str | None = None
+    visible: Collection[str] | None = None
+
+
+def type_of(session: Session, job_id: UUID) -> str | None:
+    """Return the type of a job; None: no job has this id."""
+    return session.scalar(select(table.c.job_type).where(table.c.id == job_id))
 
 
 def find(session: Session, job_id: UUID) -> Job:
@@ -93,9 +100,21 @@ def page(
         chosen = chosen.where(table.c.submitted_at < filters.until)
     if before is not None:
         chosen = chosen.where(tuple_(table.c.submitted_at, table.c.id) < tuple_(*before))
-    newest = chosen.order_by(table.c.submitted_at.desc(), table.c.id.desc()).limit(limit).subquery()
+    newest = _newest(chosen, filters.visible, limit).subquery()
     query = _joined(newest).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
     return [_job(row) for row in session.execute(query)]
+
+
+def _newest(chosen: Any, types: Collection[str] | None, limit: int) -> Any:
+    """Return the newest of the chosen jobs, of some types or of all."""
+    order = (table.c.submitted_at.desc(), table.c.id.desc())
+    if types is None:
+        return chosen.order_by(*order).limit(limit)
+    # Each type's newest by the index of types: those who may see little would else read past everybody's jobs.
+    names = func.unnest(literal(list(types), ARRAY(String))).table_valued("name").render_derived()
+    of_each = chosen.where(table.c.job_type == names.c.name).order_by(*order).limit(limit).lateral()
+    found = select(of_each).select_from(names.join(of_each, true()))
+    return found.order_by(of_each.c.submitted_at.desc(), of_each.c.id.desc()).limit(limit)
 
 
 def finished(session: Session, job_ids: Collection[UUID]) -> set[UUID]:

@@ -6,12 +6,12 @@ gives numbers again, so what is kept by a number is kept by the installation's i
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import Connection, Row, and_, func, insert, select
+from sqlalchemy import ARRAY, Connection, Row, String, and_, any_, func, insert, literal, select, true
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -141,13 +141,16 @@ def history(
     return [_revision(row) for row in rows]
 
 
-def live(connection: Session | Connection, *, after: str = "", limit: int = 50) -> list[Revision]:
-    """Return up to `limit` types that are not deleted, by name, behind the name `after`."""
+def live(
+    connection: Session | Connection, *, after: str = "", limit: int = 50, names: Collection[str] | None = None
+) -> list[Revision]:
+    """Return up to `limit` types that are not deleted, by name, behind the name `after`; of `names` alone, if given."""
+    among = true() if names is None else table.c.name == any_(literal(list(names), ARRAY(String)))
     found: list[Revision] = []
     while len(found) < limit:
         newest = (
             select(func.max(table.c.number))
-            .where(table.c.name > after)
+            .where(table.c.name > after, among)
             .group_by(table.c.name)
             .order_by(table.c.name)
             .limit(limit)

@@ -84,6 +84,12 @@ def notices_of(session: Session, job_id: UUID) -> list[Notice]:
     return _with_attempts(session, rows.all())
 
 
+def type_of(session: Session, notice_id: UUID) -> str | None:
+    """Return the job type that a notice is about; None: no notice has this id, or its job is gone."""
+    jobs = table.join(job_table, job_table.c.id == table.c.job_id)
+    return session.scalar(select(job_table.c.job_type).select_from(jobs).where(table.c.id == notice_id))
+
+
 def redeliver(session: Session, notice_id: UUID, user: str) -> Notice:
     """Let a notice be delivered (again), when the caller commits; its id stays the same.
 

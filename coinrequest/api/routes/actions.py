@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path
 
 from coinrequest.actions import catalogue
 from coinrequest.api import problems
-from coinrequest.api.authentication import Reader
 from coinrequest.api.models import ActionDetail, ActionList, ActionSummary
+from coinrequest.api.rights import Reader
 
 router = APIRouter(prefix="/v1/actions", tags=["Actions"])
 

@@ -1,6 +1,7 @@
 """The agents and what they run."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
 from coinrequest.api import problems
-from coinrequest.api.authentication import Reader, new_session
+from coinrequest.api.authentication import new_session
 from coinrequest.api.operations_models import Agent, AgentList, RunningTask
+from coinrequest.api.rights import JobNames
 from coinrequest.jobs import celery_pool
 from coinrequest.jobs.celery_pool import AgentsUnreachable, CeleryPool, Running
 from coinrequest.jobs.run_ids import jobs_of_runs
@@ -34,9 +36,10 @@ _agents = SharedLook(_look, keep=_KEEP, name="agents")
 
 
 @router.get("/v1/agents", summary="List the agents", response_model=AgentList, responses=problems.documented())
-async def list_agents(user: Reader, request: Request) -> Any:
+async def list_agents(names: JobNames, request: Request) -> Any:
     """The agents that answer now, with what each of them runs; as of one second ago at most.
 
+    Of a task whose jobs the user may not read it is only said that there is one.
     503 when the broker cannot be reached. An agent that is not in the list does not answer.
     """
     try:
@@ -45,14 +48,14 @@ async def list_agents(user: Reader, request: Request) -> Any:
         return _unreachable(request, f"The broker did not answer within {_TIME_LIMIT:g} s")
     except AgentsUnreachable as error:
         return _unreachable(request, str(error))
-    return await run_in_threadpool(_described, agents)
+    return await run_in_threadpool(_described, agents, names)
 
 
 def _unreachable(request: Request, detail: str) -> Any:
     return problems.response(request, 503, detail, headers={"Retry-After": str(problems.RETRY_AFTER_SECONDS)})
 
 
-def _described(agents: list[celery_pool.Agent]) -> AgentList:
+def _described(agents: list[celery_pool.Agent], names: frozenset[str] | None) -> AgentList:
     works = [task.workload for agent in agents for task in agent.running if task.workload]
     with new_session() as session:
         jobs = jobs_of_runs(session, {(work.dag_id, work.run_id) for work in works})
@@ -65,12 +68,17 @@ def _described(agents: list[celery_pool.Agent]) -> AgentList:
                 concurrency=agent.concurrency,
                 started_at=agent.started_at,
                 processed=agent.processed,
-                running=[_running(task, jobs) for task in agent.running],
+                running=[_running(_visible(task, names), jobs) for task in agent.running],
                 trouble=agent.trouble,
             )
             for agent in agents
         ]
     )
+
+
+def _visible(task: Running, names: frozenset[str] | None) -> Running:
+    hidden = names is not None and task.workload is not None and task.workload.dag_id not in names
+    return replace(task, workload=None) if hidden else task
 
 
 def _running(task: Running, jobs: dict[tuple[str, str], UUID]) -> RunningTask:

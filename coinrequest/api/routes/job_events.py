@@ -10,9 +10,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coinrequest.api import problems
-from coinrequest.api.authentication import Reader, new_session
+from coinrequest.api.authentication import new_session
 from coinrequest.api.job_models import job_detail, job_summary, task_change, task_progress
 from coinrequest.api.parameters import Root
+from coinrequest.api.rights import JobReader
 from coinrequest.jobs import query
 from coinrequest.jobs.airflow_runs import TaskState
 from coinrequest.jobs.feed import shared_feed, snapshots
@@ -36,7 +37,7 @@ def nothing_more(_request: Request, _error: Exception) -> Response:
 
 
 async def _told(
-    user: Reader,
+    user: JobReader,
     id: UUID,
     last_event_id: Annotated[
         str | None, Header(alias="Last-Event-ID", description="Of the last event that arrived: what followed it")

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from coinrequest.api import problems
-from coinrequest.api.authentication import Reader, RequestSession
+from coinrequest.api.authentication import RequestSession
+from coinrequest.api.rights import LogReader
 from coinrequest.jobs import logs, query
 
 router = APIRouter(prefix="/v1/jobs/{id}", tags=["Jobs"])
@@ -25,7 +26,7 @@ _CHUNK = 64 * 1024
     responses={200: {"description": "At most 10 MiB of it"}, **problems.documented(404, 422)},
 )
 def read_log(
-    user: Reader,
+    user: LogReader,
     id: UUID,
     session: RequestSession,
     task: Annotated[

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any
 
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from coinrequest.api import cursors, problems
-from coinrequest.api.authentication import Reader, Registrar, RequestSession
+from coinrequest.api.airflow_rights import CHANGE, READ
+from coinrequest.api.authentication import RequestSession
 from coinrequest.api.bodies import Document
 from coinrequest.api.models import (
     Edge,
@@ -19,7 +21,9 @@ from coinrequest.api.models import (
 )
 from coinrequest.api.openapi import DEFINITION_BODY, ETAG, LOCATION, YAML
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root, expected_revision
+from coinrequest.api.rights import Registrar, TypeNames, TypeReader, TypeRegistrar
 from coinrequest.generator import lifecycle, publishing
+from coinrequest.generator.lifecycle import Readable
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.document import dump_yaml
 from coinrequest.jobtypes.registry import Revision
@@ -27,6 +31,11 @@ from coinrequest.jobtypes.registry import Revision
 router = APIRouter(prefix="/v1/job-types", tags=["Job types"])
 
 YAML_TYPE = "application/yaml"
+
+
+def readable(user: BaseUser) -> Readable:
+    """Return which of the types that a definition names the user may know of."""
+    return lambda name: READ.held(user, name)
 
 
 def answered(session: Session, root: str, revision: Revision) -> JobTypeDetail:
@@ -64,15 +73,17 @@ def register(
 
     Anything wrong is answered with 422, every field named, and nothing is stored.
     """
+    if isinstance(name := document.get("name"), str):
+        CHANGE.require(user, name)
     if dry_run:
-        preview = lifecycle.preview(session, document)
+        preview = lifecycle.preview(session, document, readable=readable(user))
         answer = Preview(
             definition=document,
             edges=[Edge(source=source, target=target) for source, target in preview.edges],
             next_run_times=list(preview.next_run_times),
         )
         return JSONResponse(answer.model_dump(mode="json"), 200)
-    revision = lifecycle.register(session, document, author=user.get_name())
+    revision = lifecycle.register(session, document, author=user.get_name(), readable=readable(user))
     detail = answered(session, root, revision)
     response.headers["Location"] = detail.links.self
     tag(response, revision)
@@ -81,11 +92,11 @@ def register(
 
 @router.get("", summary="List the job types", responses=problems.documented(422))
 def list_job_types(
-    user: Reader, session: RequestSession, root: Root, limit: Limit = 50, cursor: Cursor = None
+    names: TypeNames, session: RequestSession, root: Root, limit: Limit = 50, cursor: Cursor = None
 ) -> JobTypeList:
-    """The job types that exist, by name."""
+    """The job types that exist and that the user may read, by name."""
     after = cursors.decode(cursor, 1)[0] if cursor else ""
-    found = registry.live(session, after=after, limit=limit + 1)
+    found = registry.live(session, after=after, limit=limit + 1, names=names)
     shown = found[:limit]
     paused = publishing.paused_names(session, [revision.name for revision in shown])
     return JobTypeList(
@@ -101,7 +112,7 @@ def list_job_types(
     responses={200: {"headers": ETAG, "content": YAML}, **problems.documented(404, 422)},
 )
 def read_job_type(
-    user: Reader, name: JobTypeName, session: RequestSession, root: Root, request: Request, response: Response
+    user: TypeReader, name: JobTypeName, session: RequestSession, root: Root, request: Request, response: Response
 ) -> Any:
     """The current definition. With `Accept: application/yaml` the definition alone, ready for `PUT`."""
     revision = lifecycle.current_revision(session, name)
@@ -123,7 +134,7 @@ def read_job_type(
     },
 )
 def replace_job_type(
-    user: Registrar,
+    user: TypeRegistrar,
     name: JobTypeName,
     document: Document,
     session: RequestSession,
@@ -138,7 +149,12 @@ def replace_job_type(
         # RFC 9110, section 13.1.1: any revision will do, but there must be one.
         raise lifecycle.RevisionChanged(f"{name!r} does not exist; leave out If-Match to create it")
     revision, created = lifecycle.replace_or_create(
-        session, name, document, author=user.get_name(), expected=expected_revision(if_match)
+        session,
+        name,
+        document,
+        author=user.get_name(),
+        readable=readable(user),
+        expected=expected_revision(if_match),
     )
     detail = answered(session, root, revision)
     tag(response, revision)
@@ -154,20 +170,20 @@ def replace_job_type(
     summary="Delete a job type",
     responses={204: {"description": "Deleted; its history stays"}, **problems.documented(404, 409, 422)},
 )
-def delete_job_type(user: Registrar, name: JobTypeName, session: RequestSession) -> None:
+def delete_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession) -> None:
     """Takes effect at once. 409 while jobs are queued or running: wait for them, or cancel them."""
     lifecycle.delete(session, name, author=user.get_name())
 
 
 @router.post("/{name}/pause", summary="Pause a job type", responses=problems.documented(404, 422))
-def pause_job_type(user: Registrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
+def pause_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
     """A paused type starts no jobs, by schedule or on request; what runs goes on."""
     revision = lifecycle.set_paused(session, name, paused=True, author=user.get_name())
     return answered(session, root, revision)
 
 
 @router.post("/{name}/resume", summary="Resume a job type", responses=problems.documented(404, 422))
-def resume_job_type(user: Registrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
+def resume_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
     """Let a paused type start jobs again."""
     revision = lifecycle.set_paused(session, name, paused=False, author=user.get_name())
     return answered(session, root, revision)

@@ -12,11 +12,12 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import AfterValidator, AwareDatetime, StringConstraints
 
 from coinrequest.api import cursors, problems
-from coinrequest.api.authentication import Reader, RequestSession, Submitter, new_session
+from coinrequest.api.authentication import RequestSession, new_session
 from coinrequest.api.bodies import OptionalDocument, SubmissionDocument
 from coinrequest.api.job_models import JobDetail, JobList, job_detail, job_summary
 from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
+from coinrequest.api.rights import JobNames, JobReader, JobSubmitter, TypeSubmitter, require_connection
 from coinrequest.api.submissions import LABEL_NAME, Cancel, Submission, read_body, read_submission
 from coinrequest.jobs import control, query, submission
 from coinrequest.jobs.job import Job, State
@@ -47,7 +48,7 @@ Time = Annotated[AwareDatetime, AfterValidator(nearest_in_utc)]
     },
 )
 def submit_job(
-    user: Submitter,
+    user: TypeSubmitter,
     name: JobTypeName,
     document: SubmissionDocument,
     session: RequestSession,
@@ -66,6 +67,8 @@ def submit_job(
 ) -> JobDetail:
     """Start a job of the current revision. Follow it at `Location`, for example with `?wait=30`."""
     asked, idempotency_key = read_submission(document, key)
+    if asked.callback:
+        require_connection(user, asked.callback.secret_connection)
     accepted = submission.submit(session, name, asked, user=user.get_name(), key=idempotency_key)
     detail = job_detail(root, query.with_progress(session, accepted.job))
     response.headers["Location"] = detail.links.self
@@ -75,7 +78,7 @@ def submit_job(
 
 @router.get("/v1/jobs", summary="List the jobs", responses=problems.documented(422))
 def list_jobs(
-    user: Reader,
+    visible: JobNames,
     session: RequestSession,
     root: Root,
     type: Annotated[str | None, Query(max_length=100, pattern=_PRINTABLE, description="Only jobs of this type")] = None,
@@ -92,7 +95,7 @@ def list_jobs(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JobList:
-    """Every run of a job type, newest first, whoever started it."""
+    """Every run of a job type, newest first, whoever started it, of the types whose jobs the user may read."""
     found = query.page(
         session,
         Filters(
@@ -102,6 +105,7 @@ def list_jobs(
             since=since,
             until=until,
             submitted_by=submitted_by,
+            visible=visible,
         ),
         before=_position(cursor) if cursor else None,
         limit=limit + 1,
@@ -135,7 +139,7 @@ def _position(cursor: str) -> tuple[datetime, UUID]:
 
 @router.get("/v1/jobs/{id}", summary="Read a job, or wait for it", responses=problems.documented(404, 422))
 async def read_job(
-    user: Reader,
+    user: JobReader,
     id: UUID,
     root: Root,
     wait: Annotated[float, Query(ge=0, le=60, description="Answer when the job is done, or after so many seconds")] = 0,
@@ -165,7 +169,9 @@ def _finished(job_ids: Collection[UUID]) -> set[UUID]:
     openapi_extra=json_body(Cancel, {"reason": "wrong currencies"}, required=False),
     responses=problems.documented(404, 409, 413, 415, 422),
 )
-def cancel_job(user: Submitter, id: UUID, document: OptionalDocument, session: RequestSession, root: Root) -> JobDetail:
+def cancel_job(
+    user: JobSubmitter, id: UUID, document: OptionalDocument, session: RequestSession, root: Root
+) -> JobDetail:
     """Stop a job that is queued or running; a task that runs is stopped within seconds. 409 when it has ended."""
     reason = read_body(document, Cancel).reason
     job = control.cancel(session, id, user=user.get_name(), reason=reason)
@@ -178,7 +184,7 @@ def cancel_job(user: Submitter, id: UUID, document: OptionalDocument, session: R
     summary="Retry a job",
     responses=problems.documented(404, 409, 422),
 )
-def retry_job(user: Submitter, id: UUID, session: RequestSession, root: Root) -> JobDetail:
+def retry_job(user: JobSubmitter, id: UUID, session: RequestSession, root: Root) -> JobDetail:
     """Run what failed or did not run of a failed or cancelled job again, at the same revision. 409 for others."""
     job = control.retry(session, id, user=user.get_name())
     return job_detail(root, query.with_progress(session, job))

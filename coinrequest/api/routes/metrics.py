@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Response
 
 from coinrequest.api import problems
-from coinrequest.api.authentication import RequestSession, new_session, scraper
+from coinrequest.api.authentication import RequestSession, new_session
 from coinrequest.api.exposition import expose
+from coinrequest.api.rights import scraper
 from coinrequest.jobs import measures
 from coinrequest.jobs.shared_look import SharedLook
 
@@ -40,7 +41,7 @@ def read_metrics(
 ) -> Response:
     """Prometheus text: jobs, times in queue and durations by type, notices, gateways.
 
-    For a user who may read, or for a monitoring system that sends the installation's metrics token as
+    For a user who may read all types, or for a monitoring system that sends the installation's metrics token as
     `Authorization: Bearer`.
     """
     counted = _retained.answer()

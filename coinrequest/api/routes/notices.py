@@ -2,19 +2,20 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 
 from coinrequest.api import problems
-from coinrequest.api.authentication import Reader, RequestSession, Submitter
+from coinrequest.api.authentication import RequestSession
 from coinrequest.api.notice_models import NoticeDetail, NoticeList, notice_detail
 from coinrequest.api.parameters import Root
+from coinrequest.api.rights import JobReader, NoticeSubmitter
 from coinrequest.notices import log
 
 router = APIRouter(tags=["Notices"])
 
 
 @router.get("/v1/jobs/{id}/notices", summary="List a job's notices", responses=problems.documented(404, 422))
-def list_notices(user: Reader, id: UUID, session: RequestSession, root: Root) -> NoticeList:
+def list_notices(user: JobReader, id: UUID, session: RequestSession, root: Root) -> NoticeList:
     """The messages that are owed because the job ended, each with every attempt to deliver it."""
     return NoticeList(notices=[notice_detail(root, notice) for notice in log.notices_of(session, id)])
 
@@ -25,9 +26,6 @@ def list_notices(user: Reader, id: UUID, session: RequestSession, root: Root) ->
     summary="Deliver a notice again",
     responses={202: {"description": "It is delivered within a second or so"}, **problems.documented(404, 422)},
 )
-def redeliver_notice(user: Submitter, id: UUID, session: RequestSession, root: Root) -> NoticeDetail:
+def redeliver_notice(user: NoticeSubmitter, id: UUID, session: RequestSession, root: Root) -> NoticeDetail:
     """Let a notice go out again under the same id, in whichever state it is, and for as long as a new one."""
-    try:
-        return notice_detail(root, log.redeliver(session, id, user.get_name()))
-    except log.NoticeUnknown as unknown:
-        raise HTTPException(404, str(unknown)) from unknown
+    return notice_detail(root, log.redeliver(session, id, user.get_name()))

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from coinrequest.api import cursors, problems
-from coinrequest.api.authentication import Reader, Registrar, RequestSession
+from coinrequest.api.authentication import RequestSession
 from coinrequest.api.bodies import Document
 from coinrequest.api.models import (
     JobTypeDetail,
@@ -19,7 +19,8 @@ from coinrequest.api.models import (
 )
 from coinrequest.api.openapi import ETAG, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
-from coinrequest.api.routes.job_types import answered, tag
+from coinrequest.api.rights import TypeReader, TypeRegistrar
+from coinrequest.api.routes.job_types import answered, readable, tag
 from coinrequest.generator import lifecycle
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.comparison import unified_diff
@@ -48,7 +49,7 @@ class Rollback(BaseModel):
     responses={200: {"headers": ETAG}, **problems.documented(404, 413, 415, 422)},
 )
 def roll_back(
-    user: Registrar,
+    user: TypeRegistrar,
     name: JobTypeName,
     document: Document,
     session: RequestSession,
@@ -62,14 +63,14 @@ def roll_back(
         raise DefinitionInvalid(
             [FieldError(problems.field_path(entry["loc"]), entry["msg"]) for entry in error.errors()]
         ) from error
-    revision = lifecycle.rollback(session, name, target, author=user.get_name())
+    revision = lifecycle.rollback(session, name, target, author=user.get_name(), readable=readable(user))
     tag(response, revision)
     return answered(session, root, revision)
 
 
 @router.get("/revisions", summary="List the revisions", responses=problems.documented(404, 422))
 def list_revisions(
-    user: Reader,
+    user: TypeReader,
     name: JobTypeName,
     session: RequestSession,
     root: Root,
@@ -96,7 +97,7 @@ def _number(text: str) -> int:
 
 @router.get("/revisions/{number}", summary="Read a revision", responses=problems.documented(404, 422))
 def read_revision(
-    user: Reader, name: JobTypeName, number: Number, session: RequestSession, root: Root
+    user: TypeReader, name: JobTypeName, number: Number, session: RequestSession, root: Root
 ) -> RevisionDetail:
     """One revision with its definition; null where the type was deleted by it."""
     return revision_detail(root, _existing(session, name, number))
@@ -104,7 +105,7 @@ def read_revision(
 
 @router.get("/diff", summary="Compare two revisions", responses=problems.documented(404, 422))
 def compare(
-    user: Reader,
+    user: TypeReader,
     name: JobTypeName,
     session: RequestSession,
     from_: Annotated[int, Query(alias="from", ge=1, le=_LARGEST, description="The earlier revision")],

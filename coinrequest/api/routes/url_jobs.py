@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from coinrequest.api import problems
-from coinrequest.api.authentication import Reader, RequestSession, Submitter
+from coinrequest.api.authentication import RequestSession
 from coinrequest.api.bodies import SubmissionDocument
 from coinrequest.api.job_models import TestedUrl, UrlJobAccepted, job_links
 from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Root
+from coinrequest.api.rights import UrlReader, UrlSubmitter
 from coinrequest.api.submissions import UrlSubmission, read_body
 from coinrequest.jobs import submission, url_tests
 from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
@@ -27,7 +28,7 @@ _LARGEST_OFFSET = 1_000_000
     responses={202: {"description": "Accepted", "headers": LOCATION}, **problems.documented(404, 409, 413, 415, 422)},
 )
 def add_job(
-    user: Submitter, document: SubmissionDocument, session: RequestSession, root: Root, response: Response
+    user: UrlSubmitter, document: SubmissionDocument, session: RequestSession, root: Root, response: Response
 ) -> UrlJobAccepted:
     """Start a job of the type `url-test`; it GETs the URL, up to three times until the status is below 400."""
     url = read_body(document, UrlSubmission).url
@@ -47,7 +48,7 @@ def add_job(
 
 @router.get("/get_jobs", summary="List the URL tests that are done", responses=problems.documented(422))
 def get_jobs(
-    user: Reader,
+    user: UrlReader,
     session: RequestSession,
     limit: Annotated[int, Query(ge=1, le=100, description="At most so many")] = 10,
     offset: Annotated[int, Query(ge=0, le=_LARGEST_OFFSET, description="Leave out so many of the newest")] = 0,
