@@ -3,7 +3,8 @@
 Airflow gives its User role the right to edit and delete DAGs, since without it nobody starts a run. Here a DAG is a job
 type, and changing one is for those who may also create Variables: Op and Admin of FAB and of SimpleAuthManager, and
 whoever has a role of one's own with that right. `may_define` is that rule. `Right` asks it for our routes,
-`DefinitionRules` for Airflow's own; `tests/security/test_role_matrix.py` tries every route of both.
+`DefinitionRules` for Airflow's own; `tests/api/test_roles.py` and `tests/security/test_airflow_role_matrix.py` try
+every route of both.
 """
 
 from collections.abc import Iterable

@@ -1,18 +1,24 @@
-"""Viewer reads; User submits; Op and Admin change job types; nobody else gets in."""
+"""Viewer reads; User submits; Op and Admin change job types; a team does so with its own; nobody else gets in."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from support import team_roles
 from support.api_environment import Clients
 from support.api_environment import definition as small
+from support.simple_auth import simple_auth, token_of
 
-READERS = {"Viewer", "User", "Op", "Admin"}
-SUBMITTERS = {"User", "Op", "Admin"}
-REGISTRARS = {"Op", "Admin"}
+READERS = {"Viewer", "User", "Op", "Admin", "reads", "runs", "defines"}
+SUBMITTERS = {"User", "Op", "Admin", "runs", "defines"}
+REGISTRARS = {"Op", "Admin", "defines"}
+# Teams that may do nothing with this type, and all with others.
+STRANGERS = {"reads another", "runs another", "defines another"}
+# Lists, in which these find nothing of it.
+OF_ALL = {"/actions", "/actions/integer.wait", "/job-types", "/jobs"}
 
 ROUTES: list[tuple[str, str, set[str]]] = [
     ("GET", "/actions", READERS),
@@ -51,6 +57,23 @@ def made(op: TestClient) -> Iterator[dict[str, Any]]:
     job = op.post("/jobs/v1/job-types/roles/jobs", json={}).json()
     with delivered_notice(job["id"]) as notice:
         yield {"name": "roles", "revision": created["revision"], "job": job["id"], "notice": notice}
+
+
+@pytest.fixture(scope="module")
+def caller(airflow_app: Any, client_of: Clients) -> Callable[[str | None], TestClient]:
+    """A function that gives the client of a role, of a new member of a team, or of nobody."""
+    members: dict[str, TestClient] = {}
+
+    def find(role: str | None) -> TestClient:
+        kind, _, another = (role or "").partition(" ")
+        if role is None or kind not in team_roles.KINDS:
+            return client_of(role)
+        if role not in members:
+            dags = ["elsewhere.*"] if another else ["roles", "url-t*"]
+            members[role] = team_roles.member(airflow_app, client_of, kind, *dags)
+        return members[role]
+
+    return find
 
 
 @contextmanager
@@ -100,10 +123,10 @@ def test_every_route_is_in_the_matrix(op: TestClient) -> None:
     assert documented - tested == elsewhere
 
 
-@pytest.mark.parametrize("role", [None, "Viewer", "User", "Op", "Admin"])
+@pytest.mark.parametrize("role", [None, *sorted(READERS | STRANGERS)])
 @pytest.mark.parametrize(("method", "path", "allowed"), ROUTES, ids=lambda part: str(part))
 def test_the_role_decides(
-    client_of: Clients,
+    caller: Callable[[str | None], TestClient],
     made: dict[str, Any],
     role: str | None,
     method: str,
@@ -113,17 +136,41 @@ def test_the_role_decides(
 ) -> None:
     monkeypatch.setattr("coinrequest.api.routes.job_events.LONGEST_STREAM", 0.1)
     address = "/jobs/v1" + path.format(**made)
-    answer = client_of(role).request(method, address, json=body_of(method, path, made))
+    answer = caller(role).request(method, address, json=body_of(method, path, made))
     if role is None:
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.json()["status"] == 401
+    elif role in STRANGERS and path in OF_ALL and method == "GET":
+        assert answer.status_code == 200
+        assert "job-types/roles" not in answer.text
+    elif role in STRANGERS and ("{job}" in path or "{notice}" in path):
+        assert answer.status_code == 404
     elif role not in allowed:
         assert answer.status_code == 403
         assert answer.json()["status"] == 403
     else:
         # 409: the name is taken, or a job is queued; 404: there is no log yet. The role let the request through.
         assert answer.status_code in (200, 201, 202, 204, 409) or path.endswith("/log"), answer.text
+
+
+SIMPLE_ROLES = {"VIEWER": "Viewer", "USER": "User", "OP": "Op", "ADMIN": "Admin"}
+
+
+@pytest.mark.parametrize("role", SIMPLE_ROLES)
+def test_the_roles_of_the_simple_auth_manager_decide_alike(
+    airflow_app: Any, client_of: Clients, made: dict[str, Any], role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
+
+    monkeypatch.setattr("coinrequest.api.routes.job_events.LONGEST_STREAM", 0.1)
+    with simple_auth(airflow_app, SimpleAuthManager) as manager:
+        client = client_of(None)
+        client.headers["Authorization"] = f"Bearer {token_of(manager, role)}"
+        for method, path, allowed in ROUTES:
+            answer = client.request(method, "/jobs/v1" + path.format(**made), json=body_of(method, path, made))
+            assert (answer.status_code == 403) == (SIMPLE_ROLES[role] not in allowed), (method, path, answer.text)
+            assert answer.status_code != 401
 
 
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", ""])

@@ -1,0 +1,223 @@
+"""Airflow's own routes, by who may call them (Airflow 3.3.2): a route that is not here fails the matrix.
+
+Which level a route has was read from what it asks the auth manager; `test_airflow_role_matrix.py` tries each.
+"""
+
+LEVELS: dict[str, str] = {
+    # No sign-in.
+    "public": """
+        GET /execution/changelog
+        POST /auth/token
+        POST /auth/token/cli
+        GET /api/v2/monitor/health
+        GET /api/v2/version
+        GET /api/v2/auth/login
+        GET /health
+        GET /api/v1/{_:path}
+        GET /api/{_:path}
+        GET /{rest_of_path:path}
+    """,
+    # Whoever; it ends the session, so that nobody tries it.
+    "session": """
+        GET /auth/logout
+        GET /api/v2/auth/logout
+    """,
+    # Whoever is signed in.
+    "signed in": """
+        GET /api/v2/connections/enqueue-test
+        GET /ui/auth/menus
+        GET /ui/auth/me
+        POST /ui/auth/token
+        GET /ui/config
+    """,
+    # Airflow has it switched off.
+    "nobody": """
+        GET /ui/teams
+        POST /api/v2/connections/enqueue-test
+        GET /api/v2/config
+        GET /api/v2/config/section/{section}/option/{option}
+        POST /api/v2/connections/test
+    """,
+    # Whoever may see some DAGs: only those are listed.
+    "list": """
+        GET /ui/dags
+        GET /ui/dependencies
+        GET /ui/dashboard/historical_metrics_data
+        GET /ui/dashboard/dag_stats
+        GET /api/v2/dagStats
+        GET /api/v2/dagWarnings
+        GET /api/v2/dags
+        GET /api/v2/dagTags
+    """,
+    # Whoever may read the DAG.
+    "read": """
+        GET /ui/dags/{dag_id}/dagRuns/{dag_run_id}/stats
+        GET /ui/dags/{dag_id}/latest_run
+        GET /ui/dags/{dag_id}/dagRuns/{dag_run_id}/deadlines
+        GET /ui/dags/{dag_id}/deadlineAlerts
+        GET /ui/grid/structure/{dag_id}
+        GET /ui/grid/runs/{dag_id}
+        GET /ui/grid/ti_summaries/{dag_id}
+        GET /ui/gantt/{dag_id}/{run_id}
+        GET /ui/calendar/{dag_id}
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}
+        GET /api/v2/dags/{dag_id}/dagRuns
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/wait
+        POST /api/v2/dags/{dag_id}/dagRuns/list
+        GET /api/v2/dagSources/{dag_id}
+        GET /api/v2/dags/{dag_id}
+        GET /api/v2/dags/{dag_id}/details
+        POST /api/v2/dags/{dag_id}/favorite
+        POST /api/v2/dags/{dag_id}/unfavorite
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/links
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store/{key:path}
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries/{xcom_key:path}
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/listMapped
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/dependencies
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/dependencies
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/tries
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/tries
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances
+        POST /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/list
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/tries/{task_try_number}
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/tries/{task_try_number}
+        GET /api/v2/dags/{dag_id}/tasks
+        GET /api/v2/dags/{dag_id}/tasks/{task_id}
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/logs/{try_number}
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/externalLogUrl/{try_number}
+        GET /api/v2/dags/{dag_id}/dagVersions/{version_number}
+        GET /api/v2/dags/{dag_id}/dagVersions
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails/tries/{try_number}
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/hitlDetails
+        GET /ui/structure/structure_data
+        GET /ui/backfills
+        GET /api/v2/backfills
+        GET /api/v2/backfills/{backfill_id}
+    """,
+    # Of the installation: Viewer and above, no role of a team.
+    "view": """
+        GET /ui/partitioned_dag_runs
+        GET /ui/next_run_assets/{dag_id}
+        GET /ui/pending_partitioned_dag_run/{dag_id}
+        GET /api/v2/dags/{dag_id}/assets/queuedEvents
+        GET /api/v2/dags/{dag_id}/assets/{asset_id}/queuedEvents
+        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/upstreamAssetEvents
+        GET /api/v2/assets
+        GET /api/v2/assets/aliases
+        GET /api/v2/assets/aliases/{asset_alias_id}
+        GET /api/v2/assets/events
+        GET /api/v2/assets/{asset_id}/queuedEvents
+        GET /api/v2/assets/{asset_id}
+        GET /api/v2/importErrors/{import_error_id}
+        GET /api/v2/importErrors
+        GET /api/v2/jobs
+        GET /api/v2/pools/{pool_name:path}
+        GET /api/v2/pools
+        GET /api/v2/assets/{asset_id}/state-store
+        GET /api/v2/assets/{asset_id}/state-store/{key:path}
+    """,
+    # Whoever may run the DAG.
+    "run": """
+        PUT /api/v2/backfills/{backfill_id}/pause
+        PUT /api/v2/backfills/{backfill_id}/unpause
+        PUT /api/v2/backfills/{backfill_id}/cancel
+        POST /api/v2/backfills
+        POST /api/v2/backfills/dry_run
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}
+        PATCH /api/v2/dags/{dag_id}/dagRuns
+        POST /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/clear
+        POST /api/v2/dags/{dag_id}/dagRuns
+        POST /api/v2/dags/{dag_id}/clearDagRuns
+        POST /api/v2/dags/{dag_id}/clearPartitions
+        PUT /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store/{key:path}
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store/{key:path}
+        POST /api/v2/dags/{dag_id}/clearTaskInstances
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskGroupInstances/{group_id}
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskGroupInstances/{group_id}/dry_run
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/dry_run
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/dry_run
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails
+    """,
+    # Whoever may change the DAG.
+    "define": """
+        PUT /api/v2/parseDagFile/{file_token}
+        POST /api/v2/assets/events
+        POST /api/v2/assets/{asset_id}/materialize
+        DELETE /api/v2/assets/{asset_id}/queuedEvents
+        DELETE /api/v2/dags/{dag_id}/assets/queuedEvents
+        DELETE /api/v2/dags/{dag_id}/assets/{asset_id}/queuedEvents
+        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}
+        PATCH /api/v2/dags/{dag_id}
+        PATCH /api/v2/dags
+        DELETE /api/v2/dags/{dag_id}
+        PUT /api/v2/assets/{asset_id}/state-store/{key:path}
+        DELETE /api/v2/assets/{asset_id}/state-store/{key:path}
+        DELETE /api/v2/assets/{asset_id}/state-store
+        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store/{key:path}
+        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store
+        POST /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries
+        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries/{xcom_key:path}
+        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries/{xcom_key:path}
+        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}
+    """,
+    # Connections, variables, pools.
+    "op": """
+        GET /ui/connections/hook_meta
+        DELETE /api/v2/connections/{connection_id}
+        GET /api/v2/connections/{connection_id}
+        GET /api/v2/connections
+        POST /api/v2/connections
+        PATCH /api/v2/connections
+        PATCH /api/v2/connections/{connection_id}
+        POST /api/v2/connections/defaults
+        DELETE /api/v2/pools/{pool_name:path}
+        PATCH /api/v2/pools/{pool_name:path}
+        POST /api/v2/pools
+        PATCH /api/v2/pools
+        DELETE /api/v2/variables/{variable_key:path}
+        GET /api/v2/variables/{variable_key:path}
+        GET /api/v2/variables
+        PATCH /api/v2/variables/{variable_key:path}
+        POST /api/v2/variables
+        PATCH /api/v2/variables
+    """,
+    # Plugins: Op and above in FAB.
+    "installation": """
+        GET /api/v2/plugins
+        GET /api/v2/plugins/importErrors
+        GET /api/v2/providers
+    """,
+    # The audit log: Admin in FAB.
+    "audit": """
+        GET /api/v2/eventLogs/{event_log_id}
+        GET /api/v2/eventLogs
+    """,
+    # FAB's users and roles.
+    "admin": """
+        POST /auth/fab/v1/roles
+        GET /auth/fab/v1/roles
+        DELETE /auth/fab/v1/roles/{name}
+        GET /auth/fab/v1/roles/{name}
+        PATCH /auth/fab/v1/roles/{name}
+        GET /auth/fab/v1/permissions
+        POST /auth/fab/v1/users
+        GET /auth/fab/v1/users
+        GET /auth/fab/v1/users/{username}
+        PATCH /auth/fab/v1/users/{username}
+        DELETE /auth/fab/v1/users/{username}
+    """,
+}
+
+
+# (method, path): level.
+ROUTES: dict[tuple[str, str], str] = {
+    (line.split()[0], line.split()[1]): level for level, lines in LEVELS.items() for line in lines.strip().splitlines()
+}
