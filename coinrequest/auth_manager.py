@@ -26,13 +26,12 @@ from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from coinrequest.api.airflow_rights import DefinitionRules
+from coinrequest.api.patience import Patience
 
 # No DAG's id holds one, so a rule is never taken for a DAG.
 _ANY = "*"
 # `DAG:` decides about a DAG, `DAG Run:` about its runs.
 _OF_DAGS = re.compile(rf"({'|'.join(PREFIX_LIST)})[A-Za-z0-9_.-]*[{_ANY}]?")
-
-from coinrequest.api.patience import Patience
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
-from typing import Annotated
+from typing import Annotated, Any
 
 from airflow import settings as airflow_settings
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser

@@ -58,7 +58,7 @@ class JobProgress(Answer):
 class JobCallback(Answer):
     """Who is told when a job ends, as its submitter asked. A secret that was submitted is never shown."""
 
-    url: str
+    url: str = Field(description="Without its query, which may hold a token", examples=["https://example.org/hook?…"])
     on: list[Outcome]
     connection: str | None = Field(description="The Airflow connection whose password signs the notice")
 
@@ -229,7 +229,7 @@ def _job_fields(root: str, job: Job) -> dict[str, Any]:
         "priority": job.priority,
         "labels": dict(job.labels),
         "callback": callback
-        and JobCallback(url=callback.url, on=list(callback.on), connection=callback.secret_connection),
+        and JobCallback(url=callback.shown_url, on=list(callback.on), connection=callback.secret_connection),
         "submitted_by": job.submitted_by,
         "submitted_at": job.submitted_at,
         "run_after": job.run_after or job.submitted_at,

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from coinrequest import settings
+from coinrequest.jobs.callback import without_secrets
 from coinrequest.jobtypes.registry import Change, Revision
 
 Health = Literal["healthy", "degraded"]
@@ -161,8 +162,22 @@ def job_type_links(root: str, name: str) -> JobTypeLinks:
     return JobTypeLinks(self=address, jobs=f"{address}/jobs", revisions=f"{address}/revisions")
 
 
-def job_type_detail(root: str, revision: Revision, *, paused: bool) -> JobTypeDetail:
-    """Return the answer about a job type."""
+def without_tokens(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a definition as those see it who may not change it: of webhooks' queries, which may hold tokens, `?…`."""
+    notify = document.get("notify")
+    if not isinstance(notify, list):
+        return document
+    shown = [
+        {**entry, "webhook": without_secrets(entry["webhook"])}
+        if isinstance(entry, dict) and isinstance(entry.get("webhook"), str)
+        else entry
+        for entry in notify
+    ]
+    return {**document, "notify": shown}
+
+
+def job_type_detail(root: str, revision: Revision, definition: dict[str, Any], *, paused: bool) -> JobTypeDetail:
+    """Return the answer about a job type, with its definition as the user may see it."""
     return JobTypeDetail(
         name=revision.name,
         revision=revision.number,
@@ -171,7 +186,7 @@ def job_type_detail(root: str, revision: Revision, *, paused: bool) -> JobTypeDe
         paused=paused,
         dag_url=f"{settings.base_url()}/dags/{revision.name}",
         links=job_type_links(root, revision.name),
-        definition=revision.content(),
+        definition=definition,
     )
 
 
@@ -201,12 +216,12 @@ def revision_summary(root: str, revision: Revision) -> RevisionSummary:
     return RevisionSummary(**_revision_fields(root, revision))
 
 
-def revision_detail(root: str, revision: Revision) -> RevisionDetail:
-    """Return the answer about a revision."""
+def revision_detail(root: str, revision: Revision, definition: dict[str, Any] | None) -> RevisionDetail:
+    """Return the answer about a revision, with its definition as the user may see it."""
     return RevisionDetail(
         **_revision_fields(root, revision),
         name=revision.name,
-        definition=None if revision.deleted else revision.content(),
+        definition=definition,
     )
 
 

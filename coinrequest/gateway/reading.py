@@ -51,6 +51,9 @@ def read_order(body: bytes, content_type: str | None = None) -> Order:
     except FieldErrors as wrong:
         errors += wrong.errors
         submission = Submission()
+    if submission.callback and submission.callback.secret_connection is not None:
+        # REST asks who may read connections. Whoever may publish is nobody's user, and could have others' keys sign.
+        errors.append(FieldError("callback.secret", "no message may name a connection; send the secret (whsec_...)"))
     if errors or job_id is None or job_type is None:
         raise MessageRefused(reason_of(FieldErrors(errors)), job_id, job_type)
     return Order(job_id, job_type, submission)

@@ -2,9 +2,16 @@
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 Outcome = Literal["success", "failure"]
 OUTCOMES: tuple[Outcome, ...] = ("success", "failure")
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL as it may be shown: without user information, and `?…` for a query, which may hold a token."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?…' if parts.query else ''}"
 
 
 @dataclass(frozen=True)
@@ -12,7 +19,7 @@ class Callback:
     """A webhook for one job.
 
     Attributes:
-        url: where the notice is posted.
+        url: where the notice is posted; kept whole, and never shown so.
         on: which outcomes are told; a cancelled job counts as a failure.
         secret: signs the notice, as `whsec_...` (Standard Webhooks); it is stored encrypted and never shown.
         secret_connection: instead of `secret`, the Airflow connection whose password is one.
@@ -23,8 +30,13 @@ class Callback:
     secret: str | None = field(default=None, repr=False)
     secret_connection: str | None = None
 
+    @property
+    def shown_url(self) -> str:
+        """Where the notice is posted, as it may be shown."""
+        return without_secrets(self.url)
+
     def stored(self) -> dict[str, Any]:
-        """Return what may be stored as it is, and shown: everything but the secret."""
+        """Return what may be stored as it is: everything but the secret. Whoever shows it shows `shown_url`."""
         return {"url": self.url, "on": list(self.on), "secret_connection": self.secret_connection}
 
     @classmethod

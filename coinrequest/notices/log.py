@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.orm import Session
 
 from coinrequest.generator import publishing
+from coinrequest.jobs.callback import without_secrets
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.notices.policy import LIFETIME
 from coinrequest.notices.recipients import Kind
@@ -129,13 +129,7 @@ def redeliver(session: Session, notice_id: UUID, user: str) -> Notice:
 
 def shown(kind: str, destination: str) -> str:
     """Return a destination without what may be a secret: user information and query of a URL."""
-    if kind != "webhook":
-        return destination.partition(" ")[0]
-    try:
-        parts = urlsplit(destination)
-    except ValueError:
-        return "the stored address cannot be read"
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return without_secrets(destination) if kind == "webhook" else destination.partition(" ")[0]
 
 
 def _with_attempts(session: Session, rows: Sequence[Row[Any]]) -> list[Notice]:

@@ -60,40 +60,40 @@ LEVELS: dict[str, str] = {
         GET /ui/grid/ti_summaries/{dag_id}
         GET /ui/gantt/{dag_id}/{run_id}
         GET /ui/calendar/{dag_id}
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}
+        GET RUN
         GET /api/v2/dags/{dag_id}/dagRuns
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/wait
+        GET RUN/wait
         POST /api/v2/dags/{dag_id}/dagRuns/list
         GET /api/v2/dagSources/{dag_id}
         GET /api/v2/dags/{dag_id}
         GET /api/v2/dags/{dag_id}/details
         POST /api/v2/dags/{dag_id}/favorite
         POST /api/v2/dags/{dag_id}/unfavorite
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/links
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store/{key:path}
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries/{xcom_key:path}
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/listMapped
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/dependencies
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/dependencies
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/tries
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/tries
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances
-        POST /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/list
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/tries/{task_try_number}
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/tries/{task_try_number}
+        GET RUN/taskInstances/{task_id}/links
+        GET RUN/taskInstances/{task_id}/state-store
+        GET RUN/taskInstances/{task_id}/state-store/{key:path}
+        GET RUN/taskInstances/{task_id}/xcomEntries/{xcom_key:path}
+        GET RUN/taskInstances/{task_id}/xcomEntries
+        GET RUN/taskInstances/{task_id}
+        GET RUN/taskInstances/{task_id}/listMapped
+        GET RUN/taskInstances/{task_id}/{map_index}/dependencies
+        GET RUN/taskInstances/{task_id}/dependencies
+        GET RUN/taskInstances/{task_id}/tries
+        GET RUN/taskInstances/{task_id}/{map_index}/tries
+        GET RUN/taskInstances/{task_id}/{map_index}
+        GET RUN/taskInstances
+        POST RUN/taskInstances/list
+        GET RUN/taskInstances/{task_id}/tries/{task_try_number}
+        GET RUN/taskInstances/{task_id}/{map_index}/tries/{task_try_number}
         GET /api/v2/dags/{dag_id}/tasks
         GET /api/v2/dags/{dag_id}/tasks/{task_id}
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/logs/{try_number}
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/externalLogUrl/{try_number}
+        GET RUN/taskInstances/{task_id}/logs/{try_number}
+        GET RUN/taskInstances/{task_id}/externalLogUrl/{try_number}
         GET /api/v2/dags/{dag_id}/dagVersions/{version_number}
         GET /api/v2/dags/{dag_id}/dagVersions
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails/tries/{try_number}
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/hitlDetails
+        GET RUN/taskInstances/{task_id}/{map_index}/hitlDetails
+        GET RUN/taskInstances/{task_id}/{map_index}/hitlDetails/tries/{try_number}
+        GET RUN/hitlDetails
         GET /ui/structure/structure_data
         GET /ui/backfills
         GET /api/v2/backfills
@@ -106,7 +106,7 @@ LEVELS: dict[str, str] = {
         GET /ui/pending_partitioned_dag_run/{dag_id}
         GET /api/v2/dags/{dag_id}/assets/queuedEvents
         GET /api/v2/dags/{dag_id}/assets/{asset_id}/queuedEvents
-        GET /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/upstreamAssetEvents
+        GET RUN/upstreamAssetEvents
         GET /api/v2/assets
         GET /api/v2/assets/aliases
         GET /api/v2/assets/aliases/{asset_alias_id}
@@ -128,23 +128,23 @@ LEVELS: dict[str, str] = {
         PUT /api/v2/backfills/{backfill_id}/cancel
         POST /api/v2/backfills
         POST /api/v2/backfills/dry_run
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}
+        PATCH RUN
         PATCH /api/v2/dags/{dag_id}/dagRuns
-        POST /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/clear
+        POST RUN/clear
         POST /api/v2/dags/{dag_id}/dagRuns
         POST /api/v2/dags/{dag_id}/clearDagRuns
         POST /api/v2/dags/{dag_id}/clearPartitions
-        PUT /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store/{key:path}
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store/{key:path}
+        PUT RUN/taskInstances/{task_id}/state-store/{key:path}
+        PATCH RUN/taskInstances/{task_id}/state-store/{key:path}
         POST /api/v2/dags/{dag_id}/clearTaskInstances
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskGroupInstances/{group_id}
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskGroupInstances/{group_id}/dry_run
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/dry_run
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/dry_run
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/{map_index}/hitlDetails
+        PATCH RUN/taskGroupInstances/{group_id}
+        PATCH RUN/taskGroupInstances/{group_id}/dry_run
+        PATCH RUN/taskInstances/{task_id}/{map_index}/dry_run
+        PATCH RUN/taskInstances/{task_id}/dry_run
+        PATCH RUN/taskInstances
+        PATCH RUN/taskInstances/{task_id}/{map_index}
+        PATCH RUN/taskInstances/{task_id}
+        PATCH RUN/taskInstances/{task_id}/{map_index}/hitlDetails
     """,
     # Whoever may change the DAG.
     "define": """
@@ -154,19 +154,19 @@ LEVELS: dict[str, str] = {
         DELETE /api/v2/assets/{asset_id}/queuedEvents
         DELETE /api/v2/dags/{dag_id}/assets/queuedEvents
         DELETE /api/v2/dags/{dag_id}/assets/{asset_id}/queuedEvents
-        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}
+        DELETE RUN
         PATCH /api/v2/dags/{dag_id}
         PATCH /api/v2/dags
         DELETE /api/v2/dags/{dag_id}
         PUT /api/v2/assets/{asset_id}/state-store/{key:path}
         DELETE /api/v2/assets/{asset_id}/state-store/{key:path}
         DELETE /api/v2/assets/{asset_id}/state-store
-        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store/{key:path}
-        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/state-store
-        POST /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries
-        PATCH /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries/{xcom_key:path}
-        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/xcomEntries/{xcom_key:path}
-        DELETE /api/v2/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}
+        DELETE RUN/taskInstances/{task_id}/state-store/{key:path}
+        DELETE RUN/taskInstances/{task_id}/state-store
+        POST RUN/taskInstances/{task_id}/xcomEntries
+        PATCH RUN/taskInstances/{task_id}/xcomEntries/{xcom_key:path}
+        DELETE RUN/taskInstances/{task_id}/xcomEntries/{xcom_key:path}
+        DELETE RUN/taskInstances/{task_id}
     """,
     # Connections, variables, pools.
     "op": """
@@ -217,7 +217,10 @@ LEVELS: dict[str, str] = {
 }
 
 
+_RUN = "/api/v2/dags/{dag_id}/dagRuns/{dag_run_id}"
 # (method, path): level.
-ROUTES: dict[tuple[str, str], str] = {
-    (line.split()[0], line.split()[1]): level for level, lines in LEVELS.items() for line in lines.strip().splitlines()
-}
+ROUTES: dict[tuple[str, str], str] = {}
+for _level, _lines in LEVELS.items():
+    for _line in _lines.strip().splitlines():
+        _method, _path = _line.split()
+        ROUTES[_method, _path.replace("RUN", _RUN)] = _level

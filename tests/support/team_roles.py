@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from coinrequest.stack.layout import project_root
-
 from support.api_environment import Clients
 
 _PATTERN = "DAG:team-a.*"
@@ -19,9 +18,10 @@ def permissions(kind: str, dags: str) -> list[dict[str, Any]]:
     """Return the permissions of a role of a kind, for `dags`: the name of a DAG, or the beginning of names and `*`."""
     text = (project_root() / "docs" / "roles.md").read_text()
     blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
-    chosen = [blocks[0]["actions"], *blocks[1:]][: KINDS.index(kind) + 1]
     assert len(blocks) == len(KINDS)
-    found: list[dict[str, Any]] = json.loads(json.dumps(sum(chosen, [])).replace(_PATTERN, f"DAG:{dags}"))
+    chosen = [blocks[0]["actions"], *blocks[1:]][: KINDS.index(kind) + 1]
+    every = [permission for block in chosen for permission in block]
+    found: list[dict[str, Any]] = json.loads(json.dumps(every).replace(_PATTERN, f"DAG:{dags}"))
     return found
 
 

@@ -18,6 +18,7 @@ from coinrequest.api.models import (
     Preview,
     job_type_detail,
     job_type_summary,
+    without_tokens,
 )
 from coinrequest.api.openapi import DEFINITION_BODY, ETAG, LOCATION, YAML
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root, expected_revision
@@ -38,10 +39,16 @@ def readable(user: BaseUser) -> Readable:
     return lambda name: READ.held(user, name)
 
 
-def answered(session: Session, root: str, revision: Revision) -> JobTypeDetail:
+def seen(user: BaseUser, revision: Revision) -> dict[str, Any]:
+    """Return the definition of a revision: whole for those who may change it, and so give it back."""
+    content: dict[str, Any] = revision.content()
+    return content if CHANGE.held(user, revision.name) else without_tokens(content)
+
+
+def answered(session: Session, root: str, user: BaseUser, revision: Revision) -> JobTypeDetail:
     """Return the answer about the type of `revision`."""
     paused = revision.name in publishing.paused_names(session, [revision.name])
-    return job_type_detail(root, revision, paused=paused)
+    return job_type_detail(root, revision, seen(user, revision), paused=paused)
 
 
 def tag(response: Response, revision: Revision) -> None:
@@ -84,7 +91,7 @@ def register(
         )
         return JSONResponse(answer.model_dump(mode="json"), 200)
     revision = lifecycle.register(session, document, author=user.get_name(), readable=readable(user))
-    detail = answered(session, root, revision)
+    detail = answered(session, root, user, revision)
     response.headers["Location"] = detail.links.self
     tag(response, revision)
     return detail
@@ -114,12 +121,15 @@ def list_job_types(
 def read_job_type(
     user: TypeReader, name: JobTypeName, session: RequestSession, root: Root, request: Request, response: Response
 ) -> Any:
-    """The current definition. With `Accept: application/yaml` the definition alone, ready for `PUT`."""
+    """The current definition. With `Accept: application/yaml` the definition alone, ready for `PUT`.
+
+    Who may not change the type sees `?…` in place of the query of a webhook's URL.
+    """
     revision = lifecycle.current_revision(session, name)
     if YAML_TYPE in request.headers.get("accept", ""):
-        return Response(dump_yaml(revision.content()), media_type=YAML_TYPE, headers={"ETag": f'"{revision.number}"'})
+        return Response(dump_yaml(seen(user, revision)), media_type=YAML_TYPE, headers={"ETag": f'"{revision.number}"'})
     tag(response, revision)
-    return answered(session, root, revision)
+    return answered(session, root, user, revision)
 
 
 @router.put(
@@ -156,7 +166,7 @@ def replace_job_type(
         readable=readable(user),
         expected=expected_revision(if_match),
     )
-    detail = answered(session, root, revision)
+    detail = answered(session, root, user, revision)
     tag(response, revision)
     if created:
         response.status_code = 201
@@ -179,11 +189,11 @@ def delete_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSess
 def pause_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
     """A paused type starts no jobs, by schedule or on request; what runs goes on."""
     revision = lifecycle.set_paused(session, name, paused=True, author=user.get_name())
-    return answered(session, root, revision)
+    return answered(session, root, user, revision)
 
 
 @router.post("/{name}/resume", summary="Resume a job type", responses=problems.documented(404, 422))
 def resume_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
     """Let a paused type start jobs again."""
     revision = lifecycle.set_paused(session, name, paused=False, author=user.get_name())
-    return answered(session, root, revision)
+    return answered(session, root, user, revision)

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
@@ -20,7 +21,7 @@ from coinrequest.api.models import (
 from coinrequest.api.openapi import ETAG, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
 from coinrequest.api.rights import TypeReader, TypeRegistrar
-from coinrequest.api.routes.job_types import answered, readable, tag
+from coinrequest.api.routes.job_types import answered, readable, seen, tag
 from coinrequest.generator import lifecycle
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.comparison import unified_diff
@@ -65,7 +66,7 @@ def roll_back(
         ) from error
     revision = lifecycle.rollback(session, name, target, author=user.get_name(), readable=readable(user))
     tag(response, revision)
-    return answered(session, root, revision)
+    return answered(session, root, user, revision)
 
 
 @router.get("/revisions", summary="List the revisions", responses=problems.documented(404, 422))
@@ -100,7 +101,8 @@ def read_revision(
     user: TypeReader, name: JobTypeName, number: Number, session: RequestSession, root: Root
 ) -> RevisionDetail:
     """One revision with its definition; null where the type was deleted by it."""
-    return revision_detail(root, _existing(session, name, number))
+    revision = _existing(session, name, number)
+    return revision_detail(root, revision, None if revision.deleted else seen(user, revision))
 
 
 @router.get("/diff", summary="Compare two revisions", responses=problems.documented(404, 422))
@@ -117,16 +119,16 @@ def compare(
     if later is None:
         raise lifecycle.JobTypeUnknown(f"No job type {name!r}")
     lines = unified_diff(
-        _yaml_lines(earlier),
-        _yaml_lines(later),
+        _yaml_lines(user, earlier),
+        _yaml_lines(user, later),
         f"{name} revision {earlier.number}",
         f"{name} revision {later.number}",
     )
     return RevisionDiff(from_revision=earlier.number, to_revision=later.number, diff="".join(lines))
 
 
-def _yaml_lines(revision: Revision) -> list[str]:
-    return [] if revision.deleted else dump_yaml(revision.content()).splitlines(keepends=True)
+def _yaml_lines(user: BaseUser, revision: Revision) -> list[str]:
+    return [] if revision.deleted else dump_yaml(seen(user, revision)).splitlines(keepends=True)
 
 
 def _existing(session: Session, name: str, number: int) -> Revision:

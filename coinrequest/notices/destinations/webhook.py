@@ -5,7 +5,9 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote, urlsplit
 
 from coinrequest.jobs import secrecy
 from coinrequest.notices.claims import Claim
@@ -18,6 +20,8 @@ from coinrequest.urltest.transport import Request, Response, send
 from coinrequest.urltest.webhook_address import webhook_refusal
 
 _GONE = 410
+# Characters. What is shorter is no secret, and is a part of any text.
+_SHORTEST_TOKEN = 3
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/]+={0,2}")
 _NOT_SIGNING = "the secret is not whsec_ and base64 text, as Standard Webhooks has it"
 
@@ -47,11 +51,26 @@ def deliver(claim: Claim, policy: Policy) -> Outcome:
         body_limit=KEPT,
     )
     try:
-        return _outcome(send(request, guard), datetime.now(UTC))
+        outcome = _outcome(send(request, guard), datetime.now(UTC))
     except UrlRefused as refused:
-        return Outcome(error=str(refused))
+        outcome = Outcome(error=str(refused))
     except RequestFailed as failed:
-        return Outcome(error=str(failed), answered=False)
+        outcome = Outcome(error=str(failed), answered=False)
+    return _without_query(outcome, claim.destination)
+
+
+def _without_query(outcome: Outcome, url: str) -> Outcome:
+    """Return the outcome without what the URL's query holds: a receiver may repeat the address that was asked."""
+    query = urlsplit(url).query
+    values = [value for pair in query.split("&") if len(value := pair.partition("=")[2]) > _SHORTEST_TOKEN]
+    secrets = sorted({spelling for part in (query, *values) if part for spelling in (part, unquote(part))}, key=len)
+
+    def hushed(text: str | None) -> str | None:
+        for secret in reversed(secrets):
+            text = text and text.replace(secret, "…")
+        return text
+
+    return replace(outcome, error=hushed(outcome.error), response=hushed(outcome.response))
 
 
 def headers_of(claim: Claim, now: datetime) -> dict[str, str]:
