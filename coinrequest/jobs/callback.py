@@ -10,7 +10,10 @@ OUTCOMES: tuple[Outcome, ...] = ("success", "failure")
 
 def without_secrets(url: str) -> str:
     """Return a URL as it may be shown: without user information, and `?…` for a query, which may hold a token."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the stored address cannot be read"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{'?…' if parts.query else ''}"
 
 
