@@ -94,7 +94,16 @@ class NamedDagsAuthManager(FabAuthManager):
 
 
 class RoleAuthManager(DefinitionRules, NamedDagsAuthManager):
-    """Both: what a role names, and who may change it."""
+    """Both: what a role names, and who may change it. Wrong passwords are limited."""
+
+    @cached_property
+    def security_manager(self) -> FabAirflowSecurityManagerOverride:
+        """FAB's security manager, which looks at a password only so often."""
+        from coinrequest.api.sign_in_limits import limit
+
+        manager = super().security_manager
+        limit(manager)
+        return manager
 
     async def get_user_from_token(self, token: str) -> "BaseUser":
         """Return the user of a token.

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import DDL
 
 from coinrequest.migrations.append_only import GUARD_STATEMENTS, reader_grant
+from coinrequest.migrations.bounding import BOUNDING_STATEMENTS
 from coinrequest.migrations.cleaning import CLEANING_STATEMENTS
 from coinrequest.migrations.following import FOLLOWING_STATEMENTS
 from coinrequest.migrations.installation import INSTALLATION_STATEMENTS, ORDER_STATEMENTS, RIGHTS_STATEMENTS
@@ -170,11 +171,31 @@ tally = Table(
     Column("value", Double, nullable=False),
 )
 
+# Attempts to sign in that may have been wrong, of one user, address or both (`key` is a digest of them). `trusted`: the
+# user has signed in from this address.
+sign_in = Table(
+    "coinrequest_sign_in",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", StoredTime, nullable=False),
+    Column("retry_at", StoredTime, nullable=False),
+    Column("trusted", Boolean, nullable=False, server_default=text("false")),
+    Column("expires_at", StoredTime, nullable=False),
+    Index("coinrequest_sign_in_expiry", "expires_at"),
+)
+
 _FUNCTIONS = (*GUARD_STATEMENTS, reader_grant("public.coinrequest_revision"))
 for statement in _FUNCTIONS:
     event.listen(revision, "after_create", DDL(statement.replace("%", "%%")))
 for statement in INSTALLATION_STATEMENTS:
     event.listen(installation, "after_create", DDL(statement.replace("%", "%%")))
 # After the last of the tables that they write.
-for statement in (*ORDER_STATEMENTS, *FOLLOWING_STATEMENTS, *CLEANING_STATEMENTS, *RIGHTS_STATEMENTS):
+for statement in (
+    *ORDER_STATEMENTS,
+    *FOLLOWING_STATEMENTS,
+    *CLEANING_STATEMENTS,
+    *BOUNDING_STATEMENTS,
+    *RIGHTS_STATEMENTS,
+):
     event.listen(metadata, "after_create", DDL(statement.replace("%", "%%")))

@@ -1,11 +1,11 @@
-"""Airflow's door to the project: mounts the REST service under /jobs.
+"""Airflow's door to the project: mounts the REST service under /jobs, and what holds for every request.
 
 Every task process, the scheduler and the triggerer import this module, so it imports next to nothing.
 """
 
 from airflow.plugins_manager import AirflowPlugin
 
-from coinrequest.api.mount import application
+from coinrequest.api.mount import application, front_door
 
 
 class CoinrequestPlugin(AirflowPlugin):
@@ -13,3 +13,4 @@ class CoinrequestPlugin(AirflowPlugin):
 
     name = "coinrequest"
     fastapi_apps = [{"app": application, "url_prefix": "/jobs", "name": "Jobs"}]  # noqa: RUF012
+    fastapi_root_middlewares = [{"middleware": front_door, "name": "Front door"}]  # noqa: RUF012

@@ -79,7 +79,12 @@ class JobSummary(Answer):
     revision: int = Field(description="The revision of the type that it runs")
     state: State = Field(description="`removed`: its run was deleted in Airflow")
     origin: Origin = Field(description="How it was started; `after`: by the end of another type's job")
-    params: dict[str, Any] = Field(description="With the defaults filled in")
+    params: dict[str, Any] | None = Field(
+        description="With the defaults filled in, or as Airflow was given them; null: they are left out"
+    )
+    params_omitted: bool = Field(
+        description="Whether `params` are left out: in a list those of more than 1 KiB, elsewhere of 1 MiB"
+    )
     priority: int | None = Field(description="Of its tasks, larger is sooner; null: as the definition says")
     labels: dict[str, str]
     callback: JobCallback | None
@@ -225,7 +230,8 @@ def _job_fields(root: str, job: Job) -> dict[str, Any]:
         "revision": job.revision,
         "state": job.state,
         "origin": job.origin,
-        "params": dict(job.params),
+        "params": None if job.params_omitted else dict(job.params),
+        "params_omitted": job.params_omitted,
         "priority": job.priority,
         "labels": dict(job.labels),
         "callback": callback

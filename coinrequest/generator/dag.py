@@ -56,6 +56,8 @@ def build_dag(
             _announce(dag, definition)
     # Behind the tasks, each of which would store a copy of its own: 100 of 100 make 1.8 MB, and 3 s of work.
     dag.params = airflow_params(definition)  # type: ignore[assignment]
+    # For the tasks, which check the params of their run against it. Airflow does not store it with the DAG.
+    dag.job_type = definition  # type: ignore[attr-defined]
     return dag
 
 

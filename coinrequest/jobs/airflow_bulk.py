@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from coinrequest.jobs.airflow_session import params_checked
 from coinrequest.jobs.job import Job
 
 
@@ -50,7 +51,8 @@ def create_all(session: Session, dag: Any, jobs: Sequence[Job]) -> None:
         run.created_dag_version_id = dag_version.id
         runs.append(run)
     session.add_all(runs)
-    session.flush()
+    with params_checked(session):
+        session.flush()
     _create_task_instances(session, dag, runs, jobs, dag_version.id)
     session.add_all(
         Log(event="job.submit", owner=job.submitted_by, dag_id=dag.dag_id, run_id=str(job.id)) for job in jobs

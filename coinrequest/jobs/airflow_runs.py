@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, Text, Uuid, bindparam, cast, func, select, text
 from sqlalchemy.orm import Session
 
 from coinrequest.generator.reports import FAILURE, PROGRESS
+from coinrequest.jobs.airflow_session import params_checked
 from coinrequest.jobs.progress import Progress, Report, RunningTask
 from coinrequest.stored import Unreadable, bounded_time, read_json, unreadable
 
@@ -93,18 +94,19 @@ def create(
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-    dag.create_dagrun(
-        run_id=run_id,
-        logical_date=None,
-        data_interval=None,
-        run_after=run_after,
-        conf=dict(params),
-        run_type=DagRunType.MANUAL,
-        triggered_by=DagRunTriggeredByType.REST_API,
-        triggering_user_name=user,
-        state=DagRunState.QUEUED,
-        session=session,
-    )
+    with params_checked(session):
+        dag.create_dagrun(
+            run_id=run_id,
+            logical_date=None,
+            data_interval=None,
+            run_after=run_after,
+            conf=dict(params),
+            run_type=DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.REST_API,
+            triggering_user_name=user,
+            state=DagRunState.QUEUED,
+            session=session,
+        )
     if priority is not None:
         set_priority(session, dag.dag_id, run_id, priority)
     session.add(Log(event="job.submit", owner=user, dag_id=dag.dag_id, run_id=run_id))

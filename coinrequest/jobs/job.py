@@ -35,6 +35,7 @@ class Job:
 
     Attributes:
         state: `removed` says that the run was deleted in Airflow.
+        params_omitted: whether `params` is empty because they are too long for where the job was read.
         origin: by which way it was started; `after` is the end of another type's job, `airflow` Airflow's own button
             or API.
         priority: of its tasks, larger is sooner; None: as the definition says.
@@ -55,6 +56,7 @@ class Job:
     params: Mapping[str, Any]
     submitted_by: str
     submitted_at: datetime
+    params_omitted: bool = False
     origin: Origin = "rest"
     priority: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, get_args
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, String, Text, and_, cast, func, literal, select, true, tuple_
+from sqlalchemy import ARRAY, Row, String, Text, and_, case, cast, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from coinrequest.jobs import airflow_runs
@@ -18,6 +18,9 @@ from coinrequest.stored import Unreadable, read_json, unreadable
 from coinrequest.tables import job as table
 
 _STATES: Mapping[str, State] = {state: state for state in get_args(State)}
+# Bytes as PostgreSQL writes JSON. A run from before there was a limit may hold megabytes.
+_IN_A_LIST = 1024
+_ALONE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def find(session: Session, job_id: UUID) -> Job:
     Raises:
         JobUnknown: no job has this id.
     """
-    row = session.execute(_joined().where(table.c.id == job_id)).one_or_none()
+    row = session.execute(_joined(table, _ALONE).where(table.c.id == job_id)).one_or_none()
     if row is None:
         raise JobUnknown(f"No job {job_id}")
     return with_outcome(session, row)
@@ -79,7 +82,7 @@ def page(
     before: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[Job]:
-    """Return up to `limit` jobs, newest first, without results and errors.
+    """Return up to `limit` jobs, newest first, without results and errors, and with params of 1 KiB at most.
 
     Args:
         before: the time of submission and the id of the last job of the page before.
@@ -101,7 +104,7 @@ def page(
     if before is not None:
         chosen = chosen.where(tuple_(table.c.submitted_at, table.c.id) < tuple_(*before))
     newest = _newest(chosen, filters.visible, limit).subquery()
-    query = _joined(newest).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
+    query = _joined(newest, _IN_A_LIST).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
     return [_job(row) for row in session.execute(query)]
 
 
@@ -122,11 +125,16 @@ def finished(session: Session, job_ids: Collection[UUID]) -> set[UUID]:
     return set(session.scalars(select(table.c.id).where(table.c.id.in_(job_ids), table.c.state.in_(DONE))))
 
 
-def _joined(jobs: Any = table) -> Any:
+def _joined(jobs: Any, largest: int) -> Any:
+    """Return a query of jobs with their runs; params of more than `largest` bytes stay in the database."""
     run = airflow_runs.run_table()
     on = and_(run.c.dag_id == jobs.c.job_type, run.c.run_id == jobs.c.run_id)
-    of_run = (run.c.id.label("dag_run_id"), cast(run.c.conf, Text).label("conf"))
-    return select(jobs, *of_run).select_from(jobs.outerjoin(run, on))
+    # The stored size is known without reading the value. It may be compressed, so what is left is measured as text.
+    written = cast(run.c.conf, Text)
+    measured = case((func.pg_column_size(run.c.conf) <= 2 * largest, func.octet_length(written)))
+    conf = case((measured <= largest, written)).label("conf")
+    omitted = and_(run.c.conf.is_not(None), func.coalesce(measured > largest, True)).label("params_omitted")
+    return select(jobs, run.c.id.label("dag_run_id"), conf, omitted).select_from(jobs.outerjoin(run, on))
 
 
 def _job(row: Row[Any]) -> Job:
@@ -137,6 +145,7 @@ def _job(row: Row[Any]) -> Job:
         # Nothing more will happen to a job in a state that is none.
         state=_STATES.get(row.state, "failed"),
         params=_params_of(row.conf),
+        params_omitted=row.params_omitted,
         submitted_by=row.submitted_by,
         submitted_at=row.submitted_at,
         origin=row.origin if row.origin in get_args(Origin) else "airflow",

@@ -42,6 +42,11 @@ class FieldErrors(ValueError):
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)
 
+    def summary(self, most: int = 10) -> str:
+        """Return the first `most` errors on one line, and how many more there are."""
+        left = len(self.errors) - most
+        return "; ".join(str(error) for error in self.errors[:most]) + (f"; and {left} more" if left > 0 else "")
+
 
 def _first(errors: Iterable[FieldError]) -> dict[FieldError, None]:
     """Return the errors, each once, and no more of them than anybody reads: what is left is not even made."""

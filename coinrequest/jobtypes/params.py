@@ -12,6 +12,8 @@ from coinrequest.jobtypes.grammar import Definition
 from coinrequest.jobtypes.plain import plain_errors
 
 MAX_PARAMS_BYTES = 64 * 1024
+# A definition of 64 KiB can name one long default five hundred times.
+MAX_FILLED_BYTES = 256 * 1024
 MAX_STEPS = 250_000
 MAX_SECONDS = 1.0
 _STEPS_BETWEEN_LOOKS = 1_000
@@ -31,19 +33,17 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
         A copy of the params, with the defaults of properties that are absent, also inside nested objects.
 
     Raises:
-        DocumentTooLarge: they are longer than 64 KiB as JSON.
+        DocumentTooLarge: they are longer than 64 KiB as JSON, or than 256 KiB with the defaults.
         ParamsInvalid: they do not fit the type's params schema; all errors at once.
     """
     if errors := plain_errors(params, "params", bits=64):
         raise ParamsInvalid(errors)
-    size = len(json.dumps(params, ensure_ascii=False, separators=(",", ":")).encode())
-    if size > MAX_PARAMS_BYTES:
-        raise DocumentTooLarge("params", size, MAX_PARAMS_BYTES)
+    _limit_size("params", params, MAX_PARAMS_BYTES)
     if definition.params is None:
         if params:
             raise ParamsInvalid([FieldError(f"params.{name}", "the type takes no params") for name in params])
         return {}
-    # Imported here because an agent never checks params, and jsonschema takes a tenth of a second to import.
+    # Imported here because jsonschema takes a tenth of a second to import; an agent has it before it forks.
     from coinrequest.jobtypes.json_schema import instance_errors
 
     root = SchemaRoot(definition.params)
@@ -56,7 +56,47 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
         raise ParamsInvalid([FieldError("params", f"the schema has to be registered anew: {error}")]) from None
     if errors:
         raise ParamsInvalid(errors)
+    _limit_size("params with their defaults", filled, MAX_FILLED_BYTES)
     return filled
+
+
+def check_run(definition: Definition, conf: Mapping[str, object] | None) -> dict[str, Any]:
+    """Check the params of a run that Airflow may have started.
+
+    Airflow's form cannot leave an optional param out; it sends null. Where null is wrong, it counts as absent.
+
+    Args:
+        definition: the type of the job.
+        conf: what the run was started with.
+
+    Returns:
+        As `check_params`.
+
+    Raises:
+        DocumentTooLarge: as `check_params`.
+        ParamsInvalid: as `check_params`.
+    """
+    given = conf or {}
+    try:
+        return check_params(definition, given)
+    except ParamsInvalid:
+        present = {name: value for name, value in given.items() if value is not None or not _optional(definition, name)}
+        if len(present) == len(given):
+            raise
+    return check_params(definition, present)
+
+
+def _optional(definition: Definition, name: str) -> bool:
+    """Return whether a declared param may be absent and has no default."""
+    schema = definition.params or {}
+    declared = schema.get("properties", {}).get(name)
+    return isinstance(declared, Mapping) and "default" not in declared and name not in schema.get("required", ())
+
+
+def _limit_size(what: str, value: object, limit: int) -> None:
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > limit:
+        raise DocumentTooLarge(what, size, limit)
 
 
 class SchemaTooComplex(RuntimeError):
