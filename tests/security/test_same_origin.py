@@ -1,0 +1,184 @@
+"""A page of another origin uses the cookie of whoever is signed in: nothing of it may take effect."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from support import api_environment as environment
+from support.api_environment import Clients
+
+pytestmark = pytest.mark.usefixtures("airflow_app")
+
+TYPES = "/jobs/v1/job-types"
+OWN = "http://testserver"
+# The address of the installation, as a proxy before it has it.
+PUBLIC = "http://airflow.test"
+FOREIGN: list[dict[str, str]] = [
+    {"origin": "http://testserver:8081", "sec-fetch-site": "same-site"},
+    {"origin": "http://testserver:8081"},
+    {"origin": "https://testserver"},
+    {"origin": "http://sibling.testserver"},
+    {"origin": "https://example.org", "sec-fetch-site": "cross-site"},
+    {"origin": "null"},
+    {"origin": ""},
+    {"origin": "http://testserver.example.org"},
+    {"origin": "http://testserver@example.org"},
+    {"sec-fetch-site": "same-site"},
+    {"sec-fetch-site": "cross-site"},
+    {"origin": PUBLIC + ":99999"},
+    {},
+]
+OURS: list[dict[str, str]] = [
+    {"origin": OWN},
+    {"origin": OWN + ":80", "sec-fetch-site": "same-origin"},
+    {"origin": PUBLIC},
+    {"sec-fetch-site": "same-origin"},
+    {"sec-fetch-site": "none"},
+]
+
+
+@pytest.fixture
+def browser(client_of: Clients, tokens: dict[str, str]) -> TestClient:
+    """Somebody who is signed in with the cookie alone."""
+    client = client_of(None)
+    client.cookies.set("_token", tokens["Admin"])
+    return client
+
+
+@pytest.fixture
+def job_type(op: TestClient, name: str) -> str:
+    assert op.post(TYPES, json=environment.definition(name)).status_code == 201
+    return name
+
+
+@pytest.fixture
+def job(op: TestClient, job_type: str) -> str:
+    return str(op.post(f"{TYPES}/{job_type}/jobs", json={}).json()["id"])
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_foreign_page_registers_nothing(
+    browser: TestClient, definition: dict[str, Any], headers: dict[str, str], tables_unchanged: None
+) -> None:
+    answer = browser.post(TYPES, json=definition, headers=headers)
+    assert answer.status_code == 403, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "Authorization: Bearer" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("headers", OURS)
+def test_a_page_of_ours_does(browser: TestClient, definition: dict[str, Any], headers: dict[str, str]) -> None:
+    assert browser.post(TYPES, json=definition, headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("headers", [FOREIGN[0], {}])
+def test_no_unsafe_route_of_ours_or_of_airflows_is_open(
+    browser: TestClient, job_type: str, job: str, headers: dict[str, str], tables_unchanged: None
+) -> None:
+    ours, airflows = f"{TYPES}/{job_type}", f"/api/v2/dags/{job_type}"
+    requests: list[tuple[str, str, Any]] = [
+        ("POST", f"{ours}/jobs", {}),
+        ("POST", f"{ours}/pause", None),
+        ("POST", f"{ours}/resume", None),
+        ("PUT", ours, environment.definition(job_type)),
+        ("DELETE", ours, None),
+        ("POST", f"/jobs/v1/jobs/{job}/cancel", None),
+        ("POST", f"/jobs/v1/jobs/{job}/retry", None),
+        ("POST", "/jobs/v1/add_job", {"url": "https://example.org"}),
+        ("PATCH", airflows, {"is_paused": True}),
+        ("DELETE", airflows, None),
+        ("POST", f"{airflows}/dagRuns", {"logical_date": None}),
+        ("PATCH", f"{airflows}/dagRuns/{job}", {"state": "failed"}),
+        ("POST", f"{airflows}/clearTaskInstances", {"dry_run": False}),
+        ("POST", "/api/v2/variables", {"key": "a", "value": "b"}),
+        ("POST", "/api/v2/connections", {"connection_id": "a", "conn_type": "http"}),
+        ("POST", "/auth/fab/v1/users", {"username": "a"}),
+        ("POST", "/ui/backfills/dry_run", {}),
+    ]
+    for method, path, body in requests:
+        answer = browser.request(method, path, json=body, headers=headers)
+        assert answer.status_code == 403, (method, path, answer.text)
+        assert "The cookie does not sign this request in" in answer.text
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"]
+)
+@pytest.mark.parametrize("path", [TYPES, "/api/v2/variables"])
+def test_with_a_cookie_a_body_names_its_type(
+    browser: TestClient, kind: str | None, path: str, name: str, tables_unchanged: None
+) -> None:
+    body = json.dumps({**environment.definition(name), "key": name, "value": "x"})
+    headers = {"origin": OWN, **({"content-type": kind} if kind else {})}
+    answer = browser.post(path, content=body, headers=headers)
+    assert answer.status_code == 415, answer.text
+
+
+def test_a_token_needs_neither(client_of: Clients, definition: dict[str, Any]) -> None:
+    answer = client_of("Op").post(TYPES, content=json.dumps(definition), headers={"origin": "https://example.org"})
+    assert answer.status_code == 201
+
+
+def test_a_token_beside_the_cookie_needs_neither(
+    browser: TestClient, tokens: dict[str, str], definition: dict[str, Any]
+) -> None:
+    """A page of another origin cannot send the header without asking first, and is refused then."""
+    headers = {"Authorization": f"Bearer {tokens['Op']}"}
+    assert browser.post(TYPES, json=definition, headers=headers).status_code == 201
+    asked = browser.options(
+        TYPES,
+        headers={
+            "origin": "https://example.org",
+            "access-control-request-method": "POST",
+            "access-control-request-headers": "authorization",
+        },
+    )
+    assert not [name for name in asked.headers if name.startswith("access-control-")]
+
+
+def test_a_password_that_browsers_remember_is_not_a_token(browser: TestClient, definition: dict[str, Any]) -> None:
+    answer = browser.post(TYPES, json=definition, headers={"Authorization": "Basic YWRtaW46YWRtaW4="})
+    assert answer.status_code == 403
+
+
+def test_reading_changes_nothing(browser: TestClient, op: TestClient, job: str, tables_unchanged: None) -> None:
+    """Safe methods pass from anywhere; no page of another origin may see the answer."""
+    described = op.get("/jobs/openapi.json").json()["paths"]
+    for path, methods in described.items():
+        if "get" not in methods or path.endswith("/events"):
+            continue
+        address = f"/jobs{path}".replace("{id}", job).replace("{name}", "url-test").replace("{number}", "1")
+        answer = browser.get(address, headers={"origin": "https://example.org"})
+        assert answer.status_code != 500, (address, answer.text)
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/jobs/docs", "/jobs/v1/jobs", "/", "/api/v2/version", "/auth/login/", "/nothing"])
+def test_no_page_stands_in_a_frame_of_another_origin(client_of: Clients, path: str) -> None:
+    answer = client_of(None).get(path)
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+
+
+def test_cors_is_closed() -> None:
+    from airflow.configuration import conf
+
+    for option in ("origins", "methods", "headers"):
+        assert conf.getlist("api", f"access_control_allow_{option}") == []
+
+
+def test_an_origin_that_the_administrator_lets_in_is_no_foreign_one() -> None:
+    from coinrequest.api.front_door import FrontDoor
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    client = TestClient(FrontDoor(app, ["https://pages.example.org"]))
+    client.cookies.set("_token", "anything")
+    allowed = client.post("/jobs/v1/x", headers={"origin": "https://pages.example.org"})
+    other = client.post("/jobs/v1/x", headers={"origin": "https://other.example.org"})
+    assert (allowed.status_code, other.status_code) == (204, 403)
