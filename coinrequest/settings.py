@@ -134,6 +134,24 @@ def heartbeat_file() -> str | None:
     return os.environ.get("COINREQUEST_HEARTBEAT_FILE") or None
 
 
+def queues() -> tuple[str, ...]:
+    """Return the queues that agents of this installation serve; none: any queue may be named."""
+    named = _listed("COINREQUEST_QUEUES")
+    return tuple(dict.fromkeys((DEFAULT_QUEUE, *named))) if named else ()
+
+
+def type_share() -> int:
+    """Return the percentage of a queue's slots that one type may hold while no other type is there (1 to 100).
+
+    Raises:
+        SettingInvalid: `COINREQUEST_TYPE_SHARE` is none.
+    """
+    text = os.environ.get("COINREQUEST_TYPE_SHARE") or "80"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= 100):
+        raise SettingInvalid(f"COINREQUEST_TYPE_SHARE must be a whole number from 1 to 100, not {text[:20]!r}")
+    return int(text)
+
+
 def sql_connections() -> Mapping[str, bool]:
     """Return the Airflow connections that `sql.query` may use, by name: True where it may also write.
 

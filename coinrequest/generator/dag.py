@@ -19,6 +19,11 @@ from coinrequest.jobtypes.schedule import cron_expression, next_run_times
 
 TAG = "job-type"
 DEFAULT_MAX_JOBS = 16
+# How many tasks of one job may wait for an agent or run, and of all jobs of a type together; the rest waits until then
+# in the database. A job always gets a few.
+JOB_TASKS = 64
+TYPE_TASKS = 1024
+_LEAST_JOB_TASKS = 4
 
 
 def build_dag(
@@ -41,6 +46,7 @@ def build_dag(
         start_date=_start(definition, created_at or datetime(2026, 1, 1, tzinfo=UTC)),
         catchup=_catches_up(definition),
         max_active_runs=_max_active_runs(definition),
+        max_active_tasks=max(_LEAST_JOB_TASKS, min(JOB_TASKS, TYPE_TASKS // _max_active_runs(definition))),
         dagrun_timeout=definition.timeout,
         default_args={"owner": definition.owner},
         tags=sorted({TAG, *definition.tags}),

@@ -6,6 +6,19 @@ from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
 
+# As Airflow leaves tasks of a stopped run that had not begun, in one statement: Airflow's own way takes three
+# milliseconds for each.
+_SKIP_WAITING = text(
+    """
+    UPDATE task_instance SET state = 'skipped', start_date = coalesce(start_date, now()),
+        end_date = coalesce(end_date, now()), updated_at = now(),
+        duration = extract(epoch FROM coalesce(end_date, now()) - coalesce(start_date, now()))
+    WHERE dag_id = :dag_id AND run_id = :run_id
+        AND (state IS NULL OR state IN ('scheduled', 'queued', 'up_for_retry'))
+    """
+)
+
+
 def lock_run(session: Session, dag_id: str, run_id: str) -> None:
     """Keep everybody else from changing a run until the transaction ends."""
     session.execute(
@@ -24,6 +37,7 @@ def fail(session: Session, dag_id: str, run_id: str) -> None:
     from airflow.utils.state import DagRunState
 
     run = _run(session, dag_id, run_id)
+    session.execute(_SKIP_WAITING, {"dag_id": dag_id, "run_id": run_id})
     set_dag_run_state_to_failed(dag=_dag_of(session, run), run_id=run_id, commit=True, session=session)
     # A run whose DAG is gone from Airflow's tables has nothing that could be marked, but ends all the same.
     run.set_state(DagRunState.FAILED)

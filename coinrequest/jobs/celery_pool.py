@@ -48,6 +48,7 @@ class Agent:
         processed: how many tasks it took since.
         running: longest first.
         trouble: why it takes no tasks; None: it takes them.
+        holds: Celery's ids of the tasks that it runs, and of those that it has taken and not begun.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Agent:
     processed: int
     running: tuple[Running, ...]
     trouble: str | None = None
+    holds: frozenset[str] = frozenset()
 
 
 class CeleryPool:
@@ -66,11 +68,15 @@ class CeleryPool:
     Args:
         application: the Celery application whose broker the agents listen to.
         time_limit: for how many seconds the next answer is waited for.
+        ask_all_after: after how many seconds all are asked again, not only those that are known.
     """
 
-    def __init__(self, application: Any, time_limit: float = TIME_LIMIT) -> None:
+    def __init__(
+        self, application: Any, time_limit: float = TIME_LIMIT, *, ask_all_after: float = _ASK_ALL_AFTER
+    ) -> None:
         self._application = application
         self._time_limit = time_limit
+        self._ask_all_after = ask_all_after
         self._known: tuple[str, ...] = ()
         self._asked_all = float("-inf")
 
@@ -113,12 +119,12 @@ class CeleryPool:
             return []
         # Who answered once answers at once: these two do not wait for the time limit.
         inspect = self._application.control.inspect(list(stats), timeout=self._time_limit, connection=connection)
-        queues, active = inspect.active_queues() or {}, inspect.active() or {}
+        queues, taken, active = inspect.active_queues() or {}, inspect.reserved() or {}, inspect.active() or {}
         troubles = self._troubles(connection, tuple(stats))
         now = datetime.now(UTC)
         return [
             replace(
-                _agent(name, stats[name], queues.get(name), active.get(name), now),
+                _agent(name, stats[name], queues.get(name), active.get(name), taken.get(name), now),
                 trouble=troubles.get(name),
             )
             for name in sorted(stats)
@@ -136,7 +142,7 @@ class CeleryPool:
 
     def _stats(self, connection: Any) -> Mapping[str, Any]:
         control = self._application.control
-        if self._known and time.monotonic() - self._asked_all < _ASK_ALL_AFTER:
+        if self._known and time.monotonic() - self._asked_all < self._ask_all_after:
             found = control.inspect(list(self._known), timeout=self._time_limit, connection=connection).stats() or {}
         else:
             self._asked_all = time.monotonic()
@@ -170,7 +176,7 @@ def airflow_pool(time_limit: float = TIME_LIMIT) -> CeleryPool:
     return CeleryPool(app, time_limit)
 
 
-def _agent(name: str, stats: Mapping[str, Any], queues: Any, active: Any, now: datetime) -> Agent:
+def _agent(name: str, stats: Mapping[str, Any], queues: Any, active: Any, taken: Any, now: datetime) -> Agent:
     running = [Running(read_workload(task.get("args")), _time(task.get("time_start"))) for task in _dicts(active)]
     return Agent(
         name=name,
@@ -180,6 +186,7 @@ def _agent(name: str, stats: Mapping[str, Any], queues: Any, active: Any, now: d
         started_at=now - timedelta(seconds=float(stats.get("uptime") or 0)),
         processed=sum((stats.get("total") or {}).values()),
         running=tuple(sorted(running, key=lambda task: task.since or now)),
+        holds=frozenset(str(task.get("id")) for task in (*_dicts(active), *_dicts(taken))),
     )
 
 

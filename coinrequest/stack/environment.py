@@ -122,7 +122,7 @@ def process_environment(
         "MALLOC_ARENA_MAX": "2",
         "AIRFLOW_HOME": str(layout.airflow_home),
         "AIRFLOW_CONFIG": str(project / "config" / "airflow.cfg"),
-        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CORE__EXECUTOR": "coinrequest.jobs.airflow_executor.FairCeleryExecutor",
         "AIRFLOW__CORE__DAGS_FOLDER": str(project / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),
         # No name service is asked: a laptop's own name often does not resolve.

@@ -21,7 +21,6 @@ from support.web_stub import web_stub
 OVERRIDES = {
     "scheduler.task_instance_heartbeat_timeout": "15",
     "scheduler.task_instance_heartbeat_timeout_detection_interval": "2",
-    "scheduler.task_queued_timeout": "90",
 }
 
 # Only the object that started a process may forget it without a warning.
