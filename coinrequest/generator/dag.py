@@ -13,6 +13,7 @@ from coinrequest import settings
 from coinrequest.generator.airflow_params import airflow_params
 from coinrequest.generator.operator import ActionOperator, ItemsOperator
 from coinrequest.jobtypes.definition import CronSchedule, Definition, IntervalSchedule, Task
+from coinrequest.jobtypes.expansion import items_limit
 from coinrequest.jobtypes.grammar import LONGEST_TASK
 from coinrequest.jobtypes.references import find_references
 from coinrequest.jobtypes.schedule import cron_expression, next_run_times
@@ -129,6 +130,7 @@ def _operator(definition: Definition, task: Task) -> Any:
     items = ItemsOperator(
         task_id=_items_id(task),
         items=task.for_each,
+        limit=items_limit(definition),
         upstream_outputs=sorted(_tasks_referred_to(task.for_each)),
         **_limits(definition, task),
     )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
+from coinrequest import settings
 from coinrequest.generator import publishing
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition, load_definition, parse_definition
@@ -17,6 +18,7 @@ from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
 from coinrequest.jobtypes.grammar import WebhookNotify
 from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
+from coinrequest.jobtypes.suggestions import hint
 from coinrequest.urltest.guard import configured_guard
 from coinrequest.urltest.webhook_address import webhook_refusal
 
@@ -213,6 +215,11 @@ def _checked(
     for index, task in enumerate(definition.tasks):
         if task.pool in unknown:
             errors.append(FieldError(f"tasks[{index}].pool", f"no pool {task.pool!r}; create it under Admin, Pools"))
+    served = settings.queues()
+    for index, task in enumerate(definition.tasks):
+        if served and task.queue is not None and task.queue not in served:
+            unknown_queue = f"no queue {task.queue!r}{hint(task.queue, served)}"
+            errors.append(FieldError(f"tasks[{index}].queue", f"{unknown_queue} (COINREQUEST_QUEUES lists them)"))
     awaited = _awaited(definition)
     known = registry.existing(session, awaited)
     for index, other in enumerate(awaited):

@@ -19,7 +19,6 @@ from coinrequest.generator.failure import failure_told
 
 RESULT_LIMIT = 1024 * 1024
 OUTPUTS_LIMIT = 16 * 1024 * 1024
-ITEM_LIMIT = 1000
 MOST_ERRORS = 20
 
 
@@ -111,13 +110,14 @@ class ItemsOperator(BaseOperator):
     template_fields: Sequence[str] = ()
     ui_color = "#f4f4f4"
 
-    def __init__(self, *, items: Any, upstream_outputs: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *, items: Any, limit: int, upstream_outputs: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.items = items
+        self.limit = limit
         self.upstream_outputs = upstream_outputs
 
     def execute(self, context: Any) -> list[Any]:
-        """Return the items; anything but a list of at most 1,000 fails without a retry."""
+        """Return the items; anything but a list that is not too long fails without a retry."""
         from coinrequest.jobtypes.references import resolve
         from coinrequest.jobtypes.sizes import Room
 
@@ -127,8 +127,8 @@ class ItemsOperator(BaseOperator):
             items = resolve(self.items, scope_of(context, self.upstream_outputs, None), room)
             if not isinstance(items, list):
                 raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")
-            if len(items) > ITEM_LIMIT:
-                raise AirflowFailException(f"for_each: {len(items)} items; the limit is {ITEM_LIMIT}")
+            if len(items) > self.limit:
+                raise AirflowFailException(f"for_each: {len(items)} items; the limit is {self.limit}")
             return items
 
 

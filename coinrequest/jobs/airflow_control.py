@@ -5,7 +5,6 @@ from typing import Any
 from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
-
 # As Airflow leaves tasks of a stopped run that had not begun, in one statement: Airflow's own way takes three
 # milliseconds for each.
 _SKIP_WAITING = text(

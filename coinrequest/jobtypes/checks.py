@@ -7,6 +7,7 @@ errors beside those of the grammar and not only after them.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from coinrequest.jobtypes import queues
 from coinrequest.jobtypes.errors import FieldError
 from coinrequest.jobtypes.grammar import MAX_CRON, MAX_TASKS
 from coinrequest.jobtypes.graph import cycles, upstream
@@ -24,6 +25,7 @@ class TaskView:
     action: str | None
     inputs: Mapping[str, object] | None
     for_each: object
+    queue: str | None
     depends_on: tuple[tuple[int, str], ...]
 
     @property
@@ -50,6 +52,7 @@ def task_views(document: Mapping[str, object]) -> list[TaskView]:
                 action=_text(task.get("action")),
                 inputs=inputs if isinstance(inputs, Mapping) else None,
                 for_each=task.get("for_each"),
+                queue=_text(task.get("queue")),
                 depends_on=tuple((position, name) for position, name in names if isinstance(name, str)),
             )
         )
@@ -65,6 +68,7 @@ def check_document(document: Mapping[str, object]) -> Iterator[FieldError]:
     yield from _check_graph(tasks)
     yield from _check_references(tasks, document.get("params"))
     yield from _check_result(document.get("result"), tasks)
+    yield from _check_queues(tasks)
 
 
 def _text(value: object) -> str | None:
@@ -119,6 +123,12 @@ def _check_ids(tasks: list[TaskView]) -> Iterator[FieldError]:
                 dotted((*task.path, "id")), f"{quoted(task.id)} is already the id of tasks[{first[task.id]}]"
             )
         first.setdefault(task.id, task.index)
+
+
+def _check_queues(tasks: list[TaskView]) -> Iterator[FieldError]:
+    for task in tasks:
+        if task.queue is not None and (refusal := queues.refusal(task.queue)):
+            yield FieldError(dotted((*task.path, "queue")), refusal)
 
 
 def _edges(tasks: list[TaskView]) -> dict[str, list[str]]:

@@ -51,6 +51,7 @@ def parse_definition(document: Mapping[str, object]) -> Definition:
     """
     # Imported here because an agent, which only loads definitions, needs none of it.
     from coinrequest.jobtypes.checks import check_document, task_views
+    from coinrequest.jobtypes.expansion import definition_errors
     from coinrequest.jobtypes.inputs import check_inputs
     from coinrequest.jobtypes.params_schema import check_params_schema
     from coinrequest.jobtypes.plain import plain_errors
@@ -69,6 +70,8 @@ def parse_definition(document: Mapping[str, object]) -> Definition:
     )
     # Each message looks for the nearest name; without an end to them a bad document could keep a server busy.
     errors = list(islice(found, MAX_ERRORS + 1))
+    if definition is not None and not errors:
+        errors = list(islice(definition_errors(definition), MAX_ERRORS + 1))
     if errors or definition is None:
         raise DefinitionInvalid(errors)
     return definition

@@ -44,6 +44,7 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
             raise ParamsInvalid([FieldError(f"params.{name}", "the type takes no params") for name in params])
         return {}
     # Imported here because jsonschema takes a tenth of a second to import; an agent has it before it forks.
+    from coinrequest.jobtypes.expansion import params_errors
     from coinrequest.jobtypes.json_schema import instance_errors
 
     root = SchemaRoot(definition.params)
@@ -54,7 +55,7 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
         raise ParamsInvalid([FieldError("params", "are too complex to be checked")]) from None
     except SchemaUnsupported as error:
         raise ParamsInvalid([FieldError("params", f"the schema has to be registered anew: {error}")]) from None
-    if errors:
+    if errors := errors or list(params_errors(definition, filled)):
         raise ParamsInvalid(errors)
     _limit_size("params with their defaults", filled, MAX_FILLED_BYTES)
     return filled
