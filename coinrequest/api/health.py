@@ -10,7 +10,8 @@ from sqlalchemy import func, select, text
 
 from coinrequest.api.authentication import new_session
 from coinrequest.api.models import Component, HealthReport
-from coinrequest.jobs import airflow_heartbeats
+from coinrequest.api.served_queues import served_queues
+from coinrequest.jobs import airflow_heartbeats, airflow_waiting
 from coinrequest.jobs.celery_pool import AgentsUnreachable, airflow_pool, broker_url
 from coinrequest.jobs.measures import GATEWAY_SEEN_WITHIN
 from coinrequest.jobs.shared_look import SharedLook
@@ -20,7 +21,9 @@ TIME_LIMIT = 1.0
 MESSAGES_MAY_WAIT = 10.0
 # Seconds: a dag-processor does it every five, and is busy for longer when thousands of types are new.
 _MAY_NOT_FOLLOW = 120.0
-# So many agents are named.
+# Seconds that a task may wait before it is asked whether anybody could take it: an agent may be restarting.
+_WAITS = 15.0
+# So many agents or queues are named.
 _NAMED = 5
 
 # Threads of its own: looks that hang must not take those that serve requests.
@@ -28,9 +31,10 @@ _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
 
 
 async def check() -> HealthReport:
-    """Return the state of the database, Airflow's processes, the broker and the gateways."""
-    looks = await asyncio.gather(*(_limited(look) for look in (_database, _processes, _broker, _gateway, _agents)))
-    components = {name: component for found in looks for name, component in found.items()}
+    """Return the state of the database, Airflow's processes, the broker, the agents, the queues and the gateways."""
+    looks = (_database, _processes, _broker, _agents, _queues, _gateway)
+    looked = await asyncio.gather(*(_limited(look) for look in looks))
+    components = {name: component for found in looked for name, component in found.items()}
     healthy = all(component.status == "healthy" for component in components.values())
     return HealthReport(status="healthy" if healthy else "degraded", components=components)
 
@@ -112,6 +116,22 @@ def _agents() -> Mapping[str, Component]:
     said = "; ".join(f"{name} takes no tasks: {reason}" for name, reason in sorted(troubles.items())[:_NAMED])
     more = f"; and {len(troubles) - _NAMED} more" if len(troubles) > _NAMED else ""
     return {"agents": Component(status="unhealthy", detail=said + more)}
+
+
+def _queues() -> Mapping[str, Component]:
+    """Look for tasks that wait for a queue of which no agent takes any; the agents are only asked where some wait."""
+    with new_session() as session:
+        waiting = airflow_waiting.waiting_for(session, _WAITS)
+    served = served_queues(TIME_LIMIT / 2) if waiting else None
+    if served is None:
+        return {}
+    unserved = {queue: tasks for queue, tasks in waiting.items() if queue not in served}
+    if not unserved:
+        return {"queues": Component(status="healthy")}
+    named = ", ".join(f"{tasks} for {queue!r}" for queue, tasks in list(unserved.items())[:_NAMED])
+    more = f" and {len(unserved) - _NAMED} queues more" if len(unserved) > _NAMED else ""
+    remedy = "start an agent with --queues for it, or cancel their jobs"
+    return {"queues": Component(status="unhealthy", detail=f"tasks wait that no agent takes: {named}{more}; {remedy}")}
 
 
 def _gateway() -> Mapping[str, Component]:

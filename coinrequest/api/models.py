@@ -1,5 +1,6 @@
 """What the service answers about everything but jobs (`job_models`)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -75,6 +76,13 @@ class JobTypeList(Answer):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last")
 
 
+class DefinitionWarning(Answer):
+    """Something about a definition that is accepted, and may not be what was meant."""
+
+    field: str = Field(examples=["tasks[0].queue"])
+    message: str
+
+
 class JobTypeDetail(Answer):
     """A job type: its definition as it was registered, and what the platform knows about it."""
 
@@ -86,6 +94,7 @@ class JobTypeDetail(Answer):
     dag_url: str = Field(description="The job type's DAG in the Airflow UI")
     links: JobTypeLinks
     definition: dict[str, Any] = Field(description="The document, unchanged")
+    warnings: list[DefinitionWarning] = Field(description="What may not be as meant; only when a definition was sent")
 
 
 class Edge(Answer):
@@ -101,6 +110,7 @@ class Preview(Answer):
     definition: dict[str, Any] = Field(description="The document, unchanged")
     edges: list[Edge] = Field(description="The graph of its tasks")
     next_run_times: list[datetime] = Field(description="The next five times of its schedule")
+    warnings: list[DefinitionWarning] = Field(description="What may not be as meant")
 
 
 class RevisionLinks(Answer):
@@ -176,7 +186,14 @@ def without_tokens(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "notify": shown}
 
 
-def job_type_detail(root: str, revision: Revision, definition: dict[str, Any], *, paused: bool) -> JobTypeDetail:
+def job_type_detail(
+    root: str,
+    revision: Revision,
+    definition: dict[str, Any],
+    *,
+    paused: bool,
+    warnings: Sequence[DefinitionWarning] = (),
+) -> JobTypeDetail:
     """Return the answer about a job type, with its definition as the user may see it."""
     return JobTypeDetail(
         name=revision.name,
@@ -187,6 +204,7 @@ def job_type_detail(root: str, revision: Revision, definition: dict[str, Any], *
         dag_url=f"{settings.base_url()}/dags/{revision.name}",
         links=job_type_links(root, revision.name),
         definition=definition,
+        warnings=list(warnings),
     )
 
 

@@ -33,6 +33,16 @@ _WAITING = text(
 )
 
 
+_WAITING_FOR = text(
+    """
+    SELECT queue, count(*) AS tasks FROM task_instance
+    WHERE state IN ('scheduled', 'queued')
+        AND coalesce(scheduled_dttm, queued_dttm) < now() - make_interval(secs => :seconds)
+    GROUP BY queue ORDER BY queue
+    """
+)
+
+
 @dataclass(frozen=True)
 class Waiting:
     """Tasks of all DAGs that could run and wait for an agent.
@@ -52,6 +62,11 @@ def first_starts(session: Session, jobs: Collection[UUID]) -> Mapping[UUID, date
     """Return when an agent began with the first task of each of these jobs, where one did (UTC)."""
     rows = session.execute(_FIRST_STARTS, {"jobs": [str(job) for job in jobs]})
     return {row.id: row.started_at for row in rows}
+
+
+def waiting_for(session: Session, seconds: float) -> Mapping[str, int]:
+    """Return how many tasks wait for each queue for longer than so many seconds."""
+    return {str(row.queue): row.tasks for row in session.execute(_WAITING_FOR, {"seconds": seconds})}
 
 
 def waiting(session: Session) -> Waiting:

@@ -26,6 +26,7 @@ class SharedLook(Generic[T]):
         self._lock = threading.Lock()
         self._answer: Future[T] | None = None
         self._ended = 0.0
+        self._seen: T | None = None
 
     def answer(self) -> Future[T]:
         """Return the answer: the last one while it is fresh, one that is under way, or that of a new look."""
@@ -37,8 +38,13 @@ class SharedLook(Generic[T]):
                 self._answer = self._thread.submit(self._timed)
             return self._answer
 
+    def last(self) -> T | None:
+        """Return what was seen last, however long ago; None: nothing yet."""
+        return self._seen
+
     def _timed(self) -> T:
         try:
-            return self._look()
+            self._seen = self._look()
+            return self._seen
         finally:
             self._ended = time.monotonic()

@@ -35,6 +35,11 @@ def _look() -> list[celery_pool.Agent]:
 _agents = SharedLook(_look, keep=_KEEP, name="agents")
 
 
+def look() -> SharedLook[list[celery_pool.Agent]]:
+    """Return the look at the agents that all callers share."""
+    return _agents
+
+
 @router.get("/v1/agents", summary="List the agents", response_model=AgentList, responses=problems.documented())
 async def list_agents(names: JobNames, request: Request) -> Any:
     """The agents that answer now, with what each of them runs; as of one second ago at most.

@@ -1,5 +1,6 @@
 """Job types: register, read, list, replace, delete, pause and resume."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -12,6 +13,7 @@ from coinrequest.api.airflow_rights import CHANGE, READ
 from coinrequest.api.authentication import RequestSession
 from coinrequest.api.bodies import Document
 from coinrequest.api.models import (
+    DefinitionWarning,
     Edge,
     JobTypeDetail,
     JobTypeList,
@@ -23,6 +25,7 @@ from coinrequest.api.models import (
 from coinrequest.api.openapi import DEFINITION_BODY, ETAG, LOCATION, YAML
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root, expected_revision
 from coinrequest.api.rights import Registrar, TypeNames, TypeReader, TypeRegistrar
+from coinrequest.api.served_queues import DRY_RUN, REGISTRATION, warnings_about
 from coinrequest.generator import lifecycle, publishing
 from coinrequest.generator.lifecycle import Readable
 from coinrequest.jobtypes import registry
@@ -45,10 +48,12 @@ def seen(user: BaseUser, revision: Revision) -> dict[str, Any]:
     return content if CHANGE.held(user, revision.name) else without_tokens(content)
 
 
-def answered(session: Session, root: str, user: BaseUser, revision: Revision) -> JobTypeDetail:
+def answered(
+    session: Session, root: str, user: BaseUser, revision: Revision, warnings: Sequence[DefinitionWarning] = ()
+) -> JobTypeDetail:
     """Return the answer about the type of `revision`."""
     paused = revision.name in publishing.paused_names(session, [revision.name])
-    return job_type_detail(root, revision, seen(user, revision), paused=paused)
+    return job_type_detail(root, revision, seen(user, revision), paused=paused, warnings=warnings)
 
 
 def tag(response: Response, revision: Revision) -> None:
@@ -88,10 +93,13 @@ def register(
             definition=document,
             edges=[Edge(source=source, target=target) for source, target in preview.edges],
             next_run_times=list(preview.next_run_times),
+            warnings=warnings_about(document, DRY_RUN),
         )
         return JSONResponse(answer.model_dump(mode="json"), 200)
+    # Before anything is locked.
+    warnings = warnings_about(document, REGISTRATION)
     revision = lifecycle.register(session, document, author=user.get_name(), readable=readable(user))
-    detail = answered(session, root, user, revision)
+    detail = answered(session, root, user, revision, warnings)
     response.headers["Location"] = detail.links.self
     tag(response, revision)
     return detail
@@ -158,6 +166,7 @@ def replace_job_type(
     if if_match == "*" and name not in registry.existing(session, [name]):
         # RFC 9110, section 13.1.1: any revision will do, but there must be one.
         raise lifecycle.RevisionChanged(f"{name!r} does not exist; leave out If-Match to create it")
+    warnings = warnings_about(document, REGISTRATION)
     revision, created = lifecycle.replace_or_create(
         session,
         name,
@@ -166,7 +175,7 @@ def replace_job_type(
         readable=readable(user),
         expected=expected_revision(if_match),
     )
-    detail = answered(session, root, user, revision)
+    detail = answered(session, root, user, revision, warnings)
     tag(response, revision)
     if created:
         response.status_code = 201
