@@ -168,6 +168,18 @@ def test_another_scheduler_adopts_what_was_sent_and_sends_what_was_not(
     assert {one.message for one in executor._sent.values()} == sent
 
 
+def test_nothing_in_the_broker_has_a_name_that_a_queue_can_have(scheduler: Scheduling) -> None:
+    """After all that was done to it above."""
+    import re
+
+    from coinrequest.jobtypes import queues
+    from coinrequest.jobtypes.grammar import QUEUE_PATTERN
+
+    keys = {key.decode() for key in scheduler.redis.keys("*")}
+    assert {"celery:unacked", "_kombu.binding.default"} <= keys
+    assert [key for key in keys if re.fullmatch(QUEUE_PATTERN, key) and not queues.refusal(key)] in ([], ["default"])
+
+
 def test_airflow_still_calls_what_is_overridden_as_it_is() -> None:
     from airflow.executors.base_executor import BaseExecutor
     from airflow.executors.workloads import ExecuteTask

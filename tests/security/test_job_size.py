@@ -1,0 +1,62 @@
+"""How many tasks one job may become: items times tasks is bounded, whoever names the items."""
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from coinrequest.generator.dag import JOB_TASKS, TYPE_TASKS, build_dag
+from coinrequest.jobtypes.definition import parse_definition
+from coinrequest.jobtypes.expansion import MAX_JOB_TASKS, items_limit
+
+TYPES = "/jobs/v1/job-types"
+
+
+def mapped(definition: dict[str, Any], tasks: int, for_each: Any, **fields: Any) -> dict[str, Any]:
+    task = {"action": "integer.wait", "inputs": {"value": 0}, "for_each": for_each}
+    return {**definition, "tasks": [{"id": f"t{number}", **task} for number in range(tasks)], **fields}
+
+
+LIST = {"type": "object", "properties": {"urls": {"type": "array", "default": []}}}
+
+
+@pytest.mark.usefixtures("tables_unchanged")
+def test_a_hundred_tasks_of_a_thousand_items_are_refused(op: TestClient, definition: dict[str, Any]) -> None:
+    answer = op.post(TYPES, json=mapped(definition, 100, [0] * 1000), headers={})
+    assert answer.status_code in (413, 422)
+    answer = op.post(TYPES, json=mapped(definition, 6, [0] * 1000))
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "tasks"
+    assert "6,000" in error["message"]
+    assert "5,000" in error["message"]
+
+
+def test_five_tasks_of_a_thousand_items_are_fine(op: TestClient, definition: dict[str, Any]) -> None:
+    assert op.post(f"{TYPES}?dry_run=true", json=mapped(definition, 5, [0] * 1000)).status_code == 200
+
+
+def test_items_of_params_share_what_there_is(op: TestClient, definition: dict[str, Any]) -> None:
+    document = mapped(definition, 50, "{{ params.urls }}", params=LIST)
+    limit = items_limit(parse_definition(document))
+    assert limit == (MAX_JOB_TASKS - 50) // 50 == 99
+    assert op.post(TYPES, json=document).status_code == 201
+    jobs = f"{TYPES}/{document['name']}/jobs"
+    answer = op.post(jobs, json={"params": {"urls": [0] * (limit + 1)}})
+    assert answer.status_code == 422
+    assert {error["field"] for error in answer.json()["errors"]} == {"params.urls"}
+    assert op.post(jobs, json={"params": {"urls": [0] * limit}}).status_code == 202
+
+
+def test_items_that_are_found_out_by_the_job_are_bounded_there(definition: dict[str, Any]) -> None:
+    dag = build_dag(parse_definition(mapped(definition, 50, "{{ params.urls }}", params=LIST)), number=1)
+    assert {dag.get_task(f"t{number}.items").limit for number in range(50)} == {99}
+
+
+@pytest.mark.parametrize(("max_jobs", "tasks"), [(1, 64), (16, 64), (100, 10), (1000, 4)])
+def test_a_type_that_allows_many_jobs_gets_fewer_tasks_for_each(
+    definition: dict[str, Any], max_jobs: int, tasks: int
+) -> None:
+    dag = build_dag(parse_definition({**definition, "concurrency": {"max_jobs": max_jobs}}), number=1)
+    assert dag.max_active_tasks == tasks <= JOB_TASKS
+    assert max_jobs * tasks <= 4 * TYPE_TASKS
