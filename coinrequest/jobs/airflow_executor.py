@@ -38,6 +38,8 @@ RESULT_ON_THE_WAY = 2.0
 END_ON_THE_WAY = 60.0
 # An agent begins a task within a second of taking it.
 BEGUN_WITHIN = 25.0
+# The weight of the newest turn in an average over turns.
+_NEWEST = 0.2
 # So many looks in a row have to miss a task.
 _MISSES = 2
 
@@ -86,6 +88,8 @@ class FairCeleryExecutor(CeleryExecutor):
         # Slots that tasks of other schedulers hold, and how many each queue has.
         self._others: Mapping[Holder, int] = {}
         self._slots: Mapping[str, int] | None = None
+        # How many tasks of each queue end between two turns, on average of the last ones.
+        self._ending: dict[str, float] = {}
         # To be told to the agents with the next look: the queue of each task, by Celery's id.
         self._revoked: dict[str, str] = {}
         self._looked = self._asked = float("-inf")
@@ -128,15 +132,19 @@ class FairCeleryExecutor(CeleryExecutor):
         super().heartbeat()
 
     def trigger_tasks(self, open_slots: int) -> None:
-        """Send what there are slots for, and note it."""
-        super().trigger_tasks(open_slots)
+        """Send what there are slots for, and note what ended."""
+        ended = Counter(sent.queue for key, sent in self._sent.items() if key not in self.running)
         self._sent = {key: sent for key, sent in self._sent.items() if key in self.running}
+        for queue in self._slots or {}:
+            before = self._ending.get(queue, 0.0)
+            self._ending[queue] = before + _NEWEST * (ended[queue] - before)
+        super().trigger_tasks(open_slots)
 
     def _get_workloads_to_schedule(self, open_slots: int) -> list[tuple[Any, Any]]:
         chosen: list[tuple[Any, Any]] = list(self.queued_callbacks.items())[: max(open_slots, 0)]
-        keys = self._waiting.take(
-            self._slots or {}, self._held(), open_slots - len(chosen), waits=self.queued_tasks.__contains__
-        )
+        # Short tasks end many at a time: some more wait in the broker, so that no slot waits for the scheduler's turn.
+        slots = {queue: count + round(self._ending.get(queue, 0.0)) for queue, count in (self._slots or {}).items()}
+        keys = self._waiting.take(slots, self._held(), open_slots - len(chosen), waits=self.queued_tasks.__contains__)
         for key in dict.fromkeys(keys):
             workload = self.queued_tasks[key]
             # Its token counts from now.
