@@ -24,5 +24,6 @@ def test_params_that_do_not_fit_fail_the_job_with_the_reason(platform: Platform)
     assert (right["state"], right["result"]["value"]) == ("success", 0)
     assert wrong["state"] == "failed"
     assert wrong["error"]["message"] == (
-        "Task 'wait' failed: the run was started with params that do not fit: params.colour: there is no param 'colour'; known: value"
+        "Task 'wait' failed: the run was started with params that do not fit: "
+        "params.colour: there is no param 'colour'; known: value"
     )

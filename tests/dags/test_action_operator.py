@@ -184,7 +184,7 @@ def test_an_action_that_was_switched_off_since_says_the_remedy(action: type[Try]
 def test_items_that_are_no_list_say_so() -> None:
     from coinrequest.generator.operator import ItemsOperator
 
-    task = ItemsOperator(task_id="try.items", items="{{ job.id }}")
+    task = ItemsOperator(task_id="try.items", items="{{ job.id }}", limit=1000)
     assert told(task) == "for_each: {{ job.id }} is str, not a list"
 
 

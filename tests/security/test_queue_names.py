@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from coinrequest.channel import connection, topology
+from coinrequest.channel import redis_transport, topology
 from coinrequest.jobs.celery_pool import Agent
 from coinrequest.jobs.shared_look import SharedLook
 from coinrequest.jobtypes import queues
@@ -26,7 +26,8 @@ CHANNELS = (
     topology.DEAD_LETTER_QUEUE,
     topology.EXCHANGE,
     f"{topology.PRIVATE_QUEUE_PREFIX}1",
-    *(str(connection._REDIS[key]) for key in ("unacked_key", "unacked_index_key", "unacked_mutex_key")),
+    redis_transport.UNACKED_KEY,
+    redis_transport.UNACKED_INDEX_KEY,
 )
 # What the grammar itself refuses: other bands of a queue, bindings, a second line.
 UNWRITABLE = ("default\x06\x163", "_kombu.binding.default", "default\n", "celery:unacked", "a b", "")
