@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("airflow_app")
 READABLE = {"coinrequest_revision", "coinrequest_installation"}
 SEARCH_PATH = ["search_path=pg_catalog, public, pg_temp"]
 FUNCTIONS = {
+    "coinrequest_bound_params()": "invoker",
     "coinrequest_clean(interval,integer)": "definer",
     "coinrequest_follow_run()": "invoker",
     "coinrequest_record_run(text,text)": "invoker",
@@ -29,6 +30,7 @@ FUNCTIONS = {
     "coinrequest_revision_is_append_only()": "invoker",
 }
 TRIGGERS = {
+    "coinrequest_bound_params": "coinrequest_bound_params()",
     "coinrequest_follow_new_run": "coinrequest_follow_run()",
     "coinrequest_follow_run": "coinrequest_follow_run()",
     "coinrequest_revision_append_only": "coinrequest_revision_is_append_only()",

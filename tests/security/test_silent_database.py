@@ -232,7 +232,7 @@ def test_who_follows_a_job_is_not_cut(site: Site, job: tuple[str, str]) -> None:
         ("53100", "no room left"),
         ("53300", "no more connections"),
         ("25006", "takes no changes"),
-        ("55P03", "cannot be reached"),
+        ("55P03", "take too long"),
         ("57P01", "cannot be reached"),
         ("57014", "cannot be reached"),
         ("40001", "cannot be reached"),
