@@ -30,8 +30,8 @@ from coinrequest.api.patience import Patience
 
 # No DAG's id holds one, so a rule is never taken for a DAG.
 _ANY = "*"
-# `DAG:` decides about a DAG, `DAG Run:` about its runs.
-_OF_DAGS = re.compile(rf"({'|'.join(PREFIX_LIST)})[A-Za-z0-9_.-]*[{_ANY}]?")
+# What may stand behind `DAG:`, which decides about a DAG, and `DAG Run:`, about its runs.
+_DAGS = re.compile(r"[A-Za-z0-9_.-]*\*?")
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -49,7 +49,8 @@ class NamedDagsSecurityManager(FabAirflowSecurityManagerOverride):
         Only those who edit roles come here: `airflow roles add-perms`, FAB's REST service and `[fab] custom_roles`,
         each of which refuses a name without a row.
         """
-        if _OF_DAGS.fullmatch(name):
+        prefix = next(filter(name.startswith, PREFIX_LIST), None)
+        if prefix is not None and _DAGS.fullmatch(name.removeprefix(prefix)):
             self.session.execute(insert(Resource).values(name=name).on_conflict_do_nothing())
             self.session.commit()
         return super().get_resource(name)

@@ -16,8 +16,7 @@ PACKAGE = project_root() / "coinrequest"
 FUNCTIONS = {"compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
 # Put together at run time, of constants of the module alone.
 MADE_OF_CONSTANTS = {
-    "jobtypes/document.py": 'rf"(?:{_number.pattern    "auth_manager.py": """rf"({'|'.join(PREFIX_LIST)})[A-Za-z0-9_.-]*[{_ANY}]?\""",
-})\\Z"',
+    "jobtypes/document.py": 'rf"(?:{_number.pattern})\\Z"',
     "actions/sql/placeholders.py": '"|".join(alternatives)',
 }
 # Which module may touch what matches patterns, or builds what does.

@@ -1,7 +1,6 @@
 """What starts a job is checked alike, whoever starts it: Airflow's trigger, backfills, assets, tasks, command line."""
 
 import contextvars
-import json
 import time
 import uuid
 from collections.abc import Iterator
