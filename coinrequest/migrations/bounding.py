@@ -11,7 +11,8 @@ CREATE OR REPLACE FUNCTION public.coinrequest_bound_params() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM public.dag AS d WHERE d.dag_id = NEW.dag_id AND d.bundle_name = 'job_types') THEN
-        RAISE EXCEPTION 'params of % are % bytes long; the limit is 64 KiB', NEW.dag_id, octet_length(NEW.conf::text)
+        RAISE EXCEPTION 'params of % are % bytes long; the limit is 64 KiB',
+            NEW.dag_id, pg_catalog.octet_length(NEW.conf::text)
             USING ERRCODE = 'string_data_right_truncation';
     END IF;
     RETURN NEW;
@@ -21,7 +22,7 @@ $$
 
 BOUND_TRIGGER = """
 CREATE OR REPLACE TRIGGER coinrequest_bound_params BEFORE INSERT OR UPDATE OF conf ON public.dag_run
-FOR EACH ROW WHEN (octet_length(NEW.conf::text) > 524288) EXECUTE FUNCTION public.coinrequest_bound_params()
+FOR EACH ROW WHEN (pg_catalog.octet_length(NEW.conf::text) > 524288) EXECUTE FUNCTION public.coinrequest_bound_params()
 """
 
 BOUNDING_STATEMENTS = (
