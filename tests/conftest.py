@@ -8,6 +8,7 @@ is down, and leaves it up.
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _stack_of(item):
             item.add_marker(pytest.mark.stack)
     items.sort(key=_stack_of)
+
+
+def pytest_collection_finish() -> None:
+    """Airflow reads its settings when it is first imported, and those are the ones that a fixture makes."""
+    if "airflow.settings" in sys.modules:
+        raise pytest.UsageError("a test module imports Airflow when it is collected; import it within the tests")
 
 
 def _stack_of(item: pytest.Item) -> int:

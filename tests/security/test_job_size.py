@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from coinrequest.generator.dag import JOB_TASKS, TYPE_TASKS, build_dag
 from coinrequest.jobtypes.definition import parse_definition
 from coinrequest.jobtypes.expansion import MAX_JOB_TASKS, items_limit
 
@@ -49,6 +48,8 @@ def test_items_of_params_share_what_there_is(op: TestClient, definition: dict[st
 
 
 def test_items_that_are_found_out_by_the_job_are_bounded_there(definition: dict[str, Any]) -> None:
+    from coinrequest.generator.dag import build_dag
+
     dag = build_dag(parse_definition(mapped(definition, 50, "{{ params.urls }}", params=LIST)), number=1)
     assert {dag.get_task(f"t{number}.items").limit for number in range(50)} == {99}
 
@@ -57,6 +58,8 @@ def test_items_that_are_found_out_by_the_job_are_bounded_there(definition: dict[
 def test_a_type_that_allows_many_jobs_gets_fewer_tasks_for_each(
     definition: dict[str, Any], max_jobs: int, tasks: int
 ) -> None:
+    from coinrequest.generator.dag import JOB_TASKS, TYPE_TASKS, build_dag
+
     dag = build_dag(parse_definition({**definition, "concurrency": {"max_jobs": max_jobs}}), number=1)
     assert dag.max_active_tasks == tasks <= JOB_TASKS
     assert max_jobs * tasks <= 4 * TYPE_TASKS

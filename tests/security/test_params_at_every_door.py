@@ -309,7 +309,9 @@ def test_a_list_of_url_tests_shows_no_more_of_a_url_than_the_type_takes(op: Test
 
     source = (project_root() / "coinrequest/jobtypes/builtin/url-test.yaml").read_bytes()
     op.put(f"{TYPES}/{JOB_TYPE}", json=load_document(source, "application/yaml"))
-    job = op.post("/jobs/v1/add_job", json={"url": "http://example.org/mark"}).json()["job_id"]
+    answer = op.post("/jobs/v1/add_job", json={"url": "http://example.org/mark"})
+    assert answer.status_code == 202, answer.text
+    job = answer.json()["job_id"]
     with session() as opened:
         opened.execute(
             text("UPDATE dag_run SET conf = jsonb_build_object('url', repeat('x', 100000)) WHERE run_id = :run"),
