@@ -15,6 +15,7 @@ from benchmarks import (
     bench_channel,
     bench_containers,
     bench_factory,
+    bench_fairness,
     bench_gateway,
     bench_jobs,
     bench_listing,
@@ -53,6 +54,7 @@ BENCHMARKS: dict[str, tuple[Callable[[Context], None], float]] = {
     "writing": (bench_writing.run, 10),
     "agent": (bench_agent.run, 15),
     "overhead": (bench_overhead.run, 6),
+    "fairness": (bench_fairness.run, 20),
     "stock": (bench_jobs.run_stock, 9),
     "factory": (bench_factory.run, 13),
     # These need no stack.

@@ -50,6 +50,8 @@ STOCK = {
     "celery.extra_celery_config": "{}",
 }
 
+KINDS = ("ours", "executor", "stock", "factory")
+
 _LOCAL_BUNDLE = [
     {"name": "dags-folder", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": {}}
 ]
@@ -73,14 +75,14 @@ class Stacks:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for folder in (root, *(root / name for name in ("ours", "stock", "factory"))):
+        for folder in (root, *(root / name for name in KINDS)):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)  # PostgreSQL, which does not run as root, has to pass through
         self._running: str | None = None
         self.registered = 0
 
     def stack(self, kind: str) -> Stack:
-        """Return the stack `ours`, `stock` or `factory`, running or not."""
+        """Return a stack of one of the kinds, running or not."""
         return Stack(self.root / kind)
 
     def ours(self) -> Stack:
@@ -89,6 +91,10 @@ class Stacks:
         shutil.copytree(project_root() / "dags", dags, dirs_exist_ok=True)
         (dags / "callback.py").write_text(CALLBACK_DAG)
         return self._use("ours", PROBED | {"core.dags_folder": str(dags)})
+
+    def airflow_executor(self) -> Stack:
+        """Return our stack with Airflow's own executor for Celery, started if it was not."""
+        return self._use("executor", {"core.executor": "CeleryExecutor"})
 
     def stock(self, dags: Path) -> Stack:
         """Return the stack with default settings over a dags folder, started if it was not."""
@@ -116,7 +122,7 @@ class Stacks:
 
     def stop(self) -> None:
         """Stop every stack of the benchmarks, also one that an earlier run left."""
-        for kind in ("ours", "stock", "factory"):
+        for kind in KINDS:
             if self.stack(kind).down(say):
                 say(f"stopped the stack {kind}")
         self._running = None
