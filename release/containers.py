@@ -20,7 +20,7 @@ class Container:
         image_id: the image that it really runs.
         status: `running`, `restarting`, `exited`, ...
         health: `healthy`, `starting` or `unhealthy`; None: it has no health check.
-        exit_code: of the last end.
+        exit_code: of its end; the engine has 0 for one that runs.
         restarts: how often the engine started it again.
     """
 
@@ -49,7 +49,10 @@ class Container:
         Compose itself would wait for a container that ends and is started again until its time is up.
         """
         if self.restarts - restarts_before >= _RESTARTS_OF_A_CRASH_LOOP:
-            return f"{self.service} ends again and again, with exit code {self.exit_code}"
+            if self.status != "running":
+                return f"{self.service} ends again and again, with exit code {self.exit_code}"
+            # Its next end tells the exit code, unless it stays this time, which is no good sign either.
+            return None if self.health == "starting" else f"{self.service} ended again and again before it stayed"
         if self.status in ("exited", "dead"):
             return f"{self.service} ended with exit code {self.exit_code}"
         # Docker also calls a container unhealthy that it is about to start again.

@@ -40,6 +40,8 @@ class World:
         interrupting: patterns of commands during which somebody presses Ctrl-C.
         changed: the lines of `git status --porcelain`.
         images: those that the engine has.
+        looks: how often somebody looked at the containers; a broken one has ended as often.
+        up_until: the look until which a broken one is met while it runs.
     """
 
     running: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class World:
     images: set[str] = field(default_factory=lambda: {OLD, NEW})
     lines: list[str] = field(default_factory=list)
     looks: int = 0
+    up_until: int = 0
 
     def execute(
         self,
@@ -99,14 +102,15 @@ class World:
     def _container(self, name: str) -> dict[str, Any]:
         service, _number, image = name.split(".", 2)
         broken = image in self.broken
+        ended = broken and self.looks > self.up_until
         return {
             "Id": name,
             "Image": image_id(image),
             "RestartCount": self.looks if broken else 0,
             "Config": {"Image": image, "Labels": {"com.docker.compose.service": service}},
             "State": {
-                "Status": "restarting" if broken else "running",
-                "ExitCode": int(broken),
+                "Status": "restarting" if ended else "running",
+                "ExitCode": int(ended),
                 "Health": {"Status": "starting" if broken else "healthy"},
             },
         }

@@ -178,6 +178,28 @@ def test_what_restarted_while_compose_still_started_the_others_counts(
     assert "waiting for" not in output, "it is seen at the first look"
 
 
+def test_the_exit_code_is_that_of_an_end_and_not_of_a_container_that_was_started_again(
+    release: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(running=serving(OLD), broken={NEW}, looks=5, up_until=9)
+    assert release(world, "deploy") == 1
+    assert "ends again and again, with exit code 1" in capsys.readouterr().out
+
+
+def test_what_stays_after_it_ended_again_and_again_is_not_trusted(
+    release: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Staying(World):
+        def _container(self, name: str) -> dict[str, Any]:
+            found = super()._container(name)
+            found["State"]["Health"] = {"Status": "healthy"}
+            return found
+
+    world = Staying(running=serving(OLD), broken={NEW}, looks=5, up_until=99)
+    assert release(world, "deploy") == 1
+    assert "ended again and again before it stayed" in capsys.readouterr().out
+
+
 def test_a_fault_that_nobody_foresaw_is_rolled_back_too(release: Release, capsys: pytest.CaptureFixture[str]) -> None:
     class Astonishing(World):
         def execute(self, *arguments: Any) -> Finished:
