@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,11 +119,33 @@ def test_https_shows_the_login_page_and_http_leads_there(production: Production)
     assert 'name="password"' in page.text
     assert page.headers["Strict-Transport-Security"].startswith("max-age=31536000")
     assert page.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert page.headers["Content-Security-Policy"] == "frame-ancestors 'self'"
+    sent = Counter(name.lower() for name, _ in page.raw.headers.iteritems())
+    assert {name for name, times in sent.items() if times > 1} <= {"set-cookie", "vary"}, "the proxy repeats nothing"
     assert "Secure" in page.headers["Set-Cookie"]
     assert page.headers["Content-Encoding"] == "gzip"
     redirect = production.get("/dags?x=1", production.http)
     assert redirect.status_code == 308
     assert redirect.headers["Location"] == f"{production.url}/dags?x=1"
+
+
+def test_a_browser_signs_in_and_only_its_own_pages_do_something(production: Production) -> None:
+    with requests.Session() as browser:
+        browser.trust_env = False
+        browser.verify = production.session.verify
+        login = f"{production.url}/auth/login/"
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get(login, timeout=60).text)
+        assert token
+        form = {"csrf_token": token[1], "username": "op", "password": TAKEN_OVER}
+        own = {"Origin": production.url, "Referer": login}
+        signed_in = browser.post(login, form, headers=own, timeout=60, allow_redirects=False)
+        assert signed_in.status_code == 302, signed_in.text
+        assert "_token" in browser.cookies
+        jobs = f"{production.url}{API}/job-types/integer/jobs"
+        for origin, status in ((production.url, 202), (production.http, 403), ("https://127.0.0.1", 403)):
+            body: dict[str, Any] = {"params": {"value": 0}}
+            answer = browser.post(jobs, json=body, headers={"Origin": origin}, timeout=60)
+            assert answer.status_code == status, f"{origin}: {answer.text}"
 
 
 def test_the_execution_interface_is_for_agents_inside(production: Production) -> None:
