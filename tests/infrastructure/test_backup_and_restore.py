@@ -213,17 +213,17 @@ def test_the_schedule_goes_on(restored: Restored) -> None:
 
 
 def test_the_database_protects_itself_as_before(restored: Restored) -> None:
-    def as_role(role: str, password: str, statement: str) -> "subprocess.CompletedProcess[str]":
-        line = (
-            f'. /run/coinrequest/postgres.env; PGPASSWORD=${password} psql -XAt -h 127.0.0.1 -U {role} airflow -c "$1"'
-        )
-        return restored.stack.compose("exec", "-T", "postgres", "sh", "-c", line, "sh", statement, check=False)
+    def as_role(role: str, password: str, statements: tuple[str, ...]) -> "subprocess.CompletedProcess[str]":
+        # Each statement is a transaction of its own.
+        line = f'. /run/coinrequest/postgres.env; PGPASSWORD=${password} psql -qXAt -h 127.0.0.1 -U {role} airflow "$@"'
+        options = [word for statement in statements for word in ("-c", statement)]
+        return restored.stack.compose("exec", "-T", "postgres", "sh", "-c", line, "sh", *options, check=False)
 
-    def as_owner(statement: str) -> "subprocess.CompletedProcess[str]":
-        return as_role("airflow", "COINREQUEST_OWNER_PASSWORD", statement)
+    def as_owner(*statements: str) -> "subprocess.CompletedProcess[str]":
+        return as_role("airflow", "COINREQUEST_OWNER_PASSWORD", statements)
 
-    def as_reader(statement: str) -> "subprocess.CompletedProcess[str]":
-        return as_role("coinrequest_reader", "COINREQUEST_READER_PASSWORD", statement)
+    def as_reader(*statements: str) -> "subprocess.CompletedProcess[str]":
+        return as_role("coinrequest_reader", "COINREQUEST_READER_PASSWORD", statements)
 
     assert "append-only" in as_owner("UPDATE coinrequest_revision SET author = 'somebody'").stderr
     assert "append-only" in as_owner("DELETE FROM coinrequest_revision").stderr
@@ -234,7 +234,7 @@ def test_the_database_protects_itself_as_before(restored: Restored) -> None:
     assert "read-only transaction" in as_reader("INSERT INTO coinrequest_revision (name) VALUES ('x')").stderr
     # Neither a temporary object nor a lock of Airflow's, also where transactions are not read-only.
     for attack in ("CREATE TEMPORARY TABLE x (y int)", "SELECT pg_advisory_lock(2)"):
-        assert "permission denied" in as_reader(f"SET default_transaction_read_only = off; {attack}").stderr
+        assert "permission denied" in as_reader("SET default_transaction_read_only = off", attack).stderr
     # Revisions get numbers again: agents tell them from those before by the installation's id.
     renewed = f"SELECT made_at > '{restored.began.isoformat()}' FROM coinrequest_installation"  # noqa: S608
     assert as_reader(renewed).stdout.strip() == "t"
