@@ -5,7 +5,7 @@ locals {
   settings = {
     COINREQUEST_BASE_URL                     = local.url
     AIRFLOW__API__BASE_URL                   = local.url
-    AIRFLOW__CORE__EXECUTOR                  = "coinrequest.jobs.airflow_executor.FairCeleryExecutor"
+    AIRFLOW__CORE__EXECUTOR                  = "CeleryExecutor"
     AIRFLOW__CORE__EXECUTION_API_SERVER_URL  = "${module.load_balancer.internal_url}/execution/"
     AIRFLOW__CORE__HOSTNAME_CALLABLE         = "socket.gethostname"
     AIRFLOW__CORE__LOAD_EXAMPLES             = var.load_examples ? "True" : "False"

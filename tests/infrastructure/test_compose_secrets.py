@@ -208,6 +208,19 @@ def test_the_mail_profile_brings_a_server_and_a_connection() -> None:
     assert "COINREQUEST_SMTP_URL" not in variables()
 
 
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [
+        ("CeleryExecutor", "coinrequest.jobs.airflow_executor.FairCeleryExecutor"),
+        ("KubernetesExecutor", "KubernetesExecutor"),
+        ("some.package.CeleryExecutor", "some.package.CeleryExecutor"),
+    ],
+)
+def test_the_image_has_an_executor_of_its_own_for_airflows(named: str, meant: str) -> None:
+    answer = run_process("env", AIRFLOW__CORE__EXECUTOR=named)
+    assert f"AIRFLOW__CORE__EXECUTOR={meant}" in answer.stdout.splitlines()
+
+
 @pytest.mark.parametrize("profile", ["rabbitmq", "mail"])
 def test_a_profile_that_the_platform_does_not_hear_of_is_refused(profile: str) -> None:
     def start(profiles: str) -> "subprocess.CompletedProcess[str]":

@@ -66,7 +66,7 @@ class Site:
         self.settings = {
             "COINREQUEST_BASE_URL": "http://web:8080",
             "AIRFLOW__API__BASE_URL": "http://web:8080",
-            "AIRFLOW__CORE__EXECUTOR": "coinrequest.jobs.airflow_executor.FairCeleryExecutor",
+            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             # Production has a load balancer in between.
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "http://web:8080/execution/",
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
