@@ -309,6 +309,7 @@ def test_a_list_of_url_tests_shows_no_more_of_a_url_than_the_type_takes(op: Test
 
     source = (project_root() / "coinrequest/jobtypes/builtin/url-test.yaml").read_bytes()
     op.put(f"{TYPES}/{JOB_TYPE}", json=load_document(source, "application/yaml"))
+    assert op.post(f"{TYPES}/{JOB_TYPE}/resume").status_code == 200
     answer = op.post("/jobs/v1/add_job", json={"url": "http://example.org/mark"})
     assert answer.status_code == 202, answer.text
     job = answer.json()["job_id"]
