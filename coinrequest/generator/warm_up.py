@@ -12,6 +12,7 @@ import airflow.sdk.execution_time.task_runner  # noqa: F401
 import jsonpath  # noqa: TID253 - this module is loaded once, before the forks
 from airflow.dag_processing.bundles.manager import DagBundlesManager
 
+from coinrequest import settings
 from coinrequest.actions.catalogue import actions
 from coinrequest.generator import bundle, dag, loader, operator, registry_connection
 from coinrequest.jobtypes import json_schema, messages, registry
@@ -29,6 +30,9 @@ user_agent()
 try:
     with registry_connection.connect() as _connection:
         registry.latest(_connection, "", as_of=0)
+except settings.SettingMissing:
+    # Flower imports what agents import, and runs no task. An agent does not start without (docker/run-process).
+    pass
 except Exception:
     logging.getLogger(__name__).warning("The registry cannot be read yet; the first task waits for it", exc_info=True)
 gc.collect()

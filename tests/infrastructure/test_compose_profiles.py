@@ -135,6 +135,8 @@ def test_c22_flower_asks_for_its_password_and_shows_the_agents(running: ComposeS
         return "celery@" in page.text
 
     eventually(shown, timeout=30)
+    # It imports what agents import, and has not their rights.
+    assert "Traceback" not in running.compose("logs", "flower").stdout
 
 
 def test_a_profile_by_its_flag_alone_is_refused(running: ComposeStack) -> None:
