@@ -1,11 +1,11 @@
-"""Answers 503 for the REST service while the database is silent: it takes connections and statements, and says nothing.
+"""Answers 503 while the database is silent: it takes connections and statements, and says nothing.
 
 A server that was stopped, or a network that lost its way, raises no error, and no time limit of the driver sees it: a
 request would hang for as long. So whoever waits for long looks whether the database answers anybody at all, by a
 connection of its own. While it does, a request takes as long as it takes: a large registration, `?wait=60`, a stream.
 
-This stands around the whole web server, and acts below one prefix: what Airflow does for a cookie comes before the
-service itself. Every process imports it with the plugin, so it imports next to nothing.
+This stands around the whole web server, Airflow's own routes included. Every process imports it with the plugin, so it
+imports next to nothing.
 """
 
 import asyncio
@@ -33,6 +33,13 @@ SILENT = (
     "The database does not answer. Nothing was changed, unless it fell silent while the change was being committed: "
     "repeat the request, a submission under the same Idempotency-Key"
 )
+# Airflow's own routes commit what they do themselves.
+SILENT_AIRFLOW = (
+    "The database does not answer. A change that was begun may still be made when it does: look before you repeat it"
+)
+_OURS = "/jobs/"
+# Agents repeat their reports by themselves, and files need no database.
+_UNCONCERNED = ("/execution/", "/static/")
 
 
 def is_abandoned(scope: MutableMapping[str, Any]) -> bool:
@@ -51,35 +58,28 @@ class Patience:
     """Middleware that gives up waiting for a silent database.
 
     A request that is given up goes on in the background until the database answers or the connection breaks; then it is
-    rolled back. Those that come meanwhile are refused before they do anything, so that nothing piles up.
+    rolled back, where it is one of ours. Those that come meanwhile are refused before they do anything, so that nothing
+    piles up.
 
     Args:
         app: what serves the requests.
-        prefix: of the paths that it acts on.
         answers: says in a thread whether the database answers; an error is an answer too, and the request's own matter.
     """
 
-    def __init__(
-        self, app: Application, prefix: str = "/jobs/", answers: Callable[[], bool] = _database_answers
-    ) -> None:
+    def __init__(self, app: Application, answers: Callable[[], bool] = _database_answers) -> None:
         self._app = app
-        self._prefix = prefix
         self._look = SharedLook(answers, keep=_KEEP, name="silence")
         self._silent = False
         self._abandoned: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI request."""
-        if scope["type"] != "http" or not self._concerns(scope):
+        if scope["type"] != "http" or _path(scope).startswith(_UNCONCERNED):
             await self._app(scope, receive, send)
         elif self._silent and not await self._answers():
             await _refuse(scope, receive, send)
         else:
             await self._serve(scope, receive, send)
-
-    def _concerns(self, scope: Scope) -> bool:
-        path: str = scope["path"]
-        return path.removeprefix(scope.get("root_path", "")).startswith(self._prefix)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         abandoned, started = threading.Event(), False
@@ -131,9 +131,15 @@ class Patience:
         return answers
 
 
+def _path(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     from starlette.requests import Request
 
     from coinrequest.api import problems
 
-    await problems.unavailable(Request(scope), SILENT)(scope, receive, send)
+    detail = SILENT if _path(scope).startswith(_OURS) else SILENT_AIRFLOW
+    await problems.unavailable(Request(scope), detail)(scope, receive, send)

@@ -27,6 +27,8 @@ LIMIT = 5.0
 # This process is also all the clients. A sign-in that waits in the loop holds it for the whole silence.
 LONGEST_PAUSE = 1.0
 
+AIRFLOWS = ("/api/v2/dags", "/api/v2/monitor/health", "/api/v2/dags/~/dagRuns", "/ui/dags", "/ui/config")
+
 
 @dataclass(frozen=True)
 class Site:
@@ -88,7 +90,7 @@ def job(site: Site) -> tuple[str, str]:
 
 
 def every_call(site: Site, name: str, job_id: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """Every method of every route of ours, with what it takes."""
+    """Every method of every route of ours, with what it takes, and some of Airflow's."""
     described = site.ask("GET", "/jobs/openapi.json").json()["paths"]
     revision = site.ask("GET", f"/jobs/v1/job-types/{name}").json()["revision"]
     bodies: dict[tuple[str, str], Any] = {
@@ -110,7 +112,8 @@ def every_call(site: Site, name: str, job_id: str) -> list[tuple[str, str, dict[
             query = f"?from={revision}" if ours.endswith("/diff") else "?wait=60" if ours == "/v1/jobs/{id}" else ""
             body = bodies.get((method, ours))
             calls.append((method.upper(), f"/jobs{address}{query}", {} if body is None else {"json": body}))
-    return calls
+    calls += [("GET", path, {}) for path in AIRFLOWS]
+    return [*calls, ("POST", "/auth/token", {"json": {"username": "somebody", "password": "wrong"}})]
 
 
 @contextmanager
@@ -138,9 +141,11 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
 
 
 def is_refusal(answer: Any) -> bool:
+    if answer.status_code != 503:
+        return False
     body = answer.json()
     return bool(
-        answer.status_code == 503 == body["status"]
+        body["status"] == 503
         and answer.headers["content-type"] == "application/problem+json"
         and int(answer.headers["retry-after"]) > 0
         and "does not answer" in body["detail"]
