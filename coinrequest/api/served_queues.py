@@ -7,7 +7,7 @@ from typing import Any
 from coinrequest import settings
 from coinrequest.api.models import DefinitionWarning
 from coinrequest.api.routes import agents
-from coinrequest.jobs.celery_pool import Agent, AgentsUnreachable
+from coinrequest.jobs.celery_pool import Agent, AgentsUnreachable, uses_agents
 
 # Seconds. A registration takes a tenth of one; whoever asks what would be stored has more time.
 REGISTRATION = 0.1
@@ -15,11 +15,13 @@ DRY_RUN = 1.5
 
 
 def served_queues(patience: float) -> frozenset[str] | None:
-    """Return the queues of which an agent takes tasks; None: the agents did not answer in time, and never before.
+    """Return the queues of which an agent takes tasks; None: it is not known, or there are to be no agents.
 
     Args:
         patience: for how many seconds a new answer is waited for, before an older one is taken.
     """
+    if not uses_agents():
+        return None
     found: Sequence[Agent] | None
     try:
         found = agents.look().answer().result(patience)

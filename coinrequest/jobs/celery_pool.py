@@ -160,6 +160,13 @@ def broker_url() -> str | None:
     return None if not url or url == conf.get_default_value("celery", "broker_url") else url
 
 
+def uses_agents() -> bool:
+    """Return whether agents run tasks; with KubernetesExecutor alone each task has a pod of its own."""
+    from airflow.configuration import conf
+
+    return "Celery" in conf.get_mandatory_value("core", "executor")
+
+
 def airflow_pool(time_limit: float = TIME_LIMIT) -> CeleryPool:
     """Return the agents of this installation.
 

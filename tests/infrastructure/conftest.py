@@ -39,8 +39,7 @@ def compose_image() -> str:
 
 @pytest.fixture(scope="session")
 def _running(compose_image: str) -> Iterator[ComposeStack]:
-    # What a broker took with it when it was killed is sent again after a minute instead of five.
-    stack = ComposeStack(f"coinrequest-test-{os.getpid()}", settings={"AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60"})
+    stack = ComposeStack(f"coinrequest-test-{os.getpid()}")
     try:
         stack.up()
         yield stack

@@ -107,6 +107,16 @@ def test_where_they_are_not_a_warning_says_that_nobody_serves_it(
     assert op.post(f"{TYPES}?dry_run=true", json=queued(definition, "mail")).json()["warnings"] == []
 
 
+def test_where_each_task_has_a_pod_of_its_own_no_agent_is_missed(
+    op: TestClient, definition: dict[str, Any], agents: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agents()
+    document = queued(definition, "mail")
+    assert op.post(f"{TYPES}?dry_run=true", json=document).json()["warnings"] != []
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "KubernetesExecutor")
+    assert op.post(f"{TYPES}?dry_run=true", json=document).json()["warnings"] == []
+
+
 def test_a_broker_that_is_away_keeps_nobody_from_registering(
     op: TestClient, definition: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
