@@ -82,6 +82,8 @@ def agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     """Say which queues the agents serve."""
     from coinrequest.api.routes import agents as route
 
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+
     def serve(*served: str) -> None:
         agent = Agent("one@host", "host", served, 4, datetime(2026, 1, 1, tzinfo=UTC), 0, ())
         look = SharedLook(lambda: [agent], keep=60, name="test")
