@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import page_containers, page_messages, page_overhead, page_work
+from benchmarks import page_containers, page_fairness, page_messages, page_overhead, page_work
 from benchmarks.markdown import SPREAD, one_line, spread, table
 from benchmarks.verdicts import Row, rows
 
@@ -42,6 +42,7 @@ def render(content: Content) -> str:
         "### Machine and versions\n\n" + _machine(content.get("machine", {}), benchmarks),
         "### Register to runnable, and to the first job done\n\n" + _register(benchmarks.get("register", {})),
         "### Submit to done, jobs per second\n\n" + _jobs(benchmarks.get("jobs", {}), benchmarks.get("stock", {})),
+        "### A small job beside very many tasks\n\n" + page_fairness.fairness(benchmarks.get("fairness", {})),
         "### End of a job to its notice\n\n" + page_messages.notices(benchmarks.get("notices", {})),
         "### Message to result\n\n" + page_messages.channel(benchmarks.get("channel", {})),
         "### Messages to stored jobs\n\n" + page_messages.gateway(benchmarks.get("gateway", {})),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.bench_fairness import GREEDY
 from benchmarks.bench_phases import agrees, difference
 from benchmarks.bench_urls import TARGETS
 
@@ -17,6 +18,7 @@ FIRST_JOB_MEDIAN = 1.0
 DONE_MEDIAN = 0.5
 DONE_TIMES_FASTER = 3.5
 RATE_TIMES_HIGHER = 2.0
+GREEDY_TIMES = 2.0
 AGENT_SECONDS = 0.1
 LOOP_SECONDS = 2.0
 UP_SECONDS = 40.0
@@ -60,6 +62,7 @@ def _compared(benchmarks: Mapping[str, Found]) -> list[Row]:
     agent, up = benchmarks.get("agent", {}), benchmarks.get("up", {})
     notices, channel = benchmarks.get("notices", {}), benchmarks.get("channel", {})
     gateway, listing = benchmarks.get("gateway", {}), benchmarks.get("listing", {})
+    fairness = benchmarks.get("fairness", {})
     return [
         *_runnable(register, "jobs", "register → a trigger over this project's REST is accepted"),
         *_runnable(register, "airflow", "register → a trigger over Airflow's own REST is accepted"),
@@ -89,6 +92,20 @@ def _compared(benchmarks: Mapping[str, Found]) -> list[Row]:
             lambda: (jobs["throughput"]["per_second"], stock["throughput"]["per_second"]),
             RATE_TIMES_HIGHER,
             "per second",
+        ),
+        *(
+            _ratio(
+                f"a trivial job beside a type with 10,000 {label}, against it alone",
+                f"median ≤ {GREEDY_TIMES} times",
+                lambda label=label: (
+                    fairness["ours"]["greedy"][label]["small"]["median"],
+                    fairness["ours"]["usual"]["median"],
+                ),
+                GREEDY_TIMES,
+                "s",
+                at_most=True,
+            )
+            for label in GREEDY
         ),
         _row(
             "end of a job → its webhook received",
