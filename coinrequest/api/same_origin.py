@@ -17,7 +17,8 @@ _FORM_TYPES = frozenset({"text/plain", "application/x-www-form-urlencoded", "mul
 
 def has_session(headers: Headers) -> bool:
     """Return whether a browser's sign-in comes with the request: one of the cookies of Airflow or FAB."""
-    names = (part.partition("=")[0].strip() for part in headers.get("cookie", "").split(";"))
+    # Several lines of it are one: HTTP/2 lets a browser split it.
+    names = (part.partition("=")[0].strip() for line in headers.getlist("cookie") for part in line.split(";"))
     return any(name in COOKIES for name in names)
 
 
@@ -27,13 +28,13 @@ def has_bearer(headers: Headers) -> bool:
 
 
 def origin_of(url: str) -> str | None:
-    """Return the origin of a URL, as browsers write it; None: it has none."""
+    """Return the origin of a URL, as browsers write it; None: it has none, or names a user as no origin does."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         return None
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     is_default = port in (None, {"http": 80, "https": 443}[parts.scheme])
@@ -47,7 +48,10 @@ def is_foreign(headers: Headers, own: Collection[str | None]) -> str | None:
         headers: of the request.
         own: the origins of the installation, and those that it trusts.
     """
-    origin = headers.get("origin")
+    origins = headers.getlist("origin")
+    if len(origins) > 1:
+        return "it has more than one Origin"
+    origin = origins[0] if origins else None
     if origin is not None and origin_of(origin) in own and origin_of(origin) is not None:
         return None
     site = headers.get("sec-fetch-site")

@@ -43,6 +43,9 @@ def limit(security_manager: Any) -> None:
 
 def _limited(check: Callable[..., Any]) -> Callable[..., Any]:
     def limited(username: Any, password: Any, *args: Any, **kwargs: Any) -> Any:
+        if not (_is_text(username) and _is_text(password)):
+            # FAB would answer an error, and only for users that exist.
+            return None
         here = visit.get() or Visit("")
         # With LDAP the database is asked after it: still one attempt.
         if here.attempt is None:
@@ -55,3 +58,12 @@ def _limited(check: Callable[..., Any]) -> Callable[..., Any]:
         return user
 
     return limited
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a name or a password can be stored or hashed: it is no half of a surrogate pair."""
+    try:
+        str(value or "").encode()
+    except UnicodeEncodeError:
+        return False
+    return True

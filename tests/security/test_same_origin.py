@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 from support import api_environment as environment
 from support.api_environment import Clients
 
@@ -24,6 +25,7 @@ FOREIGN: list[dict[str, str]] = [
     {"origin": ""},
     {"origin": "http://testserver.example.org"},
     {"origin": "http://testserver@example.org"},
+    {"origin": "http://example.org@testserver"},
     {"sec-fetch-site": "same-site"},
     {"sec-fetch-site": "cross-site"},
     {"origin": PUBLIC + ":99999"},
@@ -65,6 +67,26 @@ def test_a_foreign_page_registers_nothing(
         assert answer.status_code == 403, (headers, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
         assert "Authorization: Bearer" in answer.json()["detail"]
+
+
+@pytest.mark.usefixtures("tables_unchanged")
+def test_headers_that_come_twice_open_nothing(
+    client_of: Clients, tokens: dict[str, str], definition: dict[str, Any]
+) -> None:
+    """HTTP/2 lets a browser split its cookies over several lines."""
+    cookie = ("cookie", f"_token={tokens['Admin']}")
+    for headers in (
+        [("cookie", "a=b"), cookie, ("origin", "http://evil.example")],
+        [cookie, ("origin", OWN), ("origin", "http://evil.example")],
+    ):
+        assert client_of(None).post(TYPES, json=definition, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/auth/login", "/jobs/v1/events", "/ui/dags"])
+def test_no_websocket_is_opened(client_of: Clients, path: str) -> None:
+    with pytest.raises(WebSocketDisconnect) as refused, client_of(None).websocket_connect(path):
+        pass
+    assert refused.value.code == 1008
 
 
 @pytest.mark.parametrize("headers", OURS)

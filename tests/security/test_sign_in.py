@@ -1,5 +1,6 @@
 """Guessing passwords is slow, costs little, and keeps nobody else out; whichever door, and however many web servers."""
 
+import json
 import threading
 import time
 import uuid
@@ -208,6 +209,22 @@ def test_at_once_is_no_way_around(sign_in: Guess, known_user: str, no_hashes: li
 def test_what_is_no_sign_in_is_no_fault(airflow_app: Any, sign_in: Guess, body: Any) -> None:
     client = TestClient(airflow_app, raise_server_exceptions=False)
     assert client.post("/auth/token", json=body).status_code in (400, 401, 422)
+
+
+def test_no_password_tells_whether_a_user_exists(airflow_app: Any, known_user: str) -> None:
+    client = TestClient(airflow_app, raise_server_exceptions=False)
+    for door in ("/auth/token", "/auth/token/cli", "/auth/api/v1/security/login"):
+        answers = [
+            client.post(
+                door,
+                content=json.dumps({"username": name, "password": "\ud800", "provider": "db"}),
+                headers={"Content-Type": "application/json"},
+            )
+            for name in (known_user, "nobody-has-this-name", "\ud800")
+        ]
+        assert len({(answer.status_code, answer.text) for answer in answers}) == 1, door
+        # FAB's own door, which opens nothing in Airflow, stumbles over it before any user is looked up.
+        assert answers[0].status_code == (500 if door.startswith("/auth/api/") else 401), (door, answers[0].text)
 
 
 def test_counters_do_not_pile_up(sign_in: Guess, database: Any) -> None:
