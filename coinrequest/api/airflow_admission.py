@@ -1,8 +1,8 @@
-"""Refuses runs of job types whose params do not fit, at every door of Airflow's own web server (Airflow 3.3.2).
+"""Refuses runs whose times or params do not fit, at every door of Airflow's own web server (Airflow 3.3.2).
 
 Its trigger, backfills, materialised assets and tasks that trigger a run all store the run, or the backfill, through the
-mapper, inside the request and after the user's rights were looked at. There the params meet the same check as at
-submission. What comes past the web server meets it in the first task (`coinrequest.generator.operator`).
+mapper, inside the request and after the user's rights were looked at. There the params of job types meet the same
+check as at submission, and the times of all runs have bounds. What comes past the web server meets it in the first task (`coinrequest.generator.operator`).
 
 `tests/security/test_params_at_every_door.py` fails when one of Airflow's doors goes another way.
 """
@@ -14,6 +14,8 @@ from fastapi import HTTPException
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import object_session
 
+from coinrequest.api import airflow_backfills
+from coinrequest.api.airflow_times import check_run_times
 from coinrequest.jobs.airflow_session import are_params_checked
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import load_definition
@@ -26,18 +28,21 @@ def install() -> None:
     from airflow.models.backfill import Backfill
     from airflow.models.dagrun import DagRun
 
+    airflow_backfills.install()
     for model, check in ((DagRun, _check_run), (Backfill, _check_backfill)):
         if not event.contains(model, "before_insert", check):
             event.listen(model, "before_insert", check)
 
 
 def _check_run(_mapper: Any, connection: Connection, run: Any) -> None:
+    check_run_times(connection, run)
     # A backfill's conf was checked with it; those of schedules are empty, and were checked at registration.
     if not are_params_checked(object_session(run)):
         _check(connection, run.dag_id, run.conf)
 
 
 def _check_backfill(_mapper: Any, connection: Connection, backfill: Any) -> None:
+    airflow_backfills.check_active_runs(connection, backfill)
     _check(connection, backfill.dag_id, backfill.dag_run_conf)
 
 

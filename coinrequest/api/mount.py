@@ -52,5 +52,6 @@ application = LazyApplication()
 def front_door(app: Application) -> Application:
     """Return `app` behind what holds for every request; Airflow calls this when its web server starts."""
     from coinrequest.api.front_door import protect
+    from coinrequest.api.overflowing_times import OverflowingTimes
 
-    return protect(app)
+    return protect(OverflowingTimes(app))

@@ -22,6 +22,7 @@ READABLE = {"coinrequest_revision", "coinrequest_installation"}
 SEARCH_PATH = ["search_path=pg_catalog, public, pg_temp"]
 FUNCTIONS = {
     "coinrequest_bound_params()": "invoker",
+    "coinrequest_bound_times()": "invoker",
     "coinrequest_clean(interval,integer)": "definer",
     "coinrequest_follow_run()": "invoker",
     "coinrequest_record_run(text,text)": "invoker",
@@ -30,7 +31,9 @@ FUNCTIONS = {
     "coinrequest_revision_is_append_only()": "invoker",
 }
 TRIGGERS = {
+    "coinrequest_bound_backfill_times": "coinrequest_bound_times()",
     "coinrequest_bound_params": "coinrequest_bound_params()",
+    "coinrequest_bound_run_times": "coinrequest_bound_times()",
     "coinrequest_follow_new_run": "coinrequest_follow_run()",
     "coinrequest_follow_run": "coinrequest_follow_run()",
     "coinrequest_revision_append_only": "coinrequest_revision_is_append_only()",

@@ -1,0 +1,333 @@
+"""No time that is sent to Airflow's own routes stops a scheduler, a schedule or a web server, nor runs for ever."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DataError
+from starlette.testclient import TestClient
+from support.api_environment import definition as small
+from support.databases import as_superuser, copied
+
+from coinrequest.jobs.times import LONGEST_AHEAD
+
+pytestmark = pytest.mark.usefixtures("airflow_app")
+
+TYPES = "/jobs/v1/job-types"
+JOBS = "/jobs/v1/jobs"
+LAST = "9999-12-31T23:59:59.999999Z"
+FIRST = "0001-01-01T00:00:00Z"
+# Neither is a time in UTC.
+BEYOND = ("9999-12-31T23:59:59.999999-12:00", "0001-01-01T00:00:00+14:00")
+DAY = "2026-01-01T00:00:00Z"
+
+
+@contextmanager
+def session() -> Iterator[Any]:
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def user(client_of: Any) -> Iterator[TestClient]:
+    yield client_of("User")
+
+
+@pytest.fixture
+def hourly(op: TestClient, name: str) -> str:
+    assert op.post(TYPES, json=small(name, schedule={"cron": "0 * * * *"})).status_code == 201
+    return name
+
+
+@pytest.fixture
+def minutely(op: TestClient, name: str) -> str:
+    assert op.post(TYPES, json=small(name, schedule={"cron": "* * * * *"})).status_code == 201
+    return name
+
+
+def trigger(client: TestClient, name: str, **fields: Any) -> Any:
+    return client.post(f"/api/v2/dags/{name}/dagRuns", json={"logical_date": None, **fields})
+
+
+def jobs_of(client: TestClient, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.get(JOBS, params={"type": name}).json()["jobs"]
+    return found
+
+
+def next_run(name: str) -> datetime:
+    with session() as opened:
+        found: datetime = opened.execute(text("SELECT next_dagrun FROM dag WHERE dag_id = :name"), {"name": name}).scalar()
+    return found.astimezone(UTC)
+
+
+RUNS = [
+    ({"logical_date": DAY, "data_interval_start": FIRST, "data_interval_end": LAST}, "data_interval_end"),
+    ({"logical_date": DAY, "data_interval_start": FIRST, "data_interval_end": DAY}, "data_interval_start"),
+    ({"run_after": LAST}, "run_after"),
+    ({"run_after": FIRST}, "run_after"),
+    ({"run_after": "2199-01-01T00:00:00Z"}, "run_after"),
+    ({"logical_date": "9999-01-01T00:00:00Z"}, "logical_date"),
+    ({"logical_date": "2199-01-01T00:00:00Z"}, "logical_date"),
+    ({"logical_date": "1950-01-01T00:00:00Z"}, "logical_date"),
+    *(({"run_after": at}, "run_after") for at in BEYOND),
+    *(({"logical_date": at}, "logical_date") for at in BEYOND),
+    *(
+        ({"logical_date": DAY, "data_interval_start": at, "data_interval_end": at}, "data_interval_end")
+        for at in BEYOND
+    ),
+]
+
+
+@pytest.mark.parametrize("scheduled", [True, False])
+@pytest.mark.parametrize(("fields", "said"), RUNS)
+def test_a_run_has_times_within_bounds(
+    op: TestClient, user: TestClient, name: str, fields: dict[str, Any], said: str, scheduled: bool
+) -> None:
+    schedule = {"schedule": {"cron": "0 * * * *"}} if scheduled else {}
+    assert op.post(TYPES, json=small(name, **schedule)).status_code == 201
+    answer = trigger(user, name, **fields)
+    assert answer.status_code == 422, answer.text
+    assert said in answer.json()["detail"]
+    assert "must be between 19" in answer.json()["detail"]
+    assert jobs_of(op, name) == []
+
+
+def test_times_that_make_sense_pass(user: TestClient, hourly: str) -> None:
+    later = (datetime.now(UTC) + LONGEST_AHEAD - timedelta(days=1)).isoformat()
+    for fields in ({"run_after": later}, {"logical_date": "1970-01-02T00:00:00Z"}, {"logical_date": DAY}):
+        answer = trigger(user, hourly, **fields)
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("at", [LAST, FIRST, *BEYOND])
+def test_an_asset_is_not_materialised_out_of_time(op: TestClient, name: str, at: str) -> None:
+    assert op.post(TYPES, json=small(name)).status_code == 201
+    assert op.post(TYPES, json=small(f"{name}-next", schedule={"after": [name]})).status_code == 201
+    (asset,) = op.get("/api/v2/assets", params={"name_pattern": f"job-type/{name}"}).json()["assets"]
+    answer = op.post(f"/api/v2/assets/{asset['id']}/materialize", json={"run_after": at})
+    assert answer.status_code == 422, answer.text
+    assert "run_after" in answer.json()["detail"]
+    assert jobs_of(op, name) == []
+
+
+@pytest.mark.parametrize("field", ["run_after", "logical_date"])
+@pytest.mark.parametrize("at", [LAST, FIRST, *BEYOND])
+def test_a_task_does_not_trigger_a_run_out_of_time(
+    airflow_app: Any, op: TestClient, name: str, field: str, at: str
+) -> None:
+    assert op.post(TYPES, json=small(name, schedule={"cron": "0 * * * *"})).status_code == 201
+    answer = as_task(airflow_app, op, name, {field: at})
+    assert answer.status_code in (400, 422), answer.text
+    assert len(jobs_of(op, name)) == 1
+
+
+def as_task(airflow_app: Any, op: TestClient, name: str, payload: dict[str, Any]) -> Any:
+    """Trigger a run of a type as a task of a first run does."""
+    from airflow.api_fastapi.auth.tokens import JWTGenerator, get_signing_args
+    from airflow.configuration import conf
+
+    job = op.post(f"{TYPES}/{name}/jobs", json={}).json()["id"]
+    with session() as opened:
+        task = opened.execute(text("SELECT id FROM task_instance WHERE run_id = :run"), {"run": job}).scalar()
+    audience = conf.get_mandatory_list_value("execution_api", "jwt_audience")[0]
+    generator = JWTGenerator(valid_for=60, audience=audience, **get_signing_args(make_secret_key_if_needed=False))
+    headers = {"Authorization": f"Bearer {generator.generate({'sub': str(task)})}"}
+    with TestClient(airflow_app, headers=headers) as agent:
+        return agent.post(f"/execution/dag-runs/{name}/triggered", json=payload)
+
+
+# -- the schedule -----------------------------------------------------------------------------------------------
+
+
+def test_a_run_by_hand_does_not_move_the_schedule(user: TestClient, hourly: str) -> None:
+    planned = next_run(hourly)
+    ahead = (planned + timedelta(days=700)).isoformat()
+    start = planned.isoformat()
+    answer = trigger(user, hourly, logical_date=start, data_interval_start=start, data_interval_end=ahead)
+    assert answer.status_code == 422, answer.text
+    assert "data_interval_end" in answer.json()["detail"]
+    assert "leave both out" in answer.json()["detail"]
+    # Its own interval is no harm, and neither is one that comes from a far `run_after`, as a task sends it.
+    answer = trigger(
+        user, hourly, logical_date=start, run_after=ahead, data_interval_start=ahead, data_interval_end=ahead
+    )
+    assert answer.status_code == 200, answer.text
+    assert reckoned_from(hourly, answer.json()["dag_run_id"]) == planned + timedelta(hours=1)
+
+
+def test_a_task_does_not_move_the_schedule(airflow_app: Any, op: TestClient, hourly: str) -> None:
+    planned = next_run(hourly)
+    ahead = (planned + timedelta(days=700)).isoformat()
+    answer = as_task(airflow_app, op, hourly, {"logical_date": planned.isoformat(), "run_after": ahead})
+    assert answer.status_code == 204, answer.text
+    assert reckoned_from(hourly, "triggered") == planned + timedelta(hours=1)
+
+
+def reckoned_from(name: str, run: str) -> Any:
+    """What the scheduler makes of a run that is there already when the schedule's next one is due."""
+    from airflow.models.dag import DagModel
+    from airflow.models.dagrun import DagRun
+    from airflow.models.serialized_dag import SerializedDagModel
+
+    with session() as opened:
+        model = opened.query(DagModel).filter_by(dag_id=name).one()
+        found = opened.query(DagRun).filter_by(dag_id=name, run_id=run).one()
+        model.calculate_dagrun_date_fields(SerializedDagModel.get(name, session=opened).dag, reference_run=found)
+        reckoned = model.next_dagrun
+        opened.rollback()
+    return reckoned
+
+
+# -- backfills --------------------------------------------------------------------------------------------------
+
+
+def backfill(client: TestClient, name: str, *, dry: bool = False, **fields: Any) -> Any:
+    now = datetime.now(UTC)
+    wanted = {
+        "dag_id": name,
+        "from_date": (now - timedelta(hours=3)).isoformat(),
+        "to_date": (now - timedelta(hours=1)).isoformat(),
+        **fields,
+    }
+    return client.post(f"/api/v2/backfills{'/dry_run' if dry else ''}", json=wanted)
+
+
+@pytest.mark.parametrize("dry", [True, False])
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"to_date": LAST}, "to_date"),
+        ({"to_date": "2199-01-01T00:00:00Z"}, "to_date"),
+        ({"from_date": FIRST}, "from_date"),
+        ({"to_date": BEYOND[0]}, "to_date"),
+        ({"from_date": BEYOND[1]}, "from_date"),
+    ],
+)
+def test_a_backfill_has_times_within_bounds(
+    user: TestClient, hourly: str, fields: dict[str, Any], said: str, dry: bool
+) -> None:
+    answer = backfill(user, hourly, dry=dry, **fields)
+    assert answer.status_code == 422, answer.text
+    assert said in answer.json()["detail"]
+    assert "must be between 1970" in answer.json()["detail"]
+    assert jobs_of(user, hourly) == []
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_backfill_of_very_many_runs_is_refused_at_once(user: TestClient, minutely: str, dry: bool) -> None:
+    began = time.perf_counter()
+    answer = backfill(user, minutely, dry=dry, from_date="1970-01-01T00:00:00Z")
+    took = time.perf_counter() - began
+    assert answer.status_code == 422, answer.text
+    assert "more than 1,000 runs" in answer.json()["detail"]
+    assert "from_date and to_date" in answer.json()["detail"]
+    assert jobs_of(user, minutely) == []
+    assert took < 3
+
+
+def test_a_backfill_that_is_tried_may_have_a_thousand_runs(user: TestClient, minutely: str) -> None:
+    start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=2)
+    within = {"from_date": start.isoformat(), "to_date": (start + timedelta(minutes=999)).isoformat()}
+    answer = backfill(user, minutely, dry=True, **within)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["total_entries"] == 1000
+    beyond = {**within, "to_date": (start + timedelta(minutes=1000)).isoformat()}
+    assert backfill(user, minutely, dry=True, **beyond).status_code == 422
+
+
+@pytest.mark.parametrize("active", [0, -5, 4, 100])
+def test_a_backfill_keeps_to_the_concurrency_of_its_type(op: TestClient, name: str, active: int) -> None:
+    document = small(name, schedule={"cron": "0 * * * *"}, concurrency={"max_jobs": 3})
+    assert op.post(TYPES, json=document).status_code == 201
+    answer = backfill(op, name, max_active_runs=active)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["detail"] == "max_active_runs must be between 1 and 3, the type's concurrency.max_jobs"
+    assert jobs_of(op, name) == []
+    assert backfill(op, name, max_active_runs=3).status_code == 200
+
+
+def test_a_backfill_is_asked_for_by_one_function_in_airflow() -> None:
+    """Both routes go through what is bounded here."""
+    import inspect
+
+    from airflow.models import backfill as airflows
+
+    for route in (airflows._do_dry_run, airflows._create_backfill):
+        assert "_get_info_list(" in inspect.getsource(route)
+    assert airflows._get_info_list.__wrapped__.__kwdefaults__ is None
+    assert list(inspect.signature(airflows._get_info_list).parameters) == ["from_date", "to_date", "reverse", "dag"]
+
+
+# -- the database -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"UPDATE dag_run SET {column} = '{year}-01-01Z' WHERE dag_id = :name"
+        for column in ("run_after", "logical_date", "data_interval_start", "data_interval_end", "partition_date")
+        for year in ("10000", "9500", "1800")
+    ]
+    + [
+        "INSERT INTO backfill (dag_id, from_date, to_date, dag_run_conf, reprocess_behavior, max_active_runs, created_at,"
+        f" updated_at) VALUES (:name, {dates}, '{{}}', 'none', 1, now(), now())"
+        for dates in ("'1800-01-01Z', now()", "now(), '10000-01-01Z'")
+    ],
+)
+def test_the_database_takes_no_time_that_python_cannot_read(op: TestClient, hourly: str, statement: str) -> None:
+    assert op.post(f"{TYPES}/{hourly}/jobs", json={}).status_code == 202
+    with session() as opened:
+        with pytest.raises(DataError, match="between the years 1900 and 9000"):
+            opened.execute(text(statement), {"name": hourly})
+        opened.rollback()
+
+
+def test_the_upgrade_repairs_what_is_there_and_it_can_be_cancelled(op: TestClient, name: str) -> None:
+    from test_database_upgrade import migrate
+
+    assert op.post(TYPES, json=small(name)).status_code == 201
+    jobs = [op.post(f"{TYPES}/{name}/jobs", json={}).json()["id"] for _ in range(3)]
+    bad = (
+        "UPDATE dag_run SET run_after = '10000-01-01Z', data_interval_start = '0001-01-01Z',"
+        f" data_interval_end = '10000-01-01Z', logical_date = CASE WHEN run_id = '{jobs[0]}' THEN '10000-01-01Z'"
+        f" WHEN run_id = '{jobs[1]}' THEN '9999-01-01Z' END::timestamptz WHERE dag_id = '{name}'"
+    )
+    with copied("times") as url:
+        migrate(url, "0006")
+        as_superuser(
+            bad, f"UPDATE coinrequest_job SET run_after = '10000-01-01Z' WHERE job_type = '{name}'", database="times"
+        )
+        migrate(url, "up")
+        columns = "run_after, logical_date, data_interval_start, data_interval_end"
+        rows = as_superuser(
+            f"SELECT {columns} FROM dag_run WHERE dag_id = '{name}' ORDER BY id",  # noqa: S608
+            database="times",
+        )
+        times = [row[1] for row in rows]
+        assert [at is None for at in times] == [False, False, True]
+        assert times[0] > times[1]
+        assert {row[0].year for row in rows} == {9000}
+        assert {(row[2].year, row[3].year) for row in rows} == {(1900, 9000)}
+        waits = as_superuser(f"SELECT run_after FROM coinrequest_job WHERE job_type = '{name}'", database="times")  # noqa: S608
+        assert {row[0].year for row in waits} == {9000}
+
+
+def test_a_run_that_was_repaired_can_be_cancelled(op: TestClient, hourly: str) -> None:
+    job = op.post(f"{TYPES}/{hourly}/jobs", json={}).json()["id"]
+    with session() as opened:
+        opened.execute(
+            text(
+                "UPDATE dag_run SET run_after = '9000-01-01Z', logical_date = '8999-12-31Z',"
+                " data_interval_start = '1900-01-01Z', data_interval_end = '9000-01-01Z' WHERE run_id = :run"
+            ),
+            {"run": job},
+        )
+    answer = op.post(f"{JOBS}/{job}/cancel")
+    assert answer.status_code in (200, 202), answer.text
+    assert op.get(f"{JOBS}/{job}").json()["state"] == "cancelled"
