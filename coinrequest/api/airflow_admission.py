@@ -1,8 +1,9 @@
 """Refuses runs whose times or params do not fit, at every door of Airflow's own web server (Airflow 3.3.2).
 
 Its trigger, backfills, materialised assets and tasks that trigger a run all store the run, or the backfill, through the
-mapper, inside the request and after the user's rights were looked at. There the params of job types meet the same
-check as at submission, and the times of all runs have bounds. What comes past the web server meets it in the first task (`coinrequest.generator.operator`).
+mapper, inside the request and after the user's rights were looked at. There the params of job types meet the same check
+as at submission, and the times of all runs have bounds. What comes past the web server meets a trigger of the database,
+and the check of params in the first task (`coinrequest.generator.operator`).
 
 `tests/security/test_params_at_every_door.py` fails when one of Airflow's doors goes another way.
 """
@@ -42,8 +43,8 @@ def _check_run(_mapper: Any, connection: Connection, run: Any) -> None:
 
 
 def _check_backfill(_mapper: Any, connection: Connection, backfill: Any) -> None:
-    airflow_backfills.check_active_runs(connection, backfill)
     _check(connection, backfill.dag_id, backfill.dag_run_conf)
+    airflow_backfills.check_active_runs(connection, backfill)
 
 
 def _check(connection: Connection, dag_id: str, conf: Mapping[str, Any] | None) -> None:

@@ -1,7 +1,7 @@
 """Bounds what a backfill may ask for, also one that is only tried (Airflow 3.3.2).
 
-Airflow stores the runs of a backfill, or lists those of a dry run, inside the request, however many they are. Nothing of
-a dry run is stored, so the function that both ask for the runs is replaced in the web server.
+Airflow stores the runs of a backfill, or lists those of a dry run, inside the request, however many they are. Nothing
+of a dry run is stored, so the function that both ask for the runs is replaced in the web server.
 
 `tests/security/test_times_at_every_door.py` fails when Airflow asks another one.
 """
@@ -11,10 +11,12 @@ import itertools
 from typing import Any
 
 from fastapi import HTTPException
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from coinrequest.api.airflow_times import check_times
-from coinrequest.generator.shards import BUNDLE_NAME
+from coinrequest.generator.dag import DEFAULT_MAX_JOBS
+from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.definition import load_definition
 
 MOST_RUNS = 1000
 MOST_ACTIVE_RUNS = 100
@@ -31,16 +33,19 @@ def install() -> None:
 def check_active_runs(connection: Connection, backfill: Any) -> None:
     """Look whether a backfill keeps to the concurrency of its type.
 
+    Args:
+        connection: of the transaction that stores it.
+        backfill: whose type, if it has one, can be read.
+
     Raises:
         HTTPException: 422, with the bounds.
     """
-    from airflow.models.dag import DagModel
-
-    found = connection.execute(
-        select(DagModel.bundle_name, DagModel.max_active_runs).where(DagModel.dag_id == backfill.dag_id)
-    ).one_or_none()
-    is_job_type = found is not None and found.bundle_name == BUNDLE_NAME
-    most, why = (found.max_active_runs, ", the type's concurrency.max_jobs") if is_job_type else (MOST_ACTIVE_RUNS, "")
+    revision = registry.latest(connection, backfill.dag_id)
+    most, why = MOST_ACTIVE_RUNS, ""
+    if revision is not None and not revision.deleted:
+        concurrency = load_definition(revision.content()).concurrency
+        most = concurrency.max_jobs if concurrency else DEFAULT_MAX_JOBS
+        why = ", the type's concurrency.max_jobs"
     if not 1 <= backfill.max_active_runs <= most:
         raise HTTPException(422, f"max_active_runs must be between 1 and {most}{why}")
 

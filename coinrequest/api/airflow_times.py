@@ -1,8 +1,8 @@
 """Refuses runs and backfills at times that nothing can hold, or that would stop a schedule (Airflow 3.3.2).
 
-Airflow bounds none of the times that are sent to it. PostgreSQL rounds the last microsecond of the year 9999 up, and what
-it holds then ends every scheduler that reads it. A run of the future waits for it. And the scheduler reckons the next run
-of a DAG from a run that has its logical date, whoever started that one, by the interval that it came with.
+Airflow bounds none of the times that are sent to it. The last microsecond of the year 9999 is rounded up on its way to
+PostgreSQL, and what stands there then ends every scheduler that reads it. A run of the future waits for it. And where a
+run has the logical date of the schedule's next one already, the scheduler reckons on from the interval of that run.
 
 `tests/security/test_times_at_every_door.py` fails when one of Airflow's doors goes another way.
 """
@@ -60,8 +60,9 @@ def _check_interval(connection: Connection, run: Any) -> None:
     found = connection.execute(select(*columns).where(DagModel.dag_id == run.dag_id)).one_or_none()
     if found is None or not found.timetable_periodic:
         return
-    may_differ = found.bundle_name != BUNDLE_NAME
-    if may_differ and (found.next_dagrun is None or run.logical_date < found.next_dagrun):
+    if found.bundle_name != BUNDLE_NAME and (
+        found.next_dagrun is None or run.logical_date < found.next_dagrun >= run.data_interval_end
+    ):
         return
     with Session(connection) as session:
         serialized = SerializedDagModel.get(run.dag_id, session=session)
@@ -74,7 +75,7 @@ def _check_interval(connection: Connection, run: Any) -> None:
     if brought not in (tuple(own), tuple(timetable.infer_manual_data_interval(run_after=run.run_after))):
         raise HTTPException(
             422,
-            f"data_interval_start and data_interval_end must be {own.start.isoformat()} and {own.end.isoformat()}, as the "
-            f"schedule of {run.dag_id!r} has it for this logical_date; leave both out",
+            f"data_interval_start and data_interval_end must be {own.start.isoformat()} and {own.end.isoformat()}, "
+            f"as the schedule of {run.dag_id!r} has it for this logical_date; leave both out",
         )
     run.data_interval_start, run.data_interval_end = own

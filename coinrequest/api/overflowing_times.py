@@ -25,6 +25,8 @@ class OverflowingTimes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI request."""
         body, started = bytearray(), False
+        # Parts of the web server, such as the agents', answer 500 by themselves before they hand the error on.
+        held: list[Message] = []
 
         async def observed_receive() -> Message:
             message = await receive()
@@ -33,18 +35,27 @@ class OverflowingTimes:
 
         async def observed_send(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
+            if held or message.get("status") == 500:
+                held.append(message)
+            else:
+                started = True
+                await send(message)
 
         try:
             await self._app(scope, observed_receive, observed_send)
         except OverflowError:
-            names = sorted({*_overflowing(dict(QueryParams(scope.get("query_string", b"")))), *_overflowing(_read(body))})
-            if started or not names:
-                raise
-            latest = datetime.now(UTC) + LONGEST_AHEAD
-            detail = f"{', '.join(names)} must be between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}, in UTC"
-            await problems.response(Request(scope), 422, detail)(scope, receive, send)
+            query = dict(QueryParams(scope.get("query_string", b"")))
+            names = sorted({*_overflowing(query), *_overflowing(_read(body))})
+            if not started and names:
+                held.clear()
+                latest = datetime.now(UTC) + LONGEST_AHEAD
+                detail = f"{', '.join(names)} must be between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}, in UTC"
+                await problems.response(Request(scope), 422, detail)(scope, receive, send)
+                return
+            raise
+        finally:
+            for message in held:
+                await send(message)
 
 
 def _read(body: bytearray) -> Any:
