@@ -335,3 +335,54 @@ def test_a_run_that_was_repaired_can_be_cancelled(op: TestClient, hourly: str) -
     answer = op.post(f"{JOBS}/{job}/cancel")
     assert answer.status_code in (200, 202), answer.text
     assert op.get(f"{JOBS}/{job}").json()["state"] == "cancelled"
+
+
+# -- DAGs that are no job types ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hand_written(name: str) -> str:
+    from airflow.models.serialized_dag import SerializedDagModel
+    from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable
+    from airflow.serialization.definitions.dag import SerializedDAG
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+
+    with DAG(
+        name, schedule=CronTriggerTimetable("* * * * *", timezone="UTC"), start_date=datetime(2026, 1, 1, tzinfo=UTC)
+    ) as dag:
+        BaseOperator(task_id="one")
+    serialised = LazyDeserializedDAG.from_dag(dag)
+    with session() as opened:
+        opened.execute(text("INSERT INTO dag_bundle (name, active) VALUES ('by-hand', true) ON CONFLICT DO NOTHING"))
+        SerializedDAG.bulk_write_to_db("by-hand", None, [serialised], None, session=opened)
+        SerializedDagModel.write_dag(serialised, "by-hand", None, session=opened)
+    return name
+
+
+@pytest.mark.parametrize(("fields", "said"), RUNS)
+def test_a_run_of_a_hand_written_dag_has_times_within_bounds(
+    op: TestClient, hand_written: str, fields: dict[str, Any], said: str
+) -> None:
+    answer = trigger(op, hand_written, **fields)
+    assert answer.status_code == 422, answer.text
+    assert said in answer.json()["detail"]
+
+
+def test_a_run_by_hand_does_not_move_a_hand_written_schedule(op: TestClient, hand_written: str) -> None:
+    planned = next_run(hand_written)
+    ahead = (planned + timedelta(days=700)).isoformat()
+    past = (planned - timedelta(days=30)).isoformat()
+    for start in (planned.isoformat(), past):
+        answer = trigger(op, hand_written, logical_date=start, data_interval_start=start, data_interval_end=ahead)
+        assert answer.status_code == 422, answer.text
+    # What is worked on again may be cut as somebody wants it.
+    end = (planned - timedelta(days=2)).isoformat()
+    answer = trigger(op, hand_written, logical_date=past, data_interval_start=past, data_interval_end=end)
+    assert answer.status_code == 200, answer.text
+
+
+def test_backfills_of_a_hand_written_dag_have_bounds(op: TestClient, hand_written: str) -> None:
+    for fields in ({"max_active_runs": 0}, {"max_active_runs": 101}, {"from_date": "1970-01-01T00:00:00Z"}):
+        answer = backfill(op, hand_written, **fields)
+        assert answer.status_code == 422, answer.text
+    assert backfill(op, hand_written, max_active_runs=100).status_code == 200
