@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 from sqlalchemy import func, select, text
@@ -25,26 +26,39 @@ _MAY_NOT_FOLLOW = 120.0
 _WAITS = 15.0
 # So many agents or queues are named.
 _NAMED = 5
-
-# Threads of its own: looks that hang must not take those that serve requests.
-_threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+# What is written into the broker, under a name that no queue can have.
+_WRITTEN = "coinrequest:health"
 
 
 async def check() -> HealthReport:
-    """Return the state of the database, Airflow's processes, the broker, the agents, the queues and the gateways."""
-    looks = (_database, _processes, _broker, _agents, _queues, _gateway)
-    looked = await asyncio.gather(*(_limited(look) for look in looks))
-    components = {name: component for found in looked for name, component in found.items()}
+    """Return the state of the database, Airflow's processes, the broker, the agents, the queues and the gateways.
+
+    All who ask within a second share a look: however many they are, none waits for a thread, and the parts are asked
+    once.
+    """
+    return await asyncio.shield(asyncio.wrap_future(_report.answer()))
+
+
+def _look() -> HealthReport:
+    deadline = time.monotonic() + TIME_LIMIT
+    answers = {look: _looks[look].answer() for look in _looks}
+    components: dict[str, Component] = {}
+    for look, answer in answers.items():
+        for name, component in _in_time(look, answer, deadline).items():
+            # The agents may tell of the broker too.
+            if name not in components or components[name].status == "healthy":
+                components[name] = component
     healthy = all(component.status == "healthy" for component in components.values())
     return HealthReport(status="healthy" if healthy else "degraded", components=components)
 
 
-async def _limited(look: Callable[[], Mapping[str, Component]]) -> Mapping[str, Component]:
-    """Run a look in a thread; one that takes too long goes on there, and counts as failed."""
+def _in_time(
+    look: Callable[[], Mapping[str, Component]], answer: Future[Mapping[str, Component]], deadline: float
+) -> Mapping[str, Component]:
+    """Return what a look saw; one that takes too long goes on in its thread, and counts as failed."""
     name = look.__name__.strip("_")
     try:
-        looking = asyncio.get_running_loop().run_in_executor(_threads, look)
-        return await asyncio.wait_for(looking, TIME_LIMIT)
+        return answer.result(max(deadline - time.monotonic(), 0.0))
     except TimeoutError:
         return {name: Component(status="unhealthy", detail=f"no answer within {TIME_LIMIT:g} s")}
     except Exception as error:
@@ -83,16 +97,24 @@ def _processes() -> Mapping[str, Component]:
 
 
 def _broker() -> Mapping[str, Component]:
-    """Ask the broker, if it is Redis."""
+    """Let the broker write something, if it is Redis: one that only answers takes no tasks."""
     url = broker_url()
     if url is None or not url.startswith(("redis://", "rediss://", "redis+socket://")):
         return {}
     import redis
 
+    # Celery's name for a socket, and for a database behind one.
+    url = url.replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=")
     with contextlib.closing(
         redis.Redis.from_url(url, socket_timeout=TIME_LIMIT / 2, socket_connect_timeout=TIME_LIMIT / 2)
     ) as client:
-        client.ping()
+        try:
+            client.set(_WRITTEN, 1, px=1000)
+        except redis.exceptions.NoPermissionError:
+            # An account that may write nothing but Celery's keys.
+            client.ping()
+        except redis.ResponseError as error:
+            return {"broker": Component(status="unhealthy", detail=f"it refuses to write, so tasks wait: {error}")}
     return {"broker": Component(status="healthy")}
 
 
@@ -109,8 +131,10 @@ def _agents() -> Mapping[str, Component]:
         return {}
     try:
         troubles = _troubles.answer().result(TIME_LIMIT * 0.9)
-    except (AgentsUnreachable, TimeoutError):
+    except TimeoutError:
         return {}
+    except AgentsUnreachable as error:
+        return {"broker": Component(status="unhealthy", detail=str(error))}
     if not troubles:
         return {}
     said = "; ".join(f"{name} takes no tasks: {reason}" for name, reason in sorted(troubles.items())[:_NAMED])
@@ -167,3 +191,11 @@ def _gateway() -> Mapping[str, Component]:
 
 def _gateway_ill(detail: str) -> Mapping[str, Component]:
     return {"gateway": Component(status="unhealthy", detail=detail)}
+
+
+# A look that hangs is not begun again beside itself.
+_looks = {
+    look: SharedLook(look, keep=0, name=f"health: {look.__name__.strip('_')}")
+    for look in (_database, _processes, _broker, _agents, _queues, _gateway)
+}
+_report = SharedLook(_look, keep=1.0, name="health")

@@ -14,6 +14,9 @@ _REDIS = {
     "socket_connect_timeout": CONNECT_SECONDS,
     "socket_timeout": _ANSWER_SECONDS,
     "socket_keepalive": True,
+    # Seconds beyond a wait after which a connection that says nothing is dropped: Redis leaves waiting clients without an
+    # answer when another server becomes the leader.
+    "health_check_interval": 5,
 }
 
 # Bytes of a message that are taken into memory, unless a reader says otherwise: results have up to 256 KiB.

@@ -33,11 +33,25 @@ UNACKED_INDEX_KEY = "coinrequest:channel:unacked-index"
 _OLDER_UNACKED_KEY = "job-unacked"
 _OLDER_UNACKED_INDEX_KEY = "job-unacked-index"
 _GIVE_BACK_AT_ONCE = 1000
+# Written to see whether Redis takes anything; and a key that never is there.
+_WRITTEN = "coinrequest:channel:written"
+_NOTHING = "coinrequest:channel:nothing"
+_REST_SECONDS = 1
+
+# A script that ends with an error takes nothing back. So it looks first whether it can note what it takes.
+_CHECK = """
+for place, kind in ipairs({'zset', 'hash'}) do
+    local found = redis.call('TYPE', KEYS[place]).ok
+    if found ~= kind and found ~= 'none' then
+        return redis.error_reply('ERR ' .. KEYS[place] .. ' is of the type ' .. found .. ' and has to be deleted')
+    end
+end
+"""
 
 # KEYS: the index and the hash of messages that are not acknowledged, the lists of the queue by priority.
 # ARGV: how many, a new unique text, the largest size, how much is handed over of what is larger.
 # A tag says which list its message came from, so that it goes back to this one alone.
-_TAKE = """
+_TAKE = _CHECK + """
 local now = redis.call('TIME')[1]
 local taken = {}
 for list = 3, #KEYS do
@@ -58,7 +72,7 @@ return taken
 # KEYS: the index and the hash. ARGV: the prefix of queues that go with their reader and their seconds, how many, the
 # queue of jobs, whether an older gateway filled the hash, and the age from which on messages are given back, or '' and
 # their tags. An older gateway noted [message, "exchange", "queue"], under tags that publishers chose.
-_GIVE_BACK = """
+_GIVE_BACK = _CHECK + """
 local tags
 if ARGV[6] == '' then
     tags = {unpack(ARGV, 7)}
@@ -147,6 +161,13 @@ class QoS(redis.QoS):  # type: ignore[misc]
         """Remember a message that Redis has noted already."""
         virtual.QoS.append(self, message, delivery_tag)
 
+    def ack(self, delivery_tag: str) -> None:
+        """Forget a message. A full Redis takes no transactions; without its tag, a message is given back no more."""
+        with self.channel.conn_or_acquire() as client:
+            client.hdel(self.unacked_key, delivery_tag)
+            client.zrem(self.unacked_index_key, delivery_tag)
+        virtual.QoS.ack(self, delivery_tag)
+
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
         """Give one message back."""
         self.channel.give_back("", tag)
@@ -163,6 +184,8 @@ class Channel(redis.Channel):  # type: ignore[misc]
 
     Attributes:
         largest_message: how many bytes of a message are read, with all that stands around its body.
+        refusal: what Redis said when it was to write something last; empty: it wrote. Messages are taken all the same,
+            so that a Redis that they fill is emptied.
     """
 
     QoS = QoS
@@ -170,6 +193,8 @@ class Channel(redis.Channel):  # type: ignore[misc]
     unacked_key = UNACKED_KEY
     unacked_index_key = UNACKED_INDEX_KEY
     largest_message = 1024 * 1024
+    refusal = ""
+    _rests = False
     from_transport_options = (*redis.Channel.from_transport_options, "largest_message")
 
     def _brpop_start(self, timeout: float | None = None) -> None:
@@ -177,13 +202,21 @@ class Channel(redis.Channel):  # type: ignore[misc]
         connection = self._in_poll = self.client.connection
         self._brpop_sent_at = time.monotonic()
         # From the end of a list to the end of the same list: it waits, and changes nothing (Redis 6.2). Its answer
-        # would be the message, of any size, and is left out; that of the command behind it says that the wait is over.
-        wait = ("BLMOVE", queue, queue, "RIGHT", "RIGHT", self.brpop_timeout if timeout is None else timeout)
-        connection.send_packed_command(connection.pack_commands([("CLIENT", "REPLY", "SKIP"), wait, ("PING",)]))
+        # would be the message, of any size, and is left out; that of the command behind it says that the wait is over,
+        # and whether Redis writes. One that does not refuses to wait as well, and is read meanwhile.
+        wait: tuple[Any, ...] = ("BLMOVE", queue, queue, "RIGHT", "RIGHT")
+        wait += (self.brpop_timeout if timeout is None else timeout,)
+        if self._rests:
+            wait = ("XREAD", "BLOCK", _REST_SECONDS * 1000, "STREAMS", _NOTHING, "$")
+        write = ("SET", _WRITTEN, 1, "PX", 1000)
+        connection.send_packed_command(connection.pack_commands([("CLIENT", "REPLY", "SKIP"), wait, write]))
 
     def _brpop_read(self, **options: Any) -> bool:
         try:
-            self.client.parse_response(self.client.connection, "PING", **options)
+            self.client.parse_response(self.client.connection, "SET", **options)
+            self.refusal = ""
+        except self.ResponseError as error:
+            self.refusal = str(error)
         except self.connection_errors:
             # So that the next look connects again.
             self.client.connection.disconnect()
@@ -198,6 +231,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
         for taken in self._take(queue, self.qos.can_consume_max_estimate() or 1):
             found = True
             self.connection._deliver(taken, queue)
+        self._rests = bool(self.refusal) and not found
         if not found:
             raise Empty()
         return True
@@ -234,6 +268,20 @@ class Channel(redis.Channel):  # type: ignore[misc]
                     script([_OLDER_UNACKED_INDEX_KEY, _OLDER_UNACKED_KEY], [*bounds, "older", age], client)
                 except self.ResponseError:
                     log.debug("The older keys are something else here", exc_info=True)
+
+    def _size(self, queue: str) -> int:
+        """Return how many messages a queue has, also of a full Redis, which takes no transactions."""
+        with self.conn_or_acquire() as client:
+            return sum(client.llen(self._q_for_pri(queue, priority)) for priority in self.priority_steps)
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        """Bind a queue, unless it is bound: a full Redis refuses that again and again, and could not be emptied."""
+        member = self.sep.join([routing_key or "", pattern or "", queue or ""])
+        keys = (self.keyprefix_queue % (exchange,), self.keyprefix_binding_permanent % (exchange,))
+        with self.conn_or_acquire() as client:
+            bound = queue not in self._expires and all(client.sismember(key, member) for key in keys)
+        if not bound:
+            super()._queue_bind(exchange, routing_key, pattern, queue)
 
     def get_table(self, exchange: str) -> list[tuple[str, ...]]:
         """Return the bindings of an exchange, without what somebody else wrote into their set."""

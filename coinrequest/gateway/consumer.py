@@ -103,10 +103,10 @@ class Consumer(Generic[Job]):
             on_decode_error=lambda message, error: waiting.append(_undecodable(message, error)),
         )
         consumer.consume()
-        self._status.connected(without_password(self._url))
         again, due = Backoff(), 0.0
         while not stop.is_set():
             self._gather(connection, waiting, due)
+            self._tell(getattr(channel, "refusal", ""))
             if waiting and time.monotonic() >= due:
                 postponed = self._handler.handle(waiting)
                 # The list itself is kept: further messages are added to it.
@@ -119,6 +119,15 @@ class Consumer(Generic[Job]):
                 # A broker that takes connections, but no refusals, would be called without a pause otherwise.
                 self._reconnect.reset()
         consumer.cancel()
+
+    def _tell(self, refusal: str) -> None:
+        """Say whether the broker takes what a gateway has to write; Redis may refuse it."""
+        if refusal:
+            state = ("disconnected", f"the broker refuses to write: {refusal}")
+            if self._status.now() != state:
+                self._status.disconnected(state[1])
+        elif self._status.now()[0] != "connected":
+            self._status.connected(without_password(self._url))
 
     def _gather(self, connection: Any, waiting: list[Delivery[Job]], due: float) -> None:
         """Wait for messages, and take what there is, as far as there is room."""

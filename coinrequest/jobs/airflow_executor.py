@@ -18,12 +18,13 @@ from airflow.executors import workloads
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.providers.celery.executors.celery_executor import CeleryExecutor
+from airflow.providers.celery.executors.celery_executor_utils import ExceptionWithTraceback
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select, update
 
 from coinrequest import settings
-from coinrequest.jobs import airflow_scheduling
+from coinrequest.jobs import airflow_scheduling, airflow_unsent
 from coinrequest.jobs.agent_watch import AgentWatch, Question, View
 from coinrequest.jobs.celery_pool import AgentsUnreachable, CeleryPool
 from coinrequest.jobs.fair_queue import FairQueue, Holder
@@ -42,6 +43,8 @@ BEGUN_WITHIN = 25.0
 _NEWEST = 0.2
 # So many looks in a row have to miss a task.
 _MISSES = 2
+# Seconds. How often the log says that the broker is in trouble, at most.
+_WARN_EVERY = 60.0
 
 _ACTIVE = (TaskInstanceState.QUEUED, TaskInstanceState.RUNNING, TaskInstanceState.RESTARTING)
 
@@ -92,8 +95,9 @@ class FairCeleryExecutor(CeleryExecutor):
         self._ending: dict[str, float] = {}
         # To be told to the agents with the next look: the queue of each task, by Celery's id.
         self._revoked: dict[str, str] = {}
-        self._looked = self._asked = float("-inf")
+        self._looked = self._asked = self._warned = float("-inf")
         self._watch: AgentWatch | None = None
+        self._question = Question()
 
     def start(self) -> None:
         """Begin, in a scheduler's process."""
@@ -108,6 +112,7 @@ class FairCeleryExecutor(CeleryExecutor):
         key, task = workload.ti.key, workload.ti
         if refusal := queues.refusal(task.queue):
             self.queued_tasks.pop(key, None)
+            airflow_unsent.leave_reason(task, refusal)
             self.fail(key, refusal)
             return
         self._waiting.add(key, queue=task.queue, job_type=task.dag_id, weight=task.priority_weight)
@@ -158,10 +163,32 @@ class FairCeleryExecutor(CeleryExecutor):
             if not isinstance(workload, workloads.ExecuteTask):
                 continue
             task = workload.ti
-            if key in self.queued_tasks:  # the broker did not take it in time
+            if key in self.queued_tasks:  # the broker did not take it
                 self._waiting.add(key, queue=queue, job_type=task.dag_id, weight=task.priority_weight)
             elif (result := self.workloads.get(key)) is not None:
                 self._sent[key] = Sent(task.id, task.dag_id, queue, result.task_id, time.monotonic())
+
+    def _send_workloads_to_celery(self, workload_tuples_to_send: Sequence[Any]) -> list[Any]:
+        """Send tasks, and return what became of them, without those that the broker did not take: they wait."""
+        settled = []
+        for key, workload, result in super()._send_workloads_to_celery(workload_tuples_to_send):
+            if isinstance(result, ExceptionWithTraceback):
+                error = result.exception
+                said = f"{type(error).__name__}: {error}"
+                if airflow_unsent.is_the_brokers(error, self.celery_app):
+                    self._warn(f"The broker takes no tasks ({said})")
+                    continue
+                if isinstance(workload, workloads.ExecuteTask):
+                    airflow_unsent.leave_reason(workload.ti, f"it cannot be sent to an agent ({said[:1000]})")
+            settled.append((key, workload, result))
+        return settled
+
+    def _warn(self, trouble: str, error: Exception | None = None) -> None:
+        """Say that the broker is in trouble, not for every task and look."""
+        now = time.monotonic()
+        if now - self._warned >= _WARN_EVERY:
+            self._warned = now
+            self.log.warning("%s; tasks wait", trouble, exc_info=error)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
         """Adopt tasks of a scheduler that died; whether those in its queue were ever sent is looked up soon."""
@@ -220,11 +247,9 @@ class FairCeleryExecutor(CeleryExecutor):
         try:
             view = self._watch.answer()
         except AgentsUnreachable as error:
-            self.log.warning("%s; tasks wait", error)
-            view = None
-        except Exception:
-            self.log.exception("The agents cannot be asked")
-            view = None
+            view = self._ask_again(str(error))
+        except Exception as error:
+            view = self._ask_again("The agents cannot be asked", error)
         if view is not None:
             self._slots = view.slots
             self._find(view)
@@ -239,8 +264,13 @@ class FairCeleryExecutor(CeleryExecutor):
         if now - self._asked >= (LOOK_EVERY if hurry else ASK_EVERY):
             question = Question(unbegun, dict(self._revoked))
             if self._watch.ask(question):
-                self._asked = now
+                self._asked, self._question = now, question
                 self._revoked.clear()
+
+    def _ask_again(self, trouble: str, error: Exception | None = None) -> None:
+        """Note that a look failed; what it was to revoke is for the next one."""
+        self._warn(trouble, error)
+        self._revoked = {**self._question.revoked, **self._revoked}
 
     def _find(self, view: View) -> None:
         """Let the scheduler queue again what is neither in the broker nor with an agent."""

@@ -81,7 +81,7 @@ class CeleryPool:
         self._asked_all = float("-inf")
 
     def agents(self) -> list[Agent]:
-        """Return the agents that answer, by name.
+        """Return the agents that answer all that they are asked, by name.
 
         Raises:
             AgentsUnreachable: the broker does not answer.
@@ -109,9 +109,12 @@ class CeleryPool:
                 return ask(connection)
             except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
                 self._known = ()
-                raise AgentsUnreachable(
-                    f"The broker does not answer ({type(error).__name__}), so the agents cannot be asked"
-                ) from error
+                # Only what a server answers are its words; others may name an address.
+                refused = isinstance(error, connection.channel_errors) or isinstance(
+                    error.__cause__, connection.channel_errors
+                )
+                what = f"The broker refuses ({error})" if refused else f"The broker does not answer ({type(error).__name__})"
+                raise AgentsUnreachable(f"{what}, so the agents cannot be asked") from error
 
     def _ask(self, connection: Any) -> list[Agent]:
         stats = self._stats(connection)
@@ -121,13 +124,15 @@ class CeleryPool:
         inspect = self._application.control.inspect(list(stats), timeout=self._time_limit, connection=connection)
         queues, taken, active = inspect.active_queues() or {}, inspect.reserved() or {}, inspect.active() or {}
         troubles = self._troubles(connection, tuple(stats))
+        # One that did not answer all of it in time would be one that serves no queue, or runs nothing.
+        whole = [name for name in sorted(stats) if all(isinstance(told.get(name), list) for told in (queues, taken, active))]
         now = datetime.now(UTC)
         return [
             replace(
-                _agent(name, stats[name], queues.get(name), active.get(name), taken.get(name), now),
+                _agent(name, stats[name], queues[name], active[name], taken[name], now),
                 trouble=troubles.get(name),
             )
-            for name in sorted(stats)
+            for name in whole
         ]
 
     def _troubles(self, connection: Any, names: Sequence[str] = ()) -> Mapping[str, str]:

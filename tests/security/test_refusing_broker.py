@@ -1,0 +1,232 @@
+"""A Redis that refuses to write, as with a full memory, a full disk or after a failover: what is to be done waits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import redis
+from starlette.testclient import TestClient
+from support import api_environment as environment
+from support.api_environment import Clients
+from support.brokers import RedisBroker, publish, take_all
+from support.running_consumer import Store, message, running_consumer
+from support.scheduling import Scheduling, scheduling
+from support.waiting import always, eventually
+
+TYPES = "/jobs/v1/job-types"
+
+
+def fill(server: redis.Redis) -> None:
+    """Let the server refuse what takes memory."""
+    server.config_set("maxmemory", 1)
+
+
+def follow(server: redis.Redis) -> None:
+    """Let the server refuse all changes, as the one does that others were made the leader of."""
+    server.replicaof("127.0.0.1", 1)  # type: ignore[no-untyped-call]
+
+
+def relent(server: redis.Redis) -> None:
+    """Let the server take everything again."""
+    server.config_set("maxmemory", 0)
+    server.replicaof("NO", "ONE")  # type: ignore[no-untyped-call]
+
+
+Refuse = Callable[[redis.Redis], None]
+both_ways = pytest.mark.parametrize(("refuse", "words"), [(fill, "maxmemory"), (follow, "read only replica")])
+
+
+@contextmanager
+def refusing(server: redis.Redis, refuse: Refuse) -> Iterator[None]:
+    refuse(server)
+    try:
+        yield
+    finally:
+        relent(server)
+
+
+@pytest.fixture(scope="module")
+def scheduler(airflow_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduling]:
+    with scheduling(tmp_path_factory.mktemp("scheduling")) as made:
+        made.start_agent()
+        yield made
+
+
+@pytest.fixture
+def submit(op: TestClient, name: str) -> Iterator[Callable[..., str]]:
+    """Submit a job with so many tasks, and cancel it when the test has ended."""
+    jobs: list[str] = []
+
+    def start(items: int) -> str:
+        document = environment.definition(name)
+        document["tasks"][0] |= {"for_each": list(range(items))}
+        assert op.post(TYPES, json=document).status_code == 201
+        jobs.append(op.post(f"{TYPES}/{name}/jobs", json={}).json()["id"])
+        return jobs[-1]
+
+    yield start
+    for job in jobs:
+        op.post(f"/jobs/v1/jobs/{job}/cancel", json={})
+
+
+@both_ways
+def test_tasks_wait_until_they_are_taken_and_are_sent_once(
+    scheduler: Scheduling,
+    submit: Callable[..., str],
+    name: str,
+    refuse: Refuse,
+    words: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    scheduler.renew_agent()
+    scheduler.executor._warned = float("-inf")
+    capfd.readouterr()
+    with refusing(scheduler.redis, refuse):
+        submit(3)
+        scheduler.until(lambda: scheduler.states(name).get("queued") == 3, "three tasks are queued")
+        for _ in range(10):
+            scheduler.turn()
+        assert scheduler.states(name) == {"queued": 3}
+        assert (scheduler.waiting("default"), len(scheduler.executor.running)) == (0, 0)
+    assert capfd.readouterr().out.count(words) == 1
+    scheduler.until(lambda: scheduler.taken() == 3, "the agent has taken them", timeout=30)
+    for _ in range(5):
+        scheduler.turn()
+    assert (scheduler.taken(), scheduler.waiting("default")) == (3, 0)
+    assert len(scheduler.executor._sent) == 3
+
+
+def test_what_the_task_itself_causes_fails_it_and_the_answer_says_why(
+    scheduler: Scheduling, submit: Callable[..., str], name: str, op: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.providers.celery.executors.celery_executor_utils import _get_celery_app_for_workload
+
+    # A way to write tasks that does not know how to write this one.
+    task = _get_celery_app_for_workload(None).tasks["execute_workload"]
+    monkeypatch.setattr(task, "serializer", "nothing-of-the-kind")
+    scheduler.renew_agent()
+    job = submit(1)
+    scheduler.until(lambda: scheduler.states(name) == {"failed": 1}, "the task failed")
+    scheduler.until(lambda: op.get(f"/jobs/v1/jobs/{job}").json()["state"] == "failed", "the job failed")
+    assert "cannot be sent to an agent" in op.get(f"/jobs/v1/jobs/{job}").json()["error"]["message"]
+
+
+def test_a_task_that_is_cancelled_meanwhile_leaves_the_broker_afterwards(
+    scheduler: Scheduling,
+    submit: Callable[..., str],
+    op: TestClient,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from coinrequest.jobs import airflow_executor
+
+    for setting, seconds in (("LOOK_EVERY", 0.1), ("ASK_EVERY", 0.3), ("RESULT_ON_THE_WAY", 0.3)):
+        monkeypatch.setattr(airflow_executor, setting, seconds)
+    scheduler.renew_agent()
+    scheduler.pause_agent()
+    try:
+        job = submit(2)
+        scheduler.until(lambda: scheduler.waiting("default") == 2, "two tasks are sent, and not taken")
+        with refusing(scheduler.redis, follow):
+            op.post(f"/jobs/v1/jobs/{job}/cancel", json={})
+            scheduler.until(lambda: not scheduler.executor.running, "their slots are free")
+            for _ in range(5):
+                scheduler.turn()
+            assert scheduler.waiting("default") == 2
+        scheduler.until(lambda: scheduler.waiting("default") == 0, "their messages are gone")
+    finally:
+        scheduler.agent.send_signal(18)  # type: ignore[union-attr]
+
+
+def health(client: TestClient) -> dict[str, Any]:
+    return dict(client.get("/jobs/v1/health").json()["components"])
+
+
+@both_ways
+def test_health_says_what_the_broker_refuses(
+    scheduler: Scheduling, op: TestClient, client_of: Clients, refuse: Refuse, words: str
+) -> None:
+    assert health(op)["broker"]["status"] == "healthy"
+    with refusing(scheduler.redis, refuse):
+        broker = health(op)["broker"]
+        assert broker["status"] == "unhealthy"
+        assert words in broker["detail"]
+        assert words not in client_of(None).get("/jobs/v1/health").text
+    eventually(lambda: health(op)["broker"]["status"] == "healthy", timeout=10)
+
+
+@pytest.fixture(scope="module")
+def channel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisBroker]:
+    broker = RedisBroker(tmp_path_factory.mktemp("channel"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def server(channel: RedisBroker) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(channel.url) as client:
+        client.flushall()
+        yield client
+
+
+@both_ways
+def test_a_gateway_says_that_its_broker_refuses_and_goes_on_afterwards(
+    channel: RedisBroker, server: redis.Redis, refuse: Refuse, words: str
+) -> None:
+    store, before, after = Store(), uuid4(), uuid4()
+    with running_consumer(channel.url, store, visibility=1) as status:
+        publish(channel, message(before))
+        eventually(lambda: store.stored == {before})
+        with refusing(server, refuse):
+            eventually(lambda: status.now()[0] == "disconnected", timeout=20)
+            assert words in str(status.now()[1])
+            commands = server.info("stats")["total_commands_processed"]
+            always(lambda: status.now()[0] == "disconnected", seconds=1)
+            assert server.info("stats")["total_commands_processed"] - commands < 200, "it asks without a pause"
+        publish(channel, message(after))
+        eventually(lambda: store.stored == {before, after}, timeout=20)
+        eventually(lambda: status.now() == ("connected", None), timeout=20)
+
+
+def test_a_full_broker_is_emptied_also_by_a_gateway_that_starts_then(
+    channel: RedisBroker, server: redis.Redis
+) -> None:
+    with running_consumer(channel.url, Store()):
+        eventually(lambda: server.exists("_kombu.binding.job-exchange"))
+    ids, store = {uuid4() for _ in range(20)}, Store()
+    publish(channel, *map(message, ids))
+    with refusing(server, fill), running_consumer(channel.url, store) as status:
+        eventually(lambda: store.stored == ids, timeout=10)
+        eventually(lambda: server.llen("job") == 0)
+        eventually(lambda: "maxmemory" in str(status.now()[1]), timeout=10)
+
+
+@both_ways
+def test_what_cannot_be_answered_yet_is_answered_afterwards(
+    channel: RedisBroker, server: redis.Redis, refuse: Refuse, words: str
+) -> None:
+    with running_consumer(channel.url, Store()):
+        eventually(lambda: server.exists("_kombu.binding.job-exchange"))
+    publish(channel, "no JSON")
+    with running_consumer(channel.url, Store(), visibility=1) as status:
+        with refusing(server, refuse):
+            eventually(lambda: words in str(status.now()[1]), timeout=10)
+        dead = take_all(channel, "job-dead-letter", 1)
+        take_all(channel, "result", 1)
+    assert [letter.body for letter in dead] == [b"no JSON"]
+
+
+@pytest.mark.parametrize("key", ["coinrequest:channel:unacked", "coinrequest:channel:unacked-index"])
+def test_no_message_is_lost_where_somebody_wrote_over_the_gateways_keys(
+    channel: RedisBroker, server: redis.Redis, key: str
+) -> None:
+    job_id, store = uuid4(), Store()
+    server.set(key, "x")
+    publish(channel, message(job_id))
+    with running_consumer(channel.url, store) as status:
+        eventually(lambda: key in str(status.now()[1]), timeout=10)
+        assert server.llen("job") == 1
+        server.delete(key)
+        eventually(lambda: store.stored == {job_id}, timeout=20)
