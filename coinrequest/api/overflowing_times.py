@@ -25,7 +25,7 @@ class OverflowingTimes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI request."""
         body, started = bytearray(), False
-        # Parts of the web server, such as the agents', answer 500 by themselves before they hand the error on.
+        # Parts of the web server answer 500 by themselves, whether they hand the error on or not.
         held: list[Message] = []
 
         async def observed_receive() -> Message:
@@ -41,21 +41,23 @@ class OverflowingTimes:
                 started = True
                 await send(message)
 
+        error: Exception | None = None
         try:
             await self._app(scope, observed_receive, observed_send)
-        except OverflowError:
+        except Exception as raised:
+            error = raised
+        if (error or held) and not started:
             query = dict(QueryParams(scope.get("query_string", b"")))
             names = sorted({*_overflowing(query), *_overflowing(_read(body))})
-            if not started and names:
-                held.clear()
+            if names:
                 latest = datetime.now(UTC) + LONGEST_AHEAD
                 detail = f"{', '.join(names)} must be between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}, in UTC"
                 await problems.response(Request(scope), 422, detail)(scope, receive, send)
                 return
-            raise
-        finally:
-            for message in held:
-                await send(message)
+        for message in held:
+            await send(message)
+        if error:
+            raise error
 
 
 def _read(body: bytearray) -> Any:

@@ -106,6 +106,16 @@ def test_times_that_make_sense_pass(user: TestClient, hourly: str) -> None:
         assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize("at", BEYOND)
+def test_a_list_is_not_asked_for_times_that_utc_does_not_have(user: TestClient, at: str) -> None:
+    for answer in (
+        user.get("/api/v2/dags/~/dagRuns", params={"run_after_gte": at}),
+        user.post("/api/v2/dags/~/dagRuns/list", json={"run_after_gte": at}),
+    ):
+        assert answer.status_code == 422, answer.text
+        assert "run_after_gte must be between 1970-01-01 and 20" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("at", [LAST, FIRST, *BEYOND])
 def test_an_asset_is_not_materialised_out_of_time(op: TestClient, name: str, at: str) -> None:
     assert op.post(TYPES, json=small(name)).status_code == 201
