@@ -14,8 +14,8 @@ _REDIS = {
     "socket_connect_timeout": CONNECT_SECONDS,
     "socket_timeout": _ANSWER_SECONDS,
     "socket_keepalive": True,
-    # Seconds beyond a wait after which a connection that says nothing is dropped: Redis leaves waiting clients without an
-    # answer when another server becomes the leader.
+    # Seconds beyond a wait after which a connection that says nothing is dropped: Redis leaves those who wait without
+    # an answer when another server becomes the leader.
     "health_check_interval": 5,
 }
 

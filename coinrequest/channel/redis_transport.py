@@ -51,7 +51,9 @@ end
 # KEYS: the index and the hash of messages that are not acknowledged, the lists of the queue by priority.
 # ARGV: how many, a new unique text, the largest size, how much is handed over of what is larger.
 # A tag says which list its message came from, so that it goes back to this one alone.
-_TAKE = _CHECK + """
+_TAKE = (
+    _CHECK
+    + """
 local now = redis.call('TIME')[1]
 local taken = {}
 for list = 3, #KEYS do
@@ -68,11 +70,14 @@ for list = 3, #KEYS do
 end
 return taken
 """
+)
 
 # KEYS: the index and the hash. ARGV: the prefix of queues that go with their reader and their seconds, how many, the
 # queue of jobs, whether an older gateway filled the hash, and the age from which on messages are given back, or '' and
 # their tags. An older gateway noted [message, "exchange", "queue"], under tags that publishers chose.
-_GIVE_BACK = _CHECK + """
+_GIVE_BACK = (
+    _CHECK
+    + """
 local tags
 if ARGV[6] == '' then
     tags = {unpack(ARGV, 7)}
@@ -100,6 +105,7 @@ for _, tag in ipairs(tags) do
 end
 return #tags
 """
+)
 
 
 @dataclass(frozen=True)

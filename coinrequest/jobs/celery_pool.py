@@ -113,7 +113,11 @@ class CeleryPool:
                 refused = isinstance(error, connection.channel_errors) or isinstance(
                     error.__cause__, connection.channel_errors
                 )
-                what = f"The broker refuses ({error})" if refused else f"The broker does not answer ({type(error).__name__})"
+                what = (
+                    f"The broker refuses ({error})"
+                    if refused
+                    else f"The broker does not answer ({type(error).__name__})"
+                )
                 raise AgentsUnreachable(f"{what}, so the agents cannot be asked") from error
 
     def _ask(self, connection: Any) -> list[Agent]:
@@ -125,7 +129,9 @@ class CeleryPool:
         queues, taken, active = inspect.active_queues() or {}, inspect.reserved() or {}, inspect.active() or {}
         troubles = self._troubles(connection, tuple(stats))
         # One that did not answer all of it in time would be one that serves no queue, or runs nothing.
-        whole = [name for name in sorted(stats) if all(isinstance(told.get(name), list) for told in (queues, taken, active))]
+        whole = [
+            name for name in sorted(stats) if all(isinstance(told.get(name), list) for told in (queues, taken, active))
+        ]
         now = datetime.now(UTC)
         return [
             replace(

@@ -105,7 +105,7 @@ def test_what_the_task_itself_causes_fails_it_and_the_answer_says_why(
 
     # A way to write tasks that does not know how to write this one.
     task = _get_celery_app_for_workload(None).tasks["execute_workload"]
-    monkeypatch.setattr(task, "serializer", "nothing-of-the-kind")
+    monkeypatch.setitem(task._get_exec_options(), "serializer", "nothing-of-the-kind")
     scheduler.renew_agent()
     job = submit(1)
     scheduler.until(lambda: scheduler.states(name) == {"failed": 1}, "the task failed")
@@ -190,9 +190,7 @@ def test_a_gateway_says_that_its_broker_refuses_and_goes_on_afterwards(
         eventually(lambda: status.now() == ("connected", None), timeout=20)
 
 
-def test_a_full_broker_is_emptied_also_by_a_gateway_that_starts_then(
-    channel: RedisBroker, server: redis.Redis
-) -> None:
+def test_a_full_broker_is_emptied_also_by_a_gateway_that_starts_then(channel: RedisBroker, server: redis.Redis) -> None:
     with running_consumer(channel.url, Store()):
         eventually(lambda: server.exists("_kombu.binding.job-exchange"))
     ids, store = {uuid4() for _ in range(20)}, Store()

@@ -21,7 +21,7 @@ from celery import Celery
 
 app = Celery("agent", broker={broker!r})
 app.conf.update(task_ignore_result=True, broker_connection_retry_on_startup=True, worker_prefetch_multiplier=1,
-                task_acks_late=True, broker_transport_options={options!r})
+                task_acks_late=True, broker_channel_error_retry={retry!r}, broker_transport_options={options!r})
 
 @app.task(name="execute_workload")
 def execute(text):
@@ -95,8 +95,9 @@ class Scheduling:
         from airflow.configuration import conf
 
         options = conf.getsection("celery_broker_transport_options")
+        retry = conf.getjson("celery", "extra_celery_config").get("broker_channel_error_retry", False)
         (self._folder / "fair_agent.py").write_text(
-            _AGENT.format(broker=f"redis+socket://{self._socket}", options=options)
+            _AGENT.format(broker=f"redis+socket://{self._socket}", options=options, retry=retry)
         )
         command = [sys.executable, "-m", "celery", "-A", "fair_agent", "worker", "--pool", "threads"]
         command += ["--concurrency", "4", "--queues", "default", "--hostname", "agent", "--loglevel", "ERROR"]

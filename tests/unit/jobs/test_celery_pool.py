@@ -16,6 +16,7 @@ from celery import Celery
 from support.redis_server import redis_server
 from support.waiting import eventually
 
+from coinrequest.jobs.agent_watch import AgentWatch, Question, View
 from coinrequest.jobs.celery_pool import Agent, AgentsUnreachable, CeleryPool
 
 # A task that ends when its file is there.
@@ -161,3 +162,26 @@ def test_a_broker_that_went_away_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(AgentsUnreachable):
         pool.agents()
     application.close()
+
+
+def test_an_agent_that_answers_in_part_keeps_its_slots_and_loses_no_task(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under load the answer to one of the questions may come too late."""
+    from celery.app.control import Inspect
+
+    watch = AgentWatch(installation.application, CeleryPool(installation.application))
+
+    def look() -> View:
+        assert watch.ask(Question({"some-task": "default"}))
+        return eventually(watch.answer, interval=0.01)
+
+    with installation.agent("one@host-a"):
+        assert look().slots == {"default": 2}
+        for question in ("active_queues", "active", "reserved"):
+            with monkeypatch.context() as late:
+                late.setattr(Inspect, question, lambda self: None)
+                assert CeleryPool(installation.application).agents() == []
+                view = look()
+            assert (view.slots, view.looked_for) == ({"default": 2}, frozenset())
+        assert look().looked_for == {"some-task"}
