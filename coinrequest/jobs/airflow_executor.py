@@ -171,16 +171,17 @@ class FairCeleryExecutor(CeleryExecutor):
     def _send_workloads_to_celery(self, workload_tuples_to_send: Sequence[Any]) -> list[Any]:
         """Send tasks, and return what became of them, without those that the broker did not take: they wait."""
         settled = []
-        for key, workload, result in super()._send_workloads_to_celery(workload_tuples_to_send):
+        asked = {key: workload for key, workload, _, _ in workload_tuples_to_send}
+        for key, message, result in super()._send_workloads_to_celery(workload_tuples_to_send):
             if isinstance(result, ExceptionWithTraceback):
                 error = result.exception
                 said = f"{type(error).__name__}: {error}"
                 if airflow_unsent.is_the_brokers(error, self.celery_app):
                     self._warn(f"The broker takes no tasks ({said})")
                     continue
-                if isinstance(workload, workloads.ExecuteTask):
-                    airflow_unsent.leave_reason(workload.ti, f"it cannot be sent to an agent ({said[:1000]})")
-            settled.append((key, workload, result))
+                if isinstance(asked[key], workloads.ExecuteTask):
+                    airflow_unsent.leave_reason(asked[key].ti, f"it cannot be sent to an agent ({said[:1000]})")
+            settled.append((key, message, result))
         return settled
 
     def _warn(self, trouble: str, error: Exception | None = None) -> None:
@@ -244,12 +245,13 @@ class FairCeleryExecutor(CeleryExecutor):
     def _see(self) -> None:
         """Use what the last look at the agents saw, and begin the next one when it is due."""
         self._watch = self._watch or AgentWatch(self.celery_app, CeleryPool(self.celery_app, ask_all_after=ASK_EVERY))
+        view = None
         try:
             view = self._watch.answer()
         except AgentsUnreachable as error:
-            view = self._ask_again(str(error))
+            self._ask_again(str(error))
         except Exception as error:
-            view = self._ask_again("The agents cannot be asked", error)
+            self._ask_again("The agents cannot be asked", error)
         if view is not None:
             self._slots = view.slots
             self._find(view)

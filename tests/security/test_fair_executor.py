@@ -193,6 +193,7 @@ def test_airflow_still_calls_what_is_overridden_as_it_is() -> None:
     assert arguments(BaseExecutor.trigger_tasks) == ["self", "open_slots"]
     assert arguments(BaseExecutor.queue_workload) == ["self", "workload", "session"]
     assert arguments(CeleryExecutor._send_workloads) == ["self", "workload_tuples_to_send"]
+    assert arguments(CeleryExecutor._send_workloads_to_celery) == ["self", "workload_tuples_to_send"]
     assert arguments(CeleryExecutor.try_adopt_task_instances) == ["self", "tis"]
     assert arguments(SchedulerJobRunner._schedule_dag_run) == ["self", "dag_run", "session"]
     assert arguments(ExecuteTask.generate_token) == ["sub_id", "generator"]
