@@ -41,6 +41,7 @@ END_ON_THE_WAY = 60.0
 BEGUN_WITHIN = 25.0
 # The weight of the newest turn in an average over turns.
 _NEWEST = 0.2
+_LEAST = 0.01
 # So many looks in a row have to miss a task.
 _MISSES = 2
 # Seconds. How often the log says that the broker is in trouble, at most.
@@ -91,8 +92,8 @@ class FairCeleryExecutor(CeleryExecutor):
         # Slots that tasks of other schedulers hold, and how many each queue has.
         self._others: Mapping[Holder, int] = {}
         self._slots: Mapping[str, int] | None = None
-        # How many tasks of each queue end between two turns, on average of the last ones.
-        self._ending: dict[str, float] = {}
+        # How many tasks of each holder end between two turns, on average of the last ones.
+        self._ending: Mapping[Holder, float] = {}
         # To be told to the agents with the next look: the queue of each task, by Celery's id.
         self._revoked: dict[str, str] = {}
         self._looked = self._asked = self._warned = float("-inf")
@@ -138,18 +139,21 @@ class FairCeleryExecutor(CeleryExecutor):
 
     def trigger_tasks(self, open_slots: int) -> None:
         """Send what there are slots for, and note what ended."""
-        ended = Counter(sent.queue for key, sent in self._sent.items() if key not in self.running)
+        ended = Counter((sent.queue, sent.dag_id) for key, sent in self._sent.items() if key not in self.running)
         self._sent = {key: sent for key, sent in self._sent.items() if key in self.running}
-        for queue in self._slots or {}:
-            before = self._ending.get(queue, 0.0)
-            self._ending[queue] = before + _NEWEST * (ended[queue] - before)
+        average = {
+            holder: self._ending.get(holder, 0.0) * (1 - _NEWEST) + ended[holder] * _NEWEST
+            for holder in ended.keys() | self._ending.keys()
+        }
+        self._ending = {holder: count for holder, count in average.items() if count >= _LEAST}
         super().trigger_tasks(open_slots)
 
     def _get_workloads_to_schedule(self, open_slots: int) -> list[tuple[Any, Any]]:
         chosen: list[tuple[Any, Any]] = list(self.queued_callbacks.items())[: max(open_slots, 0)]
-        # Short tasks end many at a time: some more wait in the broker, so that no slot waits for the scheduler's turn.
-        slots = {queue: count + round(self._ending.get(queue, 0.0)) for queue, count in (self._slots or {}).items()}
-        keys = self._waiting.take(slots, self._held(), open_slots - len(chosen), waits=self.queued_tasks.__contains__)
+        # Short tasks end many at a time: what will have ended by the next turn holds no slot, so none waits for it.
+        held = {holder: max(0, count - round(self._ending.get(holder, 0.0))) for holder, count in self._held().items()}
+        slots, limit = self._slots or {}, open_slots - len(chosen)
+        keys = self._waiting.take(slots, held, limit, waits=self.queued_tasks.__contains__)
         for key in dict.fromkeys(keys):
             workload = self.queued_tasks[key]
             # Its token counts from now.
