@@ -147,7 +147,8 @@ def health(client: TestClient) -> dict[str, Any]:
 def test_health_says_what_the_broker_refuses(
     scheduler: Scheduling, op: TestClient, client_of: Clients, refuse: Refuse, words: str
 ) -> None:
-    assert health(op)["broker"]["status"] == "healthy"
+    first = health(op)["broker"]
+    assert first["status"] == "healthy", first
     with refusing(scheduler.redis, refuse):
         broker = health(op)["broker"]
         assert broker["status"] == "unhealthy"

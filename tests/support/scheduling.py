@@ -155,14 +155,16 @@ def _end_what_others_left() -> None:
 @contextmanager
 def scheduling(folder: Path) -> Iterator[Scheduling]:
     """Run a broker, and give a scheduler over it and over the database of the API's tests."""
+    from airflow.configuration import conf
     from airflow.providers.celery.executors import celery_executor_utils
 
     with redis_server() as socket, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__CELERY__BROKER_URL", f"redis+socket://{socket}")
         patch.setenv("AIRFLOW__CELERY__RESULT_BACKEND", f"redis+socket://{socket}?virtual_host=1")
         _end_what_others_left()
-        # Airflow keeps what it sends with; an earlier one of this process has another broker.
+        # Airflow keeps what it sends and asks with; an earlier one of this process has another broker.
         celery_executor_utils._get_celery_app_for_workload.cache_clear()
+        patch.setattr(celery_executor_utils, "app", celery_executor_utils.create_celery_app(conf))
         made = Scheduling(socket, folder)
         try:
             yield made
