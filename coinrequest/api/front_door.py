@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from coinrequest import settings
 from coinrequest.api import problems, same_origin, sign_in_limits
 from coinrequest.api.airflow_admission import install
+from coinrequest.api.paths import route_path
 
 STRANGERS_BYTES = 16 * 1024
 MEMBERS_BYTES = 1024 * 1024
@@ -159,12 +160,6 @@ def protect(app: ASGIApp) -> FrontDoor:
     install()
     own = conf.get("api", "base_url", fallback="")
     return FrontDoor(app, [own, *conf.getlist("api", "access_control_allow_origins", fallback=[])])
-
-
-def route_path(scope: Scope) -> str:
-    """Return the path below the installation's own prefix (`[api] base_url`)."""
-    path, root = str(scope["path"]), str(scope.get("root_path", ""))
-    return path[len(root) :] if root and path.startswith(f"{root}/") else path
 
 
 def _own_origin(scope: Scope, headers: Headers) -> str | None:

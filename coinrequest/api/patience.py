@@ -14,6 +14,7 @@ import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from coinrequest.api.paths import route_path
 from coinrequest.jobs.shared_look import SharedLook
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Patience:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI request."""
-        if scope["type"] != "http" or _path(scope).startswith(_UNCONCERNED):
+        if scope["type"] != "http" or route_path(scope).startswith(_UNCONCERNED):
             await self._app(scope, receive, send)
         elif self._silent and not await self._answers():
             await _refuse(scope, receive, send)
@@ -131,15 +132,10 @@ class Patience:
         return answers
 
 
-def _path(scope: Scope) -> str:
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
-
-
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     from starlette.requests import Request
 
     from coinrequest.api import problems
 
-    detail = SILENT if _path(scope).startswith(_OURS) else SILENT_AIRFLOW
+    detail = SILENT if route_path(scope).startswith(_OURS) else SILENT_AIRFLOW
     await problems.unavailable(Request(scope), detail)(scope, receive, send)

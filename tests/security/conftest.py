@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support import api_environment as environment
 from support.measured import Checker, checker
+from support.scheduling import Scheduling, scheduling
 
 
 @pytest.fixture
@@ -29,3 +30,11 @@ def checks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
     """Runs checks and says what they cost."""
     with checker(tmp_path_factory.mktemp("airflow")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def scheduler(airflow_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduling]:
+    """A scheduler's executor over the API's database, with a broker and an agent of its own."""
+    with scheduling(tmp_path_factory.mktemp("scheduling")) as made:
+        made.start_agent()
+        yield made

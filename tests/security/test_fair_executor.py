@@ -7,18 +7,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 from support import api_environment as environment
-from support.scheduling import Scheduling, scheduling
+from support.scheduling import Scheduling
 
 TYPES = "/jobs/v1/job-types"
 
 Register = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def scheduler(airflow_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduling]:
-    with scheduling(tmp_path_factory.mktemp("scheduling")) as made:
-        made.start_agent()
-        yield made
 
 
 @pytest.fixture

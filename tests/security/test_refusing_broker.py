@@ -12,7 +12,7 @@ from support import api_environment as environment
 from support.api_environment import Clients
 from support.brokers import RedisBroker, publish, take_all
 from support.running_consumer import Store, message, running_consumer
-from support.scheduling import Scheduling, scheduling
+from support.scheduling import Scheduling
 from support.waiting import always, eventually
 
 TYPES = "/jobs/v1/job-types"
@@ -45,13 +45,6 @@ def refusing(server: redis.Redis, refuse: Refuse) -> Iterator[None]:
         yield
     finally:
         relent(server)
-
-
-@pytest.fixture(scope="module")
-def scheduler(airflow_app: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduling]:
-    with scheduling(tmp_path_factory.mktemp("scheduling")) as made:
-        made.start_agent()
-        yield made
 
 
 @pytest.fixture
