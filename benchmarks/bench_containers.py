@@ -21,6 +21,7 @@ _BUILT_FROM = (
     "pyproject.toml",
     "uv.lock",
     "README.md",
+    "LICENSE",
     ".dockerignore",
     "coinrequest",
     "dags",
