@@ -5,13 +5,13 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-# Each has a function `main`, which takes the words behind the command and returns the exit code.
+# Module and help of each command. The module's `main` takes the words after the command and returns the exit code.
 _COMMANDS = {
-    "demo": "coinrequest.demo",
-    "gateway": "coinrequest.gateway.command",
-    "channel": "coinrequest.channel.command",
-    "url": "coinrequest.urltest.command",
-    "prices": "coinrequest.prices.command",
+    "demo": ("coinrequest.demo", "register a job type on the running stack and run a job of it"),
+    "gateway": ("coinrequest.gateway.command", "bring messages in as jobs, and results and notices out"),
+    "channel": ("coinrequest.channel.command", "submit a job over the message channel, or listen for results"),
+    "url": ("coinrequest.urltest.command", "test whether URLs answer, and how fast"),
+    "prices": ("coinrequest.prices.command", "ask exchanges what a coin costs"),
 }
 
 
@@ -34,28 +34,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    # Only the command that was called is imported.
+    if words and words[0] in _COMMANDS:
+        module, _ = _COMMANDS[words[0]]
+        result: int = importlib.import_module(module).main(words[1:])
+        return result
     parser = argparse.ArgumentParser(
         prog="coinrequest",
         description="Jobs that a team defines, runs and watches on Apache Airflow without deploying anything.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     stack = commands.add_parser("stack", help="the embedded stack: up, down, status, logs, restart")
-    commands.add_parser("demo", help="register a job type on the running stack and run a job of it", add_help=False)
-    commands.add_parser("gateway", help="bring messages in as jobs, and results and notices out", add_help=False)
-    commands.add_parser("channel", help="submit a job over the message channel, or listen for results", add_help=False)
-    commands.add_parser("url", help="test whether URLs answer, and how fast", add_help=False)
-    commands.add_parser("prices", help="ask exchanges what a coin costs", add_help=False)
-    # Only the command that was called is imported.
+    for name, (_, text) in _COMMANDS.items():
+        commands.add_parser(name, help=text, add_help=False)
     if words[:1] == ["stack"]:
         from coinrequest.stack import command
 
         command.add_commands(stack)
         return command.run(parser.parse_args(words))
-    if words[:1] and (module := _COMMANDS.get(words[0])):
-        result: int = importlib.import_module(module).main(words[1:])
-        return result
     parser.parse_args(words)
     return 0
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("coinrequest")
 
 
 if __name__ == "__main__":
