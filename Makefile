@@ -16,7 +16,7 @@ help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "Settings: COINREQUEST_AGENTS=2, COINREQUEST_CONCURRENCY=8, COINREQUEST_PORT=8080, COINREQUEST_STACK_ROOT=/some/folder,"
-	@echo "  COINREQUEST_CHANNEL_URL=amqp://broker/ (docs/embedded-stack.md lists the others)"
+	@echo "  COINREQUEST_CHANNEL_URL=amqp://broker/ (docs/how-to/embedded-stack.md lists the others)"
 
 setup: $(STAMP) ## install the locked packages into .venv (the other targets do this themselves)
 
@@ -65,7 +65,7 @@ format: $(STAMP) ## rewrite the source in the project's style
 bench: $(STAMP) ## measure; results go to benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
-# COMMAND=deploy|build|status|rollback, TARGET=compose|kubernetes|aws, ENV=production, OPTIONS="--dry-run" (docs/release.md).
+# COMMAND=deploy|build|status|rollback, TARGET=compose|kubernetes|aws, ENV=production, OPTIONS="--dry-run" (docs/how-to/release.md).
 release: ## test, build, migrate, roll out, smoke test; roll back on failure
 	@python3 -m release $(strip $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(if $(ENV),--environment $(ENV)) $(OPTIONS))
 
@@ -84,7 +84,7 @@ destroy: $(STAMP) ## take an installation on AWS down, whole
 rotate: $(STAMP) ## exchange a secret on AWS: make rotate ENV=production SECRET=redis
 	$(AWS) rotate $(ENV) $(SECRET) $(OPTIONS)
 
-minikube: ## build the image and deploy everything to minikube (docs/kubernetes.md)
+minikube: ## build the image and deploy everything to minikube (docs/how-to/kubernetes.md)
 	@kubernetes/minikube
 
 clean: ## stop the stack and remove it with all its data, and the installed packages

@@ -1,7 +1,7 @@
 """Rotates a secret: writes its next value, and replaces the instances that read it, so that at no time the only value
 that works is one that nobody has. Interrupted, the same command goes on where it was.
 
-docs/aws-secrets.md says what each rotation means for those who use the installation.
+docs/how-to/aws-secrets.md says what each rotation means for those who use the installation.
 """
 
 import base64

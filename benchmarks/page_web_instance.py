@@ -7,7 +7,7 @@ from benchmarks.bench_web_instance import LONGEST_P95
 from benchmarks.markdown import SPREAD, spread, table
 from coinrequest.stack.layout import project_root
 
-PAGE = project_root() / "docs" / "aws-capacity.md"
+PAGE = project_root() / "docs" / "explanation" / "aws-capacity.md"
 # What a t2.micro earns: a tenth of a core (Amazon EC2, burstable performance instances).
 BASELINE = 0.1
 

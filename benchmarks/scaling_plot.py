@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.scaling import Minute, Policy, simulate
 from coinrequest.stack.layout import project_root
 
-PICTURE = project_root() / "docs" / "images" / "aws-scaling.svg"
+PICTURE = project_root() / "docs" / "explanation" / "images" / "aws-scaling.svg"
 _DAY = 24 * 60
 # From launch to service: packages, the image, the start of the process.
 WEB_WARM_UP, AGENT_WARM_UP = 5, 5

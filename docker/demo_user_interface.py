@@ -1,6 +1,6 @@
 """A user interface in the smallest form: publishes integer jobs over the broker, and waits for its own results.
 
-It is somebody else's program: it knows the messages that docs/channel.md describes, and nothing of the platform.
+It is somebody else's program: it knows the messages that docs/reference/channel.md describes, and nothing of the platform.
 `COINREQUEST_CHANNEL_URL` names the broker, RabbitMQ or Redis. The file that is its argument is touched while the broker
 answers. Each job, and each result with the seconds it took, is a line on standard output.
 """

@@ -2,7 +2,7 @@
 
 Runs in the image, which has what it imports: `docker run --rm -i IMAGE python - < development_secrets.py`.
 Nothing is left anywhere but in what reads the output. Staging and production get theirs from elsewhere:
-docs/kubernetes.md.
+docs/how-to/kubernetes.md.
 """
 
 import json

@@ -20,7 +20,7 @@ from release.target import Target
 _FAILED, _REFUSED = 1, 2
 _EPILOG = """
 Exit codes: 0 done; 1 failed, and what ran before works (again); 2 refused, nothing was changed;
-3 failed, and so did the roll-back: somebody has to look. docs/release.md says more.
+3 failed, and so did the roll-back: somebody has to look. docs/how-to/release.md says more.
 """
 
 

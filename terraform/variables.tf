@@ -119,7 +119,7 @@ variable "agent_concurrency" {
 }
 
 variable "requests_per_web_instance" {
-  description = "Requests a minute for each web instance that the group aims at. docs/aws-capacity.md says where it comes from."
+  description = "Requests a minute for each web instance that the group aims at. docs/explanation/aws-capacity.md says where it comes from."
   type        = number
   default     = 600
 }

@@ -169,7 +169,7 @@ run "each_alarm_has_its_threshold" {
       agent-credits       = ["CPUSurplusCreditBalance", 120, ">", "notBreaching"]
       gateway-credits     = ["CPUSurplusCreditBalance", 120, ">", "notBreaching"]
     }
-    error_message = "An alarm is missing, is new, or has another threshold: change docs/aws-alarms.md with it."
+    error_message = "An alarm is missing, is new, or has another threshold: change docs/how-to/aws-alarms.md with it."
   }
 
   assert {

@@ -1,10 +1,10 @@
-"""docs/aws-alarms.md and the alarms in terraform/modules/observability are the same. Needs no Terraform."""
+"""docs/how-to/aws-alarms.md and the alarms in terraform/modules/observability are the same. Needs no Terraform."""
 
 import re
 
 from coinrequest.stack.layout import project_root
 
-PAGE = project_root() / "docs" / "aws-alarms.md"
+PAGE = project_root() / "docs" / "how-to" / "aws-alarms.md"
 MODULE = project_root() / "terraform" / "modules" / "observability"
 _ALARM = re.compile(r'^ +(?:"\$\{role\}-)?([a-z0-9-]+)"? += (?:merge\([^{]*)?\{\n +description', re.MULTILINE)
 _ROW = re.compile(r"^\| `([A-Za-z0-9-]+)` \|", re.MULTILINE)

@@ -135,7 +135,7 @@ def test_d11_no_password_and_no_debugging_is_in_the_file() -> None:
 
 def test_servers_elsewhere_are_a_few_lines(production: Document, tmp_path: Path) -> None:
     """The file that the page shows starts no server, and brings every process its secrets from the machine."""
-    page = (ROOT / "docs" / "compose-production.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "compose-production.md").read_text()
     (tmp_path / "external.yaml").write_text(re.findall(r"^```yaml\n(services:\n.*?)^```", page, re.M | re.S)[0])
     found = merged((*FILES, str(tmp_path / "external.yaml")), REQUIRED)["services"]
     assert {name for name, service in found.items() if service.get("scale") == 0} == {"postgres", "redis"}

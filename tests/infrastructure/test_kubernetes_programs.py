@@ -242,4 +242,4 @@ def test_every_component_is_used_somewhere(component: str) -> None:
         if Path(one).name == component
     ]
     assert used
-    assert (ROOT / "docs" / "kubernetes.md").read_text().count(component)
+    assert (ROOT / "docs" / "how-to" / "kubernetes.md").read_text().count(component)

@@ -205,7 +205,7 @@ def test_an_agent_has_neither_the_metadata_database_nor_the_secret_of_tokens(tmp
 @pytest.mark.parametrize("folder", IN_CLOUD)
 def test_the_documented_keys_are_those_that_development_has(folder: str, tmp_path: Any) -> None:
     """Whoever fills the Secrets from a vault goes by the page."""
-    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "kubernetes.md").read_text()
     rows = re.findall(r"^\| `coinrequest-([a-z-]+)` \| (.+) \|$", page, re.M)
     documented = {name: set(re.findall(r"`([A-Z_]+)`", keys)) for name, keys in rows}
     write_secrets = module("../docker/write_secrets.py")

@@ -1,4 +1,4 @@
-"""Roles that see some job types only, made as docs/roles.md says: by an administrator, over FAB's REST service."""
+"""Roles that see some job types only, made as docs/how-to/roles.md says, over FAB's REST service."""
 
 import json
 import re
@@ -10,13 +10,13 @@ from coinrequest.stack.layout import project_root
 from support.api_environment import Clients
 
 _PATTERN = "DAG:team-a.*"
-# The blocks of docs/roles.md, each with what the next kind of role has besides.
+# The blocks of docs/how-to/roles.md, each with what the next kind of role has besides.
 KINDS = ("reads", "runs", "defines")
 
 
 def permissions(kind: str, dags: str) -> list[dict[str, Any]]:
     """Return the permissions of a role of a kind, for `dags`: the name of a DAG, or the beginning of names and `*`."""
-    text = (project_root() / "docs" / "roles.md").read_text()
+    text = (project_root() / "docs" / "how-to" / "roles.md").read_text()
     blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
     assert len(blocks) == len(KINDS)
     chosen = [blocks[0]["actions"], *blocks[1:]][: KINDS.index(kind) + 1]

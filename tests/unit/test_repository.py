@@ -74,10 +74,10 @@ def test_e1_the_required_dependencies_are_direct_ones() -> None:
 
 
 def test_every_direct_dependency_is_justified_in_one_line() -> None:
-    text = (ROOT / "docs" / "dependencies.md").read_text()
+    text = (ROOT / "docs" / "reference" / "dependencies.md").read_text()
     lines = dict(re.findall(r"^- `([^`]+)`: (.+)$", text, re.MULTILINE))
-    assert _dependencies() - set(lines) == set(), "no line in docs/dependencies.md"
-    assert set(lines) - _dependencies() == set(), "docs/dependencies.md names what is no dependency any more"
+    assert _dependencies() - set(lines) == set(), "no line in docs/reference/dependencies.md"
+    assert set(lines) - _dependencies() == set(), "docs/reference/dependencies.md names what is no dependency any more"
 
 
 def test_the_lock_pins_every_dependency() -> None:

@@ -1,4 +1,4 @@
-# Connections. What can be open at once, from docs/scaling.md (pools of SQLAlchemy: 5 kept, 10 more at a peak; a web
+# Connections. What can be open at once, from docs/how-to/scaling.md (pools of SQLAlchemy: 5 kept, 10 more at a peak; a web
 # server has two pools):
 #
 #                    each   one of each   production at least   production at most

@@ -10,7 +10,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.watched
 
   alarm_name        = "${var.name}-${each.key}"
-  alarm_description = "${each.value.description} See docs/aws-alarms.md."
+  alarm_description = "${each.value.description} See docs/how-to/aws-alarms.md."
 
   namespace   = each.value.namespace
   metric_name = each.value.metric
@@ -38,7 +38,7 @@ resource "aws_cloudwatch_metric_alarm" "share" {
   for_each = local.error_shares
 
   alarm_name        = "${var.name}-${each.key}"
-  alarm_description = "${each.value.description} See docs/aws-alarms.md."
+  alarm_description = "${each.value.description} See docs/how-to/aws-alarms.md."
 
   comparison_operator = "GreaterThanThreshold"
   threshold           = 5

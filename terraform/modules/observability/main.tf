@@ -1,4 +1,4 @@
-# Who is told, and of what besides alarms. The alarms themselves: alarms*.tf; docs/aws-alarms.md says what each means.
+# Who is told, and of what besides alarms. The alarms themselves: alarms*.tf; docs/how-to/aws-alarms.md says what each means.
 
 resource "aws_sns_topic" "this" {
   name              = "${var.name}-alarms"

@@ -5,6 +5,6 @@ output "topic_arn" {
 }
 
 output "alarm_names" {
-  description = "Every alarm. docs/aws-alarms.md says what each means."
+  description = "Every alarm. docs/how-to/aws-alarms.md says what each means."
   value       = sort([for alarm in local.alarms : alarm.alarm_name])
 }

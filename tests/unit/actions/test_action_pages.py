@@ -9,7 +9,7 @@ from coinrequest.jobtypes.definition import parse_definition
 from coinrequest.jobtypes.document import load_document
 from coinrequest.stack.layout import project_root
 
-PAGES = project_root() / "docs" / "actions"
+PAGES = project_root() / "docs" / "reference" / "actions"
 
 
 def _page(action: str) -> str:
@@ -23,7 +23,7 @@ def _section(page: str, title: str) -> str:
 
 
 def test_there_is_a_page_for_each_action_and_for_nothing_else() -> None:
-    assert sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "README") == list(action_names())
+    assert sorted(page.stem for page in PAGES.glob("*.md") if page.stem != "index") == list(action_names())
 
 
 @pytest.mark.parametrize("action", action_names())

@@ -1,4 +1,4 @@
-"""A roll-back leaves the database migrated: one version back has to work on it (docs/release.md)."""
+"""A roll-back leaves the database migrated: one version back has to work on it (docs/how-to/release.md)."""
 
 import ast
 from collections.abc import Iterator
