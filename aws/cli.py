@@ -31,7 +31,7 @@ examples:
   python -m aws restore production --time 2026-11-22T10:00:00Z
   python -m aws destroy development
 
-exit codes: 0 done; 1 failed; 2 refused, nothing was changed. docs/aws-operations.md says more.
+exit codes: 0 done; 1 failed; 2 refused, nothing was changed. docs/how-to/aws-operations.md says more.
 """
 
 
@@ -152,7 +152,7 @@ def _restore(
 def _renew(commands: Commands, installation: Installation, seconds: float) -> None:
     groups = replacing.Groups(account.client("autoscaling"), installation.name, 15.0, seconds)
     with commands.output.step("give the installation a new id"):
-        replacing.run_migrating(groups, account.client("ssm"), "python -m coinrequest.renew_installation", 5.0)
+        replacing.run_migrating(groups, account.client("ssm"), "python -m coinrequest.install.renew_installation", 5.0)
 
 
 def _restart(commands: Commands, installation: Installation, seconds: float) -> None:

@@ -130,5 +130,7 @@ def _await_available(rds: Any, name: str, seconds: float) -> None:
             return
         if monotonic() - began > seconds:
             status = found["DBInstanceStatus"] if found else "not there"
-            raise Failed(f"{name} is {status} after {seconds:.0f} s. docs/aws-operations.md says how to go on by hand.")
+            raise Failed(
+                f"{name} is {status} after {seconds:.0f} s. docs/how-to/aws-operations.md says how to go on by hand."
+            )
         sleep(_SECONDS_BETWEEN)

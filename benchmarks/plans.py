@@ -34,10 +34,11 @@ def _call(session: Any, asked: dict[str, Any]) -> Callable[[], Any]:
     from datetime import datetime
     from uuid import UUID
 
-    from coinrequest.jobs import measures, query, url_tests
+    from coinrequest.jobs import query, url_tests
+    from coinrequest.metrics import snapshot
 
     if asked["what"] == "metrics":
-        return lambda: measures.retained(session)
+        return lambda: snapshot.retained(session)
     if asked["what"] == "get_jobs":
         return lambda: url_tests.done(session, limit=10, offset=asked["offset"])
     filters = dict(asked.get("filters", {}))

@@ -28,7 +28,7 @@ def coinrequest_maintenance() -> None:
 
     @task
     def remove_old_jobs() -> int:
-        from coinrequest.generator.retention import clean
+        from coinrequest.worker.retention import clean
 
         return clean()
 

@@ -5,8 +5,8 @@ One process for all four, because importing Airflow is most of the work.
 
 import sys
 
-from coinrequest.stack.prepare import migrate, seed
-from coinrequest.stack.users import create_users
+from coinrequest.install.prepare import migrate, seed
+from coinrequest.install.users import create_users
 
 
 def create_roles() -> None:

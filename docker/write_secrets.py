@@ -13,9 +13,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from coinrequest.install.secrets import ROLES, Secrets, ensure_secrets
 from coinrequest.stack.environment import OWN_CHANNEL_VARIABLE, PASSWORD_VARIABLE
 from coinrequest.stack.layout import Layout
-from coinrequest.stack.secrets import ROLES, Secrets, ensure_secrets
 
 _SERVERS = ("migrate", "api-server", "scheduler", "dag-processor", "triggerer")
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from coinrequest.actions.context import Connection, ConnectionUnavailable
 from coinrequest.actions.masking import Masking
-from coinrequest.urltest.errors import UrlRefused
-from coinrequest.urltest.headers import check_headers
-from coinrequest.urltest.target import Target, parse_target
+from coinrequest.http.errors import UrlRefused
+from coinrequest.http.headers import check_headers
+from coinrequest.http.target import Target, parse_target
 
 KINDS = ("http", "https")
 

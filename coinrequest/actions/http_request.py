@@ -12,14 +12,14 @@ from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.context import ConnectionUnavailable
 from coinrequest.actions.http_connection import Access, access
 from coinrequest.actions.masking import Masking
+from coinrequest.http.errors import RequestFailed
+from coinrequest.http.guard import configured_guard
+from coinrequest.http.headers import PLAIN_TEXT, check_headers, with_content_type
+from coinrequest.http.messages import REDIRECT_LIMIT, Request, Response
+from coinrequest.http.target import MAX_URL_LENGTH
+from coinrequest.http.transport import send
 from coinrequest.urltest import json_path
-from coinrequest.urltest.errors import RequestFailed
 from coinrequest.urltest.expectations import Expectations, text_of
-from coinrequest.urltest.guard import configured_guard
-from coinrequest.urltest.headers import PLAIN_TEXT, check_headers, with_content_type
-from coinrequest.urltest.messages import REDIRECT_LIMIT, Request, Response
-from coinrequest.urltest.target import MAX_URL_LENGTH
-from coinrequest.urltest.transport import send
 
 BODY_LIMIT = 262_144
 # What JSON is read and extracted from; more than the result holds.

@@ -7,13 +7,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
+from coinrequest.http.headers import MAX_HEADERS, PLAIN_TEXT, check_headers, with_content_type
+from coinrequest.http.messages import REDIRECT_LIMIT
+from coinrequest.http.target import MAX_URL_LENGTH
+from coinrequest.http.transport import perform
 from coinrequest.urltest import url_test
 from coinrequest.urltest.expectations import MAX_PATTERN_LENGTH, Expectations
-from coinrequest.urltest.headers import MAX_HEADERS, PLAIN_TEXT, check_headers, with_content_type
-from coinrequest.urltest.messages import REDIRECT_LIMIT
 from coinrequest.urltest.plan import Method, Plan
-from coinrequest.urltest.target import MAX_URL_LENGTH
-from coinrequest.urltest.transport import perform
 
 _LARGEST_BODY = 1_048_576
 

@@ -1,0 +1,1 @@
+"""The REST service: `/jobs/v1`, inside Airflow's web server."""

@@ -22,8 +22,8 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
-from coinrequest.api.patience import is_abandoned
-from coinrequest.jobs.airflow_session import airflow_session
+from coinrequest.airflow.api_server.patience import is_abandoned
+from coinrequest.airflow.session import airflow_session
 
 # A flood of our requests leaves so many connections of the pool to the UI, and to agents that report.
 _LEFT_TO_AIRFLOW = 5

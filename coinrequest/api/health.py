@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy import func, select, text
 
+from coinrequest.airflow import backlog, heartbeats
+from coinrequest.airflow.celery_pool import AgentsUnreachable, airflow_pool, broker_url
 from coinrequest.api.authentication import new_session
 from coinrequest.api.models import Component, HealthReport
 from coinrequest.api.served_queues import served_queues
-from coinrequest.jobs import airflow_heartbeats, airflow_waiting
-from coinrequest.jobs.celery_pool import AgentsUnreachable, airflow_pool, broker_url
-from coinrequest.jobs.measures import GATEWAY_SEEN_WITHIN
-from coinrequest.jobs.shared_look import SharedLook
+from coinrequest.metrics.snapshot import GATEWAY_SEEN_WITHIN
+from coinrequest.single_flight import SharedLook
 
 TIME_LIMIT = 1.0
 # Seconds. The database may be started anew meanwhile without a report.
@@ -86,7 +86,7 @@ def _processes() -> Mapping[str, Component]:
         )
     if components["dag_processor"].status == "healthy":
         with new_session() as session:
-            age = airflow_heartbeats.not_followed_for(session)
+            age = heartbeats.not_followed_for(session)
         if age > _MAY_NOT_FOLLOW:
             components["dag_processor"] = Component(
                 status="unhealthy",
@@ -145,7 +145,7 @@ def _agents() -> Mapping[str, Component]:
 def _queues() -> Mapping[str, Component]:
     """Look for tasks that wait for a queue of which no agent takes any; the agents are only asked where some wait."""
     with new_session() as session:
-        waiting = airflow_waiting.waiting_for(session, _WAITS)
+        waiting = backlog.waiting_for(session, _WAITS)
     served = served_queues(TIME_LIMIT / 2) if waiting else None
     if served is None:
         return {}
@@ -160,7 +160,7 @@ def _queues() -> Mapping[str, Component]:
 
 def _gateway() -> Mapping[str, Component]:
     """Look up which gateways reported themselves lately; one is enough, but each must get its messages on."""
-    from coinrequest.tables import gateway
+    from coinrequest.database.tables import gateway
 
     with new_session() as session:
         age = func.extract("epoch", func.now() - gateway.c.seen_at)

@@ -8,11 +8,11 @@ from uuid import UUID
 from pydantic import Field
 
 from coinrequest import settings
+from coinrequest.airflow.runs import TaskState
+from coinrequest.airflow.task_progress import Progress, RunningTask
 from coinrequest.api.models import Answer
-from coinrequest.jobs.airflow_runs import TaskState
 from coinrequest.jobs.callback import Outcome
 from coinrequest.jobs.job import Job, Origin, State
-from coinrequest.jobs.progress import Progress, RunningTask
 
 
 class JobLinks(Answer):

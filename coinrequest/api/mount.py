@@ -51,7 +51,7 @@ application = LazyApplication()
 
 def front_door(app: Application) -> Application:
     """Return `app` behind what holds for every request; Airflow calls this when its web server starts."""
-    from coinrequest.api.front_door import protect
-    from coinrequest.api.overflowing_times import OverflowingTimes
+    from coinrequest.airflow.api_server.front_door import protect
+    from coinrequest.airflow.api_server.overflowing_times import OverflowingTimes
 
     return protect(OverflowingTimes(app))

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from coinrequest.actions.catalogue import UnknownAction
 from coinrequest.api.authentication import Forbidden, Unauthenticated
+from coinrequest.database.errors import is_trouble, sqlstate
 from coinrequest.generator.lifecycle import (
     JobsActive,
     JobTypeExists,
@@ -21,7 +22,6 @@ from coinrequest.generator.lifecycle import (
     RevisionUnknown,
 )
 from coinrequest.generator.publishing import PublishingFailed
-from coinrequest.jobs.database_trouble import is_trouble, sqlstate
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused, LogUnknown
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged

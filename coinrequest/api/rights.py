@@ -16,8 +16,8 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
 
 from coinrequest import settings
-from coinrequest.api import airflow_rights as rights
-from coinrequest.api.airflow_rights import Right
+from coinrequest.airflow.api_server import rights
+from coinrequest.airflow.api_server.rights import Right
 from coinrequest.api.authentication import Credentials, Forbidden, SignedIn, new_session, signed_in_user
 from coinrequest.api.parameters import JobTypeName
 from coinrequest.jobs import query

@@ -5,9 +5,9 @@ from concurrent.futures import TimeoutError as NotInTime
 from typing import Any
 
 from coinrequest import settings
+from coinrequest.airflow.celery_pool import Agent, AgentsUnreachable, uses_agents
 from coinrequest.api.models import DefinitionWarning
 from coinrequest.api.routes import agents
-from coinrequest.jobs.celery_pool import Agent, AgentsUnreachable, uses_agents
 
 # Seconds. A registration takes a tenth of one; whoever asks what would be stored has more time.
 REGISTRATION = 0.1

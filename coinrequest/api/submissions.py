@@ -17,16 +17,16 @@ from pydantic import (
     ValidationError,
 )
 
+from coinrequest.http.guard import configured_guard
+from coinrequest.http.webhook_address import webhook_refusal
 from coinrequest.jobs import submission
 from coinrequest.jobs.callback import OUTCOMES, Outcome
 from coinrequest.jobs.callback import Callback as JobCallback
-from coinrequest.jobs.keys import Key
-from coinrequest.jobs.times import start_within_bounds
+from coinrequest.jobs.idempotency_keys import Key
 from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
 from coinrequest.jobtypes.grammar import ConnectionName
 from coinrequest.jobtypes.messages import details_of, field_error
-from coinrequest.urltest.guard import configured_guard
-from coinrequest.urltest.webhook_address import webhook_refusal
+from coinrequest.times import start_within_bounds
 
 MAX_LABELS = 20
 MAX_LABEL_VALUE = 200

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 from uuid import UUID, uuid4
 
+from coinrequest.backoff import Backoff
 from coinrequest.channel import topology
-from coinrequest.channel.backoff import Backoff
 from coinrequest.channel.connection import ChannelUnavailable, connect, errors_of, without_password
 from coinrequest.channel.messages import CONTENT_ENCODING, CONTENT_TYPE, job_message
 

@@ -60,7 +60,7 @@ def main(words: Sequence[str] = ()) -> int:
 
 
 def _channel() -> str | None:
-    from coinrequest.jobs import celery_pool
+    from coinrequest.airflow import celery_pool
 
     url = settings.channel_url()
     if url is not None and not url.startswith(_SCHEMES):

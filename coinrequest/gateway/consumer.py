@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Generic
 
+from coinrequest.backoff import Backoff
 from coinrequest.channel import topology
-from coinrequest.channel.backoff import Backoff
 from coinrequest.channel.connection import (
     LARGEST_MESSAGE,
     VISIBILITY_SECONDS,

@@ -4,11 +4,11 @@ import logging
 import threading
 from collections.abc import Callable
 
-from coinrequest.channel.backoff import Backoff
+from coinrequest.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-# `coinrequest.migrations.following` notifies it with the job's id and its new state.
+# `coinrequest.database.migrations.following` notifies it with the job's id and its new state.
 _NOTIFICATIONS = "coinrequest_job"
 _ENDS = ("success", "failed", "cancelled")
 _POLL_SECONDS = 1.0

@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from coinrequest.channel.backoff import Backoff
+from coinrequest.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

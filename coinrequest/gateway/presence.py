@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import delete, text
 
+from coinrequest.airflow.session import Sessions, airflow_session
+from coinrequest.database.tables import gateway as table
 from coinrequest.gateway.status import ChannelStatus
-from coinrequest.jobs import tally
-from coinrequest.jobs.airflow_session import Sessions, airflow_session
-from coinrequest.tables import gateway as table
+from coinrequest.metrics import counters
 
 SECONDS = 5.0
 _LONGEST_DETAIL = 500
@@ -56,7 +56,7 @@ class Presence:
         try:
             with self._sessions() as session:
                 session.execute(_SHOW, row)
-                tally.count_messages(session, counts)
+                counters.count_messages(session, counts)
         except Exception:
             self._status.give_counts_back(counts)
             raise
@@ -64,5 +64,5 @@ class Presence:
     def remove(self) -> None:
         """Take the row away, and write down what was counted last."""
         with self._sessions() as session:
-            tally.count_messages(session, self._status.take_counts())
+            counters.count_messages(session, self._status.take_counts())
             session.execute(delete(table).where(table.c.name == self.name))

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 
 from coinrequest import settings
-from coinrequest.channel.backoff import Backoff
+from coinrequest.airflow import models
+from coinrequest.airflow.session import airflow_session
+from coinrequest.backoff import Backoff
 from coinrequest.channel.publisher import ResultPublisher
-from coinrequest.gateway import airflow_models, figures
 from coinrequest.gateway.consumer import Consumer
 from coinrequest.gateway.listening import listen
 from coinrequest.gateway.periodic import Periodic
@@ -16,7 +17,7 @@ from coinrequest.gateway.presence import SECONDS, Presence
 from coinrequest.gateway.reading import MAX_MESSAGE_BYTES, read_order
 from coinrequest.gateway.status import ChannelStatus
 from coinrequest.gateway.storing import store
-from coinrequest.jobs.airflow_session import airflow_session
+from coinrequest.metrics import cloudwatch
 from coinrequest.notices.dispatch import Dispatcher
 from coinrequest.notices.outbox import expand
 
@@ -52,7 +53,7 @@ class Gateway:
         self._figures = (
             None
             if namespace is None
-            else Periodic("write the figures", lambda: figures.write(namespace), figures.SECONDS)
+            else Periodic("write the figures", lambda: cloudwatch.write(namespace), cloudwatch.SECONDS)
         )
         self._consumer = (
             None
@@ -69,7 +70,7 @@ class Gateway:
 
         The database is waited for, and so is its migration.
         """
-        airflow_models.load()
+        models.load()
         self._await_database()
         works: dict[str, Callable[[threading.Event], None]] = {
             "heartbeat": self._heartbeat.run,
@@ -149,7 +150,7 @@ class Gateway:
 
 
 def _sweep() -> bool:
-    from coinrequest.jobs.sweep import sweep
+    from coinrequest.airflow.run_sweep import sweep
 
     with airflow_session() as session:
         found = sweep(session)

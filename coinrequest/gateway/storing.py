@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from coinrequest.airflow.session import Sessions, airflow_session
+from coinrequest.database.errors import is_trouble, kind_of
 from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.reading import reason_of
 from coinrequest.generator.lifecycle import JobTypeUnknown
-from coinrequest.jobs.airflow_session import Sessions, airflow_session
 from coinrequest.jobs.batch import Order, submit_all
-from coinrequest.jobs.database_trouble import is_trouble, kind_of
 from coinrequest.jobs.errors import JobTypePaused
 from coinrequest.jobs.submission import submit
 from coinrequest.jobtypes.errors import DocumentTooLarge, FieldErrors, ParamsInvalid

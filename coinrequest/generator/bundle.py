@@ -14,8 +14,8 @@ from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle, BundleVersion
 
-from coinrequest.generator import registry_connection
-from coinrequest.generator.airflow_callbacks import skip_callbacks
+from coinrequest.airflow.callbacks import skip_callbacks
+from coinrequest.database import registry_connection
 from coinrequest.generator.loader import entry_of
 from coinrequest.generator.shards import (
     broken_names,

@@ -10,13 +10,13 @@ from typing import Any
 from airflow.sdk import DAG, Asset, BaseOperator
 
 from coinrequest import settings
-from coinrequest.generator.airflow_params import airflow_params
-from coinrequest.generator.operator import ActionOperator, ItemsOperator
+from coinrequest.generator.params import airflow_params
 from coinrequest.jobtypes.definition import CronSchedule, Definition, IntervalSchedule, Task
 from coinrequest.jobtypes.expansion import items_limit
 from coinrequest.jobtypes.grammar import LONGEST_TASK
 from coinrequest.jobtypes.references import find_references
 from coinrequest.jobtypes.schedule import cron_expression, next_run_times
+from coinrequest.worker.operator import ActionOperator, ItemsOperator
 
 TAG = "job-type"
 DEFAULT_MAX_JOBS = 16

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from coinrequest import settings
 from coinrequest.generator import publishing
+from coinrequest.http.guard import configured_guard
+from coinrequest.http.webhook_address import webhook_refusal
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition, load_definition, parse_definition
 from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
@@ -19,8 +21,6 @@ from coinrequest.jobtypes.grammar import WebhookNotify
 from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
 from coinrequest.jobtypes.suggestions import hint
-from coinrequest.urltest.guard import configured_guard
-from coinrequest.urltest.webhook_address import webhook_refusal
 
 # Which types the author of a definition may know of.
 Readable = Callable[[str], bool]

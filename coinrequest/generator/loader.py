@@ -81,7 +81,7 @@ def _entries(stub: Path) -> dict[str, Entry]:
 
 
 def _entry_as_of(version_root: Path, name: str, version: Version) -> Entry | None:
-    from coinrequest.generator import registry_connection
+    from coinrequest.database import registry_connection
     from coinrequest.jobtypes import registry
 
     kept = version_root / "definitions" / f"{name}.json"
@@ -100,7 +100,7 @@ def _entry_as_of(version_root: Path, name: str, version: Version) -> Entry | Non
 
 
 def _shard_as_of(shard: str, version: Version) -> dict[str, Entry]:
-    from coinrequest.generator import registry_connection
+    from coinrequest.database import registry_connection
     from coinrequest.jobtypes import registry
 
     with registry_connection.connect() as connection:

@@ -16,8 +16,8 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from coinrequest.generator.airflow_params import is_bounded
 from coinrequest.generator.dag import build_dag, revision_of
+from coinrequest.generator.params import is_bounded
 from coinrequest.generator.shards import BUNDLE_NAME, broken_path, ensure_stubs, shard_path, working_folder
 from coinrequest.jobtypes.definition import Definition
 from coinrequest.jobtypes.installation import Version, current_id

@@ -14,10 +14,12 @@ from airflow.dag_processing.bundles.manager import DagBundlesManager
 
 from coinrequest import settings
 from coinrequest.actions.catalogue import actions
-from coinrequest.generator import bundle, dag, loader, operator, registry_connection
+from coinrequest.database import registry_connection
+from coinrequest.generator import bundle, dag, loader
+from coinrequest.http import exchange, multi
+from coinrequest.http.user_agent import user_agent
 from coinrequest.jobtypes import json_schema, messages, registry
-from coinrequest.urltest import exchange, multi
-from coinrequest.user_agent import user_agent
+from coinrequest.worker import operator
 
 # What actions load when they first need it is here too: libcurl and JSONPath take 0.1 s, and 4 MiB of each agent.
 __all__ = ["bundle", "dag", "exchange", "jsonpath", "loader", "messages", "multi", "operator"]

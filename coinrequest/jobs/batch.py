@@ -9,15 +9,15 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from coinrequest.airflow import bulk_runs
+from coinrequest.database.tables import job as table
 from coinrequest.generator.lifecycle import JobTypeUnknown
-from coinrequest.jobs import airflow_bulk
 from coinrequest.jobs.errors import JobTypePaused
 from coinrequest.jobs.job import Job, Origin
 from coinrequest.jobs.submission import Submission, create_run, new_job, row_of, runnable
 from coinrequest.jobtypes.definition import load_definition
 from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 from coinrequest.jobtypes.params import check_params
-from coinrequest.tables import job as table
 
 Refusal = JobTypeUnknown | JobTypePaused | ParamsInvalid | DocumentTooLarge
 
@@ -85,8 +85,8 @@ def submit_all(session: Session, orders: Sequence[Order], *, user: str, origin: 
 
 
 def _create_runs(session: Session, dag: Any, jobs: Sequence[Job]) -> None:
-    if airflow_bulk.is_possible():
-        airflow_bulk.create_all(session, dag, jobs)
+    if bulk_runs.is_possible():
+        bulk_runs.create_all(session, dag, jobs)
         return
     # Somebody's hook wants to see each task instance, as Airflow's own function shows them.
     for job in jobs:

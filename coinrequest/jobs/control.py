@@ -6,10 +6,11 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from coinrequest.jobs import airflow_control, airflow_runs, query
+from coinrequest.airflow import run_control, runs
+from coinrequest.database.tables import job as table
+from coinrequest.jobs import query
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused
 from coinrequest.jobs.job import Job
-from coinrequest.tables import job as table
 
 
 def cancel(session: Session, job_id: UUID, *, user: str, reason: str | None = None) -> Job:
@@ -28,8 +29,8 @@ def cancel(session: Session, job_id: UUID, *, user: str, reason: str | None = No
         raise JobDone(f"Job {job_id} has ended ({job.state}), so it cannot be cancelled")
     # Before the run fails: the trigger on Airflow's table then sees that the failure is a cancellation.
     _note(session, job_id, cancelled_by=user, cancelled_at=datetime.now(UTC), cancel_reason=reason)
-    airflow_control.fail(session, job.job_type, job.run_id)
-    airflow_control.record(session, "job.cancel", job.job_type, job.run_id, user=user, extra=reason)
+    run_control.fail(session, job.job_type, job.run_id)
+    run_control.record(session, "job.cancel", job.job_type, job.run_id, user=user, extra=reason)
     return query.find(session, job_id)
 
 
@@ -46,7 +47,7 @@ def retry(session: Session, job_id: UUID, *, user: str) -> Job:
     """
     job_type = query.find(session, job_id).job_type
     # The locks come in the order of submissions and deletions: the type, the run, the job.
-    status = airflow_runs.hold(session, job_type)
+    status = runs.hold(session, job_type)
     job = _held(session, job_id)
     if job.state not in ("failed", "cancelled"):
         raise JobNotFailed(f"Job {job_id} is {job.state}; only a failed or cancelled job can be retried")
@@ -55,10 +56,10 @@ def retry(session: Session, job_id: UUID, *, user: str) -> Job:
     if status.paused:
         raise JobTypePaused(f"Job type {job_type!r} is paused; POST /jobs/v1/job-types/{job_type}/resume, then repeat")
     _note(session, job_id, cancelled_by=None, cancelled_at=None, cancel_reason=None)
-    airflow_control.rerun(session, job_type, job.run_id)
+    run_control.rerun(session, job_type, job.run_id)
     if job.priority is not None:
-        airflow_runs.set_priority(session, job_type, job.run_id, job.priority)
-    airflow_control.record(session, "job.retry", job_type, job.run_id, user=user)
+        runs.set_priority(session, job_type, job.run_id, job.priority)
+    run_control.record(session, "job.retry", job_type, job.run_id, user=user)
     return query.find(session, job_id)
 
 
@@ -66,7 +67,7 @@ def _held(session: Session, job_id: UUID) -> Job:
     """Return a job that nobody else changes until the transaction ends."""
     job = query.find(session, job_id)
     # Airflow's row first, then ours: that is how the trigger comes by.
-    airflow_control.lock_run(session, job.job_type, job.run_id)
+    run_control.lock_run(session, job.job_type, job.run_id)
     session.execute(select(table.c.id).where(table.c.id == job_id).with_for_update())
     return query.find(session, job_id)
 

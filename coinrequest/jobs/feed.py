@@ -15,10 +15,10 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from coinrequest.jobs import airflow_runs
-from coinrequest.jobs.told import Snapshot
+from coinrequest.airflow import runs
+from coinrequest.database.tables import job as table
+from coinrequest.jobs.event_cursor import Snapshot
 from coinrequest.jobs.watch import interval
-from coinrequest.tables import job as table
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ Read = Callable[[Collection[UUID]], Mapping[UUID, Snapshot]]
 def snapshots(session: Session, job_ids: Collection[UUID]) -> dict[UUID, Snapshot]:
     """Return how these jobs are now, with two indexed reads; a job that is unknown is left out."""
     states = session.execute(select(table.c.id, table.c.state).where(table.c.id.in_(job_ids))).all()
-    tasks = airflow_runs.task_states(session, [row.id for row in states])
+    tasks = runs.task_states(session, [row.id for row in states])
     return {row.id: Snapshot(row.state, tuple(tasks.get(row.id, ()))) for row in states}
 
 

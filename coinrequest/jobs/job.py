@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from coinrequest.airflow.task_progress import Progress
 from coinrequest.jobs.callback import Callback
-from coinrequest.jobs.progress import Progress
 
 State = Literal["queued", "running", "success", "failed", "cancelled", "removed"]
 Origin = Literal["rest", "channel", "schedule", "after", "backfill", "airflow"]

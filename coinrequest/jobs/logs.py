@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from coinrequest.jobs import airflow_logs, airflow_runs
-from coinrequest.jobs.airflow_runs import TaskState
+from coinrequest.airflow import runs, task_logs
+from coinrequest.airflow.runs import TaskState
 from coinrequest.jobs.errors import LogUnknown
 from coinrequest.jobs.job import Job
 
@@ -27,11 +27,11 @@ def open_log(
     Raises:
         LogUnknown: there is none; the message names those there are.
     """
-    tasks = airflow_runs.task_states(session, [job.id]).get(job.id, [])
+    tasks = runs.task_states(session, [job.id]).get(job.id, [])
     chosen = choose(tasks, task, map_index)
     if attempt is not None and attempt > chosen.attempt:
         raise LogUnknown(f"Task {chosen.task!r} has no attempt {attempt}; it has 1 to {chosen.attempt}")
-    return airflow_logs.read_log(session, job.job_type, job.run_id, chosen, attempt or chosen.attempt)
+    return task_logs.read_log(session, job.job_type, job.run_id, chosen, attempt or chosen.attempt)
 
 
 def choose(tasks: Collection[TaskState], task: str | None = None, map_index: int | None = None) -> TaskState:

@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Row, String, Text, and_, case, cast, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
-from coinrequest.jobs import airflow_runs
+from coinrequest.airflow import runs
+from coinrequest.database.stored import Unreadable, read_json, unreadable
+from coinrequest.database.tables import job as table
 from coinrequest.jobs.callback import Callback
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.jobs.job import DONE, Job, JobError, Origin, State
 from coinrequest.jobtypes import registry
-from coinrequest.stored import Unreadable, read_json, unreadable
-from coinrequest.tables import job as table
 
 _STATES: Mapping[str, State] = {state: state for state in get_args(State)}
 # Bytes as PostgreSQL writes JSON. A run from before there was a limit may hold megabytes.
@@ -62,7 +62,7 @@ def find(session: Session, job_id: UUID) -> Job:
 
 def with_progress(session: Session, job: Job) -> Job:
     """Return the job with how far it is, by one indexed read more."""
-    return replace(job, progress=airflow_runs.progress(session, job.job_type, job.run_id))
+    return replace(job, progress=runs.progress(session, job.job_type, job.run_id))
 
 
 def with_outcome(session: Session, row: Row[Any]) -> Job:
@@ -127,7 +127,7 @@ def finished(session: Session, job_ids: Collection[UUID]) -> set[UUID]:
 
 def _joined(jobs: Any, largest: int) -> Any:
     """Return a query of jobs with their runs; params of more than `largest` bytes stay in the database."""
-    run = airflow_runs.run_table()
+    run = runs.run_table()
     on = and_(run.c.dag_id == jobs.c.job_type, run.c.run_id == jobs.c.run_id)
     # The stored size is known without reading the value. It may be compressed, so what is left is measured as text.
     written = cast(run.c.conf, Text)
@@ -195,7 +195,7 @@ def _result(session: Session, job: Job, dag_run_id: int) -> Any:
         mapped = any(task["id"] == task_id and task.get("for_each") is not None for task in content["tasks"])
     except (LookupError, TypeError, ValueError):
         return unreadable("definition, which names the result,")
-    outputs = airflow_runs.outputs(session, dag_run_id, task_id)
+    outputs = runs.outputs(session, dag_run_id, task_id)
     return outputs if mapped else next(iter(outputs), None)
 
 
@@ -207,7 +207,7 @@ def _error(session: Session, job: Job, row: Row[Any]) -> JobError:
     if job.state == "cancelled":
         reason = f": {job.cancel_reason}" if job.cancel_reason else ""
         return JobError(None, None, f"Cancelled by {job.cancelled_by}{reason}")
-    failed = airflow_runs.first_failure(session, job.job_type, job.run_id)
+    failed = runs.first_failure(session, job.job_type, job.run_id)
     if failed is None:
         return JobError(None, None, "The job failed, though none of its tasks did: its time limit, or a person")
     task, map_index = failed.task, failed.map_index

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from coinrequest.tables import job as table
+from coinrequest.database.tables import job as table
 
 
 def jobs_of_runs(session: Session, runs: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:

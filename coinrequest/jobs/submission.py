@@ -9,17 +9,18 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from coinrequest.airflow import encryption, runs
+from coinrequest.database.tables import job as table
 from coinrequest.generator import lifecycle, publishing
-from coinrequest.jobs import airflow_runs, keys, query, secrecy
+from coinrequest.jobs import idempotency_keys, query
 from coinrequest.jobs.callback import Callback
 from coinrequest.jobs.errors import JobTypePaused, JobUnknown
+from coinrequest.jobs.idempotency_keys import Key
 from coinrequest.jobs.job import Job, Origin
-from coinrequest.jobs.keys import Key
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import load_definition
 from coinrequest.jobtypes.params import check_params
 from coinrequest.jobtypes.registry import Revision
-from coinrequest.tables import job as table
 
 
 @dataclass(frozen=True)
@@ -88,18 +89,18 @@ def submit(
         ParamsInvalid: the params do not fit; all errors.
         KeyReused: the key belongs to another submission.
     """
-    digest = keys.digest_of(job_type, submission.content()) if key else ""
+    digest = idempotency_keys.digest_of(job_type, submission.content()) if key else ""
     if found := _already_there(session, user, job_id, key, digest):
         return Accepted(found, created=False)
     revision, dag = runnable(session, job_type)
     checked = check_params(load_definition(revision.content()), submission.params)
     new = new_job(job_id or new_id(), revision, checked, submission, user=user, origin=origin)
-    if key and not keys.take(session, user, key, digest, new.id):
+    if key and not idempotency_keys.take(session, user, key, digest, new.id):
         # Somebody else was first; their job is there now, or they failed and the key is free again.
-        winner = keys.job_under(session, user, key, digest)
+        winner = idempotency_keys.job_under(session, user, key, digest)
         if winner is not None:
             return Accepted(query.find(session, winner), created=False)
-        keys.take(session, user, key, digest, new.id)
+        idempotency_keys.take(session, user, key, digest, new.id)
     store(session, dag, new)
     return Accepted(new, created=True)
 
@@ -139,7 +140,7 @@ def store(session: Session, dag: Any, job: Job) -> None:
 
 def create_run(session: Session, dag: Any, job: Job) -> None:
     """Create the run of a job whose row is there, when the caller commits."""
-    airflow_runs.create(
+    runs.create(
         session,
         dag,
         run_id=str(job.id),
@@ -166,7 +167,7 @@ def row_of(job: Job) -> dict[str, Any]:
         "priority": job.priority,
         "labels": dict(job.labels),
         "callback": callback.stored() if callback else None,
-        "callback_secret": secrecy.encrypt(callback.secret) if callback and callback.secret else None,
+        "callback_secret": encryption.encrypt(callback.secret) if callback and callback.secret else None,
     }
 
 
@@ -178,7 +179,7 @@ def new_id() -> UUID:
 
 
 def _already_there(session: Session, user: str, job_id: UUID | None, key: Key | None, digest: str) -> Job | None:
-    known = keys.job_under(session, user, key, digest) if key else job_id
+    known = idempotency_keys.job_under(session, user, key, digest) if key else job_id
     if known is None:
         return None
     try:
@@ -210,7 +211,7 @@ def runnable(session: Session, job_type: str) -> tuple[Revision, Any]:
 
 def _current(session: Session, job_type: str) -> tuple[Revision, Any] | None:
     # The lock comes first: what is read behind it cannot change before the run is there.
-    status = airflow_runs.hold(session, job_type)
+    status = runs.hold(session, job_type)
     revision = lifecycle.current_revision(session, job_type)
     if status is None or status.stale:
         return None

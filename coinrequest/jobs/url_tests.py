@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from coinrequest.generator.reports import FAILURE
-from coinrequest.stored import Unreadable, bounded_time, read_json
+from coinrequest.airflow.task_reports import FAILURE
+from coinrequest.database.stored import Unreadable, bounded_time, read_json
 
 JOB_TYPE = "url-test"
 

@@ -7,7 +7,7 @@ errors beside those of the grammar and not only after them.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from coinrequest.jobtypes import queues
+from coinrequest import queues
 from coinrequest.jobtypes.errors import FieldError
 from coinrequest.jobtypes.grammar import MAX_CRON, MAX_TASKS
 from coinrequest.jobtypes.graph import cycles, upstream

@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from coinrequest.jobtypes.durations import DURATION_PATTERN, DurationInvalid, format_duration, parse_duration
+from coinrequest.durations import DURATION_PATTERN, DurationInvalid, format_duration, parse_duration
 from coinrequest.jobtypes.references import Reference, has_braces, split
 
 MAX_TASKS = 100

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from coinrequest.tables import installation as table
+from coinrequest.database.tables import installation as table
 
 _NUMBERS = 10**10
 

@@ -15,9 +15,9 @@ from sqlalchemy import ARRAY, Connection, Row, String, and_, any_, func, insert,
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from coinrequest.stored import Unreadable, read_json
-from coinrequest.tables import installation
-from coinrequest.tables import revision as table
+from coinrequest.database.stored import Unreadable, read_json
+from coinrequest.database.tables import installation
+from coinrequest.database.tables import revision as table
 
 Change = Literal["create", "update", "rollback", "announce", "delete"]
 
@@ -73,8 +73,8 @@ def lock(connection: Session | Connection) -> None:
     """Wait for, and hold until the transaction ends, the right to append revisions.
 
     It is the row of the installation, which only those who may write can lock; the database takes it by itself before
-    a revision gets its number (`coinrequest.migrations.installation`). To hold it from the start lets the caller look
-    before.
+    a revision gets its number (`coinrequest.database.migrations.installation`). To hold it from the start lets the
+    caller look before.
 
     Raises:
         sqlalchemy.exc.OperationalError: others held it for too long (`waited_too_long`). The time limit is for all

@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, String, case, func, literal, select, text, update
 from sqlalchemy.orm import Session
 
+from coinrequest.database.tables import notice as table
 from coinrequest.notices.outcome import Outcome, storable
 from coinrequest.notices.policy import Policy
-from coinrequest.tables import notice as table
 
 # Whom a notice needs: scheme, host and port of a URL, or the first word of another destination.
 receiver_of: ColumnElement[str] = case(

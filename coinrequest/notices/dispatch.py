@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from coinrequest.jobs.airflow_session import Sessions, airflow_session
+from coinrequest.airflow.session import Sessions, airflow_session
 from coinrequest.notices import claims
 from coinrequest.notices.claims import Attempt, Claim
 from coinrequest.notices.destinations import apprise, channel, webhook

@@ -9,14 +9,14 @@ from uuid import UUID
 from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.orm import Session
 
+from coinrequest.database.tables import job as job_table
+from coinrequest.database.tables import notice as table
+from coinrequest.database.tables import notice_attempt as attempt_table
 from coinrequest.generator import publishing
 from coinrequest.jobs.callback import without_secrets
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.notices.policy import LIFETIME
 from coinrequest.notices.recipients import Kind
-from coinrequest.tables import job as job_table
-from coinrequest.tables import notice as table
-from coinrequest.tables import notice_attempt as attempt_table
 
 State = Literal["pending", "delivered", "failed"]
 

@@ -1,7 +1,7 @@
 """The outbox: turns the jobs that have ended into the notices that are owed for them.
 
-Airflow's transaction that ends a run also writes a completion (`coinrequest.migrations.following`). What is here
-replaces completions by notices in one transaction, so nothing is lost in between, and nothing comes twice.
+Airflow's transaction that ends a run also writes a completion (`coinrequest.database.migrations.following`). This
+module replaces completions by notices in one transaction, so nothing is lost in between, and nothing comes twice.
 """
 
 import logging
@@ -14,19 +14,19 @@ from uuid import UUID
 from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.orm import Session
 
+from coinrequest.database.tables import completion as completion_table
+from coinrequest.database.tables import job as job_table
+from coinrequest.database.tables import notice as notice_table
 from coinrequest.jobs import query
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.jobs.job import Job, JobError
 from coinrequest.jobs.submission import new_id
-from coinrequest.jobs.tally import record
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition, load_definition
+from coinrequest.metrics.counters import record
 from coinrequest.notices.event import channel_body, event_body
 from coinrequest.notices.policy import LIFETIME
 from coinrequest.notices.recipients import Recipient, by_definition, by_submission, outcome_of
-from coinrequest.tables import completion as completion_table
-from coinrequest.tables import job as job_table
-from coinrequest.tables import notice as notice_table
 
 log = logging.getLogger(__name__)
 

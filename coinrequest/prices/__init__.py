@@ -5,7 +5,7 @@
     answer.prices[0].amount       # Decimal("43211.02"), the median
     answer.answered               # ("coinbase", "kraken", "bitstamp")
 
-It needs nothing of Airflow. docs/prices.md is the guide.
+It needs nothing of Airflow. docs/reference/prices.md is the guide.
 """
 
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from coinrequest.http.retry_after import backoff
 from coinrequest.prices.answer_cache import AnswerCache
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
 from coinrequest.prices.exchange import BODY_LIMIT, Answer, AskAgain, Question, ask, new_session
 from coinrequest.prices.host_limits import RETRY_SHARE, HostLimits
-from coinrequest.prices.retry_delay import backoff
 
 if TYPE_CHECKING:
     import requests

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from coinrequest.http.retry_after import read_retry_after
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited
 from coinrequest.prices.failure_text import failure_text
 from coinrequest.prices.host_limits import CONNECTIONS
-from coinrequest.prices.retry_delay import read_retry_after
 
 if TYPE_CHECKING:
     import requests
@@ -73,7 +73,7 @@ def new_session() -> "requests.Session":
     import requests
     from requests.adapters import HTTPAdapter
 
-    from coinrequest.user_agent import user_agent
+    from coinrequest.http.user_agent import user_agent
 
     session = requests.Session()
     session.trust_env = False

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from coinrequest.install.prepare import SEEDED
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import HOST, Ports
-from coinrequest.stack.prepare import SEEDED
 from coinrequest.stack.programs import Child, Program
 
 # The names under which the web server reports the heartbeats of the other processes.

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
+from coinrequest.install.prepare import MIGRATED
+from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack.components import agent_names, gateway_names, has_loaded, platform_program, process_names
 from coinrequest.stack.environment import base_url, process_environment
 from coinrequest.stack.errors import StackError, StartFailed
@@ -22,9 +24,7 @@ from coinrequest.stack.fingerprint import fingerprint, is_prepared, note_prepare
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import kept_ports
-from coinrequest.stack.prepare import MIGRATED
 from coinrequest.stack.programs import Child, Program
-from coinrequest.stack.secrets import ensure_secrets
 from coinrequest.stack.servers import create_database, ensure_roles, postgres_program, redis_program
 from coinrequest.stack.supervisor import Stopped, Supervisor, stop_on_signals
 
@@ -148,7 +148,7 @@ class Start:
     def _prepare_program(self) -> Program:
         return Program(
             name="prepare",
-            command=(sys.executable, "-m", "coinrequest.stack.prepare"),
+            command=(sys.executable, "-m", "coinrequest.install.prepare"),
             environment=self._environment("prepare"),
             log=self._layout.log("prepare"),
         )

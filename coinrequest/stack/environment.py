@@ -22,11 +22,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from coinrequest.install.secrets import ROLES, Secrets
 from coinrequest.stack.layout import ROOT_VARIABLE, Layout, project_root
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import HOST, Ports
 from coinrequest.stack.processes import RUN_VARIABLE
-from coinrequest.stack.secrets import ROLES, Secrets
 
 _INHERITED = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"}
@@ -122,7 +122,7 @@ def process_environment(
         "MALLOC_ARENA_MAX": "2",
         "AIRFLOW_HOME": str(layout.airflow_home),
         "AIRFLOW_CONFIG": str(project / "config" / "airflow.cfg"),
-        "AIRFLOW__CORE__EXECUTOR": "coinrequest.jobs.airflow_executor.FairCeleryExecutor",
+        "AIRFLOW__CORE__EXECUTOR": "coinrequest.airflow.executor.fair_executor.FairCeleryExecutor",
         "AIRFLOW__CORE__DAGS_FOLDER": str(project / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),
         # No name service is asked: a laptop's own name often does not resolve.

@@ -4,8 +4,8 @@ import hashlib
 from importlib.metadata import distributions
 from pathlib import Path
 
+from coinrequest.install.secrets import Secrets
 from coinrequest.stack.layout import Layout, project_root
-from coinrequest.stack.secrets import Secrets
 
 _SUFFIXES = frozenset({".py", ".ini", ".cfg", ".yaml", ".yml", ".json", ".mako", ".sql"})
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+from coinrequest.install.secrets import ROLES, ensure_secrets
 from coinrequest.stack.cleanup import remove_remains
 from coinrequest.stack.environment import (
     OWN_CHANNEL_VARIABLE,
@@ -28,7 +29,6 @@ from coinrequest.stack.layout import Layout, default_root, project_root
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import choose_ports, kept_ports
 from coinrequest.stack.processes import signal_process, wait_until_gone
-from coinrequest.stack.secrets import ROLES, ensure_secrets
 from coinrequest.stack.state import ProcessState, ProcessStatus, StackPhase, StackStatus, read_status
 
 _START_TIMEOUT = 300.0

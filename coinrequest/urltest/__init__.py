@@ -3,12 +3,12 @@
 It needs nothing of Airflow: `from coinrequest.urltest import test_url`.
 """
 
+from coinrequest.http.certificate import Certificate
+from coinrequest.http.errors import RequestFailed, UrlRefused
+from coinrequest.http.guard import AddressGuard
+from coinrequest.http.messages import Hop, Phases
 from coinrequest.urltest.batch import test_urls
-from coinrequest.urltest.certificate import Certificate
-from coinrequest.urltest.errors import RequestFailed, UrlRefused
 from coinrequest.urltest.expectations import Expectations
-from coinrequest.urltest.guard import AddressGuard
-from coinrequest.urltest.messages import Hop, Phases
 from coinrequest.urltest.url_test import UrlTest, test_url
 
 __all__ = [

@@ -5,8 +5,8 @@
 from collections.abc import Generator, Iterable
 from typing import Unpack
 
+from coinrequest.http.transport import perform_all
 from coinrequest.urltest.plan import Options, Plan
-from coinrequest.urltest.transport import perform_all
 from coinrequest.urltest.url_test import UrlTest, tested
 
 CONCURRENCY = 50

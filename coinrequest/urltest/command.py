@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from coinrequest import settings
+from coinrequest.http.guard import AddressGuard
+from coinrequest.http.target import with_scheme
 from coinrequest.urltest import report, waterfall
 from coinrequest.urltest.arguments import addresses, parser, read_urls
 from coinrequest.urltest.batch import test_urls
 from coinrequest.urltest.expectations import Expectations
-from coinrequest.urltest.guard import AddressGuard
-from coinrequest.urltest.target import with_scheme
 from coinrequest.urltest.url_test import UrlTest
 
 if TYPE_CHECKING:

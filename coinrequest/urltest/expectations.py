@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coinrequest import patterns
+from coinrequest.http.messages import Response
 from coinrequest.urltest import json_path
-from coinrequest.urltest.messages import Response
 
 MAX_PATTERN_LENGTH = patterns.MAX_LENGTH
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypedDict, get_args
 
+from coinrequest.http.guard import AddressGuard, configured_guard
+from coinrequest.http.headers import check_headers
+from coinrequest.http.messages import BODY_LIMIT, REDIRECT_LIMIT, Request
 from coinrequest.urltest.expectations import Expectations
-from coinrequest.urltest.guard import AddressGuard, configured_guard
-from coinrequest.urltest.headers import check_headers
-from coinrequest.urltest.messages import BODY_LIMIT, REDIRECT_LIMIT, Request
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 10.0

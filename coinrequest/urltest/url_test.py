@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Unpack
 
-from coinrequest.urltest.certificate import Certificate
-from coinrequest.urltest.errors import RequestFailed, UrlRefused
-from coinrequest.urltest.messages import Hop, Phases, Response
+from coinrequest.http.certificate import Certificate
+from coinrequest.http.errors import RequestFailed, UrlRefused
+from coinrequest.http.messages import Hop, Phases, Response
+from coinrequest.http.redirects import Steps, answer_to
+from coinrequest.http.target import with_scheme
+from coinrequest.http.transport import perform
 from coinrequest.urltest.plan import ATTEMPTS, TIMEOUT_SECONDS, Options, Plan
-from coinrequest.urltest.redirects import Steps, answer_to
-from coinrequest.urltest.target import with_scheme
-from coinrequest.urltest.transport import perform
 
 __all__ = ["ATTEMPTS", "TIMEOUT_SECONDS", "UrlTest", "test_url", "tested"]
 

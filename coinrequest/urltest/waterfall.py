@@ -6,8 +6,8 @@ Colour only repeats what the words say, and the lines hold no control characters
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from coinrequest.http.messages import Phases
 from coinrequest.urltest.expectations import Expectations
-from coinrequest.urltest.messages import Phases
 from coinrequest.urltest.url_test import UrlTest
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ def owe(destination: str, *, kind: str = "webhook", left: timedelta = LIFETIME, 
     from airflow.utils.session import create_session
     from sqlalchemy import insert
 
-    from coinrequest.tables import notice
+    from coinrequest.database.tables import notice
 
     now = datetime.now(UTC)
     row = {

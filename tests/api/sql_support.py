@@ -13,10 +13,10 @@ from support import api_environment as environment
 
 from coinrequest.actions.context import ActionContext, Database
 from coinrequest.actions.sql_query import SqlQuery, SqlQueryInputs, SqlQueryResult
+from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack.environment import database_url
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.ports import kept_ports
-from coinrequest.stack.secrets import ensure_secrets
 
 VARIABLE = "COINREQUEST_SQL_CONNECTIONS"
 

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 from support import api_environment as environment
 from support.api_environment import Clients
 
-from coinrequest.generator.workload import Workload
-from coinrequest.jobs.celery_pool import Agent, AgentsUnreachable, Running
-from coinrequest.jobs.shared_look import SharedLook
+from coinrequest.airflow.celery_pool import Agent, AgentsUnreachable, Running
+from coinrequest.airflow.workload import Workload
+from coinrequest.single_flight import SharedLook
 
 URL = "/jobs/v1/agents"
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)

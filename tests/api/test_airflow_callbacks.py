@@ -1,4 +1,4 @@
-"""`coinrequest.generator.airflow_callbacks` against Airflow's own dag-processor: fails when Airflow changes."""
+"""`coinrequest.airflow.callbacks` against Airflow's own dag-processor: fails when Airflow changes."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -50,7 +50,7 @@ def store(orders: Sequence[Any]) -> list[Any]:
 
 
 def _count(job_type: str) -> int:
-    from coinrequest.jobs.airflow_session import airflow_session
+    from coinrequest.airflow.session import airflow_session
 
     with airflow_session() as session:
         found = session.execute(text("SELECT count(*) FROM coinrequest_job WHERE job_type = :name"), {"name": job_type})

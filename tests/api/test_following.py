@@ -1,4 +1,4 @@
-"""Every run of a type is a job that follows its run: `coinrequest.migrations.following` against Airflow's own models.
+"""Every run of a type is a job that follows its run: the trigger against Airflow's own models.
 
 Fails when Airflow's table of runs changes in what the SQL uses.
 """
@@ -210,7 +210,7 @@ def _notices(driver: Any, count: int) -> list[str]:
 @contextmanager
 def broken_function() -> Iterator[None]:
     """Let the function that the trigger calls fail."""
-    from coinrequest.migrations.following import RECORD_FUNCTION
+    from coinrequest.database.migrations.following import RECORD_FUNCTION
 
     broken = (
         "CREATE OR REPLACE FUNCTION coinrequest_record_run(dag text, run text) RETURNS boolean LANGUAGE plpgsql AS"
@@ -226,7 +226,7 @@ def broken_function() -> Iterator[None]:
 
 
 def sweep() -> int:
-    from coinrequest.jobs.sweep import sweep as run
+    from coinrequest.airflow.run_sweep import sweep as run
 
     with session() as opened:
         return run(opened)
@@ -276,7 +276,7 @@ def test_the_sweep_finds_what_happened_while_the_trigger_was_off(op: TestClient,
 def test_the_columns_that_the_sql_uses_are_there() -> None:
     from airflow.models.dagrun import DagRun
 
-    from coinrequest.migrations.following import RECORD_FUNCTION
+    from coinrequest.database.migrations.following import RECORD_FUNCTION
 
     used = set(re.findall(r"\br\.([a-z_]+)", RECORD_FUNCTION))
     assert {"state", "run_after", "start_date", "end_date", "run_type", "bundle_version"} <= used

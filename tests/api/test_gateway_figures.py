@@ -1,4 +1,4 @@
-"""The figures that a gateway writes for CloudWatch, over a real database."""
+"""The cloudwatch that a gateway writes for CloudWatch, over a real database."""
 
 import json
 import logging
@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 from support import api_environment as environment
 from support.waiting import eventually
 
-from coinrequest.gateway import figures
+from coinrequest.airflow import heartbeats
+from coinrequest.airflow.session import airflow_session
 from coinrequest.gateway.periodic import Periodic
-from coinrequest.jobs import airflow_heartbeats
-from coinrequest.jobs.airflow_session import airflow_session
+from coinrequest.metrics import cloudwatch
 
 COUNTS = {"TasksWaiting", "TasksActive", "NoticesPending", "CompletionsWaiting"}
 AGES = {"OldestWaitingTaskSeconds", "OldestQueuedJobSeconds", "OldestPendingNoticeSeconds"}
@@ -57,9 +57,9 @@ def runs(runner: type[Any], seconds: float, state: str = "running") -> None:
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Let the figures be written, and return them."""
+    """Let the cloudwatch be written, and return them."""
     capsys.readouterr()
-    assert figures.write("coinrequest/test") is False
+    assert cloudwatch.write("coinrequest/test") is False
     output = capsys.readouterr().out
     assert output.endswith("\n")
     assert output.count("\n") == 1
@@ -139,7 +139,7 @@ def test_a_process_that_does_not_run_is_left_out(execute: Execute, capsys: pytes
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
     with airflow_session() as session:
-        assert airflow_heartbeats.ages(session) == {}
+        assert heartbeats.ages(session) == {}
     runs(SchedulerJobRunner, 1, state="success")
     line = written(capsys)
     assert HEARTBEATS & set(line) == set()
@@ -160,7 +160,7 @@ def test_a_database_that_is_away_is_said_once_and_writes_nothing(
         return airflow_session()
 
     stop = threading.Event()
-    periodic = Periodic("write the figures", lambda: figures.write("coinrequest/test", sessions), 0.1)
+    periodic = Periodic("write the figures", lambda: cloudwatch.write("coinrequest/test", sessions), 0.1)
     capsys.readouterr()
     thread = threading.Thread(target=periodic.run, args=(stop,))
     thread.start()
@@ -170,7 +170,7 @@ def test_a_database_that_is_away_is_said_once_and_writes_nothing(
         stop.set()
         periodic.wake()
         thread.join(10)
-    assert caplog.text.count("Cannot write the figures; trying again") == 1
+    assert caplog.text.count("Cannot write the cloudwatch; trying again") == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines
     assert all("_aws" in json.loads(line) for line in lines)

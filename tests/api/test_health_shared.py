@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.api_environment import Clients
 
-from coinrequest.jobs.shared_look import SharedLook
+from coinrequest.single_flight import SharedLook
 
 HEALTH = "/jobs/v1/health"
 

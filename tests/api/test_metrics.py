@@ -13,9 +13,9 @@ from starlette.testclient import TestClient
 from support import api_environment as environment
 from support.api_environment import Clients
 
-from coinrequest.jobs import tally
 from coinrequest.jobs.job import Job
-from coinrequest.jobs.shared_look import SharedLook
+from coinrequest.metrics import counters
+from coinrequest.single_flight import SharedLook
 
 URL = "/jobs/metrics"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -66,7 +66,7 @@ def record(*jobs: Job) -> None:
     from airflow.utils.session import create_session
 
     with create_session(scoped=False) as session:
-        tally.record(session, jobs)
+        counters.record(session, jobs)
 
 
 def ended(name: str, state: Any = "success", **times: Any) -> Job:
@@ -147,7 +147,7 @@ def test_a_job_is_in_the_queue_until_an_agent_begins(
         id=job_id,
     )
     with create_session(scoped=False) as session:
-        tally.record(session, [query.find(session, uuid.UUID(job_id))])
+        counters.record(session, [query.find(session, uuid.UUID(job_id))])
     value = figures(op)
     assert value("coinrequest_job_queue_seconds_sum", type=job_type) == 20
     assert value("coinrequest_job_duration_seconds_sum", type=job_type) == 3

@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from support.receiver import Answer, Receiver, webhook_receiver
 from support.waiting import always, eventually
 
-from coinrequest.jobs import secrecy
+from coinrequest.airflow import encryption
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789" * 3).decode()
 
@@ -26,7 +26,7 @@ def nothing_owed(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_notice_is_delivered_once_with_a_valid_signature(receiver: Receiver) -> None:
     receiver.script(Answer(body=b"thanks"))
-    owed = owe(f"{receiver.url}/hook?x=1", secret=secrecy.encrypt(SECRET))
+    owed = owe(f"{receiver.url}/hook?x=1", secret=encryption.encrypt(SECRET))
     with dispatching():
         row = await_state(owed, "delivered")
     (request,) = receiver.received
@@ -57,7 +57,7 @@ def test_every_notice_survives_errors_and_silence_of_its_receiver(receiver: Rece
     policy = replace(QUICK, webhook_seconds=1.5)
     receiver.script(*[500] * 10, *[Answer(hang=True)] * 6)
     with webhook_receiver() as other, dispatching(policy) as dispatcher:
-        owed = [owe(f"{receiver.url}/{n}", secret=secrecy.encrypt(SECRET)) for n in range(6)]
+        owed = [owe(f"{receiver.url}/{n}", secret=encryption.encrypt(SECRET)) for n in range(6)]
         dispatcher.wake()
         eventually(lambda: len(receiver.received) > 10, interval=0.02)  # it hangs
         for _ in range(3):

@@ -59,7 +59,7 @@ CHECKS = [
 def no_agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An inspection of the agents that finds none; there is no broker here."""
     from coinrequest.api.routes import agents
-    from coinrequest.jobs.shared_look import SharedLook
+    from coinrequest.single_flight import SharedLook
 
     monkeypatch.setattr(agents, "_agents", SharedLook(list, keep=1, name="test"))
 

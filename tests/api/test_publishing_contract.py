@@ -132,7 +132,7 @@ def test_parsing_again_makes_no_new_version(documents: list[dict[str, Any]]) -> 
 
 
 def test_a_parse_writes_no_permission_rows_for_a_dag(documents: list[dict[str, Any]]) -> None:
-    """The name of our auth manager keeps Airflow from writing FAB's rows for each DAG (coinrequest.auth_manager)."""
+    """The name of our auth manager keeps Airflow from writing FAB's rows for each DAG."""
     from airflow.providers.fab.auth_manager.models import Resource
     from airflow.utils.session import create_session
     from sqlalchemy import select

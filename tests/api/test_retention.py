@@ -11,9 +11,10 @@ from sqlalchemy.exc import ProgrammingError
 from starlette.testclient import TestClient
 from support import api_environment as environment
 
-from coinrequest.generator import registry_connection, retention
+from coinrequest.database import registry_connection
+from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack.layout import Layout
-from coinrequest.stack.secrets import ensure_secrets
+from coinrequest.worker import retention
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ def url_test(op: TestClient) -> None:
     """The built-in type, as a fresh installation has it."""
     from pathlib import Path
 
-    import coinrequest.jobtypes
+    import coinrequest.install
 
-    source = Path(coinrequest.jobtypes.__file__).parent / "builtin" / "url-test.yaml"
+    source = Path(coinrequest.install.__file__).parent / "job_types" / "url-test.yaml"
     headers = {"Content-Type": "application/yaml"}
     answer = op.put("/jobs/v1/job-types/url-test", content=source.read_bytes(), headers=headers)
     assert answer.status_code in (200, 201), answer.text

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from support import api_environment as environment
 from support.redis_server import redis_server
 
-from coinrequest.generator.workload import Workload, read_workload
+from coinrequest.airflow.workload import Workload, read_workload
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_an_agent_runs_no_other_workload_than_a_task(tmp_path: Any) -> None:
     from airflow.executors.workloads.callback import CallbackDTO
     from airflow.providers.celery.executors import celery_executor_utils as provider
 
-    from coinrequest.generator import agent_workloads
+    from coinrequest.worker import workloads
 
     made = tmp_path / "made"
     callback = CallbackDTO(
@@ -93,9 +93,9 @@ def test_an_agent_runs_no_other_workload_than_a_task(tmp_path: Any) -> None:
         "log_path": None,
     }
     text = ExecuteCallback.model_validate(fields).model_dump_json()
-    with pytest.raises(agent_workloads.WorkloadRefused, match="not 'ExecuteCallback'"):
+    with pytest.raises(workloads.WorkloadRefused, match="not 'ExecuteCallback'"):
         provider.execute_workload.run(text)
     for other in ('{"type": "TestConnection"}', "[]", "{}"):
-        with pytest.raises(agent_workloads.WorkloadRefused):
+        with pytest.raises(workloads.WorkloadRefused):
             provider.execute_workload.run(other)
     assert not made.exists()

@@ -76,7 +76,7 @@ def execute(operator: Any, instance: Instance) -> Any:
 
 
 def operator(**inputs: Any) -> Any:
-    from coinrequest.generator.operator import ActionOperator
+    from coinrequest.worker.operator import ActionOperator
 
     return ActionOperator(
         task_id="try", action="test.try", inputs=inputs, execution_timeout=timedelta(seconds=90), retries=0
@@ -182,7 +182,7 @@ def test_an_action_that_was_switched_off_since_says_the_remedy(action: type[Try]
 
 
 def test_items_that_are_no_list_say_so() -> None:
-    from coinrequest.generator.operator import ItemsOperator
+    from coinrequest.worker.operator import ItemsOperator
 
     task = ItemsOperator(task_id="try.items", items="{{ job.id }}", limit=1000)
     assert told(task) == "for_each: {{ job.id }} is str, not a list"

@@ -13,7 +13,7 @@ import pytest
 from coinrequest.stack.layout import project_root
 
 DAGS = project_root() / "dags"
-BUILT_IN = sorted((project_root() / "coinrequest" / "jobtypes" / "builtin").glob("*.yaml"))
+BUILT_IN = sorted((project_root() / "coinrequest" / "install" / "job_types").glob("*.yaml"))
 # Actions that reach out to something that may be away for a moment; whoever calls them says how often to try again.
 # A URL test tries again by itself, and its failure is a result.
 NEEDS_RETRIES = {"coin.prices", "http.request", "email.send"}

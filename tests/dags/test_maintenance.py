@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from coinrequest.generator import retention
 from coinrequest.stack.layout import project_root
+from coinrequest.worker import retention
 
 DAGS = project_root() / "dags"
 

@@ -211,7 +211,7 @@ def test_the_mail_profile_brings_a_server_and_a_connection() -> None:
 @pytest.mark.parametrize(
     ("named", "meant"),
     [
-        ("CeleryExecutor", "coinrequest.jobs.airflow_executor.FairCeleryExecutor"),
+        ("CeleryExecutor", "coinrequest.airflow.executor.fair_executor.FairCeleryExecutor"),
         ("KubernetesExecutor", "KubernetesExecutor"),
         ("some.package.CeleryExecutor", "some.package.CeleryExecutor"),
     ],

@@ -65,7 +65,7 @@ def test_a10_the_configuration_is_what_the_file_and_the_environment_say(compose_
     assert value("api", "base_url") == "http://localhost:" + compose_stack.settings["COINREQUEST_PORT"]
     assert value("database", "sql_alchemy_conn").startswith("postgresql://airflow:")
     shown = compose_stack.execute("scheduler", "run-process", "python", "-c", CONFIGURATION).split()
-    assert shown[:3] == ["0.0.0.0", "8080", "coinrequest.jobs.airflow_executor.FairCeleryExecutor"]
+    assert shown[:3] == ["0.0.0.0", "8080", "coinrequest.airflow.executor.fair_executor.FairCeleryExecutor"]
     assert all(url.startswith("redis://:") for url in shown[3:])
 
 

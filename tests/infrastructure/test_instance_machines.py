@@ -19,7 +19,7 @@ from support.instance_site import Site, docker
 from support.ports import free_ports
 from support.waiting import always, eventually
 
-from coinrequest.stack.secrets import Secrets
+from coinrequest.install.secrets import Secrets
 
 # A busy machine; an idle one takes a minute.
 _LAUNCH_SECONDS = 420.0

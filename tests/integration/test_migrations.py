@@ -9,10 +9,10 @@ from sqlalchemy.pool import NullPool
 from support.documents import new_name
 from support.platform import Platform
 
+from coinrequest.database.tables import metadata
+from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack.environment import database_url
 from coinrequest.stack.ports import kept_ports
-from coinrequest.stack.secrets import ensure_secrets
-from coinrequest.tables import metadata
 
 _MIGRATE = """
 import contextlib, json, sys, warnings
@@ -24,7 +24,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from alembic.autogenerate import compare_metadata
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import inspect, text
-    from coinrequest.migrations.manager import RegistryDBManager
+    from coinrequest.database.migrations.manager import RegistryDBManager
 
     def tables():
         with settings.get_engine().connect() as connection:

@@ -27,7 +27,7 @@ def clients(request: pytest.FixtureRequest, airflow_app: Any, client_of: Clients
         return
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
 
-    from coinrequest.api.airflow_rights import DefinitionRules
+    from coinrequest.airflow.api_server.rights import DefinitionRules
 
     class WithRules(DefinitionRules, SimpleAuthManager):
         pass

@@ -26,7 +26,7 @@ def copy_is_bounded(name: str) -> bool:
     from airflow.models.dagbag import DBDagBag
     from airflow.utils.session import create_session
 
-    from coinrequest.generator.airflow_params import is_bounded
+    from coinrequest.generator.params import is_bounded
 
     with create_session(scoped=False) as session:
         return is_bounded(DBDagBag().get_latest_version_of_dag(name, session=session))

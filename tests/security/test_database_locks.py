@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from support import api_environment as environment
 from support.databases import as_superuser, copied, reader_url
 
-from coinrequest.generator import registry_connection
+from coinrequest.database import registry_connection
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.installation import current_id
 
@@ -126,7 +126,7 @@ _DOWNGRADE = """
 import warnings
 warnings.simplefilter("ignore")
 from airflow.utils.session import create_session
-from coinrequest.migrations.manager import RegistryDBManager
+from coinrequest.database.migrations.manager import RegistryDBManager
 with create_session() as session:
     RegistryDBManager(session).downgrade("0002")
 """

@@ -39,7 +39,7 @@ def test_a_forged_end_of_a_job_only_makes_a_gateway_look(airflow_app: Any, table
 
 def test_what_it_hears_are_ids_and_states() -> None:
     """It may listen, too: nothing more than an id and a state is ever said there."""
-    from coinrequest.migrations.following import RECORD_FUNCTION
+    from coinrequest.database.migrations.following import RECORD_FUNCTION
 
     said = [line.strip() for line in RECORD_FUNCTION.splitlines() if "pg_notify(" in line]
     assert said == [

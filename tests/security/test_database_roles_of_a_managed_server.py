@@ -12,8 +12,8 @@ from sqlalchemy import make_url
 from support import api_environment as environment
 from support.databases import connected
 
+from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack.layout import Layout, project_root
-from coinrequest.stack.secrets import ensure_secrets
 
 _DROP = (
     "DROP DATABASE airflow",

@@ -19,7 +19,7 @@ import sys, warnings
 warnings.simplefilter("ignore")
 from airflow.utils.session import create_session
 from alembic import command
-from coinrequest.migrations.manager import RegistryDBManager
+from coinrequest.database.migrations.manager import RegistryDBManager
 with create_session() as session:
     manager = RegistryDBManager(session)
     if sys.argv[1] == "up":

@@ -20,7 +20,7 @@ from coinrequest.jobtypes.document import load_document
 from coinrequest.notices.policy import Policy
 
 JOBS, TYPE = "/jobs/v1/jobs", "url-test"
-BUILTIN = Path(__file__).parents[2] / "coinrequest" / "jobtypes" / "builtin"
+BUILTIN = Path(__file__).parents[2] / "coinrequest" / "install" / "job_types"
 DEEP = "[" * 5000 + "]" * 5000
 DEEPER = "[" * 100_000 + "]" * 100_000
 HUGE = json.dumps("x" * 8_000_000)
@@ -203,7 +203,7 @@ def spoilt(request: pytest.FixtureRequest, victims: Victims) -> Iterator[Case]:
     except DBAPIError as error:
         pytest.skip(f"PostgreSQL does not store it: {error.orig}")
     yield case
-    # The sweep has made a job of a run that had none meanwhile.
+    # The run_sweep has made a job of a run that had none meanwhile.
     known = [victims.spoilt, victims.other, victims.running, victims.failed, victims.waiting]
     sql("DELETE FROM coinrequest_job WHERE job_type = :type AND id::text <> ALL(:known)", type=TYPE, known=known)
     put(case, where, kind, row.value)
@@ -271,8 +271,9 @@ def test_no_answer_is_a_fault_and_the_others_are_as_they_were(
 def test_no_worker_stops_and_the_others_are_told(victims: Victims, spoilt: Case) -> None:
     from airflow.utils.session import create_session
 
-    from coinrequest.gateway import figures
-    from coinrequest.jobs import feed, measures, sweep, url_tests
+    from coinrequest.airflow import run_sweep
+    from coinrequest.jobs import feed, url_tests
+    from coinrequest.metrics import cloudwatch, snapshot
     from coinrequest.notices.dispatch import Dispatcher
 
     sql("UPDATE coinrequest_notice SET next_attempt_at = now(), state = 'pending' WHERE state = 'pending'")
@@ -289,9 +290,9 @@ def test_no_worker_stops_and_the_others_are_told(victims: Victims, spoilt: Case)
     assert len(made) == 1, "the other job's notice is missing"
     assert {claim.id for claim in Dispatcher(None, policy=Policy(threads=1000, per_receiver=1000))._claim()} >= made
     with create_session(scoped=False) as session:
-        sweep.sweep(session)
-        measures.take(session)
-        measures.retained(session)
-        figures.take(session)
+        run_sweep.sweep(session)
+        snapshot.take(session)
+        snapshot.retained(session)
+        cloudwatch.take(session)
         feed.snapshots(session, [UUID(victims.spoilt), UUID(victims.other), UUID(victims.running)])
         assert url_tests.done(session, limit=100)

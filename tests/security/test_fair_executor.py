@@ -92,10 +92,10 @@ def test_a_queue_of_the_brokers_fails_its_task_at_once_and_says_why(
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes half a minute takes a second."""
-    from coinrequest.jobs import airflow_executor
+    from coinrequest.airflow.executor import fair_executor
 
     for name, seconds in (("LOOK_EVERY", 0.1), ("ASK_EVERY", 0.3), ("RESULT_ON_THE_WAY", 0.3), ("BEGUN_WITHIN", 1.0)):
-        monkeypatch.setattr(airflow_executor, name, seconds)
+        monkeypatch.setattr(fair_executor, name, seconds)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -165,7 +165,7 @@ def test_nothing_in_the_broker_has_a_name_that_a_queue_can_have(scheduler: Sched
     """After all that was done to it above."""
     import re
 
-    from coinrequest.jobtypes import queues
+    from coinrequest import queues
     from coinrequest.jobtypes.grammar import QUEUE_PATTERN
 
     keys = {key.decode() for key in scheduler.redis.keys("*")}

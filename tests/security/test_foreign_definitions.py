@@ -185,7 +185,7 @@ def test_what_has_no_id_is_asked_of_the_database_each_time(name: str, monkeypatc
 
 
 def test_a_person_who_restored_by_hand_renews_the_id(capsys: pytest.CaptureFixture[str]) -> None:
-    from coinrequest import renew_installation
+    from coinrequest.install import renew_installation
     from coinrequest.jobtypes.installation import current_id
 
     with copied("backup"), restored("backup"), connected(os.environ["COINREQUEST_REGISTRY_URL"]) as connection:

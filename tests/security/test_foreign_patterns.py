@@ -96,7 +96,7 @@ def test_only_one_module_makes_params_for_airflow() -> None:
         and (node.module or "").startswith("airflow")
         and any(alias.name in {"Param", "ParamsDict"} for alias in node.names)
     ]
-    assert makers == ["generator/airflow_params.py"]
+    assert makers == ["generator/params.py"]
 
 
 def test_no_text_chooses_the_keywords_of_the_library() -> None:
@@ -161,7 +161,7 @@ SCHEMA = {
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
-    from coinrequest.generator.airflow_params import airflow_params
+    from coinrequest.generator.params import airflow_params
     from coinrequest.jobtypes.definition import load_definition
 
     tasks = [{"id": "w", "action": "integer.wait", "inputs": {"value": 1}}]

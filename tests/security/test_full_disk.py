@@ -25,10 +25,10 @@ from support.redis_server import redis_server
 from support.small_disk import SmallDisk, small_disk
 from support.waiting import eventually
 
-from coinrequest.generator import agent_room
-from coinrequest.generator.workload import Workload
-from coinrequest.jobs.celery_pool import CeleryPool
+from coinrequest.airflow.celery_pool import CeleryPool
+from coinrequest.airflow.workload import Workload
 from coinrequest.stack.options import Options
+from coinrequest.worker import disk_space
 
 _WORKER = """
 import pathlib
@@ -36,7 +36,7 @@ from celery import Celery
 
 app = Celery("worker", broker={broker!r})
 app.conf.update(task_ignore_result=True, worker_prefetch_multiplier=1, task_acks_late=True,
-                imports=["coinrequest.generator.agent_intake", "coinrequest.generator.agent_heartbeat"])
+                imports=["coinrequest.worker.intake", "coinrequest.worker.heartbeat"])
 
 @app.task(name="touch")
 def touch(path):
@@ -57,14 +57,14 @@ def disk() -> Iterator[SmallDisk]:
 
 
 def test_what_is_the_matter_with_a_disk(disk: SmallDisk, tmp_path: Path) -> None:
-    assert agent_room.trouble([disk.folder / "logs"]) is None
+    assert disk_space.trouble([disk.folder / "logs"]) is None
     disk.fill()
-    assert "No space left on device" in (agent_room.trouble([tmp_path, disk.folder / "logs"]) or "")
+    assert "No space left on device" in (disk_space.trouble([tmp_path, disk.folder / "logs"]) or "")
     disk.clear()
     (disk.folder / "large").write_bytes(bytes(40 * 1024 * 1024))
-    assert "KiB are left" in (agent_room.trouble([disk.folder]) or "")
+    assert "KiB are left" in (disk_space.trouble([disk.folder]) or "")
     (tmp_path / "file").touch()
-    assert "Not a directory" in (agent_room.trouble([tmp_path / "file" / "logs"]) or "")
+    assert "Not a directory" in (disk_space.trouble([tmp_path / "file" / "logs"]) or "")
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def test_a_worker_leaves_tasks_to_others_until_there_is_room(disk: SmallDisk, tm
             waiting = send("waiting")
             eventually(lambda: alive.read_text() == troubles["one@host"])
             # Several turns of its loop.
-            time.sleep(3 * agent_room.EVERY)
+            time.sleep(3 * disk_space.EVERY)
             assert not waiting.exists()
             disk.clear()
             eventually(waiting.exists, timeout=20, what="the task that waited")
@@ -140,12 +140,12 @@ def supervisor(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, airflow_app: An
     from airflow.sdk.configuration import conf
     from airflow.sdk.execution_time import supervisor
 
-    from coinrequest.generator import agent_log
+    from coinrequest.worker import task_log
 
-    assert supervisor._configure_logging.__module__ == agent_log.__name__
+    assert supervisor._configure_logging.__module__ == task_log.__name__
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(disk.folder / "tasks"))
     assert conf.get("logging", "base_log_folder") == str(disk.folder / "tasks")
-    agent_log.supervising(Workload("type", "run", "task", 3, 2, 1))
+    task_log.supervising(Workload("type", "run", "task", 3, 2, 1))
     return supervisor
 
 
@@ -173,7 +173,7 @@ def test_what_the_task_left_itself_stays(disk: SmallDisk, supervisor: Any) -> No
 
 
 def test_a_log_that_cannot_be_opened_gives_the_task_back(disk: SmallDisk, supervisor: Any) -> None:
-    from coinrequest.generator.agent_log import LogUnwritable
+    from coinrequest.worker.task_log import LogUnwritable
 
     (disk.folder / "tasks").touch()
     with pytest.raises(LogUnwritable, match=r"cannot open the task's log: (Not a directory|File exists)"):
@@ -185,9 +185,9 @@ def test_a_task_that_no_disk_has_room_for_goes_back_to_the_broker(
 ) -> None:
     from celery.exceptions import Reject
 
-    from coinrequest.generator.agent_workloads import only_tasks
+    from coinrequest.worker.workloads import only_tasks
 
-    monkeypatch.setattr(agent_room, "EVERY", 0.01)
+    monkeypatch.setattr(disk_space, "EVERY", 0.01)
     begun: list[str] = []
     disk.fill()
     with pytest.raises(Reject, match="No space left on device") as rejected:
@@ -202,9 +202,9 @@ def test_what_fails_before_the_action_is_told(airflow_app: Any, monkeypatch: pyt
     """The task's own process cannot write the files of its job type."""
     from airflow.sdk.execution_time import task_runner
 
-    from coinrequest.generator import agent_log
+    from coinrequest.worker import task_log
 
-    assert task_runner.parse.__module__ == agent_log.__name__
+    assert task_runner.parse.__module__ == task_log.__name__
     sent: list[Any] = []
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=sent.append), raising=False)
     place = SimpleNamespace(dag_id="type", run_id="run", task_id="task", map_index=-1, try_number=1)
@@ -213,7 +213,7 @@ def test_what_fails_before_the_action_is_told(airflow_app: Any, monkeypatch: pyt
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        agent_log.tell_start(parse)(SimpleNamespace(ti=place), None)
+        task_log.tell_start(parse)(SimpleNamespace(ti=place), None)
     (message,) = sent
     assert (message.type, message.key, message.task_id) == ("SetXCom", "coinrequest_failure", "task")
     assert "it could not begin" in message.value["text"]

@@ -16,11 +16,11 @@ from support.brokers import Broker, empty, publish, shared_broker, take_all
 from support.running_consumer import Order, Store, message, running_consumer
 from support.waiting import eventually
 
+from coinrequest.database.errors import is_trouble, kind_of
 from coinrequest.gateway import handling
 from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.presence import Presence
 from coinrequest.gateway.status import ChannelStatus, Held
-from coinrequest.jobs.database_trouble import is_trouble, kind_of
 
 HEALTH, METRICS = "/jobs/v1/health", "/jobs/metrics"
 
@@ -80,7 +80,7 @@ def store(orders: Sequence[Any], **options: Any) -> list[Outcome]:
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.usefixtures("airflow_app")
 def test_the_server_says_whether_an_error_passes(state: str) -> None:
-    from coinrequest.jobs.airflow_session import airflow_session
+    from coinrequest.airflow.session import airflow_session
 
     with pytest.raises(exc.DBAPIError) as raised, airflow_session() as session:
         session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'a secret' USING ERRCODE = '{state}'; END $$"))
@@ -91,7 +91,7 @@ def test_the_server_says_whether_an_error_passes(state: str) -> None:
 
 @pytest.mark.usefixtures("airflow_app")
 def test_a_value_that_no_driver_can_write_is_no_outage() -> None:
-    from coinrequest.jobs.airflow_session import airflow_session
+    from coinrequest.airflow.session import airflow_session
 
     with pytest.raises(exc.StatementError) as raised, airflow_session() as session:
         session.execute(text("SELECT CAST(:value AS timestamptz)"), {"value": object()})
@@ -133,7 +133,7 @@ def test_what_the_database_alone_refuses_tells_no_sql(job_type: str) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting is tried again at once."""
-    from coinrequest.channel.backoff import Backoff
+    from coinrequest.backoff import Backoff
 
     monkeypatch.setattr(Backoff, "next", lambda self: 0.02)
 

@@ -149,10 +149,10 @@ def token_of(task: Any) -> str:
 
 
 def test_our_own_door_checks_once(op: TestClient, job_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from coinrequest.api import airflow_admission
+    from coinrequest.airflow.api_server import admission
 
     asked: list[str] = []
-    monkeypatch.setattr(airflow_admission, "_check", lambda _connection, dag_id, _conf: asked.append(dag_id))
+    monkeypatch.setattr(admission, "_check", lambda _connection, dag_id, _conf: asked.append(dag_id))
     assert op.post(f"{TYPES}/{job_type}/jobs", json={"params": {"coin": "BTC"}}).status_code == 202
     assert asked == []
     assert trigger(op, job_type, {"coin": "BTC"}).status_code == 200
@@ -182,13 +182,13 @@ def without_admission() -> Iterator[None]:
     from airflow.models.dagrun import DagRun
     from sqlalchemy import event
 
-    from coinrequest.api import airflow_admission
+    from coinrequest.airflow.api_server import admission
 
-    event.remove(DagRun, "before_insert", airflow_admission._check_run)
+    event.remove(DagRun, "before_insert", admission._check_run)
     try:
         yield
     finally:
-        airflow_admission.install()
+        admission.install()
 
 
 class Instance:
@@ -307,7 +307,7 @@ def test_a_list_of_url_tests_shows_no_more_of_a_url_than_the_type_takes(op: Test
     from coinrequest.jobtypes.document import load_document
     from coinrequest.stack.layout import project_root
 
-    source = (project_root() / "coinrequest/jobtypes/builtin/url-test.yaml").read_bytes()
+    source = (project_root() / "coinrequest/install/job_types/url-test.yaml").read_bytes()
     op.put(f"{TYPES}/{JOB_TYPE}", json=load_document(source, "application/yaml"))
     assert op.post(f"{TYPES}/{JOB_TYPE}/resume").status_code == 200
     answer = op.post("/jobs/v1/add_job", json={"url": "http://example.org/mark"})

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from coinrequest import queues
+from coinrequest.airflow.celery_pool import Agent
 from coinrequest.channel import redis_transport, topology
-from coinrequest.jobs.celery_pool import Agent
-from coinrequest.jobs.shared_look import SharedLook
-from coinrequest.jobtypes import queues
 from coinrequest.jobtypes.grammar import QUEUE_PATTERN
+from coinrequest.single_flight import SharedLook
 from coinrequest.stack.layout import project_root
 
 TYPES = "/jobs/v1/job-types"
@@ -122,8 +122,8 @@ def test_where_each_task_has_a_pod_of_its_own_no_agent_is_missed(
 def test_a_broker_that_is_away_keeps_nobody_from_registering(
     op: TestClient, definition: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from coinrequest.airflow.celery_pool import AgentsUnreachable
     from coinrequest.api.routes import agents as route
-    from coinrequest.jobs.celery_pool import AgentsUnreachable
 
     def away() -> list[Agent]:
         raise AgentsUnreachable("away")

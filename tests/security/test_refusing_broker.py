@@ -112,10 +112,10 @@ def test_a_task_that_is_cancelled_meanwhile_leaves_the_broker_afterwards(
     op: TestClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from coinrequest.jobs import airflow_executor
+    from coinrequest.airflow.executor import fair_executor
 
     for setting, seconds in (("LOOK_EVERY", 0.1), ("ASK_EVERY", 0.3), ("RESULT_ON_THE_WAY", 0.3)):
-        monkeypatch.setattr(airflow_executor, setting, seconds)
+        monkeypatch.setattr(fair_executor, setting, seconds)
     scheduler.renew_agent()
     scheduler.pause_agent()
     try:

@@ -59,7 +59,7 @@ def test_items_and_results_of_a_mapped_task_are_counted(monkeypatch: pytest.Monk
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
     from airflow.sdk.exceptions import AirflowFailException
 
-    from coinrequest.generator import operator
+    from coinrequest.worker import operator
 
     class Task:
         is_mapped = True

@@ -189,7 +189,7 @@ def test_cors_is_closed() -> None:
 
 
 def test_an_origin_that_the_administrator_lets_in_is_no_foreign_one() -> None:
-    from coinrequest.api.front_door import FrontDoor
+    from coinrequest.airflow.api_server.front_door import FrontDoor
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})

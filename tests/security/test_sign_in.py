@@ -264,4 +264,4 @@ def test_fab_looks_at_passwords_where_the_limit_stands(airflow_app: Any) -> None
         assert "check_password_hash" not in inspect.getsource(module)
     manager = airflow_app.state.auth_manager
     for name in takes:
-        assert getattr(manager.security_manager, name).__module__ == "coinrequest.api.sign_in_limits"
+        assert getattr(manager.security_manager, name).__module__ == "coinrequest.airflow.api_server.sign_in_limits"

@@ -20,7 +20,7 @@ from support.silent_proxy import SilentProxy
 from support.waiting import eventually
 from support.web_server import WebServer, web_server
 
-from coinrequest.database_connection import CONNECT_ARGS
+from coinrequest.database.connection import CONNECT_ARGS
 
 # Seconds.
 LIMIT = 5.0

@@ -200,10 +200,10 @@ def test_what_others_run_on_agents_has_no_name(
 ) -> None:
     from datetime import UTC, datetime
 
+    from coinrequest.airflow.celery_pool import Agent, Running
+    from coinrequest.airflow.workload import Workload
     from coinrequest.api.routes import agents
-    from coinrequest.generator.workload import Workload
-    from coinrequest.jobs.celery_pool import Agent, Running
-    from coinrequest.jobs.shared_look import SharedLook
+    from coinrequest.single_flight import SharedLook
 
     now = datetime.now(UTC)
     running = tuple(

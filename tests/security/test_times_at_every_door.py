@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from support.api_environment import definition as small
 from support.databases import as_superuser, copied
 
-from coinrequest.jobs.times import LONGEST_AHEAD
+from coinrequest.times import LONGEST_AHEAD
 
 pytestmark = pytest.mark.usefixtures("airflow_app")
 

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from coinrequest.install.secrets import Secrets, ensure_secrets
 from coinrequest.stack import servers
 from coinrequest.stack.environment import database_url
 from coinrequest.stack.layout import Layout, project_root
 from coinrequest.stack.ports import Ports, choose_ports
 from coinrequest.stack.programs import Child
-from coinrequest.stack.secrets import Secrets, ensure_secrets
 
 # Gives the client of a role; None: of somebody without a token.
 Clients = Callable[[str | None], Any]
@@ -57,7 +57,7 @@ def settings(root: Path, url: str) -> dict[str, str]:
         "AIRFLOW_HOME": str(root / "airflow"),
         "AIRFLOW_CONFIG": str(project_root() / "config" / "airflow.cfg"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
-        "AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS": "coinrequest.migrations.manager.RegistryDBManager",
+        "AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS": "coinrequest.database.migrations.manager.RegistryDBManager",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(project_root() / "dags"),

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
+from coinrequest.install.secrets import Secrets, ensure_secrets
 from coinrequest.stack.layout import Layout
-from coinrequest.stack.secrets import Secrets, ensure_secrets
 
 
 def _secrets() -> Secrets:

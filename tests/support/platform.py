@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack import Stack
 from coinrequest.stack.environment import database_url
 from coinrequest.stack.files import last_lines
 from coinrequest.stack.ports import kept_ports
-from coinrequest.stack.secrets import ensure_secrets
 from support.client import API, Client
 from support.waiting import eventually
 from support.web_stub import WebStub

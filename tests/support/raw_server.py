@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coinrequest.urltest.guard import AddressGuard
+from coinrequest.http.guard import AddressGuard
 
 LOOPBACK = AddressGuard(["127.0.0.0/8", "::1"])
 

@@ -54,10 +54,10 @@ class Scheduling:
         from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
         from airflow.utils.session import create_session
 
-        from coinrequest.jobs.airflow_executor import FairCeleryExecutor
+        from coinrequest.airflow.executor.fair_executor import FairCeleryExecutor
 
         executor = FairCeleryExecutor()
-        executor.name = ExecutorName(module_path="coinrequest.jobs.airflow_executor.FairCeleryExecutor")
+        executor.name = ExecutorName(module_path="coinrequest.airflow.executor.fair_executor.FairCeleryExecutor")
         with create_session(scoped=False) as session:
             job = Job()
             job.job_type = "SchedulerJob"

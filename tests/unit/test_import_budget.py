@@ -49,7 +49,8 @@ _PLUGIN = f"import runpy; runpy.run_path({str(project_root() / 'plugins' / 'coin
 _TASK = """
 import coinrequest
 from coinrequest.actions.catalogue import action_names, find_action
-from coinrequest.generator import bundle, dag, loader, operator
+from coinrequest.generator import bundle, dag, loader
+from coinrequest.worker import operator
 from coinrequest.jobtypes.definition import load_definition
 action_names()
 definition = load_definition({"name": "a", "params": {"type": "object"}, "tasks": [

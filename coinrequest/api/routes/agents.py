@@ -8,14 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
+from coinrequest.airflow import celery_pool
+from coinrequest.airflow.celery_pool import AgentsUnreachable, CeleryPool, Running
 from coinrequest.api import problems
 from coinrequest.api.authentication import new_session
 from coinrequest.api.operations_models import Agent, AgentList, RunningTask
 from coinrequest.api.rights import JobNames
-from coinrequest.jobs import celery_pool
-from coinrequest.jobs.celery_pool import AgentsUnreachable, CeleryPool, Running
 from coinrequest.jobs.run_ids import jobs_of_runs
-from coinrequest.jobs.shared_look import SharedLook
+from coinrequest.single_flight import SharedLook
 
 router = APIRouter(tags=["Operations"])
 

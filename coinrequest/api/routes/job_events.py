@@ -9,17 +9,17 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from coinrequest.airflow.runs import TaskState
+from coinrequest.airflow.task_progress import RunningTask
 from coinrequest.api import problems
 from coinrequest.api.authentication import new_session
 from coinrequest.api.job_models import job_detail, job_summary, task_change, task_progress
 from coinrequest.api.parameters import Root
 from coinrequest.api.rights import JobReader
 from coinrequest.jobs import query
-from coinrequest.jobs.airflow_runs import TaskState
+from coinrequest.jobs.event_cursor import Snapshot, Told
 from coinrequest.jobs.feed import shared_feed, snapshots
 from coinrequest.jobs.job import Job
-from coinrequest.jobs.progress import RunningTask
-from coinrequest.jobs.told import Snapshot, Told
 
 router = APIRouter(prefix="/v1/jobs/{id}", tags=["Jobs"])
 

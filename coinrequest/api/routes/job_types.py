@@ -8,8 +8,8 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from coinrequest.airflow.api_server.rights import CHANGE, READ
 from coinrequest.api import cursors, problems
-from coinrequest.api.airflow_rights import CHANGE, READ
 from coinrequest.api.authentication import RequestSession
 from coinrequest.api.bodies import Document
 from coinrequest.api.models import (

@@ -22,9 +22,9 @@ from coinrequest.api.submissions import LABEL_NAME, Cancel, Submission, read_bod
 from coinrequest.jobs import control, query, submission
 from coinrequest.jobs.job import Job, State
 from coinrequest.jobs.query import Filters
-from coinrequest.jobs.times import nearest_in_utc
 from coinrequest.jobs.watch import shared_watch
 from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
+from coinrequest.times import nearest_in_utc
 
 router = APIRouter(tags=["Jobs"])
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from coinrequest.api import problems
 from coinrequest.api.authentication import RequestSession, new_session
-from coinrequest.api.exposition import expose
 from coinrequest.api.rights import scraper
-from coinrequest.jobs import measures
-from coinrequest.jobs.shared_look import SharedLook
+from coinrequest.metrics import snapshot
+from coinrequest.metrics.prometheus import expose
+from coinrequest.single_flight import SharedLook
 
 router = APIRouter(tags=["Operations"])
 
@@ -19,7 +19,7 @@ _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 
 def _count_retained() -> Any:
     with new_session() as session:
-        return measures.retained(session)
+        return snapshot.retained(session)
 
 
 _retained = SharedLook(_count_retained, keep=_KEEP_RETAINED, name="metrics")
@@ -45,6 +45,6 @@ def read_metrics(
     `Authorization: Bearer`.
     """
     counted = _retained.answer()
-    taken = measures.take(session)
+    taken = snapshot.take(session)
     text, media_type = expose(taken, counted.result(), accept)
     return Response(text, headers={"Content-Type": media_type})

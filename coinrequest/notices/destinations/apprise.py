@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from coinrequest.airflow.credentials import password_of
 from coinrequest.notices.claims import Claim
-from coinrequest.notices.destinations.credentials import password_of
 from coinrequest.notices.outcome import Outcome
 from coinrequest.notices.policy import Policy
 

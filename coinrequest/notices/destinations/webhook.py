@@ -9,15 +9,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
-from coinrequest.jobs import secrecy
+from coinrequest.airflow import encryption
+from coinrequest.airflow.credentials import password_of
+from coinrequest.http.errors import RequestFailed, UrlRefused
+from coinrequest.http.guard import configured_guard
+from coinrequest.http.transport import Request, Response, send
+from coinrequest.http.webhook_address import webhook_refusal
 from coinrequest.notices.claims import Claim
-from coinrequest.notices.destinations.credentials import password_of
 from coinrequest.notices.outcome import KEPT, Outcome
 from coinrequest.notices.policy import Policy
-from coinrequest.urltest.errors import RequestFailed, UrlRefused
-from coinrequest.urltest.guard import configured_guard
-from coinrequest.urltest.transport import Request, Response, send
-from coinrequest.urltest.webhook_address import webhook_refusal
 
 _GONE = 410
 # Characters. What is shorter is no secret, and is a part of any text.
@@ -92,7 +92,7 @@ def _secret(claim: Claim) -> str | None:
         from cryptography.fernet import InvalidToken
 
         try:
-            return secrecy.decrypt(claim.secret)
+            return encryption.decrypt(claim.secret)
         except InvalidToken:
             raise SecretInvalid("the callback's secret was encrypted under a key that is not configured") from None
     return password_of(claim.secret_connection) if claim.secret_connection else None

@@ -104,7 +104,7 @@ def check_exchange(exchange: str) -> None:
 @cache
 def _open_exchange(exchange: str, base_url: str) -> tuple[Any, threading.Lock]:
     """Return an exchange and the lock under which to use it; it keeps what it learned, and its connections."""
-    from coinrequest.user_agent import user_agent
+    from coinrequest.http.user_agent import user_agent
 
     check_exchange(exchange)
     opened = getattr(_ccxt(), exchange)({"userAgent": user_agent()})

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coinrequest.actions.context import ActionContext, Connection, ConnectionUnavailable
-from coinrequest.generator import airflow_connections
-from coinrequest.generator.action_context import AirflowContext, LatestWriter
-from coinrequest.generator.reports import FAILURE_LIMIT, MESSAGE_LIMIT, failure_entry, progress_entry
+from coinrequest.airflow import connections
+from coinrequest.airflow.task_reports import FAILURE_LIMIT, MESSAGE_LIMIT, failure_entry, progress_entry
+from coinrequest.worker.action_context import AirflowContext, LatestWriter
 
 Entry = Mapping[str, Any]
 
@@ -121,7 +121,7 @@ def test_after_a_report_that_could_not_be_stored_the_next_one_is_tried() -> None
 
 
 def test_what_is_reported_is_stored_beside_the_task_and_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(airflow_connections, "without_secrets", lambda text: text.replace("hush", "***"))
+    monkeypatch.setattr(connections, "without_secrets", lambda text: text.replace("hush", "***"))
     wrong: Any = object()
     instance = Instance()
     with AirflowContext(instance) as context:

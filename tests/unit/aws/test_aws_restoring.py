@@ -83,11 +83,11 @@ def test_the_restored_installation_gets_a_new_id(
     monkeypatch.setattr(replacing, "run_command", lambda _ssm, host, command, _pause: ran.append(f"{host} {command}"))
     rds.create_db_snapshot(DBInstanceIdentifier=NAME, DBSnapshotIdentifier="last")
     assert cli.main(["restore", "production", "--snapshot", "last", "--yes"], world.execute) == 0
-    renewed = "i-scheduler docker exec coinrequest-scheduler run-process python -m coinrequest.renew_installation"
-    assert ran == [renewed]
+    renew = "python -m coinrequest.install.renew_installation"
+    assert ran == [f"i-scheduler docker exec coinrequest-scheduler run-process {renew}"]
     assert "aws renew" not in capsys.readouterr().out
     assert cli.main(["renew", "production"], world.execute) == 0
-    assert ran == [renewed, renewed]
+    assert ran == [f"i-scheduler docker exec coinrequest-scheduler run-process {renew}"] * 2
 
 
 def test_a_snapshot_under_another_key_is_copied_first(rds: Any, world: FakeTerraform) -> None:

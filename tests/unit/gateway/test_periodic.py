@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from support.waiting import eventually
 
-from coinrequest.channel.backoff import Backoff
+from coinrequest.backoff import Backoff
 from coinrequest.gateway.periodic import Periodic
 from coinrequest.gateway.status import ChannelStatus
 

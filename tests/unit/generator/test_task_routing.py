@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from support.redis_server import redis_server
 
-from coinrequest.generator.task_routing import band, route
+from coinrequest.airflow.executor.routing import band, route
 from coinrequest.stack.layout import project_root
 
 QUEUE = "default"

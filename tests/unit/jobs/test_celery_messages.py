@@ -6,7 +6,7 @@ import pytest
 from celery import Celery
 from support.redis_server import redis_server
 
-from coinrequest.jobs import celery_messages
+from coinrequest.airflow import celery_messages
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from celery import Celery
 from support.redis_server import redis_server
 from support.waiting import eventually
 
-from coinrequest.jobs.agent_watch import AgentWatch, Question, View
-from coinrequest.jobs.celery_pool import Agent, AgentsUnreachable, CeleryPool
+from coinrequest.airflow.celery_pool import Agent, AgentsUnreachable, CeleryPool
+from coinrequest.airflow.executor.agent_watch import AgentWatch, Question, View
 
 # A task that ends when its file is there.
 _WORKER = """

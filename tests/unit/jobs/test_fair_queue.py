@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from coinrequest.jobs.fair_queue import FairQueue, Holder, may_hold_more
+from coinrequest.airflow.executor.fair_queue import FairQueue, Holder, may_hold_more
 
 QUEUE = "default"
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from contextlib import aclosing
 from uuid import UUID, uuid4
 
-from coinrequest.jobs.airflow_runs import TaskState
+from coinrequest.airflow.runs import TaskState
+from coinrequest.jobs.event_cursor import Snapshot
 from coinrequest.jobs.feed import Feed, shared_feed
-from coinrequest.jobs.told import Snapshot
 
 
 class Jobs:

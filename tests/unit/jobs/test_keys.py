@@ -20,7 +20,7 @@ def _submission(*args: Any, **fields: Any) -> Any:
 
 
 def _digest(job_type: str, submission: Any) -> str:
-    from coinrequest.jobs.keys import digest_of
+    from coinrequest.jobs.idempotency_keys import digest_of
 
     return digest_of(job_type, submission.content())
 

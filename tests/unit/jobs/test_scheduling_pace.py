@@ -1,6 +1,6 @@
 """A type whose runs take the scheduler long gets a tenth of its time."""
 
-from coinrequest.jobs.airflow_scheduling import LONG, Pace
+from coinrequest.airflow.executor.scheduler_pace import LONG, Pace
 
 
 def test_a_run_that_takes_long_pauses_for_nine_times_as_long() -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from coinrequest.jobs.shared_look import SharedLook
+from coinrequest.single_flight import SharedLook
 
 
 def test_callers_at_the_same_time_share_one_look() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from coinrequest.jobs.airflow_runs import TaskState
-from coinrequest.jobs.progress import Report, RunningTask
-from coinrequest.jobs.told import LONGEST_ID, Snapshot, Told
+from coinrequest.airflow.runs import TaskState
+from coinrequest.airflow.task_progress import Report, RunningTask
+from coinrequest.jobs.event_cursor import LONGEST_ID, Snapshot, Told
 
 
 def task(state: str | None, attempt: int = 1, *, name: str = "wait", index: int | None = None) -> TaskState:

@@ -99,7 +99,7 @@ def test_a_definition_cannot_be_changed():
 
 
 def test_the_built_in_types_are_valid():
-    folder = files("coinrequest.jobtypes") / "builtin"
+    folder = files("coinrequest.install") / "job_types"
     documents = [entry for entry in folder.iterdir() if entry.name.endswith(".yaml")]
     assert documents
     for entry in documents:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinrequest.jobtypes.durations import MAX_DURATION, DurationInvalid, format_duration, parse_duration
+from coinrequest.durations import MAX_DURATION, DurationInvalid, format_duration, parse_duration
 
 
 @pytest.mark.parametrize(

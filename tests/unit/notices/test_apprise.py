@@ -12,9 +12,9 @@ import pytest
 from stubs import HttpStub, Reply
 from support.smtp_stub import SmtpStub, smtp_server
 
+from coinrequest.airflow.credentials import CredentialMissing
 from coinrequest.notices.claims import Claim
 from coinrequest.notices.destinations import apprise
-from coinrequest.notices.destinations.credentials import CredentialMissing
 from coinrequest.notices.policy import Policy
 
 # Apprise loads all of its plugins, and one of them a library that imports it.

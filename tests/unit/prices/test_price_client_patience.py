@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stubs import HttpStub, Reply
 
-from coinrequest.prices import host_limits, retry_delay
+from coinrequest.http import retry_after
+from coinrequest.http.retry_after import backoff, read_retry_after
+from coinrequest.prices import host_limits
 from coinrequest.prices.client import PriceClient
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
-from coinrequest.prices.retry_delay import backoff, read_retry_after
 from coinrequest.prices.sources import SOURCES
 from coinrequest.prices.token_bucket import TokenBucket
 
@@ -180,7 +181,7 @@ def test_a_bucket_lends_what_is_still_to_come() -> None:
 @given(st.text() | st.integers().map(str) | st.datetimes().map(str))
 def test_any_header_is_read_without_an_error(value: str) -> None:
     seconds = read_retry_after(value, datetime.now(UTC))
-    assert seconds is None or 0 <= seconds <= retry_delay.LONGEST_RETRY_AFTER_SECONDS
+    assert seconds is None or 0 <= seconds <= retry_after.LONGEST_RETRY_AFTER_SECONDS
 
 
 @pytest.mark.parametrize(

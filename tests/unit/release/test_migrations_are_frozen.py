@@ -25,7 +25,8 @@ def test_a_migration_imports_nothing_of_the_package(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["import coinrequest.tables", "from coinrequest.tables import job", "from .. import following"]
+    "line",
+    ["import coinrequest.database.tables", "from coinrequest.database.tables import job", "from .. import following"],
 )
 def test_an_import_is_found_also_in_a_function(line: str) -> None:
     assert not imported(f"def upgrade():\n    {line}\n") <= {"sqlalchemy", "alembic"}

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from coinrequest.install.secrets import Secrets, ensure_secrets
 from coinrequest.stack import Stack
 from coinrequest.stack.environment import inherited, process_environment
 from coinrequest.stack.errors import StackError
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.options import Options, parse_overrides
 from coinrequest.stack.ports import Ports, choose_ports
-from coinrequest.stack.secrets import Secrets, ensure_secrets
 
 PORTS = Ports(postgres=1, redis=2, web=3)
 

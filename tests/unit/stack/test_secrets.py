@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack import Stack
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.ports import choose_ports
-from coinrequest.stack.secrets import ensure_secrets
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from guard_corpus import ALLOWED, FORBIDDEN, names
 from stubs import served
 
 from coinrequest import settings
+from coinrequest.http.errors import RequestFailed
+from coinrequest.http.guard import AddressGuard
+from coinrequest.http.transport import Request, send
 from coinrequest.urltest import test_url, test_urls
-from coinrequest.urltest.errors import RequestFailed
-from coinrequest.urltest.guard import AddressGuard
-from coinrequest.urltest.transport import Request, send
 
 TIMEOUT = 5.0
 

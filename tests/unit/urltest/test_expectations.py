@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coinrequest.http.messages import Response
 from coinrequest.urltest import Certificate, Expectations, Phases
-from coinrequest.urltest.messages import Response
 
 STATUSES = st.integers(100, 999)
 RANGES = st.one_of(

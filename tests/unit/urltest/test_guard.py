@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coinrequest.http.guard import AddressGuard, configured_guard
 from coinrequest.settings import SettingInvalid
-from coinrequest.urltest.guard import AddressGuard, configured_guard
 
 PUBLIC = ["8.8.8.8", "93.184.216.34", "1.1.1.1", "172.15.0.1", "172.32.0.1", "100.63.255.255", "100.128.0.0"]
 PUBLIC_V6 = ["2606:4700:4700::1111", "2a00:1450:400b:c01::64", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]

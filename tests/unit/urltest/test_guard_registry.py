@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinrequest.urltest.guard import AddressGuard
+from coinrequest.http.guard import AddressGuard
 
 GUARD = AddressGuard()
 NOT_REACHABLE = [

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinrequest.urltest.errors import UrlRefused
-from coinrequest.urltest.target import parse_target, with_scheme
+from coinrequest.http.errors import UrlRefused
+from coinrequest.http.target import parse_target, with_scheme
 
 
 @pytest.mark.parametrize(

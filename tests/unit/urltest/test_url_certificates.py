@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from support.raw_server import LOOPBACK, Conversation, make_certificate, raw_server
 
+from coinrequest.http.certificate import read_certificate
 from coinrequest.urltest import Expectations, UrlTest, url_test
-from coinrequest.urltest.certificate import read_certificate
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 

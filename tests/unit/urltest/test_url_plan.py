@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stubs import HttpStub
 
+from coinrequest.http.headers import check_headers
 from coinrequest.urltest import AddressGuard, url_test
-from coinrequest.urltest.headers import check_headers
 from coinrequest.urltest.plan import Plan
 
 

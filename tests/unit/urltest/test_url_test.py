@@ -7,8 +7,8 @@ import pytest
 from stubs import HttpStub, Reply
 from support.raw_server import LOOPBACK
 
+from coinrequest.http.guard import AddressGuard
 from coinrequest.urltest import Expectations, url_test
-from coinrequest.urltest.guard import AddressGuard
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         opened.append(arguments)
         return real(*arguments)
 
-    monkeypatch.setattr("coinrequest.urltest.exchange.socket", SimpleNamespace(socket=record))
+    monkeypatch.setattr("coinrequest.http.exchange.socket", SimpleNamespace(socket=record))
     return opened
 
 
@@ -229,7 +229,7 @@ def test_a_socket_that_cannot_be_opened_is_an_error_and_no_refusal(monkeypatch: 
     def fail(*_: int) -> None:
         raise OSError("too many open files")
 
-    monkeypatch.setattr("coinrequest.urltest.exchange.socket", SimpleNamespace(socket=fail))
+    monkeypatch.setattr("coinrequest.http.exchange.socket", SimpleNamespace(socket=fail))
     seen = url_test.test_url("http://127.0.0.1/", guard=LOOPBACK, attempts=2, retry_errors=True)
     assert (seen.result, seen.attempts) == ("the socket could not be opened: too many open files", 2)
 

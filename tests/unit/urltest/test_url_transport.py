@@ -13,10 +13,10 @@ import pytest
 from stubs import Hit, HttpStub, Reply
 from support.raw_server import LOOPBACK, Conversation, raw_server
 
+from coinrequest.http.exchange import Exchange
+from coinrequest.http.multi import Transfers
+from coinrequest.http.transport import BODY_LIMIT, Request, Response, send
 from coinrequest.urltest import AddressGuard, RequestFailed, url_test
-from coinrequest.urltest.exchange import Exchange
-from coinrequest.urltest.multi import Transfers
-from coinrequest.urltest.transport import BODY_LIMIT, Request, Response, send
 
 
 def answered(answer: bytes, **request: Any) -> Response:
@@ -333,7 +333,7 @@ def test_nothing_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
         opened.append(socket.socket(*arguments))
         return opened[-1]
 
-    monkeypatch.setattr("coinrequest.urltest.exchange.socket", SimpleNamespace(socket=record))
+    monkeypatch.setattr("coinrequest.http.exchange.socket", SimpleNamespace(socket=record))
 
     def talk(conversation: Conversation) -> None:
         answers = [b"302 Found\r\nLocation: /x", b"500 Error", b"200 OK\r\nContent-Encoding: gzip"]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from coinrequest.urltest.guard import AddressGuard
-from coinrequest.urltest.webhook_address import webhook_refusal
+from coinrequest.http.guard import AddressGuard
+from coinrequest.http.webhook_address import webhook_refusal
 
 NOBODY = AddressGuard()
 SOME = AddressGuard(["127.0.0.0/8", "hooks.internal", "fd00::/8"])

@@ -1,0 +1,311 @@
+"""Airflow's executor for Celery, fair between types, with an eye on what was sent (Airflow 3.3.2, provider 3.26.0).
+
+Tasks wait in the scheduler, not in the broker: as many are sent as the agents of their queue have free slots, chosen by
+`FairQueue`. So a queue that nobody serves holds nobody up, a task that is cancelled frees its slot at once, and a task
+that an agent took with it when it died can be told from one that waits.
+
+`[core] executor` names the class. `tests/security/test_fair_executor.py` fails when what it overrides changes.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from airflow.executors import workloads
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.providers.celery.executors.celery_executor import CeleryExecutor
+from airflow.providers.celery.executors.celery_executor_utils import ExceptionWithTraceback
+from airflow.utils.session import create_session
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import select, update
+
+from coinrequest import queues, settings
+from coinrequest.airflow.celery_pool import AgentsUnreachable, CeleryPool
+from coinrequest.airflow.executor import scheduler_pace, unsent_tasks
+from coinrequest.airflow.executor.agent_watch import AgentWatch, Question, View
+from coinrequest.airflow.executor.fair_queue import FairQueue, Holder
+
+# Seconds. How often the database is asked what became of the tasks, and how often the agents are asked at most.
+LOOK_EVERY = 1.0
+ASK_EVERY = 5.0
+# A task that ended while nobody began it was cancelled, unless its result is on the way.
+RESULT_ON_THE_WAY = 2.0
+# The agent of a running task that was cancelled stops it within seconds, and then tells its end.
+END_ON_THE_WAY = 60.0
+# An agent begins a task within a second of taking it.
+BEGUN_WITHIN = 25.0
+# The weight of the newest turn in an average over turns.
+_NEWEST = 0.2
+_LEAST = 0.01
+# So many looks in a row have to miss a task.
+_MISSES = 2
+# Seconds. How often the log says that the broker is in trouble, at most.
+_WARN_EVERY = 60.0
+
+_ACTIVE = (TaskInstanceState.QUEUED, TaskInstanceState.RUNNING, TaskInstanceState.RESTARTING)
+
+
+@dataclass
+class Sent:
+    """A task that was handed to the broker.
+
+    Attributes:
+        id: of the try.
+        dag_id, queue: the slot that it holds; no queue: it was adopted, and not looked up yet.
+        message: Celery's id.
+        at: when it was sent; this and the other times by the monotonic clock.
+        begun: whether an agent was seen to run it.
+        ended_at: since when it is seen to have ended; None: it has not.
+        misses: how many looks in a row did not find it.
+    """
+
+    id: UUID
+    dag_id: str
+    queue: str
+    message: str
+    at: float
+    begun: bool = False
+    ended_at: float | None = None
+    misses: int = 0
+
+
+@dataclass(frozen=True)
+class _Row:
+    dag_id: str
+    queue: str
+    state: str
+    own: bool
+
+
+class FairCeleryExecutor(CeleryExecutor):
+    """Sends to the agents what they have slots for, and no type all of them."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)  # type: ignore[no-untyped-call]
+        self._waiting: FairQueue[TaskInstanceKey] = FairQueue(settings.type_share())
+        self._sent: dict[TaskInstanceKey, Sent] = {}
+        # Slots that tasks of other schedulers hold, and how many each queue has.
+        self._others: Mapping[Holder, int] = {}
+        self._slots: Mapping[str, int] | None = None
+        # How many tasks of each holder end between two turns, on average of the last ones.
+        self._ending: Mapping[Holder, float] = {}
+        # To be told to the agents with the next look: the queue of each task, by Celery's id.
+        self._revoked: dict[str, str] = {}
+        self._looked = self._asked = self._warned = float("-inf")
+        self._watch: AgentWatch | None = None
+        self._question = Question()
+
+    def start(self) -> None:
+        """Begin, in a scheduler's process."""
+        super().start()
+        scheduler_pace.keep_pace()
+
+    def queue_workload(self, workload: Any, session: Any) -> None:
+        """Let a task wait for a slot; one for a queue that no agent may serve fails."""
+        super().queue_workload(workload, session)
+        if not isinstance(workload, workloads.ExecuteTask):
+            return
+        key, task = workload.ti.key, workload.ti
+        if refusal := queues.refusal(task.queue):
+            self.queued_tasks.pop(key, None)
+            unsent_tasks.leave_reason(task, refusal)
+            self.fail(key, refusal)
+            return
+        self._waiting.add(key, queue=task.queue, job_type=task.dag_id, weight=task.priority_weight)
+
+    @property
+    def slots_available(self) -> int:
+        """Always as many as there are: limits of jobs and types bound what waits here, agents bound what is sent."""
+        return self.parallelism
+
+    @property
+    def slots_occupied(self) -> int:
+        """None: see `slots_available`."""
+        return 0
+
+    def heartbeat(self) -> None:
+        """Take note of what ended, and send what there are slots for."""
+        if time.monotonic() - self._looked >= LOOK_EVERY:
+            self._look()
+        self._see()
+        # Slots that are free by now are filled now, not in the scheduler's next turn.
+        self.sync()
+        super().heartbeat()
+
+    def trigger_tasks(self, open_slots: int) -> None:
+        """Send what there are slots for, and note what ended."""
+        ended = Counter((sent.queue, sent.dag_id) for key, sent in self._sent.items() if key not in self.running)
+        self._sent = {key: sent for key, sent in self._sent.items() if key in self.running}
+        average = {
+            holder: self._ending.get(holder, 0.0) * (1 - _NEWEST) + ended[holder] * _NEWEST
+            for holder in ended.keys() | self._ending.keys()
+        }
+        self._ending = {holder: count for holder, count in average.items() if count >= _LEAST}
+        super().trigger_tasks(open_slots)
+
+    def _get_workloads_to_schedule(self, open_slots: int) -> list[tuple[Any, Any]]:
+        chosen: list[tuple[Any, Any]] = list(self.queued_callbacks.items())[: max(open_slots, 0)]
+        # Short tasks end many at a time: what will have ended by the next turn holds no slot, so none waits for it.
+        held = {holder: max(0, count - round(self._ending.get(holder, 0.0))) for holder, count in self._held().items()}
+        slots, limit = self._slots or {}, open_slots - len(chosen)
+        keys = self._waiting.take(slots, held, limit, waits=self.queued_tasks.__contains__)
+        for key in dict.fromkeys(keys):
+            workload = self.queued_tasks[key]
+            # Its token counts from now.
+            workload.token = workload.generate_token(str(workload.ti.id), self.jwt_generator)
+            chosen.append((key, workload))
+        return chosen
+
+    def _send_workloads(self, workload_tuples_to_send: Sequence[Any]) -> None:
+        super()._send_workloads(workload_tuples_to_send)
+        for key, workload, queue, _ in workload_tuples_to_send:
+            if not isinstance(workload, workloads.ExecuteTask):
+                continue
+            task = workload.ti
+            if key in self.queued_tasks:  # the broker did not take it
+                self._waiting.add(key, queue=queue, job_type=task.dag_id, weight=task.priority_weight)
+            elif (result := self.workloads.get(key)) is not None:
+                self._sent[key] = Sent(task.id, task.dag_id, queue, result.task_id, time.monotonic())
+
+    def _send_workloads_to_celery(self, workload_tuples_to_send: Sequence[Any]) -> list[Any]:
+        """Send tasks, and return what became of them, without those that the broker did not take: they wait."""
+        settled = []
+        asked = {key: workload for key, workload, _, _ in workload_tuples_to_send}
+        for key, message, result in super()._send_workloads_to_celery(workload_tuples_to_send):
+            if isinstance(result, ExceptionWithTraceback):
+                error = result.exception
+                said = f"{type(error).__name__}: {error}"
+                if unsent_tasks.is_the_brokers(error, self.celery_app):
+                    self._warn(f"The broker takes no tasks ({said})")
+                    continue
+                if isinstance(asked[key], workloads.ExecuteTask):
+                    unsent_tasks.leave_reason(asked[key].ti, f"it cannot be sent to an agent ({said[:1000]})")
+            settled.append((key, message, result))
+        return settled
+
+    def _warn(self, trouble: str, error: Exception | None = None) -> None:
+        """Say that the broker is in trouble, not for every task and look."""
+        now = time.monotonic()
+        if now - self._warned >= _WARN_EVERY:
+            self._warned = now
+            self.log.warning("%s; tasks wait", trouble, exc_info=error)
+
+    def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
+        """Adopt tasks of a scheduler that died; whether those in its queue were ever sent is looked up soon."""
+        refused = super().try_adopt_task_instances(tis)
+        sent = time.monotonic() - BEGUN_WITHIN
+        for ti in tis:
+            if ti.key in self.running and ti.key not in self._sent:
+                self._sent[ti.key] = Sent(ti.id, ti.dag_id, "", str(ti.external_executor_id), sent)
+        self._looked = float("-inf")
+        return refused
+
+    def revoke_task(self, *, ti: TaskInstance) -> None:
+        """Forget a task, and tell the agents."""
+        super().revoke_task(ti=ti)
+        self._sent.pop(ti.key, None)
+
+    def _held(self) -> Mapping[Holder, int]:
+        """Return the slots that tasks hold, of whichever scheduler; one that was cancelled before it began, none."""
+        return Counter(self._others) + Counter((sent.queue, sent.dag_id) for sent in self._sent.values())
+
+    def _look(self) -> None:
+        """Ask the database what became of the tasks, and forget those that ended otherwise than by an agent's word."""
+        self._looked = now = time.monotonic()
+        rows = self._active()
+        self._others = Counter(
+            (row.queue, row.dag_id) for row in rows.values() if not row.own and row.state != TaskInstanceState.QUEUED
+        )
+        for key, workload in list(self.queued_tasks.items()):
+            row = rows.get(workload.ti.id)
+            if row is None or not row.own:
+                del self.queued_tasks[key]
+        for key, sent in list(self._sent.items()):
+            row = rows.get(sent.id)
+            if row is None or not row.own:
+                sent.ended_at = sent.ended_at or now
+                if now - sent.ended_at >= (END_ON_THE_WAY if sent.begun else RESULT_ON_THE_WAY):
+                    self._forget(key)
+                    if not sent.begun:
+                        self._revoked[sent.message] = sent.queue
+                continue
+            sent.queue, sent.ended_at = row.queue, None
+            sent.begun = sent.begun or row.state != TaskInstanceState.QUEUED
+
+    def _active(self) -> Mapping[UUID, _Row]:
+        columns = (TaskInstance.id, TaskInstance.dag_id, TaskInstance.queue, TaskInstance.state)
+        query = select(*columns, TaskInstance.queued_by_job_id).where(TaskInstance.state.in_(_ACTIVE))
+        with create_session(scoped=False) as session:
+            return {
+                row.id: _Row(row.dag_id, str(row.queue), str(row.state), row.queued_by_job_id == self.job_id)
+                for row in session.execute(query)
+            }
+
+    def _see(self) -> None:
+        """Use what the last look at the agents saw, and begin the next one when it is due."""
+        self._watch = self._watch or AgentWatch(self.celery_app, CeleryPool(self.celery_app, ask_all_after=ASK_EVERY))
+        view = None
+        try:
+            view = self._watch.answer()
+        except AgentsUnreachable as error:
+            self._ask_again(str(error))
+        except Exception as error:
+            self._ask_again("The agents cannot be asked", error)
+        if view is not None:
+            self._slots = view.slots
+            self._find(view)
+        now = time.monotonic()
+        unbegun = {
+            sent.message: sent.queue
+            for sent in self._sent.values()
+            if not sent.begun and sent.ended_at is None and sent.queue and now - sent.at >= BEGUN_WITHIN
+        }
+        unserved = self._slots is None or not self._slots.keys() >= self._waiting.queues(self.queued_tasks.__contains__)
+        hurry = bool(unbegun or self._revoked or unserved)
+        if now - self._asked >= (LOOK_EVERY if hurry else ASK_EVERY):
+            question = Question(unbegun, dict(self._revoked))
+            if self._watch.ask(question):
+                self._asked, self._question = now, question
+                self._revoked.clear()
+
+    def _ask_again(self, trouble: str, error: Exception | None = None) -> None:
+        """Note that a look failed; what it was to revoke is for the next one."""
+        self._warn(trouble, error)
+        self._revoked = {**self._question.revoked, **self._revoked}
+
+    def _find(self, view: View) -> None:
+        """Let the scheduler queue again what is neither in the broker nor with an agent."""
+        lost = {}
+        for key, sent in self._sent.items():
+            if sent.message not in view.looked_for:
+                continue
+            sent.misses = sent.misses + 1 if sent.message in view.lost else 0
+            if sent.misses >= _MISSES:
+                lost[key] = sent
+        if not lost:
+            return
+        self.log.warning("%d tasks are neither in the broker nor with an agent; they are queued again", len(lost))
+        again = {"state": TaskInstanceState.SCHEDULED, "queued_dttm": None, "queued_by_job_id": None}
+        statement = (
+            update(TaskInstance)
+            .where(
+                TaskInstance.id.in_([sent.id for sent in lost.values()]),
+                # An agent that begins it meanwhile keeps it.
+                TaskInstance.state == TaskInstanceState.QUEUED,
+                TaskInstance.queued_by_job_id == self.job_id,
+            )
+            .values(**again)
+        )
+        with create_session(scoped=False) as session:
+            session.execute(statement)
+        self._forget(*lost)
+
+    def _forget(self, *keys: TaskInstanceKey) -> None:
+        for key in keys:
+            self._sent.pop(key, None)
+            self.workloads.pop(key, None)
+            self.running.discard(key)

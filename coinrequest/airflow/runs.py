@@ -1,0 +1,231 @@
+"""Airflow's tables, as far as jobs need them: the one module of this room that touches them (Airflow 3.3.2)."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, cast, func, select, text
+from sqlalchemy.orm import Session
+
+from coinrequest.airflow.session import params_checked
+from coinrequest.airflow.task_progress import Progress, Report, RunningTask
+from coinrequest.airflow.task_reports import FAILURE, PROGRESS
+from coinrequest.database.stored import Unreadable, bounded_time, read_json, unreadable
+
+# Characters. A result of 1 MiB may be longer as JSON in JSON; what is left beside it is short. Longer ones were edited.
+_LONGEST_RESULT = 4 * 1024 * 1024
+_LONGEST_LEFT = 32 * 1024
+# A part of the statements below, by an index: what a task or item left under a key, beside its result.
+_LEFT = (
+    f"(SELECT left(xcom.value::text, {_LONGEST_LEFT}) FROM xcom"  # noqa: S608 - of constants alone
+    " WHERE xcom.dag_id = task.dag_id AND xcom.task_id = task.task_id"
+    " AND xcom.run_id = task.run_id AND xcom.map_index = task.map_index AND xcom.key = :key)"
+)
+_MOST_RUNNING = 100
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether Airflow would start runs of a DAG."""
+
+    paused: bool
+    stale: bool
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """One task of a run.
+
+    Attributes:
+        map_index: which item of a mapped task; None for other tasks.
+        state: Airflow's own word.
+        report: how far it says that it is, while it runs.
+    """
+
+    task: str
+    map_index: int | None
+    state: str | None
+    attempt: int
+    started_at: datetime | None
+    ended_at: datetime | None
+    report: Report | None = None
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """A task that failed; `map_index` says which item of a mapped task, `reason` is None where it left none."""
+
+    task: str
+    map_index: int | None
+    reason: str | None
+
+
+def hold(session: Session, dag_id: str) -> Status | None:
+    """Return the state of a DAG, and keep it so until the transaction ends; None: there is no such DAG.
+
+    The lock is shared, so submissions do not wait for each other; a deletion waits for them, and then sees
+    their runs.
+    """
+    row = session.execute(
+        text("SELECT is_paused, is_stale FROM dag WHERE dag_id = :dag_id FOR SHARE"), {"dag_id": dag_id}
+    ).one_or_none()
+    return None if row is None else Status(paused=bool(row.is_paused), stale=bool(row.is_stale))
+
+
+def create(
+    session: Session,
+    dag: Any,
+    *,
+    run_id: str,
+    params: Mapping[str, Any],
+    user: str,
+    run_after: datetime,
+    priority: int | None = None,
+) -> None:
+    """Create a queued run of `dag`, as Airflow's own trigger route does, and note it in the audit log.
+
+    Args:
+        priority: overrules the priority of the DAG's tasks, except the items of a mapped task, which Airflow
+            creates later.
+    """
+    from airflow.models.log import Log
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    with params_checked(session):
+        dag.create_dagrun(
+            run_id=run_id,
+            logical_date=None,
+            data_interval=None,
+            run_after=run_after,
+            conf=dict(params),
+            run_type=DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.REST_API,
+            triggering_user_name=user,
+            state=DagRunState.QUEUED,
+            session=session,
+        )
+    if priority is not None:
+        set_priority(session, dag.dag_id, run_id, priority)
+    session.add(Log(event="job.submit", owner=user, dag_id=dag.dag_id, run_id=run_id))
+
+
+def set_priority(session: Session, dag_id: str, run_id: str, priority: int) -> None:
+    """Overrule the priority of all tasks that a run has now."""
+    session.execute(
+        text("UPDATE task_instance SET priority_weight = :priority WHERE dag_id = :dag_id AND run_id = :run_id"),
+        {"priority": priority, "dag_id": dag_id, "run_id": run_id},
+    )
+
+
+def run_table() -> Any:
+    """Return Airflow's table of runs."""
+    from airflow.models.dagrun import DagRun
+
+    return DagRun.__table__
+
+
+def outputs(session: Session, dag_run_id: int, task_id: str) -> list[Any]:
+    """Return what a task returned in one run: one value, or one for each item of a mapped task."""
+    from airflow.models.xcom import XComModel
+
+    rows = session.execute(
+        select(func.left(cast(XComModel.value, Text), _LONGEST_RESULT).label("value"))
+        .where(XComModel.dag_run_id == dag_run_id, XComModel.task_id == task_id, XComModel.key == "return_value")
+        .order_by(XComModel.map_index)
+    )
+    return [_content(row.value) for row in rows]
+
+
+def first_failure(session: Session, dag_id: str, run_id: str) -> TaskFailure | None:
+    """Return the task that failed first in a run, with the reason that its last attempt left."""
+    row = session.execute(
+        text(
+            f"SELECT task.task_id, task.map_index, task.try_number, {_LEFT} AS failure"  # noqa: S608 - of constants alone
+            " FROM task_instance AS task"
+            " WHERE task.dag_id = :dag_id AND task.run_id = :run_id AND task.state = 'failed'"
+            " ORDER BY task.end_date, task.task_id, task.map_index LIMIT 1"
+        ),
+        {"dag_id": dag_id, "run_id": run_id, "key": FAILURE},
+    ).one_or_none()
+    if row is None:
+        return None
+    left = _content(row.failure)
+    # An attempt that was killed left nothing; what an earlier one left is not why this one failed.
+    told = isinstance(left, dict) and left.get("attempt") == row.try_number and bool(left.get("text"))
+    return TaskFailure(str(row.task_id), _index(row.map_index), str(left["text"]) if told else None)
+
+
+def progress(session: Session, dag_id: str, run_id: str) -> Progress | None:
+    """Return how far a run is, with one indexed read; None: it has no tasks, because it was deleted.
+
+    A dot in a task's id is Airflow's side of a definition's task, such as the step that finds the items.
+    """
+    row = session.execute(
+        text(
+            "SELECT count(*) AS tasks,"  # noqa: S608 - of constants alone
+            " count(*) FILTER (WHERE task.state IN ('success', 'failed', 'skipped', 'upstream_failed')) AS done,"
+            " json_agg(json_build_object('task', task.task_id, 'map_index', task.map_index,"
+            f" 'started_at', {bounded_time('task.start_date')}, 'report', {_LEFT})"
+            " ORDER BY task.start_date, task.task_id, task.map_index) FILTER (WHERE task.state = 'running') AS running"
+            " FROM task_instance AS task WHERE task.dag_id = :dag_id AND task.run_id = :run_id"
+            " AND task.state IS DISTINCT FROM 'removed' AND strpos(task.task_id, '.') = 0"
+        ),
+        {"dag_id": dag_id, "run_id": run_id, "key": PROGRESS},
+    ).one()
+    if not row.tasks:
+        return None
+    running = [{**task, "report": _content(task["report"])} for task in (row.running or ())[:_MOST_RUNNING]]
+    return Progress(int(row.done), int(row.tasks), tuple(RunningTask.read(task) for task in running))
+
+
+def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[TaskState]]:
+    """Return the tasks of some jobs in the order in which they began; those that have not begun come last."""
+    rows = session.execute(
+        text(
+            "SELECT job.id, task.task_id, task.map_index, task.state, task.try_number,"  # noqa: S608 - of constants alone
+            f" {bounded_time('task.start_date')} AS start_date, {bounded_time('task.end_date')} AS end_date,"
+            f" CASE WHEN task.state = 'running' THEN {_LEFT} END AS report"
+            " FROM coinrequest_job AS job"
+            " JOIN task_instance AS task ON task.dag_id = job.job_type AND task.run_id = job.run_id"
+            " WHERE job.id = ANY(:ids) ORDER BY task.start_date NULLS LAST, task.task_id, task.map_index"
+        ).bindparams(bindparam("ids", type_=ARRAY(Uuid))),
+        {"ids": list(job_ids), "key": PROGRESS},
+    )
+    found: dict[UUID, list[TaskState]] = {}
+    for row in rows:
+        found.setdefault(UUID(str(row.id)), []).append(
+            TaskState(
+                row.task_id,
+                _index(row.map_index),
+                row.state,
+                int(row.try_number),
+                row.start_date,
+                row.end_date,
+                Report.read(_content(row.report), row.start_date),
+            )
+        )
+    return found
+
+
+def _index(map_index: int) -> int | None:
+    return None if map_index < 0 else int(map_index)
+
+
+def _content(stored: str | None) -> Any:
+    """Return what a task sent, as JSON text, which Airflow stores as a JSON string; `stored` is the JSON of that."""
+    if stored is None:
+        return None
+    try:
+        value = read_json(stored)
+    except Unreadable:
+        return unreadable("result")
+    if not isinstance(value, str):
+        return value
+    try:
+        return read_json(value)
+    except Unreadable:
+        # A person has changed it in Airflow's UI.
+        return value

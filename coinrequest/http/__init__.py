@@ -1,0 +1,1 @@
+"""The guarded HTTP client: requests to addresses that other people choose."""

@@ -1,0 +1,242 @@
+"""One HTTP exchange over libcurl: its handle, the sockets it opens, what it receives, and what is read out of it.
+
+Who makes the exchange happen, alone or among others, is not decided here: `transport` does it. The options of libcurl
+are documented at https://curl.se/libcurl/c/curl_easy_setopt.html.
+
+Importing this loads libcurl, which takes a while; `transport` does it when a request is made.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import certifi
+import pycurl  # noqa: TID253 - `transport` imports this module late
+
+from coinrequest.http.certificate import Certificate, read_certificate
+from coinrequest.http.errors import CertificateRefused, RequestFailed, UrlRefused
+from coinrequest.http.guard import AddressGuard
+from coinrequest.http.messages import Phases, Request, Response
+from coinrequest.http.redirects import Step
+from coinrequest.http.target import Target
+from coinrequest.http.user_agent import user_agent
+
+_TIMED_OUT = 28  # CURLE_OPERATION_TIMEDOUT
+_NOT_VERIFIED = 60  # CURLE_PEER_FAILED_VERIFICATION
+
+
+class Exchange:
+    """One exchange, ready to be performed; every one has a handle and a connection of its own.
+
+    Attributes:
+        curl: libcurl's easy handle.
+
+    Args:
+        step: what to send, and where.
+        guard: is asked before a socket is opened.
+    """
+
+    def __init__(self, step: Step, guard: AddressGuard) -> None:
+        self._step = step
+        self._guard = guard
+        self._sockets: list[socket.socket] = []
+        self._was_allowed = False
+        self._refusals: list[str] = []
+        self._problem = ""
+        self._header_lines: list[bytes] = []
+        self._body = bytearray()
+        self._truncated = False
+        self.curl = curl = pycurl.Curl()
+        _configure(curl, step)
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+        curl.setopt(pycurl.SOCKOPTFUNCTION, self._close_originals)
+        curl.setopt(pycurl.HEADERFUNCTION, self._header_lines.append)
+        curl.setopt(pycurl.WRITEFUNCTION, self._receive)
+
+    def _open_socket(self, purpose: int, address: Any) -> Any:
+        """Answer libcurl's request for a socket; see CURLOPT_OPENSOCKETFUNCTION. If it raises, there is none."""
+        try:
+            refusal = self._guard.refusal(address.addr[0], self._step.target.host)
+            if refusal is None:
+                opened = socket.socket(address.family, address.socktype, address.protocol)
+                self._was_allowed = True
+                self._sockets.append(opened)
+                return opened
+            self._refusals.append(refusal)
+        except OSError as error:
+            self._problem = f"the socket could not be opened: {error}"
+        return pycurl.SOCKET_BAD
+
+    def _close_originals(self, descriptor: int, purpose: int) -> int:
+        """Close the sockets that were opened: libcurl, which calls this next, works on duplicates of them."""
+        while self._sockets:
+            self._sockets.pop().close()
+        return int(pycurl.SOCKOPT_OK)
+
+    def _receive(self, data: bytes) -> int:
+        room = self._step.request.body_limit - len(self._body)
+        self._body += data[:room]
+        if len(data) > room:
+            self._truncated = True
+            return 0  # fewer bytes than given: libcurl ends the transfer
+        return len(data)
+
+    def response(self, code: int = 0, text: str = "") -> Response:
+        """Read out what came back.
+
+        Args:
+            code: how libcurl ended the transfer; 0: well.
+            text: its words for that.
+
+        Raises:
+            UrlRefused: the guard let no socket be opened.
+            CertificateRefused: the server's certificate is not one to trust.
+            RequestFailed: it did not end well for another reason.
+        """
+        step, curl = self._step, self.curl
+        if code and not self._truncated:
+            raise self._failure(code, text)
+        return Response(
+            url=step.target.url,
+            status=curl.getinfo(pycurl.RESPONSE_CODE),
+            headers=_headers(self._header_lines),
+            body=bytes(self._body),
+            truncated=self._truncated,
+            phases=_phases(curl),
+            http_version=_VERSIONS.get(curl.getinfo(pycurl.INFO_HTTP_VERSION), ""),
+            remote_address=_remote_address(curl),
+            certificate=self._certificate(verified=step.request.verify_tls and not step.only_certificate),
+        )
+
+    def _failure(self, code: int, text: str) -> RequestFailed:
+        if not self._was_allowed and (self._refusals or self._problem):
+            return UrlRefused(self._refusals[0]) if self._refusals else RequestFailed(self._problem)
+        if code == _NOT_VERIFIED:
+            failure: RequestFailed = CertificateRefused(text)
+            failure.certificate = self._certificate(verified=False)
+        elif code == _TIMED_OUT:
+            failure = RequestFailed(f"the time is over: {text}")
+        else:
+            failure = RequestFailed(text or f"libcurl error {code}")
+        failure.remote_address = _remote_address(self.curl)
+        return failure
+
+    def _certificate(self, *, verified: bool) -> Certificate | None:
+        if not self._step.request.with_certificate or self._step.target.scheme != "https":
+            return None
+        chain = self.curl.getinfo_raw(pycurl.INFO_CERTINFO)
+        if not chain:
+            return None
+        fields = [(name.decode(errors="replace"), value.decode(errors="replace")) for name, value in chain[0]]
+        return read_certificate(fields, verified=verified, now=datetime.now(UTC))
+
+    def close(self) -> None:
+        """Close the connection and free the handle."""
+        self.curl.close()
+        self._close_originals(-1, 0)
+
+
+_VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}  # CURL_HTTP_VERSION_*
+
+
+def _configure(curl: Any, step: Step) -> None:
+    request, target = step.request, step.target
+    curl.setopt(pycurl.URL, target.url)
+    curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+    curl.setopt(pycurl.PROXY, "")  # empty: also not what the environment says
+    curl.setopt(pycurl.NOPROXY, "*")
+    curl.setopt(pycurl.NOSIGNAL, 1)  # signals would break threads
+    # Nothing is shared with other exchanges, so that each one's phases are those of a first visit.
+    curl.setopt(pycurl.FRESH_CONNECT, 1)
+    curl.setopt(pycurl.FORBID_REUSE, 1)
+    curl.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
+    curl.setopt(pycurl.ACCEPT_ENCODING, "")
+    curl.setopt(pycurl.TIMEOUT_MS, max(1, round(step.timeout * 1000)))
+    connect_timeout = min(step.timeout, request.connect_timeout or step.timeout)
+    curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(connect_timeout * 1000)))
+    if request.ip_version is not None:
+        curl.setopt(pycurl.IPRESOLVE, pycurl.IPRESOLVE_V4 if request.ip_version == 4 else pycurl.IPRESOLVE_V6)
+    if request.resolve:
+        curl.setopt(pycurl.RESOLVE, [_resolution(target, step.addresses)])
+    if target.scheme == "https":
+        _configure_tls(curl, step)
+    if step.only_certificate:
+        curl.setopt(pycurl.CONNECT_ONLY, 1)
+    else:
+        _configure_content(curl, request, target)
+
+
+def _resolution(target: Target, addresses: Sequence[str] | None) -> str:
+    """Write addresses as CURLOPT_RESOLVE wants them; a minus forgets those of an exchange before."""
+    if addresses is None:
+        return f"-{target.host}:{target.port}"
+    listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
+    return f"{target.host}:{target.port}:{listed}"
+
+
+def _configure_tls(curl: Any, step: Step) -> None:
+    curl.setopt(pycurl.SSL_SESSIONID_CACHE, 0)
+    if step.request.with_certificate:
+        curl.setopt(pycurl.OPT_CERTINFO, 1)
+    if step.request.verify_tls and not step.only_certificate:
+        # The libraries inside pycurl do not know where this system keeps its certificates.
+        curl.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
+    else:
+        curl.setopt(pycurl.SSL_VERIFYPEER, 0)
+        curl.setopt(pycurl.SSL_VERIFYHOST, 0)
+
+
+def _configure_content(curl: Any, request: Request, target: Target) -> None:
+    headers = {"User-Agent": user_agent(), "Expect": "", **request.headers}
+    curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
+    if target.username or target.password:
+        curl.setopt(pycurl.USERNAME, target.username)
+        curl.setopt(pycurl.PASSWORD, target.password)
+        curl.setopt(pycurl.HTTPAUTH, pycurl.HTTPAUTH_BASIC)
+    if request.method == "HEAD":
+        curl.setopt(pycurl.NOBODY, 1)
+    elif request.method != "GET" or request.body is not None:
+        if request.body is not None or request.method in {"POST", "PUT", "PATCH"}:
+            curl.setopt(pycurl.POSTFIELDS, request.body or b"")
+        curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+
+
+def _headers(lines: list[bytes]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        text = line.decode("iso-8859-1").strip()
+        if text.startswith("HTTP/"):
+            headers.clear()  # an interim answer (1xx) came before
+            continue
+        name, separator, value = text.partition(":")
+        if separator:
+            name, value = name.strip().lower(), value.strip()
+            before = headers.get(name)
+            headers[name] = value if before is None or name == "location" else f"{before}, {value}"
+    return headers
+
+
+def _remote_address(curl: Any) -> str:
+    address = curl.getinfo(pycurl.PRIMARY_IP)
+    if not address:
+        return ""
+    return f"{f'[{address}]' if ':' in address else address}:{curl.getinfo(pycurl.PRIMARY_PORT)}"
+
+
+def _phases(curl: Any) -> Phases:
+    """Turn libcurl's points in time, all counted from the start, into lengths."""
+    resolved = curl.getinfo(pycurl.NAMELOOKUP_TIME)
+    connected = max(curl.getinfo(pycurl.CONNECT_TIME), resolved)
+    secured = max(curl.getinfo(pycurl.APPCONNECT_TIME), connected)
+    first_byte = max(curl.getinfo(pycurl.STARTTRANSFER_TIME), secured)
+    total = max(curl.getinfo(pycurl.TOTAL_TIME), first_byte)
+    return Phases(
+        resolve=resolved,
+        connect=connected - resolved,
+        tls=secured - connected,
+        first_byte=first_byte - secured,
+        transfer=total - first_byte,
+        total=total,
+    )

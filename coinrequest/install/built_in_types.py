@@ -1,0 +1,47 @@
+"""Registers the built-in job types: `python -m coinrequest.install.built_in_types`.
+
+They are data like any other type. One that a person changed or deleted is left alone; one that nobody touched
+follows the release.
+"""
+
+import logging
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from coinrequest.generator import lifecycle
+from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.document import load_document
+
+log = logging.getLogger(__name__)
+
+AUTHOR = "coinrequest"
+_BUILT_IN = Path(__file__).parent / "job_types"
+
+
+def seed(session: Session) -> list[str]:
+    """Register what is missing and update what nobody touched; return the names that were written."""
+    written = []
+    for path in sorted(_BUILT_IN.glob("*.yaml")):
+        document = load_document(path.read_bytes(), "application/yaml")
+        found = registry.latest(session, path.stem)
+        if found is not None and (found.deleted or found.author != AUTHOR):
+            continue
+        before = found.number if found else None
+        revision, _created = lifecycle.replace_or_create(session, path.stem, document, author=AUTHOR)
+        if revision.number != before:
+            written.append(path.stem)
+    return written
+
+
+def main() -> None:
+    """Seed the registry of the configured database."""
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        written = seed(session)
+    log.info("Built-in job types written: %s", ", ".join(written) or "none")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Metrics: counters and a snapshot of the database, for Prometheus and CloudWatch."""

@@ -1,0 +1,1 @@
+"""What runs on an agent: the operator of every generated task, and what an agent does around its tasks."""

@@ -1,0 +1,53 @@
+"""Why a task failed, in words that the job's answer and its notices repeat."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
+
+from coinrequest.airflow.task_reports import FAILURE, failure_entry
+
+_logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def failure_told(instance: Any, limit: timedelta | None) -> Iterator[None]:
+    """Store why the block fails, beside the task, and let the failure go on its way.
+
+    Args:
+        instance: the task that runs, as Airflow's task context has it (`ti`).
+        limit: how long it may take.
+    """
+    try:
+        yield
+    except (Exception, AirflowTaskTimeout) as error:
+        try:
+            from coinrequest.airflow.connections import without_secrets
+
+            text = without_secrets(reason(error, limit))
+            instance.xcom_push(key=FAILURE, value=failure_entry(text, instance.try_number))
+        except Exception:
+            # The failure itself counts more; the log has it in any case.
+            _logger.warning("The reason of the failure cannot be stored", exc_info=True)
+        raise
+
+
+def reason(error: BaseException, limit: timedelta | None = None) -> str:
+    """Return why something failed: the text alone where it was written for people, else with the error's type."""
+    from coinrequest.actions.base import ActionFailed
+    from coinrequest.actions.catalogue import BrokenAction, UnknownAction
+    from coinrequest.actions.context import ConnectionUnavailable
+    from coinrequest.jobtypes.references import ReferenceUnresolved
+
+    if isinstance(error, AirflowTaskTimeout):
+        return "it took too long" if limit is None else f"it was not done within {limit.total_seconds():g} seconds"
+    for_people = (
+        *(ActionFailed, ConnectionUnavailable, ReferenceUnresolved),
+        *(UnknownAction, BrokenAction, AirflowException),
+    )
+    text = str(error)
+    name = type(error).__name__
+    return (text or name) if isinstance(error, for_people) else f"{name}: {text}" if text else name

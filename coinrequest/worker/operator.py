@@ -1,0 +1,205 @@
+"""The one operator of every generated DAG: it runs an action on an agent.
+
+References in the inputs are resolved here, as data. The operator has no template fields, so that Jinja never
+sees a definition.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from coinrequest.worker.action_context import AirflowContext
+from coinrequest.worker.failure import failure_told
+
+RESULT_LIMIT = 1024 * 1024
+OUTPUTS_LIMIT = 16 * 1024 * 1024
+MOST_ERRORS = 20
+
+
+class ActionOperator(BaseOperator):
+    """Runs `action` with `inputs`, whose references are resolved against the job.
+
+    Args:
+        action: the action's name, such as `url.test`.
+        inputs: the inputs as in the definition, references and all.
+        upstream_outputs: the ids of the tasks whose outputs the inputs refer to.
+        item: the item of a mapped task.
+    """
+
+    template_fields: Sequence[str] = ()
+    ui_color = "#e6f0fa"
+    _running: Any = None
+
+    def __init__(
+        self,
+        *,
+        action: str,
+        inputs: Mapping[str, Any],
+        upstream_outputs: Sequence[str] = (),
+        item: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.action = action
+        self.inputs = inputs
+        self.upstream_outputs = upstream_outputs
+        self.item = item
+
+    def execute(self, context: Any) -> Any:
+        """Resolve the inputs, run the action and return its result as JSON-ready data (at most 1 MiB)."""
+        began = time.perf_counter()
+        job = context["dag_run"].run_id
+        self.log.info("Job %s: task %s taken, action %s", job, self.task_id, self.action)
+        with failure_told(context["ti"], self.execution_timeout):
+            action, inputs = self._prepare(context)
+            with AirflowContext(context["ti"]) as platform:
+                self._running = action(platform)
+                worked = time.perf_counter()
+                output = self._running.run(inputs)
+                worked = time.perf_counter() - worked
+            self._running = None
+            result = output.model_dump(mode="json")
+            size = len(json.dumps(result, ensure_ascii=False).encode(errors="surrogatepass"))
+            if size > RESULT_LIMIT:
+                raise AirflowFailException(f"The result of {self.action} has {size} bytes; the limit is {RESULT_LIMIT}")
+        took = time.perf_counter() - began
+        self.log.info(
+            "Job %s: task %s done in %.4f s, %.4f s of it in the action, %s bytes of result",
+            *(job, self.task_id, took, worked, size),
+        )
+        return result
+
+    def on_kill(self) -> None:
+        """Let the action end what it has started; Airflow calls this when the task is stopped or out of time."""
+        if self._running is not None:
+            self._running.stop()
+
+    def _prepare(self, context: Any) -> tuple[Any, Any]:
+        """Return the action and its inputs; what cannot be right at the next attempt either fails for good."""
+        from pydantic import ValidationError
+
+        from coinrequest.actions.catalogue import find_action, why_unavailable
+        from coinrequest.jobtypes.references import resolve
+
+        scope = scope_of(context, self.upstream_outputs, self.item)
+        action = find_action(self.action)
+        reason = why_unavailable(action)
+        if reason is not None:
+            raise AirflowFailException(reason)
+        with _too_large_for_good():
+            resolved = resolve(self.inputs, scope)
+        try:
+            return action, action.Inputs.model_validate(resolved)
+        except ValidationError as error:
+            from coinrequest.jobtypes.messages import details_of, field_error
+
+            wrong = (field_error(detail, action.Inputs, ("inputs",)) for detail in details_of(error))
+            text = "; ".join(f"{problem.field}: {problem.message}" for problem in islice(wrong, MOST_ERRORS))
+            raise AirflowFailException(f"the inputs of {self.action} do not fit: {text}") from error
+
+
+class ItemsOperator(BaseOperator):
+    """Resolves the list over which the task behind it is mapped (`for_each` with a reference)."""
+
+    template_fields: Sequence[str] = ()
+    ui_color = "#f4f4f4"
+
+    def __init__(self, *, items: Any, limit: int, upstream_outputs: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.items = items
+        self.limit = limit
+        self.upstream_outputs = upstream_outputs
+
+    def execute(self, context: Any) -> list[Any]:
+        """Return the items; anything but a list that is not too long fails without a retry."""
+        from coinrequest.jobtypes.references import resolve
+        from coinrequest.jobtypes.sizes import Room
+
+        with failure_told(context["ti"], self.execution_timeout), _too_large_for_good():
+            # They are stored as the result of this task.
+            room = Room("the items together", RESULT_LIMIT)
+            items = resolve(self.items, scope_of(context, self.upstream_outputs, None), room)
+            if not isinstance(items, list):
+                raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")
+            if len(items) > self.limit:
+                raise AirflowFailException(f"for_each: {len(items)} items; the limit is {self.limit}")
+            return items
+
+
+@contextlib.contextmanager
+def _too_large_for_good() -> Iterator[None]:
+    """Let values that are too large fail the task at once: they are no smaller at the next attempt."""
+    from coinrequest.jobtypes.sizes import TooLarge
+
+    try:
+        yield
+    except TooLarge as error:
+        raise AirflowFailException(str(error)) from None
+
+
+def scope_of(context: Any, upstream_outputs: Sequence[str], item: Any) -> Any:
+    """Return what the references of a running task may see, and nothing else.
+
+    Raises:
+        AirflowFailException: the params of the run do not fit the job type.
+    """
+    from coinrequest.jobtypes.references import Scope
+
+    run = context["dag_run"]
+    params = params_of(context)
+    outputs = {task: _output(context["ti"], task) for task in upstream_outputs}
+    return Scope(
+        params=params,
+        outputs=outputs,
+        item=item,
+        job={
+            "id": run.run_id,
+            "type": run.dag_id,
+            "run_after": run.run_after.isoformat(),
+        },
+    )
+
+
+def params_of(context: Any) -> dict[str, Any]:
+    """Return the params of a run, checked as at submission; an optional one that is absent is null.
+
+    Every task checks them, because a run may come from Airflow's command line, or may be changed after it began. That
+    takes 0.05 ms for a small schema (measured), so nobody has to tell which runs are known to be right.
+
+    Raises:
+        AirflowFailException: they do not fit the job type; another attempt would not help.
+    """
+    from coinrequest.jobtypes.errors import FieldErrors
+    from coinrequest.jobtypes.params import check_run
+
+    declared = dict(context["params"])
+    dag = context.get("dag")
+    if dag is None:
+        return declared
+    try:
+        return {**declared, **check_run(dag.job_type, context["dag_run"].conf)}
+    except FieldErrors as error:
+        raise AirflowFailException(f"the run was started with params that do not fit: {error.summary()}") from None
+
+
+def _output(instance: Any, task: str) -> Any:
+    """Return the result of an upstream task; the list of results where it was mapped."""
+    output = instance.xcom_pull(task_ids=task)
+    is_mapped = instance.task.dag.get_task(task).is_mapped
+    if not is_mapped:
+        return output
+    from coinrequest.jobtypes.sizes import Room
+
+    room = Room(f"the results of {task!r} together", OUTPUTS_LIMIT)
+    results = []
+    # They come one by one: a thousand of them may have a mebibyte each.
+    for result in output or ():
+        room.take(result)
+        results.append(result)
+    return results
