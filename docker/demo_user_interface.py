@@ -1,8 +1,8 @@
-"""A user interface in the smallest form: publishes integer jobs over the broker, and waits for its own results.
+"""A minimal user interface: submits integer jobs over the broker, and waits for its own results.
 
-It is somebody else's program: it knows the messages that docs/reference/channel.md describes, and nothing of the platform.
-`COINREQUEST_CHANNEL_URL` names the broker, RabbitMQ or Redis. The file that is its argument is touched while the broker
-answers. Each job, and each result with the seconds it took, is a line on standard output.
+It stands for somebody else's program: it knows the messages of docs/reference/channel.md, and nothing of the platform.
+`COINREQUEST_CHANNEL_URL` names the broker, RabbitMQ or Redis. Its argument is a file, which it touches while the broker
+answers. It writes a line for each job, and for each result with the seconds that took.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ LONGEST_SECONDS = 5
 
 
 class UserInterface:
-    """Submits a job now and then; remembers which are its own until their results are here.
+    """Submits a job every few seconds, and remembers its own jobs until their results arrive.
 
     Args:
         alive: touched while the broker answers.
@@ -38,12 +38,12 @@ class UserInterface:
         """Work on one connection until it breaks.
 
         Raises:
-            OSError, or another of the connection's errors: the broker is away.
+            OSError, or another of the connection's errors: the broker cannot be reached.
         """
         with Connection(url, transport_options={"socket_timeout": 10}) as connection:
             channel = connection.channel()
             JOBS(channel).declare()
-            # A queue of its own, gone with the connection. Bound before a job is published, it misses no result.
+            # Its own queue, deleted with the connection. It is bound before a job is published, so it misses no result.
             own = Queue(
                 f"user-interface-{uuid.uuid4().hex}", EXCHANGE, routing_key="result", auto_delete=True, expires=600
             )
@@ -67,29 +67,29 @@ class UserInterface:
     def _take(self, message: Message) -> None:
         message.ack()
         try:
-            # Anybody who reaches the exchange may publish a "result": kombu is to decode none of it.
+            # Anybody who can reach the exchange may publish a "result", so kombu must not decode it.
             result = json.loads(message.body) if not message.errors else {}
             began = self._submitted.pop(str(result["job_id"]), None)
             outcome = result["error"] or (result["result"] or {}).get("message")
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-            say("a message that is no result")
+            say("ignored a message that is not a result")
             return
         if began is not None:
             say(f"job {result['job_id']} {result['state']} after {time.monotonic() - began:.1f} s: {outcome}")
 
 
 def _refuse(_body: bytes) -> bytes:
-    raise ValueError("no result is compressed")
+    raise ValueError("results are never compressed")
 
 
 def say(line: str) -> None:
-    """Write one line at once, also into a pipe."""
+    """Write one line, and flush it."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def main(alive: Path) -> None:
-    """Connect again and again, until the process is ended."""
+    """Work, and reconnect after errors, until the process is ended."""
     url = os.environ["COINREQUEST_CHANNEL_URL"]
     program = UserInterface(alive)
     for algorithm in compression.encoders():

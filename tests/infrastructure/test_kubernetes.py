@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 from checkov_command import checkov
+from declared_differences import judge, overlay_differences, read_declarations
 from kubernetes_objects import (
     EVERYTHING,
     EXAMPLES,
@@ -20,7 +20,6 @@ from kubernetes_objects import (
     PROCESSES,
     ROOT,
     Manifest,
-    module,
     named,
     objects,
 )
@@ -180,24 +179,20 @@ def test_every_process_runs_and_the_settings_are_those_of_compose(folder: str) -
 
 
 def test_the_overlays_differ_only_as_declared() -> None:
-    differences = module("differences.py")
-    found = differences.differences({folder: list(objects(folder)) for folder in OVERLAYS})
-    declared = differences.read_declarations()
-    print(differences.table(found, declared))
-    undeclared, unused = differences.judge(found, declared)
+    declared = read_declarations(KUBERNETES / "differences.yaml")
+    undeclared, unused = judge(overlay_differences({folder: list(objects(folder)) for folder in OVERLAYS}), declared)
     assert undeclared == []
     assert unused == []
     assert all(entry.reason for entry in declared)
 
 
 def test_a_difference_that_nobody_declared_is_found() -> None:
-    differences = module("differences.py")
     changed = {folder: json.loads(json.dumps(objects(folder))) for folder in OVERLAYS}
     for document in changed["overlays/staging"]:
         if document["kind"] == "Deployment" and document["metadata"]["name"] == "gateway":
             document["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"] = "1Gi"
     changed["overlays/production"].append({"kind": "ConfigMap", "metadata": {"name": "more"}})
-    undeclared, _ = differences.judge(differences.differences(changed), differences.read_declarations())
+    undeclared, _ = judge(overlay_differences(changed), read_declarations(KUBERNETES / "differences.yaml"))
     assert [(one.what, one.values) for one in undeclared] == [
         ("ConfigMap/more", ("-", "-", "yes")),
         (
@@ -205,15 +200,6 @@ def test_a_difference_that_nobody_declared_is_found() -> None:
             ("512Mi", "1Gi", "512Mi"),
         ),
     ]
-
-
-def test_the_differences_can_be_printed() -> None:
-    objects(OVERLAYS[0])
-    answer = subprocess.run(
-        [sys.executable, KUBERNETES / "differences.py"], capture_output=True, text=True, check=False
-    )
-    assert answer.returncode == 0, answer.stdout
-    assert "Where people find it" in answer.stdout
 
 
 def test_staging_is_production_but_smaller() -> None:

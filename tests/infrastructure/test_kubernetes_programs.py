@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes_objects import KUBERNETES, PROCESSES, ROOT, module, named, objects, of_kind
+from kubernetes_objects import KUBERNETES, PROCESSES, ROOT, kubectl, module, named, objects, of_kind
 from test_kubernetes import check_schema
 
 MINIKUBE = KUBERNETES / "minikube"
@@ -31,7 +31,6 @@ esac
 @pytest.fixture
 def world(tmp_path: Path) -> dict[str, str]:
     """An environment in which docker, minikube and kubectl only write down what they are asked."""
-    objects("overlays/development")
     programs = tmp_path / "programs"
     programs.mkdir()
     for name in ("docker", "minikube", "kubectl"):
@@ -41,7 +40,7 @@ def world(tmp_path: Path) -> dict[str, str]:
     return {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "CALLS": str(tmp_path),
-        "REAL_KUBECTL": module("differences.py").kubectl(),
+        "REAL_KUBECTL": kubectl(),
         "HOME": str(tmp_path),
     }
 

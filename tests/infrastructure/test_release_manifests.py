@@ -1,4 +1,4 @@
-"""B11, B12: what a release makes of the real overlays, and of the smoke test in a cluster."""
+"""What a release makes of the real overlays, and of the smoke test in a cluster."""
 
 import io
 import os
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes_objects import EVERYTHING, KUBERNETES, PROCESSES, module, objects
+from kubernetes_objects import EVERYTHING, KUBERNETES, PROCESSES, kubectl, objects
 
 from release import cli, manifests, smoke_job
 from release.commands import Commands
@@ -17,9 +17,7 @@ IMAGE = "registry.example.org/team/coinrequest@sha256:" + "0123456789abcdef" * 4
 
 
 def rendered(folder: str) -> str:
-    objects(folder)  # skips where there is no kubectl
-    kubectl = str(module("differences.py").kubectl())
-    return Commands(Output(io.StringIO())).read(kubectl, "kustomize", str(KUBERNETES / folder))
+    return Commands(Output(io.StringIO())).read(kubectl(), "kustomize", str(KUBERNETES / folder))
 
 
 def images(documents: list[Any]) -> set[str]:
@@ -59,9 +57,7 @@ def test_a_dry_run_names_every_step(
     overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No cluster is there: `kubectl` renders, and all that it is asked about a cluster fails."""
-    objects("overlays/development")
-    kubectl = Path(str(module("differences.py").kubectl()))
-    monkeypatch.setenv("PATH", str(kubectl.parent), prepend=os.pathsep)
+    monkeypatch.setenv("PATH", str(Path(kubectl()).parent), prepend=os.pathsep)
     monkeypatch.setenv("KUBECONFIG", os.devnull)
     words = ["--target", "kubernetes", "--overlay", overlay, "--image", IMAGE, "--state", str(tmp_path)]
     assert cli.main(["deploy", *words, "--dry-run"]) == 0

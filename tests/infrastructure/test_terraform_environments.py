@@ -1,11 +1,11 @@
-"""Environments differ in variables alone, only as declared, and none of them says whose account it is (B12)."""
+"""Environments differ in variables alone, only as declared, and none of them says whose account it is."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kubernetes_objects import module
+from declared_differences import Difference, judge, read_declarations
 from support.terraform import ENVIRONMENTS, TERRAFORM
 from support.tfvars import flat, read_tfvars
 
@@ -27,31 +27,28 @@ def blocks(kind: str) -> Iterator[tuple[str, str, str]]:
                     yield str(path.relative_to(TERRAFORM)), found[2], found[3]
 
 
-def differences(environments: dict[str, dict[str, Any]]) -> list[Any]:
+def differences(environments: dict[str, dict[str, Any]]) -> list[Difference]:
     """Return what is not the same everywhere, as the overlays of Kubernetes have it."""
-    difference = module("differences.py").Difference
     paths = [flat(values) for values in environments.values()]
     return [
-        difference(path, tuple(str(values.get(path, "-")) for values in paths))
+        Difference(path, tuple(str(values.get(path, "-")) for values in paths))
         for path in sorted(set().union(*paths))
         if any(values.get(path, "-") != paths[0].get(path, "-") for values in paths)
     ]
 
 
 def test_environments_differ_only_as_declared() -> None:
-    judge = module("differences.py")
-    declared = judge.read_declarations(FOLDER / "differences.yaml")
-    undeclared, unused = judge.judge(differences({name: values(name) for name in ENVIRONMENTS}), declared)
+    declared = read_declarations(FOLDER / "differences.yaml")
+    undeclared, unused = judge(differences({name: values(name) for name in ENVIRONMENTS}), declared)
     assert not undeclared, "differences without a reason in terraform/environments/differences.yaml"
     assert not unused, "declared, but no difference"
     assert all(entry.reason for entry in declared)
 
 
 def test_a_difference_that_nobody_declared_is_found() -> None:
-    judge = module("differences.py")
     changed = {name: values(name) for name in ENVIRONMENTS}
     changed["staging"]["load_examples"] = True
-    undeclared, _ = judge.judge(differences(changed), judge.read_declarations(FOLDER / "differences.yaml"))
+    undeclared, _ = judge(differences(changed), read_declarations(FOLDER / "differences.yaml"))
     assert [difference.what for difference in undeclared] == ["load_examples"]
 
 
