@@ -66,8 +66,10 @@ bench: $(STAMP) ## measure; results go to benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
 # COMMAND=deploy|build|status|rollback, TARGET=compose|kubernetes|aws, ENV=production, OPTIONS="--dry-run" (docs/how-to/release.md).
-release: ## test, build, migrate, roll out, smoke test; roll back on failure
-	@python3 -m release $(strip $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(if $(ENV),--environment $(ENV)) $(OPTIONS))
+# On one machine a bare Python does. Reading a cluster's objects takes a YAML library, and AWS takes boto3.
+WITH_PACKAGES := $(filter kubernetes aws,$(TARGET))
+release: $(if $(WITH_PACKAGES),$(STAMP)) ## test, build, migrate, roll out, smoke test; roll back on failure
+	@$(if $(WITH_PACKAGES),$(BIN)/python,python3) -m release $(strip $(or $(COMMAND),deploy) $(if $(TARGET),--target $(TARGET)) $(if $(ENV),--environment $(ENV)) $(OPTIONS))
 
 # The installation on AWS: ENV=development|staging|production, OPTIONS="--dry-run" (terraform/README.md).
 AWS = @$(BIN)/python -m aws

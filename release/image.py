@@ -28,6 +28,11 @@ def parse(image: str) -> Reference:
     return Reference(match["name"], match["tag"], match["digest"])
 
 
+def is_platform(image: str) -> bool:
+    """Say whether this is an image of the platform, of whatever registry and tag."""
+    return parse(image).name.rpartition("/")[2] == REPOSITORY
+
+
 def name_of(commit: str, registry: str | None) -> str:
     """Return the name of a commit's image, such as `ghcr.io/team/coinrequest:0123...`."""
     prefix = f"{registry.rstrip('/')}/" if registry else ""

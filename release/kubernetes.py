@@ -14,7 +14,7 @@ from typing import Any
 from release import manifests, smoke_job
 from release.commands import CommandFailed, Commands
 from release.errors import Failed, Refused, ReleaseError
-from release.image import REPOSITORY, parse
+from release.image import is_platform
 from release.source import ROOT
 
 _CAUSE = "kubernetes.io/change-cause"
@@ -57,16 +57,17 @@ class KubernetesTarget:
     """
 
     def __init__(self, commands: Commands, overlay: str, context: str | None = None, seconds: float = 600.0) -> None:
-        folder = ROOT / "kubernetes" / "overlays" / overlay
-        self._folder = folder if folder.is_dir() else ROOT / overlay
+        known = ROOT / "kubernetes" / "overlays" / overlay
+        folder = known if known.is_dir() else ROOT / overlay
         self._commands = commands
         self._kubectl = ("kubectl", *(("--context", context) if context else ()))
         self._seconds = seconds
         try:
-            self._rendered = commands.read("kubectl", "kustomize", str(self._folder), needed=True)
+            rendered = commands.read("kubectl", "kustomize", str(folder), needed=True)
         except CommandFailed as error:
             raise Refused(f"The overlay cannot be rendered: {error}") from error
-        self._namespace = self._manifests("coinrequest:unknown").namespace
+        self._manifests = manifests.parse(rendered)
+        self._namespace = self._manifests.namespace
         self._before: dict[str, _Revision] = {}
         self.name = f"overlay {overlay} (namespace {self._namespace}{f', context {context}' if context else ''})"
 
@@ -77,7 +78,7 @@ class KubernetesTarget:
         Raises:
             Refused: it is there.
         """
-        self._apply(self._manifests("coinrequest:unknown").of("Namespace"))
+        self._apply(self._manifests.of("Namespace"))
         holder = f"{getpass.getuser()}, since {datetime.now(UTC).isoformat(timespec='seconds')}"
         try:
             self._run("create", "configmap", _LOCK, f"--from-literal=holder={holder}")
@@ -105,17 +106,17 @@ class KubernetesTarget:
 
     def migrate(self, image: str) -> None:
         """Apply what the processes need, with the servers that run inside; run the Job `migrate`, and wait for it."""
-        found = self._manifests(image)
+        found = self._manifests.with_image(image)
         self._apply(found.without("Deployment", "Job"))
         for name in found.names("StatefulSet"):
             self._await_roll_out("statefulset", name)
         self._run("delete", "job", "migrate", "--ignore-not-found", "--wait")
-        self._apply(self._manifests(image).of("Job"))
+        self._apply(found.of("Job"))
         self._await_job("migrate", _SECONDS_TO_MIGRATE)
 
     def roll_out(self, image: str) -> None:
         """Apply the Deployments, which replace their pods one by one."""
-        found = self._manifests(image)
+        found = self._manifests.with_image(image)
         self._apply(found.of("Deployment"))
         self._note(found.names("Deployment"), f"rolling out {image}")
         for name in found.names("Deployment"):
@@ -200,9 +201,6 @@ class KubernetesTarget:
             *(f"  {one.number:>4}  {one.image}  {one.cause}" for one in kept),
         ]
 
-    def _manifests(self, image: str) -> manifests.Manifests:
-        return manifests.read(self._rendered, image)
-
     def _words(self, *words: str) -> list[str]:
         return [*self._kubectl, "--namespace", self._namespace, *words]
 
@@ -219,7 +217,7 @@ class KubernetesTarget:
         return items
 
     def _apply(self, objects: manifests.Manifests) -> None:
-        if objects.documents:
+        if objects.objects:
             # Each object names its namespace; kubectl refuses those that are in another one than it is told.
             words = (*self._kubectl, "apply", "--filename", "-")
             self._commands.run(*words, stdin=objects.text(), about=objects.about())
@@ -304,7 +302,7 @@ def _most_common_image(revisions: Mapping[str, _Revision]) -> str | None:
 def _image(workload: Mapping[str, Any]) -> str | None:
     """Return the platform's image of a Deployment or ReplicaSet; None: it is none of the platform's."""
     images = [container["image"] for container in workload["spec"]["template"]["spec"]["containers"]]
-    return next((image for image in images if parse(image).name.rpartition("/")[2] == REPOSITORY), None)
+    return next(filter(is_platform, images), None)
 
 
 def _revision(deployment: str, workload: Mapping[str, Any]) -> _Revision | None:

@@ -1,78 +1,74 @@
-"""What Kustomize renders, taken apart.
+"""The objects that Kustomize renders, with the image of the release in them."""
 
-The standard library reads no YAML, and needs not: Kustomize writes one form of it, block style with two spaces, one
-document for each object.
-"""
-
-import re
+import json
 from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
-_IMAGE = re.compile(r"(?P<key>^ *(?:- )?image: )(?:\S+/)?coinrequest(?:[:@]\S+)?$", re.MULTILINE)
-_KIND = re.compile(r"^kind: (\S+)$", re.MULTILINE)
-_METADATA = re.compile(r"^metadata:\n(?P<lines>(?: .*\n?)+)", re.MULTILINE)
-_NAME = re.compile(r"^  name: (\S+)$", re.MULTILINE)
-_NAMESPACE = re.compile(r"^  namespace: (\S+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Document:
-    """One object of the cluster, as text."""
-
-    kind: str
-    name: str
-    namespace: str | None
-    text: str
+from release.errors import Refused
+from release.image import is_platform
 
 
 @dataclass(frozen=True)
 class Manifests:
     """The objects of one overlay."""
 
-    documents: tuple[Document, ...]
+    objects: tuple[dict[str, Any], ...]
 
     @property
     def namespace(self) -> str:
-        """The namespace that the processes are in; an overlay may have objects in others as well."""
-        return next(one.namespace for one in self.documents if one.kind == "Deployment" and one.namespace)
+        """The namespace of the platform; an overlay may have objects in others as well."""
+        return str(next(one["metadata"]["namespace"] for one in self.objects if one["kind"] == "Deployment"))
 
     def names(self, kind: str) -> list[str]:
         """Return the names of all objects of a kind."""
-        return [document.name for document in self.documents if document.kind == kind]
+        return [one["metadata"]["name"] for one in self.objects if one["kind"] == kind]
 
     def of(self, *kinds: str) -> "Manifests":
-        """Return the objects of these kinds alone."""
-        return Manifests(tuple(document for document in self.documents if document.kind in kinds))
+        """Return the objects of these kinds."""
+        return Manifests(tuple(one for one in self.objects if one["kind"] in kinds))
 
     def without(self, *kinds: str) -> "Manifests":
         """Return the objects of all other kinds."""
-        return Manifests(tuple(document for document in self.documents if document.kind not in kinds))
+        return Manifests(tuple(one for one in self.objects if one["kind"] not in kinds))
+
+    def with_image(self, image: str) -> "Manifests":
+        """Return the same objects, but with this image for every `coinrequest`, of whatever registry and tag."""
+        copies = deepcopy(self.objects)
+        for container in _containers(copies):
+            if is_platform(container["image"]):
+                container["image"] = image
+        return Manifests(copies)
 
     def text(self) -> str:
-        """Return the objects as Kustomize wrote them."""
-        return "---\n".join(document.text for document in self.documents)
+        """Return the objects as one List in JSON, which `kubectl` reads."""
+        return json.dumps({"apiVersion": "v1", "kind": "List", "items": self.objects})
 
     def about(self) -> str:
-        """Return the kinds and their numbers: `6 Deployment, 1 Job`."""
-        counts = Counter(document.kind for document in self.documents)
+        """Return how many there are of each kind: `6 Deployment, 1 Job`."""
+        counts = Counter(one["kind"] for one in self.objects)
         return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
-def read(rendered: str, image: str) -> Manifests:
-    """Take apart what `kubectl kustomize` wrote, with the image put in everywhere.
+def parse(rendered: str) -> Manifests:
+    """Read the output of `kubectl kustomize`.
 
-    Args:
-        rendered: the text.
-        image: takes the place of every `coinrequest`, of whichever registry and tag.
+    Raises:
+        Refused: PyYAML is not installed.
     """
-    text = _IMAGE.sub(lambda match: match["key"] + image, rendered)
-    return Manifests(tuple(_document(part) for part in re.split(r"^---\n", text, flags=re.MULTILINE) if part.strip()))
+    try:
+        import yaml
+    except ImportError:
+        raise Refused("PyYAML is not installed: run this by `make`, or by .venv/bin/python") from None
+    return Manifests(tuple(one for one in yaml.safe_load_all(rendered) if one))
 
 
-def _document(text: str) -> Document:
-    kind, metadata = _KIND.search(text), _METADATA.search(text)
-    name = _NAME.search(metadata["lines"]) if metadata else None
-    if kind is None or metadata is None or name is None:
-        raise ValueError(f"no object of Kubernetes: {text[:200]}")
-    namespace = _NAMESPACE.search(metadata["lines"])
-    return Document(kind[1], name[1], namespace[1] if namespace else None, text)
+def _containers(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from inner if key in ("containers", "initContainers") else _containers(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _containers(inner)

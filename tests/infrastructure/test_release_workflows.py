@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,14 @@ def test_continuous_integration_is_the_script_of_every_machine() -> None:
     assert [step["run"] for name, step in steps() if name == "ci/check-and-test" and "run" in step] == [".ci/run"]
 
 
+def test_the_unit_tests_run_on_every_python_that_the_project_names() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    prefix = "Programming Language :: Python :: 3."
+    named = [line.removeprefix(prefix) for line in project["classifiers"] if line.startswith(prefix)]
+    assert workflow("ci")["jobs"]["unit"]["strategy"]["matrix"]["python"] == [f"3.{minor}" for minor in named]
+    assert project["requires-python"] == f">=3.{named[0]},<3.{int(named[-1]) + 1}"
+
+
 def releases() -> list[str]:
     """What `make release` would run for each of its calls in the workflows."""
     calls = [line.strip() for _, step in steps() for line in step.get("run", "").splitlines() if "make release" in line]
@@ -128,14 +137,14 @@ def releases() -> list[str]:
             capture_output=True,
             text=True,
             check=True,
-        ).stdout.strip()
+        ).stdout.splitlines()[-1]
         for call in calls
     ]
 
 
 def test_they_release_with_the_command_of_every_machine() -> None:
     assert releases() == [
-        "python3 -m release deploy --target kubernetes --overlay staging --image coinrequest:one",
+        ".venv/bin/python -m release deploy --target kubernetes --overlay staging --image coinrequest:one",
         "python3 -m release build --registry registry.example.org/team",
     ]
 

@@ -77,7 +77,6 @@ spec:
       containers:
       - image: coinrequest:0.1.0
 """
-_DEPLOYMENT = re.compile(r"kind: Deployment\nmetadata:\n  name: (\S+)\n.*?image: (\S+)", re.DOTALL)
 
 
 @dataclass
@@ -153,9 +152,11 @@ class Cluster:
             case ["delete", "deployment", name]:
                 del self.revisions[name]
             case ["apply", *_]:
-                self.applied.append(", ".join(re.findall(r"^kind: (\S+)$", stdin, re.MULTILINE)))
-                for name, image in _DEPLOYMENT.findall(stdin):
-                    self._set(name, image)
+                items = json.loads(stdin)["items"]
+                self.applied.append(", ".join(one["kind"] for one in items))
+                for one in items:
+                    if one["kind"] == "Deployment":
+                        self._set(one["metadata"]["name"], one["spec"]["template"]["spec"]["containers"][0]["image"])
             case ["annotate", "deployment", *names, "--overwrite", note]:
                 for name in names:
                     number, image, _ = self.revisions[name][-1]

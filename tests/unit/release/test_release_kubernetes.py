@@ -1,6 +1,7 @@
 """What a release to a cluster does, in which order, and how it goes back."""
 
 import getpass
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,6 +165,14 @@ def test_status_tells_what_runs_and_what_ran(
     assert f"   4  {REGISTRY}/coinrequest:older" in output
 
 
+def test_without_pyyaml_it_says_what_to_run(
+    release: Release, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    assert release(Cluster(), "deploy", "--image", NEW) == 2
+    assert "PyYAML is not installed" in capsys.readouterr().out
+
+
 def test_an_overlay_has_to_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cluster = Cluster()
     words = ["deploy", "--target", "kubernetes", "--state", str(tmp_path)]
@@ -173,10 +182,12 @@ def test_an_overlay_has_to_be_named(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_image_is_put_in_whatever_the_overlay_calls_it() -> None:
-    found = manifests.read(RENDERED, "coinrequest@sha256:" + "0" * 64)
-    assert found.text().count("image: coinrequest@sha256:") == 3
-    assert "image: postgres:17-bookworm" in found.text()
-    assert "image: coinrequest-is-not-an-image" in found.text()
+    rendered = manifests.parse(RENDERED)
+    found = rendered.with_image("coinrequest@sha256:" + "0" * 64)
+    assert found.text().count('"image": "coinrequest@sha256:') == 3
+    assert '"image": "postgres:17-bookworm"' in found.text()
+    assert '"image": "coinrequest-is-not-an-image"' in found.text()
+    assert "sha256" not in rendered.text()
     assert found.namespace == "coinrequest"
     assert found.names("Namespace") == ["coinrequest"]
     assert found.of("Job").about() == "1 Job"
