@@ -17,7 +17,7 @@ class RegistryDBManager(BaseDBManager):
     migration_dir = str(_HERE)
     alembic_file = str(_HERE / "alembic.ini")
     supports_table_dropping = True
-    revision_heads_map: dict[str, str] = {"0.1.0": "0007"}  # noqa: RUF012 - the base class's contract
+    revision_heads_map: dict[str, str] = {"0.1.0": "0002", "0.2.0": "0007"}  # noqa: RUF012 - the base class's contract
 
     def downgrade(self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False) -> None:
         """Take the tables back to `to_revision`; `base` removes them."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fake_world import COMMIT, NEW, OLD, World, image_id, serving
 
-from release import cli, compose
+from release import cli, compose, source
 from release.commands import Finished
 from release.state import State
 
@@ -16,7 +16,7 @@ STEPS_OF_A_RELEASE = [
     "make --directory ROOT check",
     "make --directory ROOT test",
     "docker build --file ROOT/docker/Dockerfile --tag coinrequest:COMMIT"
-    " --build-arg VERSION=0.1.0 --build-arg REVISION=COMMIT ROOT",
+    f" --build-arg VERSION={source.version()} --build-arg REVISION=COMMIT ROOT",
     "COINREQUEST_IMAGE=coinrequest:COMMIT docker compose up --detach --wait --wait-timeout 300 postgres redis",
     "COINREQUEST_IMAGE=coinrequest:COMMIT docker compose run --rm --no-deps -T migrate",
     "COINREQUEST_IMAGE=coinrequest:COMMIT docker compose up --detach --no-deps api-server agent",
