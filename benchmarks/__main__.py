@@ -31,7 +31,6 @@ from benchmarks import (
     bench_writing,
     machine,
     page,
-    page_web_instance,
 )
 from benchmarks.context import Context
 from benchmarks.measure import GaveUp, say
@@ -127,9 +126,9 @@ def _run(name: str, context: Context, arguments: argparse.Namespace) -> bool:
 
 
 def _publish(arguments: argparse.Namespace, results: Results) -> None:
-    page.update(arguments.page, results.content)
+    page.update(arguments.page, "results.md.j2", results.content)
     if not arguments.quick:
-        page.update(page_web_instance.PAGE, results.content, page_web_instance.render)
+        page.update(page.CAPACITY, "capacity.md.j2", results.content)
 
 
 @contextmanager

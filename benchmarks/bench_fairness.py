@@ -34,12 +34,13 @@ def run(context: Context) -> None:
 def _measure(context: Context, stack: Stack, store: Callable[[Any], None]) -> dict[str, Any]:
     client = Client.of(stack)
     _small_jobs(client, 3)
-    found: dict[str, Any] = {"usual": summary(_small_jobs(client, context.samples)), "greedy": {}}
+    found: dict[str, Any] = {"usual": summary(_small_jobs(client, context.samples)), "beside": {}}
     say(f"a small job alone: {brief(found['usual'])}")
     for label, seconds in GREEDY.items():
-        found["greedy"][label] = _beside(client, context.samples, _greedy_type(f"greedy-{seconds}", seconds))
+        found["beside"][label] = _beside(client, context.samples, _greedy_type(f"greedy-{seconds}", seconds))
         store(found)
-    found["unserved"] = _beside(client, context.samples, _greedy_type("unserved", 0, queue=_QUEUE))
+    unserved = _greedy_type("unserved", 0, queue=_QUEUE)
+    found["beside"]["tasks for a queue that no agent serves"] = _beside(client, context.samples, unserved)
     store(found)
     return found
 

@@ -76,8 +76,10 @@ class Client:
             job: dict[str, Any] = self.call("GET", f"/jobs/v1/jobs/{job_id}?wait=30")
             if job["state"] == "success":
                 return job
-            if job["state"] not in ("queued", "running") or time.monotonic() > deadline:
+            if job["state"] not in ("queued", "running"):
                 raise GaveUp(f"job {job_id} is {job['state']}: {job.get('error')}")
+            if time.monotonic() > deadline:
+                raise GaveUp(f"not done within {timeout:.0f} s")
 
     def run_done(self, dag_id: str, run_id: str, timeout: float = 60.0, interval: float = 0.1) -> dict[str, Any]:
         """Wait for the end of a DAG run, which has to be a success, by asking for it again and again."""
