@@ -13,9 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from coinrequest.install.secrets import ROLES, Secrets, ensure_secrets
-from coinrequest.stack.environment import OWN_CHANNEL_VARIABLE, PASSWORD_VARIABLE
-from coinrequest.stack.layout import Layout
+from coinrequest.install.secrets import OWN_CHANNEL_VARIABLE, PASSWORD_VARIABLE, ROLES, Secrets, ensure_secrets
 
 _SERVERS = ("migrate", "api-server", "scheduler", "dag-processor", "triggerer")
 
@@ -106,7 +104,7 @@ def write_all(folder: Path, url: str) -> None:
         url: the address under which people reach the installation.
     """
     (folder / "all").mkdir(parents=True, exist_ok=True)
-    secrets = ensure_secrets(Layout(folder / "all"))
+    secrets = ensure_secrets(folder / "all" / "secrets.json")
     # The accounts of these three servers are their images' own affair; each volume is mounted by its server alone.
     _write(folder / "postgres" / "postgres.env", _exports(postgres_environment(secrets)), 0o444)
     _write(folder / "rabbitmq" / "rabbitmq.env", _exports(rabbitmq_environment(secrets)), 0o444)

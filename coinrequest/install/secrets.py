@@ -1,19 +1,24 @@
-"""The secrets of one stack: generated at its first start, kept with mode 0600, never committed."""
+"""The secrets of an installation: generated at its first start, kept with mode 0600, never committed."""
 
 import base64
 import json
 import secrets
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 
-from coinrequest.stack.files import read_json, write_private
-from coinrequest.stack.layout import Layout
+from coinrequest.install.private_files import read_json, write_private
 
 ROLES = ("admin", "op", "user", "viewer")
+# The variable with the first password of a role's user.
+PASSWORD_VARIABLE = "COINREQUEST_STACK_PASSWORD_{role}"  # noqa: S105 - the name of a variable
+# The variable with the message channel over the installation's own Redis. A shell that has it in its environment has
+# not chosen a channel by it.
+OWN_CHANNEL_VARIABLE = "COINREQUEST_STACK_CHANNEL_URL"
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """Everything that must not be known outside the stack."""
+    """Everything that must not be known outside the installation."""
 
     fernet_key: str
     jwt_secret: str
@@ -43,15 +48,15 @@ class Secrets:
         return str(getattr(self, role))
 
 
-def ensure_secrets(layout: Layout) -> Secrets:
-    """Return the stack's secrets; what is missing is generated and written first."""
-    known = {name: value for name, value in read_json(layout.secrets).items() if isinstance(value, str)}
+def ensure_secrets(path: Path) -> Secrets:
+    """Return the secrets in the file `path`; what is missing is generated and written first."""
+    known = {name: value for name, value in read_json(path).items() if isinstance(value, str)}
     names = [field.name for field in fields(Secrets)]
     values = {name: known.get(name) or _generate(name) for name in names}
     found = Secrets(**values)
     if any(known.get(name) != value for name, value in values.items()):
-        write_private(layout.secrets, json.dumps(asdict(found), indent=1))
-    layout.secrets.chmod(0o600)
+        write_private(path, json.dumps(asdict(found), indent=1))
+    path.chmod(0o600)
     return found
 
 

@@ -6,8 +6,7 @@
 import os
 import time
 
-from coinrequest.install.secrets import ROLES
-from coinrequest.stack.environment import PASSWORD_VARIABLE
+from coinrequest.install.secrets import PASSWORD_VARIABLE, ROLES
 
 _ROLE_WAIT = 120.0
 

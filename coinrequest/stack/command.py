@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from coinrequest.stack.errors import StackError
-from coinrequest.stack.files import last_lines
 from coinrequest.stack.handle import Stack
 from coinrequest.stack.layout import default_root, project_root
+from coinrequest.stack.log_lines import last_lines
 from coinrequest.stack.options import (
     DEFAULT_AGENTS,
     DEFAULT_CONCURRENCY,

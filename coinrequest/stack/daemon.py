@@ -36,7 +36,7 @@ class Start:
         self._layout = layout
         self._options = options
         self._ports = kept_ports(layout)
-        self._secrets = ensure_secrets(layout)
+        self._secrets = ensure_secrets(layout.secrets)
         self._run = uuid4().hex
         self._mark = fingerprint(self._secrets, sorted(options.overrides.items()))
         # The web server loads longest and has one core for itself until it works; the others queue for the rest.

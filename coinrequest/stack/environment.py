@@ -22,7 +22,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from coinrequest.install.secrets import ROLES, Secrets
+from coinrequest.install.secrets import OWN_CHANNEL_VARIABLE, PASSWORD_VARIABLE, ROLES, Secrets
 from coinrequest.stack.layout import ROOT_VARIABLE, Layout, project_root
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import HOST, Ports
@@ -47,9 +47,6 @@ _OWN_VARIABLES = (
     RUN_VARIABLE,
 )
 _CHANNEL_VARIABLE = "COINREQUEST_CHANNEL_URL"
-# Written into the file for shells beside the other: a shell that read it does not choose a channel by it.
-OWN_CHANNEL_VARIABLE = "COINREQUEST_STACK_CHANNEL_URL"
-PASSWORD_VARIABLE = "COINREQUEST_STACK_PASSWORD_{role}"  # noqa: S105 - the name of a variable
 _DATABASE_PROCESSES = frozenset({"prepare", "api-server", "scheduler", "dag-processor", "triggerer"})
 
 

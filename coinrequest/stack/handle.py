@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from coinrequest.install.secrets import ROLES, ensure_secrets
+from coinrequest.install.private_files import write_private
+from coinrequest.install.secrets import OWN_CHANNEL_VARIABLE, ROLES, ensure_secrets
 from coinrequest.stack.cleanup import remove_remains
 from coinrequest.stack.environment import (
-    OWN_CHANNEL_VARIABLE,
     base_url,
     channel_url,
     own_channel_url,
     process_environment,
 )
 from coinrequest.stack.errors import StackError, StackNotRunning, StartFailed
-from coinrequest.stack.files import last_lines, write_private
 from coinrequest.stack.layout import Layout, default_root, project_root
+from coinrequest.stack.log_lines import last_lines
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import choose_ports, kept_ports
 from coinrequest.stack.processes import signal_process, wait_until_gone
@@ -70,7 +70,7 @@ class Stack:
         Raises:
             StackError: the stack was never started.
         """
-        return channel_url(kept_ports(self.layout), ensure_secrets(self.layout), Options.load(self.layout))
+        return channel_url(kept_ports(self.layout), ensure_secrets(self.layout.secrets), Options.load(self.layout))
 
     def credentials(self, role: str = "admin") -> Credentials:
         """Return the sign-in of the user of a role: `admin`, `op`, `user` or `viewer`.
@@ -78,7 +78,7 @@ class Stack:
         Raises:
             KeyError: there is no such role.
         """
-        return Credentials(role, ensure_secrets(self.layout).password(role))
+        return Credentials(role, ensure_secrets(self.layout.secrets).password(role))
 
     def status(self) -> StackStatus:
         """Return what is true now."""
@@ -95,7 +95,7 @@ class Stack:
             process,
             layout=self.layout,
             ports=kept_ports(self.layout),
-            secrets=ensure_secrets(self.layout),
+            secrets=ensure_secrets(self.layout.secrets),
             options=Options.load(self.layout),
             run=status.run,
         )
@@ -301,7 +301,7 @@ class Stack:
             variables[f"COINREQUEST_{role.upper()}_USERNAME"] = user.username
             variables[f"COINREQUEST_{role.upper()}_PASSWORD"] = user.password
         variables["COINREQUEST_CHANNEL_URL"] = self.channel_url
-        own = own_channel_url(kept_ports(self.layout), ensure_secrets(self.layout))
+        own = own_channel_url(kept_ports(self.layout), ensure_secrets(self.layout.secrets))
         variables[OWN_CHANNEL_VARIABLE] = own
         text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
         write_private(self.layout.env, text)

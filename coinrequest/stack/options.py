@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
+from coinrequest.install.private_files import read_json, write_private
 from coinrequest.stack.errors import StackError
-from coinrequest.stack.files import read_json, write_private
 from coinrequest.stack.layout import Layout
 
 DEFAULT_AGENTS = 1

@@ -5,8 +5,8 @@ import random
 import socket
 from dataclasses import asdict, dataclass
 
+from coinrequest.install.private_files import read_json, write_private
 from coinrequest.stack.errors import StackError
-from coinrequest.stack.files import read_json, write_private
 from coinrequest.stack.layout import Layout
 
 HOST = "127.0.0.1"

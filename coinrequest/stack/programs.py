@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from coinrequest.stack.account import CALLER, Account
-from coinrequest.stack.files import last_lines
+from coinrequest.stack.log_lines import last_lines
 from coinrequest.stack.processes import Identity, identify, kill_session
 
 _LOG_LIMIT = 20 * 1024 * 1024

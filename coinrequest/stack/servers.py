@@ -9,11 +9,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from coinrequest.install.private_files import write_private
 from coinrequest.install.secrets import Secrets
 from coinrequest.stack.account import CALLER, Account, database_account
 from coinrequest.stack.environment import server_environment
 from coinrequest.stack.errors import StackError, StartFailed
-from coinrequest.stack.files import write_private
 from coinrequest.stack.layout import Layout, project_root
 from coinrequest.stack.ports import HOST, Ports
 from coinrequest.stack.programs import Child, Program

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from coinrequest.stack.files import read_json, write_private
+from coinrequest.install.private_files import read_json, write_private
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.processes import Identity, is_alive
 

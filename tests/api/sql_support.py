@@ -49,7 +49,7 @@ def superuser_url() -> Iterator[str]:
         root.chmod(0o711)
         with environment.postgres(root / "stack"):
             layout = Layout(root / "stack")
-            yield database_url(kept_ports(layout), "postgres", ensure_secrets(layout).postgres_superuser)
+            yield database_url(kept_ports(layout), "postgres", ensure_secrets(layout.secrets).postgres_superuser)
 
 
 def query(url: str, sql: str, **inputs: Any) -> SqlQueryResult:

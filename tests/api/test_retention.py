@@ -20,7 +20,7 @@ from coinrequest.worker import retention
 @pytest.fixture
 def reader(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of the agents' role, under which the retention runs; 30 days are kept."""
-    password = ensure_secrets(Layout(Path(os.environ["AIRFLOW_HOME"]).parent / "stack")).postgres_reader
+    password = ensure_secrets(Layout(Path(os.environ["AIRFLOW_HOME"]).parent / "stack").secrets).postgres_reader
     owner = make_url(os.environ["COINREQUEST_REGISTRY_URL"])
     url = owner.set(username="coinrequest_reader", password=password).render_as_string(hide_password=False)
     monkeypatch.setenv("COINREQUEST_REGISTRY_URL", url)

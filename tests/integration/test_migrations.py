@@ -74,7 +74,11 @@ print(json.dumps(found))
 @pytest.fixture
 def scratch_url(platform: Platform) -> Iterator[str]:
     """An empty database on the stack's server."""
-    secrets, ports, name = ensure_secrets(platform.stack.layout), kept_ports(platform.stack.layout), new_name("scratch")
+    secrets, ports, name = (
+        ensure_secrets(platform.stack.layout.secrets),
+        kept_ports(platform.stack.layout),
+        new_name("scratch"),
+    )
     url = database_url(ports, "postgres", secrets.postgres_superuser)
     engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:

@@ -43,7 +43,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="coinrequest-managed-") as folder:
         Path(folder).chmod(0o711)
         with environment.postgres(Path(folder) / "stack") as owner:
-            secrets = ensure_secrets(Layout(Path(folder) / "stack"))
+            secrets = ensure_secrets(Layout(Path(folder) / "stack").secrets)
             url = make_url(owner).set(database="postgres")
             superuser = url.set(username="postgres", password=secrets.postgres_superuser)
             with connected(superuser.render_as_string(False)) as connection:

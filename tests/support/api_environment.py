@@ -25,7 +25,7 @@ def postgres(root: Path) -> Iterator[str]:
     layout = Layout(root)
     layout.create()
     ports, _notes = choose_ports(layout)
-    secrets = ensure_secrets(layout)
+    secrets = ensure_secrets(layout.secrets)
     servers.create_database(layout, secrets.postgres_superuser)
     child = Child(servers.postgres_program(layout, ports, run="api-tests"))
     try:

@@ -15,7 +15,7 @@ from coinrequest.stack.layout import Layout
 
 
 def _secrets() -> Secrets:
-    return ensure_secrets(Layout(Path(os.environ["AIRFLOW_HOME"]).parent / "stack"))
+    return ensure_secrets(Layout(Path(os.environ["AIRFLOW_HOME"]).parent / "stack").secrets)
 
 
 def _owner() -> URL:

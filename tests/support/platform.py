@@ -12,7 +12,7 @@ from typing import Any
 from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack import Stack
 from coinrequest.stack.environment import database_url
-from coinrequest.stack.files import last_lines
+from coinrequest.stack.log_lines import last_lines
 from coinrequest.stack.ports import kept_ports
 from support.client import API, Client
 from support.waiting import eventually
@@ -207,7 +207,7 @@ class Platform:
         from sqlalchemy import create_engine
         from sqlalchemy.pool import NullPool
 
-        secrets = ensure_secrets(self.stack.layout)
+        secrets = ensure_secrets(self.stack.layout.secrets)
         ports = kept_ports(self.stack.layout)
         return create_engine(database_url(ports, "airflow", secrets.postgres_owner), poolclass=NullPool)
 

@@ -24,7 +24,7 @@ def layout(tmp_path: Path) -> Layout:
 
 @pytest.fixture
 def secrets(layout: Layout) -> Secrets:
-    return ensure_secrets(layout)
+    return ensure_secrets(layout.secrets)
 
 
 def environment(process: str, layout: Layout, secrets: Secrets, options: Options | None = None) -> dict[str, str]:

@@ -5,8 +5,6 @@ import os
 import tempfile
 from pathlib import Path
 
-_LONGEST_LINE = 300
-
 
 def write_private(path: Path, text: str) -> None:
     """Replace `path` by `text` in one step; only the owner may read it (mode 0600 from its first byte on)."""
@@ -34,16 +32,3 @@ def read_json(path: Path) -> dict[str, object]:
     if not isinstance(document, dict):
         raise ValueError(f"{path} does not hold a JSON object")
     return document
-
-
-def last_lines(path: Path, count: int = 20, start: int = 0) -> list[str]:
-    """Return the last `count` lines of a log that were written after byte `start`; no file is no lines."""
-    try:
-        with path.open("rb") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(start, end - 400 * count))
-            text = file.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return []
-    lines = text.splitlines()[-count:]
-    return [line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]} ..." for line in lines]
