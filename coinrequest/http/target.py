@@ -129,7 +129,7 @@ def read_host(host: str) -> str:
             address = ipaddress.IPv6Address(host[1:-1])
         except ValueError:
             _refuse(host)
-        return _refuse(host) if address.scope_id is not None else str(address)
+        return _refuse(host) if address.scope_id is not None else _shortest(address)
     if not host.isascii():
         import idna  # requests depends on it; only a host in unicode needs it
 
@@ -145,6 +145,14 @@ def read_host(host: str) -> str:
         except ValueError:
             raise UrlRefused(f"{host!r} is a number, but no IPv4 address like 192.0.2.1") from None
     return host.lower()
+
+
+def _shortest(address: ipaddress.IPv6Address) -> str:
+    """Write an address as the URL standard does; Python 3.13 would write the IPv4 address in one with dots."""
+    if (mapped := address.ipv4_mapped) is None:
+        return str(address)
+    high, low = divmod(int(mapped), 1 << 16)
+    return f"::ffff:{high:x}:{low:x}"
 
 
 def _port(port: str | int) -> int:
