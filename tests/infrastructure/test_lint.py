@@ -52,3 +52,9 @@ def test_dockerfile() -> None:
 
 def test_compose_file() -> None:
     check("check-jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yaml")
+
+
+def test_forms_for_issues() -> None:
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").iterdir())
+    assert [form.name for form in forms] == ["bug.yaml", "feature.yaml"]
+    check("check-jsonschema", "--builtin-schema", "vendor.github-issue-forms", *forms)
