@@ -1,1 +1,1 @@
-"""Runs the installation in AWS: plan, apply, wait until it works, look at it, take it down (docs/how-to/aws-operations.md)."""
+"""Operates the installation in AWS: plan, apply, status, rotate, restore, destroy (docs/how-to/aws-operations.md)."""

@@ -18,8 +18,8 @@ from release.errors import Failed, Refused, ReleaseError
 from release.output import Output
 
 _FAILED, _REFUSED = 1, 2
-# Terraform that is stopped writes its state first; whoever kills it earlier loses track of what it made.
-_PATIENCE = 1800.0
+# Terraform that is stopped writes its state first. Killed earlier, it loses track of what it made.
+_GRACE_PERIOD = 1800.0
 _EPILOG = """
 examples:
   python -m aws bootstrap                          once for each account
@@ -45,7 +45,7 @@ def main(words: Sequence[str] | None = None, execute: Execute | None = None) -> 
     arguments = _parser().parse_args(words)
     # A program that reads the answer finds nothing else there.
     output = Output(sys.stderr if getattr(arguments, "json", False) else None)
-    patient = execute or partial(run_process, patience=_PATIENCE)
+    patient = execute or partial(run_process, grace_period=_GRACE_PERIOD)
     commands = Commands(output, dry_run=getattr(arguments, "dry_run", False), execute=patient)
     try:
         _do(arguments, commands)

@@ -69,7 +69,7 @@ def sign_in(commands: Commands, account: Account) -> None:
         token = client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
         password = base64.b64decode(token).decode().partition(":")[2]
     words = ("docker", "login", "--username", "AWS", "--password-stdin", account.registry)
-    commands.run(*words, stdin=password, about="a password of 12 hours")
+    commands.run(*words, stdin=password, comment="a password for 12 hours")
 
 
 def build(commands: Commands, account: Account) -> str:

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from release import deploy as steps
-from release.aws import PATIENCE, AwsTarget
+from release.aws import GRACE_PERIOD, AwsTarget
 from release.commands import Commands, Execute, run_process
 from release.compose import FILES, ComposeTarget
-from release.deploy import Build
+from release.deploy import BuildOptions
 from release.errors import Refused, ReleaseError
 from release.kubernetes import KubernetesTarget
 from release.output import Output
@@ -20,24 +20,23 @@ from release.target import Target
 _FAILED, _REFUSED = 1, 2
 _EPILOG = """
 Exit codes: 0 done; 1 failed, and what ran before works (again); 2 refused, nothing was changed;
-3 failed, and so did the roll-back: somebody has to look. docs/how-to/release.md says more.
+3 failed, and so did the roll-back: it needs attention. docs/how-to/release.md says more.
 """
 
 
-def main(words: Sequence[str] | None = None, execute: Execute | None = None) -> int:
-    """Do what the command line says; return the exit code.
+def main(argv: Sequence[str] | None = None, execute: Execute | None = None) -> int:
+    """Run the command line; return the exit code.
 
     Args:
-        words: the arguments; None: those of this process.
-        execute: runs one program; tests put another function in its place.
+        argv: the arguments; None: those of this process.
+        execute: runs one program; tests pass another function.
     """
-    arguments = _parser().parse_args(words)
+    arguments = _parser().parse_args(argv)
     output = Output()
-    folder: Path = arguments.state
-    log = folder / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{arguments.command}.log"
-    if getattr(arguments, "target", None) == "aws":
-        execute = execute or partial(run_process, patience=PATIENCE)
-    commands = Commands(output, dry_run=getattr(arguments, "dry_run", False), execute=execute)
+    log: Path = arguments.state / "logs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{arguments.command}.log"
+    if arguments.target == "aws":
+        execute = execute or partial(run_process, grace_period=GRACE_PERIOD)
+    commands = Commands(output, dry_run=arguments.dry_run, execute=execute)
     try:
         if commands.dry_run or arguments.command == "status":
             return _do(arguments, commands, log)
@@ -56,26 +55,30 @@ def main(words: Sequence[str] | None = None, execute: Execute | None = None) -> 
 
 
 def _do(arguments: argparse.Namespace, commands: Commands, log: Path) -> int:
-    build_only = arguments.command == "build"
-    target = None if build_only and arguments.target != "aws" else _target(arguments, commands)
-    if arguments.command == "status" and target:
+    if arguments.command == "build":
+        return _build(arguments, commands)
+    target = _target(arguments, commands)
+    service_logs = log.with_name(f"{log.stem}-services.log")
+    if arguments.command == "status":
         for line in target.status():
             commands.output.line(line)
         return 0
-    service_logs = log.with_name(f"{log.stem}-services.log")
-    if arguments.command == "rollback" and target:
+    if arguments.command == "rollback":
         return steps.undo(commands, target, service_logs)
-    wanted = Build(
-        getattr(arguments, "image", None), arguments.registry, arguments.skip_tests, tuple(arguments.build_arg)
-    )
-    if isinstance(target, AwsTarget):
-        wanted = target.prepare(wanted)
-    if target and not build_only:
-        return steps.deploy(commands, target, wanted, service_logs)
-    image = steps.build(commands, wanted)
+    return steps.deploy(commands, target, _build_options(arguments, target), service_logs)
+
+
+def _build(arguments: argparse.Namespace, commands: Commands) -> int:
+    target = _target(arguments, commands) if arguments.target == "aws" else None
+    image = steps.build(commands, _build_options(arguments, target))
     commands.output.summary()
     commands.output.line("Dry run: nothing was done." if commands.dry_run else f"Built: {image}")
     return 0
+
+
+def _build_options(arguments: argparse.Namespace, target: Target | None) -> BuildOptions:
+    options = BuildOptions(arguments.image, arguments.registry, arguments.skip_tests, tuple(arguments.build_arg))
+    return target.prepare(options) if isinstance(target, AwsTarget) else options
 
 
 def _target(arguments: argparse.Namespace, commands: Commands) -> Target:
@@ -86,7 +89,7 @@ def _target(arguments: argparse.Namespace, commands: Commands) -> Target:
     if arguments.target == "aws":
         if not arguments.environment:
             raise Refused("Which environment? --environment development, staging or production")
-        return AwsTarget(commands, arguments.state, arguments.environment, getattr(arguments, "timeout", None))
+        return AwsTarget(commands, arguments.state, arguments.environment, arguments.timeout)
     files = arguments.file or FILES
     return ComposeTarget(commands, arguments.state, files, arguments.project, arguments.timeout or 300.0)
 
@@ -98,8 +101,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    # Not every command has these options.
+    parser.set_defaults(dry_run=False, image=None, timeout=None)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    deploy = commands.add_parser("deploy", help="release the commit that is checked out, or an image that is built")
+    deploy = commands.add_parser("deploy", help="release the checked-out commit, or an image that is already built")
     build = commands.add_parser("build", help="test, build and push only; another machine releases it")
     status = commands.add_parser("status", help="show what runs now and what ran before")
     rollback = commands.add_parser("rollback", help="return to the release before, by hand")
@@ -119,11 +124,6 @@ def _parser() -> argparse.ArgumentParser:
             "--target", choices=("compose", "kubernetes", "aws"), default="compose", help="default: %(default)s"
         )
         command.add_argument("--environment", metavar="NAME", help="of target aws: development, staging or production")
-    for command in (deploy, status, rollback):
-        _add_target(command)
-    for command in (deploy, build, rollback):
-        command.add_argument("--dry-run", action="store_true", help="show every command, and do nothing")
-    for command in (deploy, build, status, rollback):
         command.add_argument(
             "--state",
             type=Path,
@@ -131,6 +131,10 @@ def _parser() -> argparse.ArgumentParser:
             metavar="FOLDER",
             help="history, locks and logs (default: COINREQUEST_RELEASE_STATE, or %(default)s)",
         )
+    for command in (deploy, status, rollback):
+        _add_target(command)
+    for command in (deploy, build, rollback):
+        command.add_argument("--dry-run", action="store_true", help="show every command, and do nothing")
     return parser
 
 

@@ -9,19 +9,20 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from release.errors import Failed, ReleaseError
-from release.output import Output
+from release.output import Output, create_private
 
-_SECONDS_TO_READ = 60.0
-_SECONDS_TO_END = 10.0
+_READ_TIMEOUT = 60.0
+_GRACE_PERIOD = 10.0
 _LINES_OF_ERROR = 15
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a program ended, and what it wrote."""
+    """The exit code of a program, and what it wrote."""
 
     code: int
     text: str = ""
@@ -29,24 +30,24 @@ class Finished:
 
 
 class Execute(Protocol):
-    """Runs one program; tests put another function in its place."""
+    """Runs one program; tests pass another function."""
 
     def __call__(
         self,
-        words: Sequence[str],
+        argv: Sequence[str],
         environment: Mapping[str, str],
         stdin: str | None,
-        seconds: float | None,
+        timeout: float | None,
         show: Callable[[str], None] | None,
     ) -> Finished:
         """Run a program to its end.
 
         Args:
-            words: the program and its arguments.
-            environment: variables beside those of this process.
-            stdin: what the program reads; None: nothing.
-            seconds: after this long it is killed; None: never.
-            show: gets each line as it is written, errors too; None: the lines are in the answer only.
+            argv: the program and its arguments.
+            environment: variables in addition to those of this process.
+            stdin: the program's input; None: no input.
+            timeout: seconds after which it is killed; None: never.
+            show: gets each line of output and errors as it is written; None: the lines are only in the result.
         """
 
 
@@ -60,11 +61,11 @@ class CommandFailed(ReleaseError):
 
 
 class Commands:
-    """Runs programs, showing each before it starts.
+    """Runs programs, and shows each before it starts.
 
     Args:
-        output: where commands and what they write are shown.
-        dry_run: show what would change something, and do not run it.
+        output: shows commands and what they write.
+        dry_run: show commands that would change something, and do not run them.
         execute: runs one program.
     """
 
@@ -75,45 +76,48 @@ class Commands:
 
     def run(
         self,
-        *words: str,
+        *argv: str,
         environment: Mapping[str, str] | None = None,
         stdin: str | None = None,
-        seconds: float | None = None,
-        about: str = "",
+        timeout: float | None = None,
+        comment: str = "",
     ) -> None:
-        """Run what changes something; its output is shown. Never give it a secret: all of it is shown, but `stdin`.
+        """Run a command that changes something, and show its output. Everything but `stdin` is shown: pass no secret.
 
         Args:
-            words, environment, stdin, seconds: see `Execute`.
-            about: what `stdin` holds, for people.
+            argv, environment, stdin, timeout: see `Execute`.
+            comment: says what `stdin` holds.
 
         Raises:
             CommandFailed: it ended with an error.
         """
-        line = self._announce(words, environment, about=about)
+        line = _shell_line(argv, environment)
+        self.output.line(f"    $ {line}" + (f"  # {comment}" if comment else ""))
         if self.dry_run:
             return
-        finished = self._execute(words, environment or {}, stdin, seconds, self.output.detail)
+        finished = self._execute(argv, environment or {}, stdin, timeout, self.output.detail)
         if finished.code:
             raise CommandFailed(line, finished)
 
     def read(
         self,
-        *words: str,
+        *argv: str,
         environment: Mapping[str, str] | None = None,
         needed: bool = False,
-        seconds: float = _SECONDS_TO_READ,
+        timeout: float = _READ_TIMEOUT,
     ) -> str:
-        """Return what a program writes that changes nothing. It is not shown: it may hold secrets.
+        """Return the output of a command that changes nothing. It is not shown, because it may hold secrets.
 
-        In a dry run it is run as well, and one that fails is answered with nothing, unless it is needed: the machine
-        at hand need not reach what would be released to.
+        A dry run runs it as well, but this machine may not reach what would be released to: a command that fails then
+        returns nothing, unless it is needed.
 
         Raises:
             CommandFailed: it ended with an error.
         """
-        line = self._announce(words, environment, quiet=not self.dry_run)
-        finished = self._execute(words, environment or {}, None, seconds, None)
+        line = _shell_line(argv, environment)
+        if self.dry_run:
+            self.output.line(f"    $ {line}")
+        finished = self._execute(argv, environment or {}, None, timeout, None)
         if not finished.code:
             return finished.text
         if self.dry_run and not needed:
@@ -122,36 +126,33 @@ class Commands:
             return ""
         raise CommandFailed(line, finished)
 
-    def _announce(
-        self, words: Sequence[str], environment: Mapping[str, str] | None, quiet: bool = False, about: str = ""
-    ) -> str:
-        variables = [f"{name}={shlex.quote(value)}" for name, value in (environment or {}).items()]
-        line = " ".join([*variables, shlex.join(words)])
-        if not quiet:
-            self.output.line(f"    $ {line}" + (f"  # {about}" if about else ""))
-        return line
+    def save(self, path: Path, text: str) -> None:
+        """Write a file that only its owner can read; a dry run writes none."""
+        if not self.dry_run:
+            create_private(path)
+            path.write_text(text, encoding="utf-8")
 
 
 def run_process(
-    words: Sequence[str],
+    argv: Sequence[str],
     environment: Mapping[str, str],
     stdin: str | None,
-    seconds: float | None,
+    timeout: float | None,
     show: Callable[[str], None] | None,
-    patience: float = _SECONDS_TO_END,
+    grace_period: float = _GRACE_PERIOD,
 ) -> Finished:
     """Run a program as a child of this process; see `Execute`.
 
     Args:
-        words, environment, stdin, seconds, show: see `Execute`.
-        patience: if this process is interrupted, the program has so many seconds to end by itself.
+        argv, environment, stdin, timeout, show: see `Execute`.
+        grace_period: seconds that the program has to end by itself if this process is interrupted.
 
     Raises:
-        Failed: there is no such program, or it took longer than `seconds`.
+        Failed: there is no such program, or it took longer than the timeout.
     """
     try:
         process = subprocess.Popen(
-            words,
+            argv,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -162,32 +163,37 @@ def run_process(
             start_new_session=True,
         )
     except FileNotFoundError:
-        raise Failed(f"{words[0]} is not installed here, or not on the PATH") from None
+        raise Failed(f"{argv[0]} is not installed here, or not on the PATH") from None
     late = threading.Event()
 
-    def stop() -> None:
+    def kill() -> None:
         late.set()
         _signal(process, signal.SIGKILL)
 
-    timer = threading.Timer(seconds, stop) if seconds is not None else None
+    timer = threading.Timer(timeout, kill) if timeout is not None else None
     with process:
         if timer:
             timer.start()
         try:
             finished = _follow(process, stdin, show) if show else Finished(-1, *process.communicate(stdin))
         except BaseException:
-            _end(process, patience, show)
+            _end(process, grace_period, show)
             raise
         finally:
             if timer:
                 timer.cancel()
     if late.is_set():
-        raise Failed(f"`{shlex.join(words)}` was stopped: it took longer than {seconds:.0f} s")
+        raise Failed(f"`{shlex.join(argv)}` was stopped: it took longer than {timeout:.0f} s")
     return replace(finished, code=process.returncode)
 
 
+def _shell_line(argv: Sequence[str], environment: Mapping[str, str] | None) -> str:
+    variables = [f"{name}={shlex.quote(value)}" for name, value in (environment or {}).items()]
+    return " ".join([*variables, shlex.join(argv)])
+
+
 def _follow(process: "subprocess.Popen[str]", stdin: str | None, show: Callable[[str], None]) -> Finished:
-    """Show each line as it comes; the last ones are what is told of an error."""
+    """Show each line as it is written; an error quotes the last ones."""
     if process.stdin:
         with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
             pipe.write(stdin or "")
@@ -199,10 +205,10 @@ def _follow(process: "subprocess.Popen[str]", stdin: str | None, show: Callable[
     return Finished(-1, error="".join(last))
 
 
-def _end(process: "subprocess.Popen[str]", patience: float, show: Callable[[str], None] | None) -> None:
-    """End a program whose parent is interrupted: kindly, then not. What it still says is read, or it might hang."""
+def _end(process: "subprocess.Popen[str]", grace_period: float, show: Callable[[str], None] | None) -> None:
+    """Ask a program to end, and kill it after the grace period. A pipe that nobody reads could make it hang."""
     _signal(process, signal.SIGTERM)
-    timer = threading.Timer(patience, _signal, (process, signal.SIGKILL))
+    timer = threading.Timer(grace_period, _signal, (process, signal.SIGKILL))
     timer.start()
     try:
         for line in process.stdout or ():

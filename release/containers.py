@@ -1,4 +1,4 @@
-"""The containers of a Compose project, as the engine describes them."""
+"""The containers of a Compose project, as Docker describes them."""
 
 import json
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ class Container:
     """One container of a service.
 
     Args:
-        id: the engine's.
+        id: Docker's id.
         service: its service in the Compose file.
-        image: the name of its image in the Compose file; the image of that name may be another one by now.
+        image: the name of its image in the Compose file, which may mean another image by now.
         image_id: the image that it really runs.
         status: `running`, `restarting`, `exited`, ...
         health: `healthy`, `starting` or `unhealthy`; None: it has no health check.
-        exit_code: of its end; the engine has 0 for one that runs.
-        restarts: how often the engine started it again.
+        exit_code: of its last end; 0 while it runs.
+        restarts: how often Docker has restarted it.
     """
 
     id: str
@@ -35,7 +35,7 @@ class Container:
 
     @property
     def runs(self) -> bool:
-        """Whether it runs, or the engine is about to start it again."""
+        """Whether it runs, or Docker is about to restart it."""
         return self.status in ("running", "restarting")
 
     @property
@@ -44,25 +44,25 @@ class Container:
         return self.status == "running" and self.health in (None, "healthy")
 
     def problem(self, restarts_before: int) -> str | None:
-        """Say what is wrong with it for good; None: it is healthy, or may become so.
+        """Return why it will not become healthy; None: it is healthy, or may become so.
 
-        Compose itself would wait for a container that ends and is started again until its time is up.
+        Compose itself would wait for a crash loop until its time is up.
         """
         if self.restarts - restarts_before >= _RESTARTS_OF_A_CRASH_LOOP:
             if self.status != "running":
                 return f"{self.service} ends again and again, with exit code {self.exit_code}"
-            # Its next end tells the exit code, unless it stays this time, which is no good sign either.
+            # While it starts, wait: its next end tells the exit code.
             return None if self.health == "starting" else f"{self.service} ended again and again before it stayed"
         if self.status in ("exited", "dead"):
             return f"{self.service} ended with exit code {self.exit_code}"
-        # Docker also calls a container unhealthy that it is about to start again.
+        # Docker also calls a container unhealthy that it is about to restart.
         if self.status == "running" and self.health == "unhealthy":
             return f"{self.service} is unhealthy"
         return None
 
 
 def containers(commands: Commands, project: str) -> list[Container]:
-    """Return the containers of a project's services, also those that ended, without those of `docker compose run`."""
+    """Return the containers of a project's services, ended ones too, without those of `docker compose run`."""
     label = "label=com.docker.compose"
     ids = commands.read(
         *("docker", "ps", "--all", "--quiet", "--no-trunc"),

@@ -8,18 +8,20 @@ from release import image as images
 from release import source
 from release.commands import Commands
 from release.errors import ReleaseError
+from release.state import RELEASED, ROLLED_BACK_BY_HAND
 from release.target import Target
 
-RELEASED, ROLLED_BACK, BROKEN = 0, 1, 3
+# Exit codes.
+DONE, ROLLED_BACK, BROKEN = 0, 1, 3
 
 
 @dataclass(frozen=True)
-class Build:
+class BuildOptions:
     """Where the image comes from.
 
     Args:
-        image: one that is already built; None: the commit that is checked out is tested and built.
-        registry: where a built one is pushed to; None: it stays on this machine.
+        image: one that is already built; None: the checked-out commit is tested and built.
+        registry: where a built image is pushed; None: it stays on this machine.
         skip_tests: build without testing.
         arguments: further build arguments, `NAME=VALUE`.
     """
@@ -30,54 +32,54 @@ class Build:
     arguments: tuple[str, ...] = ()
 
 
-def build(commands: Commands, wanted: Build) -> str:
-    """Test the commit, build its image and push it; or do nothing where an image is given. Return the image's name."""
+def build(commands: Commands, options: BuildOptions) -> str:
+    """Test the commit, build and push its image, unless an image is given. Return the image's name."""
     output = commands.output
-    if wanted.image:
+    if options.image:
         output.skip("test and build (--image)")
-        return wanted.image
+        return options.image
     commit = source.commit(commands)
-    image = images.name_of(commit, wanted.registry)
-    # Now, and again after the tests: somebody may work on the files meanwhile.
+    image = images.name_of(commit, options.registry)
+    # Checked now, and again after the tests: somebody may edit files meanwhile.
     source.require_clean(commands)
-    if wanted.skip_tests:
+    if options.skip_tests:
         output.skip("test (--skip-tests)")
     else:
         with output.step("test"):
             images.test(commands)
     with output.step(f"build {image}"):
-        images.build(commands, image, commit, wanted.arguments)
-    if wanted.registry:
+        images.build(commands, image, commit, options.arguments)
+    if options.registry:
         with output.step("push"):
             images.push(commands, image)
     return image
 
 
-def deploy(commands: Commands, target: Target, wanted: Build, service_logs: Path) -> int:
+def deploy(commands: Commands, target: Target, options: BuildOptions, service_logs: Path) -> int:
     """Release to a target; return the exit code.
 
     Args:
         commands: runs the programs.
-        target: where to.
-        wanted: where the image comes from.
-        service_logs: gets what the services logged, if it fails.
+        target: where to release to.
+        options: where the image comes from.
+        service_logs: the file for the logs of the services after a failure.
 
     Returns:
-        0: released; 1: rolled back, and what ran before works; 3: rolled back, and it does not.
+        0: released; 1: rolled back, and the version before works; 3: rolled back, and it does not work.
 
     Raises:
-        ReleaseError: it failed before anything was replaced: what ran before still does.
+        ReleaseError: it failed before anything was replaced; the version before still runs.
     """
     output = commands.output
     with target.lock():
         with output.step(f"look at what runs: {target.name}"):
             target.remember()
-        image = build(commands, wanted)
-        if wanted.image:
+        image = build(commands, options)
+        if options.image:
             with output.step(f"fetch {image}"):
                 target.fetch(image)
         with output.step("migrate"):
-            # Again: while the tests ran, somebody may have started another agent.
+            # Again: somebody may have started another agent during the tests.
             before = target.remember()
             target.migrate(image)
         try:
@@ -86,12 +88,12 @@ def deploy(commands: Commands, target: Target, wanted: Build, service_logs: Path
             with output.step("smoke test"):
                 target.smoke_test(image)
         except (Exception, KeyboardInterrupt) as error:
-            # Whatever it is: what ran before is better than what is half there.
+            # Whatever the error is: a half-done release is worse than the version before.
             return _roll_back(commands, target, image, before, _problem(error), service_logs)
-        target.record(image, "released")
+        target.record(image, RELEASED)
     output.summary()
-    output.line(_end(commands, f"Released: {image}" + (f" (before: {before})" if before else "")))
-    return RELEASED
+    output.line(_result(commands, f"Released: {image}" + (f" (before: {before})" if before else "")))
+    return DONE
 
 
 def undo(commands: Commands, target: Target, service_logs: Path) -> int:
@@ -107,15 +109,15 @@ def undo(commands: Commands, target: Target, service_logs: Path) -> int:
             with output.step(f"smoke test of {before}"):
                 target.smoke_test(before)
         except (Exception, KeyboardInterrupt) as error:
-            _save_logs(commands, target, service_logs)
+            _attempt(commands, lambda: target.save_logs(service_logs))
             output.summary()
             output.line(f"THE ROLL-BACK FAILED: {_problem(error)}")
             output.line(f"{now} ran before it: deploy --image {now}. Logs of the services: {service_logs}")
             return BROKEN
-        target.record(before, "rolled back by hand")
+        target.record(before, ROLLED_BACK_BY_HAND)
     output.summary()
-    output.line(_end(commands, f"Rolled back: {before} (before: {now})"))
-    return RELEASED
+    output.line(_result(commands, f"Rolled back: {before} (before: {now})"))
+    return DONE
 
 
 def _roll_back(
@@ -123,12 +125,12 @@ def _roll_back(
 ) -> int:
     output = commands.output
     output.line(f"    {problem}")
-    _save_logs(commands, target, service_logs)
+    _attempt(commands, lambda: target.save_logs(service_logs))
     if before is None:
         target.record(image, "failed, nothing to roll back to")
         output.summary()
         output.line(f"THE RELEASE FAILED: {problem}")
-        output.line("Nothing ran before, so nothing was rolled back: what was started is still there to be looked at.")
+        output.line("Nothing ran before, so nothing was rolled back. What was started still runs, for you to look at.")
         output.line(f"Logs of the services: {service_logs}")
         return BROKEN
     try:
@@ -137,11 +139,11 @@ def _roll_back(
         with output.step(f"smoke test of {before}"):
             target.smoke_test(before)
     except (Exception, KeyboardInterrupt) as error:
-        _try(commands, lambda: target.record(image, "failed, and so did the roll-back"))
+        _attempt(commands, lambda: target.record(image, "failed, and so did the roll-back"))
         output.summary()
         output.line(f"THE RELEASE FAILED: {problem}")
         output.line(f"THE ROLL-BACK TO {before} FAILED TOO: {_problem(error)}")
-        output.line(f"Somebody has to look at it now. Logs of the services: {service_logs}")
+        output.line(f"It needs attention now. Logs of the services: {service_logs}")
         return BROKEN
     target.record(image, f"failed, rolled back to {before}")
     output.summary()
@@ -150,12 +152,8 @@ def _roll_back(
     return ROLLED_BACK
 
 
-def _save_logs(commands: Commands, target: Target, path: Path) -> None:
-    _try(commands, lambda: target.save_logs(path))
-
-
-def _try(commands: Commands, action: Callable[[], None]) -> None:
-    """Do what helps and must not stand in the way of a roll-back."""
+def _attempt(commands: Commands, action: Callable[[], None]) -> None:
+    """Do something helpful that must not prevent a roll-back."""
     try:
         action()
     except (ReleaseError, OSError) as error:
@@ -168,5 +166,5 @@ def _problem(error: BaseException) -> str:
     return str(error) if isinstance(error, ReleaseError) else f"{type(error).__name__}: {error}"
 
 
-def _end(commands: Commands, text: str) -> str:
+def _result(commands: Commands, text: str) -> str:
     return "Dry run: nothing was done." if commands.dry_run else text

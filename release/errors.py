@@ -1,4 +1,4 @@
-"""What can go wrong with a release."""
+"""The errors of a release."""
 
 
 class ReleaseError(Exception):
@@ -6,8 +6,8 @@ class ReleaseError(Exception):
 
 
 class Refused(ReleaseError):
-    """The release does not begin; nothing was changed."""
+    """Nothing was started or changed."""
 
 
 class Failed(ReleaseError):
-    """A step was done and did not reach what it is for."""
+    """A step did not succeed."""

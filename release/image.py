@@ -1,4 +1,4 @@
-"""The image of a commit: its tests, its build, its way to a registry."""
+"""The image of a commit: tests, build, push, fetch."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Reference:
 
 
 def parse(image: str) -> Reference:
-    """Return the parts of an image's name. A port of the registry is no tag."""
+    """Return the parts of an image's name. The port of a registry is not a tag."""
     match = _REFERENCE.fullmatch(image)
     if match is None:  # pragma: no cover - any text has a name
         raise ValueError(image)
@@ -47,7 +47,7 @@ def test(commands: Commands) -> None:
 
 
 def build(commands: Commands, image: str, commit: str, arguments: tuple[str, ...] = ()) -> None:
-    """Build the image of the commit that is checked out.
+    """Build the image of the checked-out commit.
 
     Args:
         commands: runs the programs.
@@ -56,32 +56,40 @@ def build(commands: Commands, image: str, commit: str, arguments: tuple[str, ...
         arguments: further build arguments as `NAME=VALUE`; docker/Dockerfile lists them.
 
     Raises:
-        Refused: the working tree is not the commit (any more).
+        Refused: the working tree differs from the commit.
     """
     if not commands.dry_run:
         source.require_clean(commands)
-    words = [f"VERSION={source.version()}", f"REVISION={commit}", *arguments]
-    options = [part for word in words for part in ("--build-arg", word)]
+    values = [f"VERSION={source.version()}", f"REVISION={commit}", *arguments]
+    options = [part for value in values for part in ("--build-arg", value)]
     dockerfile = str(source.ROOT / "docker" / "Dockerfile")
     commands.run("docker", "build", "--file", dockerfile, "--tag", image, *options, str(source.ROOT))
 
 
 def push(commands: Commands, image: str) -> None:
-    """Send the image to its registry, in which `docker login` signed in before."""
+    """Push the image to its registry, after a `docker login` to it."""
     commands.run("docker", "push", image)
 
 
 def ensure(commands: Commands, image: str) -> None:
     """Fetch an image that this engine does not have."""
     try:
-        found = commands.read("docker", "image", "inspect", "--format", "{{.Id}}", image).strip()
+        found = id_of(commands, image)
     except CommandFailed:
         found = ""
     if not found:
         commands.run("docker", "pull", image)
 
 
+def id_of(commands: Commands, image: str) -> str:
+    """Return the id of the image that this engine has under a name."""
+    return _inspect(commands, image, "{{.Id}}")
+
+
 def revision(commands: Commands, image: str) -> str:
-    """Return the commit that an image of this engine was built from, as its label says; empty: it says none."""
-    question = f'{{{{index .Config.Labels "{REVISION_LABEL}"}}}}'
-    return commands.read("docker", "image", "inspect", "--format", question, image).strip()
+    """Return the commit that an image of this engine was built from; empty if its label does not say."""
+    return _inspect(commands, image, f'{{{{index .Config.Labels "{REVISION_LABEL}"}}}}')
+
+
+def _inspect(commands: Commands, image: str, template: str) -> str:
+    return commands.read("docker", "image", "inspect", "--format", template, image).strip()

@@ -5,25 +5,24 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 from release import manifests, smoke_job
 from release.commands import CommandFailed, Commands
 from release.errors import Failed, Refused, ReleaseError
 from release.image import is_platform
+from release.polling import poll
 from release.source import ROOT
+from release.state import RELEASED, SUCCESSFUL, now
 
 _CAUSE = "kubernetes.io/change-cause"
 _REVISION = "deployment.kubernetes.io/revision"
 _LOCK = "release-lock"
-_RELEASED = "released"
-_SECONDS_TO_MIGRATE = 900.0
-_SECONDS_TO_TEST = 300.0
-# A container that waits for one of these waits until somebody changes something.
+_MIGRATION_TIMEOUT = 900.0
+_SMOKE_TEST_TIMEOUT = 300.0
+# A container that waits for one of these reasons will not start by itself.
 _HOPELESS = {
     "CrashLoopBackOff",
     "CreateContainerConfigError",
@@ -44,24 +43,32 @@ class _Revision:
     cause: str
 
 
+@dataclass(frozen=True)
+class _JobState:
+    """Whether a Job succeeded (None: it still runs), and why its pods do not start."""
+
+    succeeded: bool | None
+    problems: list[str] = field(default_factory=list)
+
+
 class KubernetesTarget:
     """The namespace of an overlay in a cluster; see `release.target.Target`.
 
-    What ran before is what the cluster itself keeps: the revisions of its Deployments.
+    The history is what the cluster itself keeps: the revisions of its Deployments.
 
     Args:
         commands: runs the programs.
         overlay: its name, or a folder with a `kustomization.yaml`.
         context: the context of kubectl; None: the current one.
-        seconds: how long the services may take to become ready.
+        timeout: seconds in which the services have to become ready.
     """
 
-    def __init__(self, commands: Commands, overlay: str, context: str | None = None, seconds: float = 600.0) -> None:
+    def __init__(self, commands: Commands, overlay: str, context: str | None = None, timeout: float = 600.0) -> None:
         known = ROOT / "kubernetes" / "overlays" / overlay
         folder = known if known.is_dir() else ROOT / overlay
         self._commands = commands
         self._kubectl = ("kubectl", *(("--context", context) if context else ()))
-        self._seconds = seconds
+        self._timeout = timeout
         try:
             rendered = commands.read("kubectl", "kustomize", str(folder), needed=True)
         except CommandFailed as error:
@@ -73,20 +80,19 @@ class KubernetesTarget:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold a ConfigMap that can be created only once, for all who release to this cluster.
+        """Hold a ConfigMap, which can be created only once, against everybody who releases to this cluster.
 
         Raises:
-            Refused: it is there.
+            Refused: it exists.
         """
         self._apply(self._manifests.of("Namespace"))
-        holder = f"{getpass.getuser()}, since {datetime.now(UTC).isoformat(timespec='seconds')}"
         try:
-            self._run("create", "configmap", _LOCK, f"--from-literal=holder={holder}")
+            self._run("create", "configmap", _LOCK, f"--from-literal=holder={getpass.getuser()}, since {now()}")
         except CommandFailed as error:
             if "exists" not in str(error):
                 raise
             held = self._read("get", "configmap", _LOCK, "--output", "jsonpath={.data.holder}")
-            line = " ".join(self._words("delete", "configmap", _LOCK))
+            line = " ".join(self._argv("delete", "configmap", _LOCK))
             raise Refused(f"Another release is under way: {held}. If it was killed: {line}") from None
         try:
             yield
@@ -102,56 +108,56 @@ class KubernetesTarget:
         return _most_common_image(self._before)
 
     def fetch(self, image: str) -> None:
-        """Leave it to the nodes, which fetch it themselves."""
+        """Do nothing: the nodes fetch it themselves."""
 
     def migrate(self, image: str) -> None:
-        """Apply what the processes need, with the servers that run inside; run the Job `migrate`, and wait for it."""
+        """Apply everything but the Deployments, wait for the servers inside, run the Job `migrate` and wait for it."""
         found = self._manifests.with_image(image)
         self._apply(found.without("Deployment", "Job"))
         for name in found.names("StatefulSet"):
             self._await_roll_out("statefulset", name)
         self._run("delete", "job", "migrate", "--ignore-not-found", "--wait")
         self._apply(found.of("Job"))
-        self._await_job("migrate", _SECONDS_TO_MIGRATE)
+        self._await_job("migrate", _MIGRATION_TIMEOUT)
 
     def roll_out(self, image: str) -> None:
         """Apply the Deployments, which replace their pods one by one."""
         found = self._manifests.with_image(image)
         self._apply(found.of("Deployment"))
-        self._note(found.names("Deployment"), f"rolling out {image}")
+        self._annotate(found.names("Deployment"), f"rolling out {image}")
         for name in found.names("Deployment"):
             self._await_roll_out("deployment", name)
 
     def smoke_test(self, image: str) -> None:
-        """See that every process is ready with this image, then run `demo` in the cluster."""
+        """Check that every process is ready with this image, then run `demo` in the cluster."""
         self._check(image)
         objects = json.dumps(smoke_job.smoke_test(self._namespace, image))
 
         def run(*words: str) -> None:
-            self._commands.run(*self._words(*words, "--filename", "-"), stdin=objects, about="the smoke test")
+            self._commands.run(*self._argv(*words, "--filename", "-"), stdin=objects, comment="the smoke test")
 
         run("delete", "--ignore-not-found")
         run("create")
         try:
-            self._await_job(smoke_job.NAME, _SECONDS_TO_TEST)
+            self._await_job(smoke_job.NAME, _SMOKE_TEST_TIMEOUT)
         finally:
             run("delete", "--ignore-not-found", "--wait=false")
 
     def roll_back(self) -> None:
-        """Undo every Deployment to its revision from before; remove those that are new."""
-        now = {found.deployment: found.number for found in self._deployments()}
-        for name, number in now.items():
+        """Undo every Deployment to its revision from before; remove the new ones."""
+        numbers = {found.deployment: found.number for found in self._deployments()}
+        for name, number in numbers.items():
             if name not in self._before:
                 self._run("delete", "deployment", name)
             elif number != self._before[name].number or self._commands.dry_run:
-                self._run("rollout", "undo", f"deployment/{name}", f"--to-revision={self._before[name].number}")
+                self._undo(name, self._before[name].number)
         for name in self._before:
             self._await_roll_out("deployment", name)
 
     def previous(self) -> str:
         """Return the image of the release before, which the cluster keeps with its revisions."""
-        now = _most_common_image(self._before)
-        found = [one for one in self._revisions() if one.cause.startswith(_RELEASED) and one.image != now]
+        current = _most_common_image(self._before)
+        found = [one for one in self._revisions() if one.cause.startswith(RELEASED) and one.image != current]
         if not found:
             raise Refused(f"The cluster keeps no other release of {self.name}. Name one: deploy --image NAME")
         # The note ends with the time, and times in ISO 8601 sort as text.
@@ -162,18 +168,17 @@ class KubernetesTarget:
         kept = sorted(self._revisions(), key=lambda one: one.number)
         numbers = {one.deployment: one.number for one in kept if one.image == image}
         for name, number in numbers.items():
-            self._run("rollout", "undo", f"deployment/{name}", f"--to-revision={number}")
+            self._undo(name, number)
         for name in numbers:
             self._await_roll_out("deployment", name)
 
     def record(self, image: str, outcome: str) -> None:
-        """Note a release at the Deployments; of one that failed, the revisions keep their note "rolling out"."""
-        if outcome in (_RELEASED, "rolled back by hand"):
-            names = [found.deployment for found in self._deployments()]
-            self._note(names, f"{_RELEASED} {image} {datetime.now(UTC).isoformat(timespec='seconds')}")
+        """Note a release on the Deployments. After a failure the revisions keep their note "rolling out"."""
+        if outcome in SUCCESSFUL:
+            self._annotate([found.deployment for found in self._deployments()], f"{RELEASED} {image} {now()}")
 
     def save_logs(self, path: Path) -> None:
-        """Write the state of the pods, the events and the last lines of every process to a file of its owner alone."""
+        """Write the state of the pods, the events and the last log lines of every process to a file."""
         questions = [("get", "pods", "--output", "wide"), ("get", "events", "--sort-by=.lastTimestamp")]
         questions += [
             ("logs", f"deployment/{found.deployment}", "--all-containers", "--all-pods", "--prefix", "--tail=300")
@@ -185,10 +190,7 @@ class KubernetesTarget:
                 parts.append(f"$ kubectl {' '.join(question)}\n{self._read(*question)}")
             except ReleaseError as error:
                 parts.append(f"{error}\n")
-        if not self._commands.dry_run:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text("\n".join(parts), encoding="utf-8")
+        self._commands.save(path, "\n".join(parts))
 
     def status(self) -> list[str]:
         """Return what runs now, and the revisions that the cluster keeps of the web server."""
@@ -201,85 +203,80 @@ class KubernetesTarget:
             *(f"  {one.number:>4}  {one.image}  {one.cause}" for one in kept),
         ]
 
-    def _words(self, *words: str) -> list[str]:
+    def _argv(self, *words: str) -> list[str]:
         return [*self._kubectl, "--namespace", self._namespace, *words]
 
     def _run(self, *words: str) -> None:
-        self._commands.run(*self._words(*words))
+        self._commands.run(*self._argv(*words))
 
     def _read(self, *words: str) -> str:
-        return self._commands.read(*self._words(*words))
+        return self._commands.read(*self._argv(*words))
 
     def _list(self, kind: str, *words: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = json.loads(self._read("get", kind, *words, "--output", "json") or "{}").get(
-            "items", []
-        )
-        return items
+        found: dict[str, Any] = json.loads(self._read("get", kind, *words, "--output", "json") or "{}")
+        return list(found.get("items", []))
 
     def _apply(self, objects: manifests.Manifests) -> None:
         if objects.objects:
-            # Each object names its namespace; kubectl refuses those that are in another one than it is told.
-            words = (*self._kubectl, "apply", "--filename", "-")
-            self._commands.run(*words, stdin=objects.text(), about=objects.about())
+            # Without --namespace: kubectl would refuse the objects that name another one.
+            argv = (*self._kubectl, "apply", "--filename", "-")
+            self._commands.run(*argv, stdin=objects.text(), comment=objects.summary())
 
-    def _note(self, deployments: list[str], cause: str) -> None:
+    def _annotate(self, deployments: list[str], cause: str) -> None:
         if deployments:
             self._run("annotate", "deployment", *deployments, "--overwrite", f"{_CAUSE}={cause}")
 
+    def _undo(self, deployment: str, revision: int) -> None:
+        self._run("rollout", "undo", f"deployment/{deployment}", f"--to-revision={revision}")
+
     def _deployments(self) -> list[_Revision]:
-        return [
-            found for one in self._list("deployments") if (found := _revision(one["metadata"]["name"], one)) is not None
-        ]
+        found = (_revision(one["metadata"]["name"], one) for one in self._list("deployments"))
+        return [one for one in found if one is not None]
 
     def _revisions(self) -> list[_Revision]:
-        return [
-            found
+        found = (
+            _revision(owner["name"], one)
             for one in self._list("replicasets")
             for owner in one["metadata"].get("ownerReferences", [])
-            if (found := _revision(owner["name"], one)) is not None
-        ]
+        )
+        return [one for one in found if one is not None]
 
     def _await_roll_out(self, kind: str, name: str) -> None:
         try:
-            self._run("rollout", "status", f"{kind}/{name}", f"--timeout={self._seconds:.0f}s")
+            self._run("rollout", "status", f"{kind}/{name}", f"--timeout={self._timeout:.0f}s")
         except CommandFailed as error:
             problems = self._problems(f"app.kubernetes.io/component={name}")
             raise Failed("; ".join([f"{name} is not ready", *problems, str(error)])) from error
 
-    def _await_job(self, name: str, seconds: float) -> None:
-        """Wait until a Job ends; `kubectl wait` would wait for one that failed until its time is up."""
+    def _await_job(self, name: str, timeout: float) -> None:
+        """Wait until a Job ends. `kubectl wait` would wait for a failed one until its time is up."""
         if self._commands.dry_run:
-            self._run("wait", "--for=condition=complete", f"job/{name}", f"--timeout={seconds:.0f}s")
+            self._run("wait", "--for=condition=complete", f"job/{name}", f"--timeout={timeout:.0f}s")
             return
-        began = monotonic()
-        while True:
+
+        def read() -> _JobState:
             job = json.loads(self._read("get", "job", name, "--output", "json"))
             ends = {one["type"] for one in job.get("status", {}).get("conditions", []) if one["status"] == "True"}
-            problems = self._problems(f"job-name={name}")
-            late = monotonic() - began > seconds
-            if ends or problems or late:
-                self._show_log(name)
-            if "Complete" in ends:
-                return
-            if "Failed" in ends or problems or late:
-                raise Failed("; ".join([f"the job {name} did not end well", *problems]))
-            sleep(2.0)
+            succeeded = "Complete" in ends if {"Complete", "Failed"} & ends else None
+            return _JobState(succeeded, self._problems(f"job-name={name}"))
 
-    def _show_log(self, job: str) -> None:
+        job = poll(read, lambda job: job.succeeded is not None or bool(job.problems), timeout, 2.0)
         try:
-            self._run("logs", f"job/{job}", "--tail=40")
+            self._run("logs", f"job/{name}", "--tail=40")
         except ReleaseError as error:
             self._commands.output.detail(str(error))
+        if not job.succeeded:
+            raise Failed("; ".join([f"the job {name} did not succeed", *job.problems]))
 
     def _problems(self, selector: str) -> list[str]:
-        """Say which containers will not start unless somebody changes something."""
-        found = []
+        """Return the containers that will not start by themselves, with the reasons."""
+        found = set()
         for pod in self._list("pods", "--selector", selector):
             for container in pod.get("status", {}).get("containerStatuses", []):
                 waiting = container.get("state", {}).get("waiting", {})
                 if waiting.get("reason") in _HOPELESS:
-                    found.append(f"{pod['metadata']['name']}: {waiting['reason']}: {waiting.get('message', '')}")
-        return sorted(set(found))
+                    found.add(f"{pod['metadata']['name']}: {waiting['reason']}: {waiting.get('message', '')}")
+        return sorted(found)
 
     def _check(self, image: str) -> None:
         if self._commands.dry_run:
@@ -300,16 +297,16 @@ def _most_common_image(revisions: Mapping[str, _Revision]) -> str | None:
 
 
 def _image(workload: Mapping[str, Any]) -> str | None:
-    """Return the platform's image of a Deployment or ReplicaSet; None: it is none of the platform's."""
+    """Return the platform's image in a Deployment or ReplicaSet; None: it is not the platform's."""
     images = [container["image"] for container in workload["spec"]["template"]["spec"]["containers"]]
     return next(filter(is_platform, images), None)
 
 
 def _revision(deployment: str, workload: Mapping[str, Any]) -> _Revision | None:
     image = _image(workload)
-    annotations = workload["metadata"].get("annotations", {})
     if image is None:
         return None
+    annotations = workload["metadata"].get("annotations", {})
     return _Revision(deployment, int(annotations.get(_REVISION, 0)), image, annotations.get(_CAUSE, ""))
 
 

@@ -46,7 +46,7 @@ class Manifests:
         """Return the objects as one List in JSON, which `kubectl` reads."""
         return json.dumps({"apiVersion": "v1", "kind": "List", "items": self.objects})
 
-    def about(self) -> str:
+    def summary(self) -> str:
         """Return how many there are of each kind: `6 Deployment, 1 Job`."""
         counts = Counter(one["kind"] for one in self.objects)
         return ", ".join(f"{count} {kind}" for kind, count in counts.items())

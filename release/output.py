@@ -1,4 +1,4 @@
-"""What a release tells: on the terminal and, with what every command wrote, in a log file."""
+"""The output of a release: on the terminal and, with everything that commands write, in a log file."""
 
 import contextlib
 import sys
@@ -18,11 +18,11 @@ class _Step:
 
 
 class Output:
-    """Writes lines to the terminal and to a log file, and measures the steps.
+    """Writes lines to the terminal and to a log file, and times the steps.
 
     Args:
         stream: the terminal.
-        clock: the time in seconds, from any moment on.
+        clock: a monotonic time in seconds.
     """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,9 +33,8 @@ class Output:
 
     @contextmanager
     def log_to(self, path: Path) -> Iterator[None]:
-        """Write every line to a file as well, which only its owner can read."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
+        """Write every line also to a file that only its owner can read."""
+        create_private(path)
         with path.open("a", encoding="utf-8") as self._log:
             try:
                 yield
@@ -43,7 +42,7 @@ class Output:
                 self._log = None
 
     def line(self, text: str = "") -> None:
-        """Write one line. A terminal that is gone does not end a release; the log has the rest."""
+        """Write one line. A lost terminal does not end a release: the log has all lines."""
         with contextlib.suppress(OSError):
             self._stream.write(text + "\n")
             self._stream.flush()
@@ -52,12 +51,12 @@ class Output:
             self._log.flush()
 
     def detail(self, text: str) -> None:
-        """Write one line of what a command wrote."""
+        """Write one line below the command that it belongs to."""
         self.line(f"      {text}")
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Show the beginning of a step, its end and the seconds in between."""
+        """Show the start of a step, its outcome and its duration."""
         self.line(f"==> {title}")
         began = self._clock()
         outcome = "FAILED"
@@ -70,13 +69,19 @@ class Output:
             self.line(f"    {outcome} after {seconds:.1f} s")
 
     def skip(self, title: str) -> None:
-        """Note a step that is not done."""
+        """Note a step that is skipped."""
         self._steps.append(_Step(title, "SKIPPED", None))
         self.line(f"==> {title}: skipped")
 
     def summary(self) -> None:
-        """Show every step again, with its outcome and its seconds."""
+        """Show every step again, with its outcome and its duration."""
         self.line()
         for step in self._steps:
             seconds = "" if step.seconds is None else f"{step.seconds:8.1f} s"
             self.line(f"  {step.outcome:<8}{seconds:>11}  {step.title}")
+
+
+def create_private(path: Path) -> None:
+    """Create a file that only its owner can read, and its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)

@@ -1,66 +1,64 @@
-"""The smoke test in a cluster: a Job that runs `demo` beside the web server, and the rules that let it reach that."""
+"""The smoke test in a cluster: a Job that runs `demo`, and the network policies that let it reach the web server."""
 
 from typing import Any
 
 NAME = "smoke-test"
 _COMPONENT = "app.kubernetes.io/component"
+_LABELS = {_COMPONENT: NAME}
+_WEB_SERVER = {_COMPONENT: "api-server"}
 _PORTS = [{"protocol": "TCP", "port": 8080}]
-_SECONDS = 300
+_TIMEOUT = 300
 
 
 def smoke_test(namespace: str, image: str) -> dict[str, Any]:
     """Return the objects as one List, which `kubectl` reads as JSON.
 
-    The password never passes through here: the Job takes that of the user `op`, who may register job types, from the
-    Secret of `migrate`, which creates the users.
+    The release never sees a password: the Job takes that of the user `op`, who may register job types, from the Secret
+    of `migrate`, which creates the users.
 
     Args:
         namespace: where the platform runs.
         image: the one that is tested.
     """
-    metadata = {"name": NAME, "namespace": namespace, "labels": _labels()}
+    metadata = {"name": NAME, "namespace": namespace, "labels": _LABELS}
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": metadata,
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": _SECONDS,
+            "activeDeadlineSeconds": _TIMEOUT,
             "ttlSecondsAfterFinished": 3600,
-            "template": {"metadata": {"labels": _labels()}, "spec": _pod(image)},
+            "template": {"metadata": {"labels": _LABELS}, "spec": _pod(image)},
         },
+    }
+    egress = {"podSelector": {"matchLabels": _LABELS}, "policyTypes": ["Egress"], "egress": [_peer("to", _WEB_SERVER)]}
+    ingress = {
+        "podSelector": {"matchLabels": _WEB_SERVER},
+        "policyTypes": ["Ingress"],
+        "ingress": [_peer("from", _LABELS)],
     }
     return {
         "apiVersion": "v1",
         "kind": "List",
         "items": [
-            _policy(metadata, {_COMPONENT: NAME}, "Egress", {_COMPONENT: "api-server"}),
-            _policy({**metadata, "name": f"api-server-from-{NAME}"}, {_COMPONENT: "api-server"}, "Ingress", _labels()),
+            _policy(metadata, egress),
+            _policy({**metadata, "name": f"api-server-from-{NAME}"}, ingress),
             job,
         ],
     }
 
 
-def _labels() -> dict[str, str]:
-    return {_COMPONENT: NAME}
+def _peer(side: str, labels: dict[str, str]) -> dict[str, Any]:
+    return {side: [{"podSelector": {"matchLabels": labels}}], "ports": _PORTS}
 
 
-def _policy(metadata: dict[str, Any], of: dict[str, str], direction: str, peer: dict[str, str]) -> dict[str, Any]:
-    side = {"Egress": "to", "Ingress": "from"}[direction]
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": metadata,
-        "spec": {
-            "podSelector": {"matchLabels": of},
-            "policyTypes": [direction],
-            direction.lower(): [{side: [{"podSelector": {"matchLabels": peer}}], "ports": _PORTS}],
-        },
-    }
+def _policy(metadata: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
 
 
 def _pod(image: str) -> dict[str, Any]:
-    """Return the pod: the restricted Pod Security Standard, as all pods of the platform have it."""
+    """Return the pod. Like all pods of the platform it keeps to the restricted Pod Security Standard."""
     password = {"name": "coinrequest-migrate", "key": "COINREQUEST_STACK_PASSWORD_OP"}
     return {
         "restartPolicy": "Never",

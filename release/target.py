@@ -1,4 +1,4 @@
-"""What a place to release to has to offer."""
+"""The interface of a place to release to."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -6,28 +6,28 @@ from typing import Protocol
 
 
 class Target(Protocol):
-    """One installation: a Compose project on one machine, or the namespace of an overlay in a cluster."""
+    """One installation: a Compose project, the namespace of an overlay in a cluster, or an environment in AWS."""
 
     name: str
-    """What to call it: `Compose project coinrequest`."""
+    """What messages call it: `Compose project coinrequest`."""
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep others from releasing to it meanwhile; `Refused` if somebody is."""
 
     def remember(self) -> str | None:
-        """Note what runs now, for `roll_back`; return its image, None where nothing runs."""
+        """Note what runs now, for `roll_back`; return its image, or None if nothing runs."""
 
     def fetch(self, image: str) -> None:
-        """See that an image is there which was built elsewhere."""
+        """Make sure that an image which was built elsewhere is available."""
 
     def migrate(self, image: str) -> None:
-        """Bring servers and databases up to what the image needs, while the version from before still serves."""
+        """Bring servers and databases to the state that the image needs, while the version before still serves."""
 
     def roll_out(self, image: str) -> None:
         """Replace what runs by the image, and wait until all of it is healthy."""
 
     def smoke_test(self, image: str) -> None:
-        """See that every service is healthy, then register a job type, run a job of it and check its result."""
+        """Check that every service is healthy, then register a job type, run a job of it and check its result."""
 
     def roll_back(self) -> None:
         """Return to what `remember` noted, and wait until all of it is healthy. Databases stay migrated."""
@@ -42,7 +42,7 @@ class Target(Protocol):
         """Keep for `status` that something was released."""
 
     def save_logs(self, path: Path) -> None:
-        """Write what the services logged last to a file."""
+        """Write the last log lines of the services to a file."""
 
     def status(self) -> list[str]:
         """Return lines that say what runs now and what ran before."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-VERSIONS = Path(__file__).resolve().parents[3] / "coinrequest" / "migrations" / "versions"
+VERSIONS = Path(__file__).resolve().parents[3] / "coinrequest" / "database" / "migrations" / "versions"
 # What takes something away from the version before, or means another thing to it.
 _TAKING = {
     "alter_column",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-VERSIONS = Path(__file__).resolve().parents[3] / "coinrequest" / "migrations" / "versions"
+VERSIONS = Path(__file__).resolve().parents[3] / "coinrequest" / "database" / "migrations" / "versions"
 
 
 def imported(source: str) -> set[str]:

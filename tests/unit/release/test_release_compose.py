@@ -1,5 +1,6 @@
 """What a release to a machine does, in which order, and how it goes back."""
 
+import getpass
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from fake_world import COMMIT, NEW, OLD, World, image_id, serving
 
-from release import cli, compose, source
+from release import cli, compose, polling, source
 from release.commands import Finished
 from release.state import State
 
@@ -31,7 +32,7 @@ Release = Callable[..., int]
 
 @pytest.fixture
 def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
-    monkeypatch.setattr(compose, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(polling, "sleep", lambda _seconds: None)
 
     def run(world: World, *words: str) -> int:
         return cli.main([*words, "--state", str(tmp_path)], execute=world.execute)
@@ -267,7 +268,7 @@ def test_two_releases_at_a_time_are_refused(release: Release, state: State, caps
 def test_going_back_by_hand_takes_the_release_before(release: Release, state: State) -> None:
     world = World(running=serving(OLD))
     for image, outcome in ((OLD, "released"), ("coinrequest:bad", "failed, rolled back"), (NEW, "released")):
-        state.add(image, "somebody", outcome)
+        state.add(image, outcome)
     world.running = serving(NEW)
     assert release(world, "rollback") == 0
     assert world.changes() == STEPS_OF_A_ROLL_BACK
@@ -282,13 +283,13 @@ def test_going_back_by_hand_needs_a_release_before(release: Release, capsys: pyt
 def test_status_tells_what_runs_and_what_ran(
     release: Release, state: State, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state.add(OLD, "somebody", "released")
+    state.add(OLD, "released")
     world = World(running=serving(NEW))
     assert release(world, "status") == 0
     assert world.changes() == []
     output = capsys.readouterr().out
     assert f"api-server           healthy    {NEW}" in output
-    assert f"{OLD}  released (by somebody)" in output
+    assert f"{OLD}  released (by {getpass.getuser()})" in output
 
 
 def test_files_without_the_variable_are_refused(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_a_migration_that_fails_replaces_nothing(
     assert set(running.images().values()) == {OLD}
     assert running.lock is None
     output = capsys.readouterr().out
-    assert "the job migrate did not end well" in output
+    assert "the job migrate did not succeed" in output
     assert "Nothing that runs was replaced." in output
 
 
@@ -190,5 +190,5 @@ def test_the_image_is_put_in_whatever_the_overlay_calls_it() -> None:
     assert "sha256" not in rendered.text()
     assert found.namespace == "coinrequest"
     assert found.names("Namespace") == ["coinrequest"]
-    assert found.of("Job").about() == "1 Job"
-    assert found.without("Job", "Deployment").about() == "1 Namespace, 1 ConfigMap, 1 StatefulSet"
+    assert found.of("Job").summary() == "1 Job"
+    assert found.without("Job", "Deployment").summary() == "1 Namespace, 1 ConfigMap, 1 StatefulSet"
