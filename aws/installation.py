@@ -1,8 +1,9 @@
-"""What an environment and its account are called, as the files of variables say."""
+"""The names of an environment and its account, from Terraform's files of variables."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from release.errors import Refused
 from release.source import ROOT
@@ -10,18 +11,16 @@ from release.source import ROOT
 REGION = "eu-west-1"
 REPOSITORY = "coinrequest"
 TERRAFORM = ROOT / "terraform"
-# Of a file of variables only plain texts are needed here; Terraform reads all of it.
-_TEXT = re.compile(r'^(?P<name>\w+)\s*=\s*"(?P<value>[^"]*)"\s*(?:#.*)?$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Account:
-    """The AWS account, and where its files are.
+    """The AWS account.
 
     Args:
         id: 12 digits.
         zone_name: the public zone: `example.org`.
-        folder: the root module of Terraform.
+        folder: the root module of Terraform, with its files.
     """
 
     id: str
@@ -30,12 +29,12 @@ class Account:
 
     @property
     def registry(self) -> str:
-        """The registry of images, without the repository's name."""
+        """The host of the registry."""
         return f"{self.id}.dkr.ecr.{REGION}.amazonaws.com"
 
     @property
     def state_bucket(self) -> str:
-        """The bucket with the states, which terraform/bootstrap makes."""
+        """The bucket for Terraform's states, which terraform/bootstrap creates."""
         return f"coinrequest-terraform-state-{self.id}"
 
 
@@ -48,12 +47,12 @@ class Installation:
 
     @property
     def name(self) -> str:
-        """What the names of its resources begin with."""
+        """The prefix of the names of its resources."""
         return f"coinrequest-{self.environment}"
 
     @property
     def variable_files(self) -> tuple[str, ...]:
-        """The files of variables, as seen from the root module."""
+        """The files of variables, relative to the root module."""
         return (f"environments/{self.environment}.tfvars", "environments/installation.tfvars")
 
 
@@ -61,28 +60,48 @@ def read_account(folder: Path = TERRAFORM) -> Account:
     """Read `installation.tfvars`.
 
     Raises:
-        Refused: it is not there, or does not say what the account is.
+        Refused: it is missing, cannot be read, or does not name the account.
     """
     path = folder / "environments" / "installation.tfvars"
     if not path.is_file():
         raise Refused(
-            f"{path} is missing: it says which account this is. Copy the example, and edit it:\n"
+            f"{path} is missing: it names the account. Copy the example, and edit it:\n"
             f"    cp {path.with_name('installation.example.tfvars')} {path}"
         )
-    texts = {match["name"]: match["value"] for match in _TEXT.finditer(path.read_text(encoding="utf-8"))}
-    missing = [name for name in ("account_id", "zone_name") if not texts.get(name)]
+    values = read_variables(path)
+    missing = [name for name in ("account_id", "zone_name") if not values.get(name)]
     if missing:
-        raise Refused(f'{path} does not say {" and ".join(missing)}: one line each, NAME = "VALUE".')
-    if not re.fullmatch(r"\d{12}", texts["account_id"]):
-        raise Refused(f"account_id in {path} is {texts['account_id']!r}; it is the account's 12 digits.")
-    return Account(texts["account_id"], texts["zone_name"], folder)
+        raise Refused(f'{path} does not set {" and ".join(missing)}: one line each, NAME = "VALUE".')
+    if not re.fullmatch(r"\d{12}", str(values["account_id"])):
+        raise Refused(f"account_id in {path} is {values['account_id']!r}; it has to be the account's 12 digits.")
+    return Account(str(values["account_id"]), values["zone_name"], folder)
+
+
+def read_variables(path: Path) -> dict[str, Any]:
+    """Read a file of Terraform's variables.
+
+    Raises:
+        Refused: python-hcl2 is not installed, or it cannot read the file.
+    """
+    try:
+        import hcl2
+        from hcl2.utils import SerializationOptions
+        from lark.exceptions import LarkError
+    except ImportError:
+        raise Refused("python-hcl2 is not installed: run this by `make`, or by .venv/bin/python") from None
+    options = SerializationOptions(with_comments=False, strip_string_quotes=True)
+    try:
+        values: dict[str, Any] = hcl2.loads(path.read_text(encoding="utf-8"), serialization_options=options)
+    except LarkError as error:
+        raise Refused(f"{path} cannot be read: {error}") from error
+    return values
 
 
 def read_installation(environment: str, folder: Path = TERRAFORM) -> Installation:
     """Read the files of an environment.
 
     Raises:
-        Refused: there is no such environment, or its account is not known.
+        Refused: there is no such environment, or its account is unknown.
     """
     known = sorted(path.stem for path in (folder / "environments").glob("*.tfvars"))
     known = [name for name in known if not name.startswith("installation")]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from declared_differences import Difference, judge, read_declarations
 from support.terraform import ENVIRONMENTS, TERRAFORM
-from support.tfvars import flat, read_tfvars
+
+from aws.installation import read_variables
 
 FOLDER = TERRAFORM / "environments"
 EXAMPLE = FOLDER / "installation.example.tfvars"
@@ -15,7 +16,15 @@ _BLOCK = re.compile(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', re.M | re.S)
 
 
 def values(environment: str) -> dict[str, Any]:
-    return read_tfvars(FOLDER / f"{environment}.tfvars")
+    return read_variables(FOLDER / f"{environment}.tfvars")
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values with the paths to them: `database.multi_az`."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
 
 
 def blocks(kind: str) -> Iterator[tuple[str, str, str]]:
@@ -63,20 +72,20 @@ def test_each_file_sets_the_same_variables_and_its_own_name() -> None:
 
 def test_what_all_environments_have_in_common_cannot_be_set_apart() -> None:
     for path in FOLDER.glob("*.tfvars"):
-        assert not {"region", "protected", "python", "image_tag"} & set(read_tfvars(path)), path
+        assert not {"region", "protected", "python", "image_tag"} & set(read_variables(path)), path
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_no_environment_names_an_account(environment: str) -> None:
     text = (FOLDER / f"{environment}.tfvars").read_text()
     assert not re.search(r"\b\d{12}\b|@|arn:", text)
-    assert not set(read_tfvars(EXAMPLE)) & set(values(environment))
+    assert not set(read_variables(EXAMPLE)) & set(values(environment))
 
 
 def test_the_account_is_not_committed_but_an_example_is() -> None:
     ignored = (TERRAFORM / ".gitignore").read_text().split()
     assert {"installation.tfvars", "environments/installation.tfvars"} & set(ignored)
-    example = read_tfvars(EXAMPLE)
+    example = read_variables(EXAMPLE)
     # AWS' own example of an account, and a domain that nobody can have.
     assert example["account_id"] == "123456789012"
     assert example["zone_name"] == "example.org"

@@ -32,7 +32,11 @@ def test_a_missing_file_says_what_to_copy(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("", "account_id and zone_name"), ('account_id = "12"\nzone_name = "example.org"', "the account's 12 digits")],
+    [
+        ("", "account_id and zone_name"),
+        ("account_id = ", "cannot be read"),
+        ('account_id = "12"\nzone_name = "example.org"', "the account's 12 digits"),
+    ],
 )
 def test_a_file_that_does_not_say_the_account(folder: Path, text: str, complaint: str) -> None:
     (folder / "environments" / "installation.tfvars").write_text(text)
