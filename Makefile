@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OF_EXTRAS := $(VENV)/.installed-extras
 
-.PHONY: help setup up down status logs demo test test-security check format bench release plan apply destroy rotate minikube clean
+.PHONY: help setup up down status logs demo test test-security check docs format bench release plan apply destroy rotate minikube clean
 
 help: ## show this list
 	@echo "Usage: make TARGET"
@@ -57,6 +57,9 @@ check: $(STAMP) ## check style, types, directions between rooms, and the Airflow
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@scripts/lint-airflow-config
+
+docs: $(STAMP_OF_EXTRAS) ## build the documentation in build/docs; OPTIONS=serve shows it while you write
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(or $(strip $(OPTIONS)),build)
 
 format: $(STAMP) ## rewrite the source in the project's style
 	$(BIN)/ruff check --fix .

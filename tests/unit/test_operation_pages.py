@@ -141,7 +141,7 @@ def test_a_page_is_found_from_the_readme_and_from_another_page(page: str) -> Non
         ("explanation/regions", ("## Data", "## Routing", "## Roll-out", "## Fail-over", "RPO", "RTO")),
         (
             "explanation/trade-offs",
-            ("challenges", "Kustomize", "KubernetesExecutor", "Temporal", "## Deviations", "## Oddities"),
+            ("challenges", "Kustomize", "KubernetesExecutor", "Temporal"),
         ),
         (
             "how-to/upgrade",
