@@ -35,7 +35,7 @@ from benchmarks import (
 from benchmarks.context import Context
 from benchmarks.measure import GaveUp, say
 from benchmarks.results import Results
-from benchmarks.stacks import Stacks, database_url
+from benchmarks.stacks import Stacks
 from coinrequest.stack.layout import project_root
 
 _HERE = Path(__file__).parent
@@ -108,8 +108,7 @@ def _run(name: str, context: Context, arguments: argparse.Namespace) -> bool:
         with _limit(min(minutes, arguments.limit) * 60):
             benchmark(context)
         if name in ("jobs", "register"):
-            url = database_url(context.stacks.ours())
-            context.results.describe(PostgreSQL=machine.postgres_version(url))
+            context.results.describe(PostgreSQL=machine.postgres_version(context.stacks.ours()))
         return True
     except (GaveUp, TimeLimit) as error:
         context.results.put(name, error=str(error))

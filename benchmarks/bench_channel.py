@@ -6,9 +6,7 @@ from uuid import uuid4
 from benchmarks import brokers
 from benchmarks.brokers import Program
 from benchmarks.context import Context
-from benchmarks.measure import GaveUp, brief, say, summary
-
-_WARM_UP = 3
+from benchmarks.measure import GaveUp, brief, repeat, say, summary
 
 
 def run(context: Context) -> None:
@@ -16,13 +14,12 @@ def run(context: Context) -> None:
     measured = {}
     for broker in brokers.installed():
         with brokers.channel(context, broker) as url, Program(url) as program:
-            samples = [_one(program) for _ in range(_WARM_UP + 2 * context.samples)]
-        measured[broker] = summary(samples[_WARM_UP:])
+            measured[broker] = summary(repeat(lambda: _one_job(program), 2 * context.samples))
         say(f"published to result, {broker}: {brief(measured[broker])}")
         context.results.put("channel", brokers=measured)
 
 
-def _one(program: Program) -> float:
+def _one_job(program: Program) -> float:
     job_id = str(uuid4())
     began = time.monotonic()
     program.publish({"job_id": job_id, "job_payload": {"type": "integer", "value": 0}})

@@ -4,21 +4,16 @@ Beside it the same on the same stack with Airflow's own Celery executor.
 """
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from benchmarks.client import Client
 from benchmarks.context import Context
 from benchmarks.measure import GaveUp, brief, say, summary, wait_for
-from coinrequest.stack import Stack
 
 _SMALL = "integer"
 _JOBS = 2
 _TASKS = 5
 _ITEMS = 1000
-# Seconds that each task of the greedy type waits: some end at once, some hold their slots.
-GREEDY = {"tasks that end at once": 0, "tasks of 20 s": 20}
-_QUEUE = "nobody"
 # Seconds, for one small job and for all of them beside one greedy type.
 _PATIENCE = 45.0
 _LONGEST = 90.0
@@ -27,22 +22,13 @@ _LONGEST = 90.0
 def run(context: Context) -> None:
     """Measure on our stack, then with Airflow's executor."""
     for name, start in (("ours", context.stacks.ours), ("airflow", context.stacks.airflow_executor)):
-        measured = _measure(context, start(), lambda found, name=name: context.results.put("fairness", **{name: found}))
-        context.results.put("fairness", **{name: measured})
-
-
-def _measure(context: Context, stack: Stack, store: Callable[[Any], None]) -> dict[str, Any]:
-    client = Client.of(stack)
-    _small_jobs(client, 3)
-    found: dict[str, Any] = {"usual": summary(_small_jobs(client, context.samples)), "beside": {}}
-    say(f"a small job alone: {brief(found['usual'])}")
-    for label, seconds in GREEDY.items():
-        found["beside"][label] = _beside(client, context.samples, _greedy_type(f"greedy-{seconds}", seconds))
-        store(found)
-    unserved = _greedy_type("unserved", 0, queue=_QUEUE)
-    found["beside"]["tasks for a queue that no agent serves"] = _beside(client, context.samples, unserved)
-    store(found)
-    return found
+        client = Client.of(start())
+        _small_jobs(client, 3)
+        found: dict[str, Any] = {"usual": summary(_small_jobs(client, context.samples)), "beside": {}}
+        say(f"a small job alone: {brief(found['usual'])}")
+        for label, greedy in _greedy_types().items():
+            found["beside"][label] = _beside(client, context.samples, greedy)
+            context.results.put("fairness", **{name: found})
 
 
 def _beside(client: Client, samples: int, greedy: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +78,16 @@ def _small_jobs(client: Client, count: int, patience: float = _PATIENCE) -> list
     return taken
 
 
-def _greedy_type(name: str, seconds: int, **fields: Any) -> dict[str, Any]:
-    task = {"action": "integer.wait", "inputs": {"value": seconds}, "for_each": [0] * _ITEMS, **fields}
-    tasks = [{"id": f"each{number}", **task} for number in range(_TASKS)]
-    return {"name": name, "description": "Has very many tasks", "owner": "benchmark", "tasks": tasks}
+def _greedy_types() -> dict[str, dict[str, Any]]:
+    """Return job types with very many tasks, by what the page calls them."""
+
+    def greedy(name: str, seconds: int, **fields: Any) -> dict[str, Any]:
+        task = {"action": "integer.wait", "inputs": {"value": seconds}, "for_each": [0] * _ITEMS, **fields}
+        tasks = [{"id": f"each{number}", **task} for number in range(_TASKS)]
+        return {"name": name, "description": "Has very many tasks", "owner": "benchmark", "tasks": tasks}
+
+    return {
+        "tasks that end at once": greedy("greedy-0", 0),
+        "tasks of 20 s": greedy("greedy-20", 20),
+        "tasks for a queue that no agent serves": greedy("unserved", 0, queue="nobody"),
+    }

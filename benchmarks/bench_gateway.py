@@ -1,19 +1,16 @@
 """Messages per second into stored jobs, with each broker; beside it jobs per second over Airflow's own REST."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import psycopg2
-
 from benchmarks import brokers
 from benchmarks.brokers import Program
-from benchmarks.client import Client
+from benchmarks.client import Client, at_once
 from benchmarks.context import Context
 from benchmarks.measure import say, summary, wait_for
-from benchmarks.stacks import database_url
+from benchmarks.stacks import database
 from coinrequest.stack import Stack
 
 CLIENTS = 8
@@ -33,14 +30,12 @@ def run(context: Context) -> None:
     """Flood each broker in rounds with jobs for tomorrow, so that the scheduler has nothing to do with them."""
     messages, rounds = 10 * context.jobs, min(5, max(2, context.samples // 6))
     stack = context.stacks.ours()
-    connection = psycopg2.connect(database_url(stack))
-    connection.autocommit = True
-    try:
-        measured: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
+    with database(stack) as cursor:
         for broker in brokers.installed():
             with brokers.channel(context, broker) as url, Program(url) as program:
-                _flood(connection, program, min(200, messages))
-                found = [_flood(connection, program, messages) for _ in range(rounds)]
+                _flood(cursor, program, min(200, messages))
+                found = [_flood(cursor, program, messages) for _ in range(rounds)]
             measured[broker] = {
                 "messages": messages,
                 "per_second": summary([messages / stored for _, stored in found]),
@@ -48,16 +43,14 @@ def run(context: Context) -> None:
             }
             say(f"{messages} messages to {broker}: {measured[broker]['per_second']['median']:.0f} jobs per second")
             context.results.put("gateway", brokers=measured)
-            _forget(connection)
+            _forget(cursor)
         rest = _over_rest(stack, 2 * context.jobs)
         say(f"over Airflow's REST: {rest['per_second']:.0f} jobs per second")
         context.results.put("gateway", rest=rest)
-        _forget(connection)
-    finally:
-        connection.close()
+        _forget(cursor)
 
 
-def _flood(connection: Any, program: Program, messages: int) -> tuple[float, float]:
+def _flood(cursor: Any, program: Program, messages: int) -> tuple[float, float]:
     """Publish at full speed; return the seconds until all was published, and until the last job was stored."""
     began_at = datetime.now(UTC)
     began = time.monotonic()
@@ -68,9 +61,8 @@ def _flood(connection: Any, program: Program, messages: int) -> tuple[float, flo
     published = time.monotonic() - began
 
     def stored() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(_STORED, (_JOB_TYPE, began_at))
-            return int(cursor.fetchone()[0]) >= messages
+        cursor.execute(_STORED, (_JOB_TYPE, began_at))
+        return int(cursor.fetchone()[0]) >= messages
 
     wait_for(f"{messages} stored jobs", stored, timeout=120, interval=0.02)
     return published, time.monotonic() - began
@@ -81,16 +73,8 @@ def _over_rest(stack: Stack, jobs: int) -> dict[str, Any]:
     clients = [Client.of(stack) for _ in range(CLIENTS)]
     for client in clients:
         _trigger(client)
-    shares = [jobs // CLIENTS + (index < jobs % CLIENTS) for index in range(CLIENTS)]
-
-    def work(client: Client, share: int) -> None:
-        for _ in range(share):
-            _trigger(client)
-
     began = time.monotonic()
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        for done in [pool.submit(work, *pair) for pair in zip(clients, shares, strict=True)]:
-            done.result()
+    at_once(clients, jobs, _trigger)
     seconds = time.monotonic() - began
     return {"jobs": jobs, "clients": CLIENTS, "seconds": round(seconds, 2), "per_second": round(jobs / seconds, 2)}
 
@@ -104,6 +88,5 @@ def _tomorrow() -> str:
     return (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
-def _forget(connection: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_FORGET, {"type": _JOB_TYPE})
+def _forget(cursor: Any) -> None:
+    cursor.execute(_FORGET, {"type": _JOB_TYPE})

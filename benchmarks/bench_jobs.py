@@ -1,15 +1,15 @@
 """Submit to done, and jobs per second, of the trivial job: on our stack, and with default settings."""
 
+import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from benchmarks.client import Client
+from benchmarks.client import Client, at_once
 from benchmarks.context import Context
-from benchmarks.kinds import PLAIN_DAG
 from benchmarks.measure import brief, say, summary, wait_for
+from benchmarks.stacks import DAGS
 from coinrequest.stack import Stack
 
 CLIENTS = 4
@@ -23,24 +23,24 @@ def run_ours(context: Context) -> None:
     client = Client.of(stack)
     for _ in range(3):
         client.job_done(_submit_job(client))
-    sequential(context, "jobs", _one_job, client)
-    throughput(context, "jobs", stack, _OURS, _submit_job)
+    _sequential(context, "jobs", one_job, client)
+    _throughput(context, "jobs", stack, _OURS, _submit_job)
 
 
 def run_stock(context: Context) -> None:
     """Measure a hand-written DAG with one task over Airflow's own REST, with Airflow's default settings."""
     dags = context.stacks.folder("stock-dags")
-    (dags / "plain.py").write_text(PLAIN_DAG)
+    shutil.copy2(DAGS / "plain.py", dags)
     stack = context.stacks.stock(dags)
     client = Client.of(stack)
-    client.persist("GET", f"/api/v2/dags/{_PLAIN}", None, timeout=120, interval=0.5)
+    client.call_until_accepted("GET", f"/api/v2/dags/{_PLAIN}", None, timeout=120, interval=0.5)
     for _ in range(3):
         client.run_done(_PLAIN, _trigger(client))
-    sequential(context, "stock", _one_run, client)
-    throughput(context, "stock", stack, _PLAIN, _trigger)
+    _sequential(context, "stock", _one_run, client)
+    _throughput(context, "stock", stack, _PLAIN, _trigger)
 
 
-def sequential(context: Context, name: str, one: Callable[[Client], dict[str, float]], client: Client) -> None:
+def _sequential(context: Context, name: str, one: Callable[[Client], dict[str, float]], client: Client) -> None:
     """Run one job after the other, each from its POST to its end."""
     measured = [one(client) for _ in range(context.samples + context.samples // 3)]
     described = {what: summary([sample[what] for sample in measured]) for what in measured[0]}
@@ -48,20 +48,12 @@ def sequential(context: Context, name: str, one: Callable[[Client], dict[str, fl
     context.results.put(name, latency=described)
 
 
-def throughput(context: Context, name: str, stack: Stack, dag_id: str, submit: Callable[[Client], str]) -> None:
+def _throughput(context: Context, name: str, stack: Stack, dag_id: str, submit: Callable[[Client], str]) -> None:
     """Submit many jobs from a few clients; measure from the first POST to the end of the last run."""
     clients = [Client.of(stack) for _ in range(CLIENTS)]
     before, _ = clients[0].runs(dag_id, "success")
-    shares = [context.jobs // CLIENTS + (index < context.jobs % CLIENTS) for index in range(CLIENTS)]
-
-    def work(client: Client, share: int) -> None:
-        for _ in range(share):
-            submit(client)
-
     began = time.time()
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        for done in [pool.submit(work, *pair) for pair in zip(clients, shares, strict=True)]:
-            done.result()
+    at_once(clients, context.jobs, submit)
     submitted = time.time()
 
     def ended() -> datetime | None:
@@ -92,7 +84,7 @@ def _trigger(client: Client) -> str:
     return str(client.call("POST", f"/api/v2/dags/{_PLAIN}/dagRuns", {"logical_date": None})["dag_run_id"])
 
 
-def _one_job(client: Client) -> dict[str, float]:
+def one_job(client: Client) -> dict[str, float]:
     sent = time.time()
     job_id = _submit_job(client)
     accepted = time.time()

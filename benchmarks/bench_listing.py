@@ -1,24 +1,20 @@
 """Lists of jobs, and the metrics, when a million jobs are kept; beside them Airflow's own list of the same runs."""
 
-import json
-import subprocess
-import sys
 import time
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-import psycopg2
-
 from benchmarks import listing_data
 from benchmarks.client import Client
 from benchmarks.context import Context
-from benchmarks.kinds import name_of
-from benchmarks.measure import GaveUp, brief, say, summary
-from benchmarks.stacks import database_url, fill, wait_until_quiet
+from benchmarks.filling import fill
+from benchmarks.job_types import name_of
+from benchmarks.measure import brief, say, summary
+from benchmarks.processes import run_module
+from benchmarks.stacks import database, wait_until_quiet
 from coinrequest.api import cursors
 from coinrequest.stack import Stack
-from coinrequest.stack.layout import project_root
 
 PAGE = 50
 _DEEP = 1000
@@ -32,19 +28,16 @@ def run(context: Context) -> None:
     fill(context.stacks, listing_data.TYPES)
     stack = context.stacks.ours()
     wait_until_quiet(stack)
-    connection = psycopg2.connect(database_url(stack))
-    connection.autocommit = True
-    try:
+    with database(stack) as cursor:
         say(f"writing {context.rows} jobs")
         began = time.monotonic()
-        listing_data.fill(connection, context.rows)
+        listing_data.fill(cursor, context.rows)
         context.results.put("listing", jobs=context.rows, filled=round(time.monotonic() - began, 1))
         say(f"{context.rows} jobs after {time.monotonic() - began:.0f} s")
-        position = _position(connection, min(_DEEP * PAGE, context.rows // 2))
-    finally:
-        connection.close()
+        cursor.execute(_POSITION, (min(_DEEP * PAGE, context.rows // 2) - 1,))
+        ((submitted_at, job_id),) = cursor.fetchall()
     client = Client.of(stack)
-    cases = _cases(position)
+    cases = _cases((submitted_at.isoformat(), str(job_id)))
     measured = {}
     for name, case in cases.items():
         measured[name] = _measure(client, case["path"], context.samples)
@@ -56,14 +49,6 @@ def run(context: Context) -> None:
     context.results.put("listing", plans=_plans(stack, cases))
     # No other part is to be measured beside a million jobs.
     context.stacks.fresh("ours")
-
-
-def _position(connection: Any, offset: int) -> tuple[str, str]:
-    """Return where a page begins, as the cursor of the page before would have it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_POSITION, (offset - 1,))
-        submitted_at, job_id = cursor.fetchone()
-    return submitted_at.isoformat(), str(job_id)
 
 
 def _cases(position: tuple[str, str]) -> dict[str, dict[str, Any]]:
@@ -126,19 +111,7 @@ def _measure(client: Client, path: str, samples: int) -> dict[str, Any]:
     return summary(seconds[_WARM_UP:])
 
 
-def _plans(stack: Stack, cases: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _plans(stack: Stack, cases: dict[str, dict[str, Any]]) -> Any:
     asked = {name: case for name, case in cases.items() if "what" in case}
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.plans"],
-        cwd=project_root(),
-        env=stack.environment("api-server") | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"},
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    if done.returncode:
-        raise GaveUp(f"the plans could not be read:\n{done.stderr[-1500:]}")
-    plans: dict[str, Any] = json.loads(done.stdout.rpartition("RESULT ")[2])
-    return plans
+    environment = stack.environment("api-server") | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
+    return run_module("plans", environment=environment, given=asked, timeout=180)

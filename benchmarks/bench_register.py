@@ -5,9 +5,10 @@ from typing import Any
 
 from benchmarks.client import Client
 from benchmarks.context import Context
-from benchmarks.kinds import definition
+from benchmarks.filling import fill
+from benchmarks.job_types import definition
 from benchmarks.measure import brief, say, summary
-from benchmarks.stacks import fill, watched_loop
+from benchmarks.probe import watched_loop
 from coinrequest.stack import Stack
 
 _WAYS = ("jobs", "airflow")
@@ -22,7 +23,7 @@ def run(context: Context) -> None:
         filled = fill(context.stacks, count)
         stack = context.stacks.ours()
         with watched_loop(stack) as probe:
-            measured = measure(stack, count, context.samples)
+            measured = _measure(stack, count, context.samples)
         sizes[str(count)] = {**measured, "fill": filled, "loop": probe.report()}
         context.results.put("register", sizes=sizes)
         for way in _WAYS:
@@ -30,23 +31,20 @@ def run(context: Context) -> None:
             say(f"{count} types, {way}: first job done {brief(measured[way]['done'])}")
 
 
-def measure(stack: Stack, count: int, samples: int) -> dict[str, Any]:
+def _measure(stack: Stack, count: int, samples: int) -> dict[str, Any]:
     """Register `samples` types for each way to trigger; each is triggered at once and its first job awaited."""
     client = Client.of(stack)
-    found: dict[str, dict[str, list[float]]] = {
-        way: {"registered": [], "runnable": [], "done": [], "refused": []} for way in _WAYS
-    }
+    found: dict[str, list[dict[str, float]]] = {way: [] for way in _WAYS}
     stamp = f"{time.time_ns() // 1_000_000:x}"
-    for number in range(-1, samples):
+    for number in range(samples + 1):
         for way in _WAYS:
-            times = one(client, way, f"sample-{count}-{stamp}-{way}-{number + 1}")
-            for what, value in times.items():
-                if number >= 0:  # the first of each warms the connection and the caches of the server
-                    found[way][what].append(value)
+            times = one(client, way, f"sample-{count}-{stamp}-{way}-{number}")
+            if number:  # the first of each warms the connection and the caches of the server
+                found[way].append(times)
     return {
         way: {
-            **{what: summary(values) for what, values in measured.items() if what != "refused"},
-            "refused": int(sum(measured["refused"])),
+            **{what: summary([times[what] for times in measured]) for what in ("registered", "runnable", "done")},
+            "refused": int(sum(times["refused"] for times in measured)),
         }
         for way, measured in found.items()
     }
@@ -58,9 +56,11 @@ def one(client: Client, way: str, name: str) -> dict[str, float]:
     client.call("POST", "/jobs/v1/job-types", definition(name))
     registered = time.monotonic()
     if way == "jobs":
-        job, refused = client.persist("POST", f"/jobs/v1/job-types/{name}/jobs", {"params": {}}, timeout=60)
+        job, refused = client.call_until_accepted("POST", f"/jobs/v1/job-types/{name}/jobs", {"params": {}}, timeout=60)
     else:
-        job, refused = client.persist("POST", f"/api/v2/dags/{name}/dagRuns", {"logical_date": None}, timeout=60)
+        job, refused = client.call_until_accepted(
+            "POST", f"/api/v2/dags/{name}/dagRuns", {"logical_date": None}, timeout=60
+        )
     runnable = time.monotonic()
     if way == "jobs":
         client.job_done(job["id"])

@@ -1,14 +1,12 @@
-"""The start of the stack, and what it costs while it does nothing (requirement C20)."""
+"""The start of the stack, and what it costs while it does nothing."""
 
-import sys
 import time
 from typing import Any
 
-import psutil
-
 from benchmarks.context import Context
 from benchmarks.measure import say
-from benchmarks.stacks import cpu_seconds, processes, start, wait_until_quiet
+from benchmarks.processes import cpu_seconds, memory
+from benchmarks.stacks import services, start, wait_until_quiet
 from coinrequest.stack import Stack
 
 
@@ -19,11 +17,10 @@ def run(context: Context) -> None:
     stack = stacks.stack("ours")
     cold = start(stack)
     say(f"up with empty data after {cold:.1f} s")
-    steps = [[step.text, round(step.started, 1), round(step.finished, 1)] for step in stack.status().steps]
-    results.put("up", cold=round(cold, 2), cold_steps=steps)
+    results.put("up", cold=round(cold, 2))
     try:
         wait_until_quiet(stack)
-        idle = watch_idle(stack, context.idle_seconds)
+        idle = _watch_idle(stack, context.idle_seconds)
         results.put("up", idle=idle)
         say(f"idle: {idle['total']['mib']:.0f} MiB, {idle['total']['cpu_percent']:.1f} % of one core")
         began = time.monotonic()
@@ -36,30 +33,24 @@ def run(context: Context) -> None:
         stack.down()
 
 
-def watch_idle(stack: Stack, seconds: float) -> dict[str, Any]:
+def _watch_idle(stack: Stack, seconds: float) -> dict[str, Any]:
     """Return memory (proportional set size, MiB) and CPU (percent of one core) of each service, and in total."""
-    before = cpu_seconds(stack)
-    began = time.monotonic()
+    before, began = _cpu(stack), time.monotonic()
     time.sleep(seconds)
-    elapsed = time.monotonic() - began
-    after = cpu_seconds(stack)
-    services: dict[str, Any] = {}
-    for name, members in processes(stack).items():
-        services[name] = {
+    after, elapsed = _cpu(stack), time.monotonic() - began
+    found: dict[str, Any] = {
+        name: {
             "processes": len(members),
-            "mib": round(sum(_memory(member) for member in members) / 2**20, 1),
+            "mib": round(sum(map(memory, members)), 1),
             "cpu_percent": round(100 * (after[name] - before[name]) / elapsed, 2),
         }
-    total = {
-        key: round(sum(service[key] for service in services.values()), 2) for key in ("processes", "mib", "cpu_percent")
+        for name, members in services(stack).items()
     }
-    return {"seconds": round(elapsed), "services": services, "total": total}
+    total = {
+        key: round(sum(service[key] for service in found.values()), 2) for key in ("processes", "mib", "cpu_percent")
+    }
+    return {"seconds": round(elapsed), "services": found, "total": total}
 
 
-def _memory(process: psutil.Process) -> float:
-    """Return the proportional set size in bytes; macOS has none, there it is the unique set size."""
-    try:
-        memory = process.memory_full_info()
-    except psutil.Error:
-        return 0.0
-    return float(memory.pss if sys.platform.startswith("linux") else memory.uss)
+def _cpu(stack: Stack) -> dict[str, float]:
+    return {name: sum(map(cpu_seconds, members)) for name, members in services(stack).items()}

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from benchmarks import url_clients, url_stub
 from benchmarks.context import Context
 from benchmarks.measure import GaveUp, brief, say, summary
+from benchmarks.processes import run_module
 from coinrequest.stack.layout import project_root
 
 URLS = 1_000
@@ -55,12 +56,6 @@ def run(context: Context) -> None:
             context.results.put("urls", urls=URLS, concurrency=CONCURRENCY, targets=measured)
 
 
-def connections(client: str, target: str) -> str:
-    """Return what a client does with its connections; between hosts there is nothing to keep."""
-    fresh = client.startswith("ours") or client.endswith("fresh") or target == TARGETS[2]
-    return "a fresh one for each URL" if fresh else "kept open"
-
-
 def _clients() -> dict[str, Client]:
     clients: dict[str, Client] = {
         name: lambda urls, name=name: _program(name, urls)  # type: ignore[misc]
@@ -74,9 +69,7 @@ def _clients() -> dict[str, Client]:
 
 def _program(name: str, urls: list[str]) -> float:
     """Return the seconds that the client itself measured, from its first request to its last answer."""
-    words = [sys.executable, "-m", "benchmarks.url_clients", name]
-    output, _seconds = _timed(words, json.dumps({"urls": urls, "concurrency": CONCURRENCY}))
-    result = json.loads(output.rpartition("RESULT ")[2])
+    result = run_module("url_clients", name, given={"urls": urls, "concurrency": CONCURRENCY}, timeout=120)
     _check(name, result["answered"])
     return float(result["seconds"])
 

@@ -1,6 +1,5 @@
 """The brokers of the message channel, and a program that publishes jobs and waits for their results."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from uuid import uuid4
 
 from kombu import Connection, Exchange, Queue
 
+from benchmarks import rabbitmq
 from benchmarks.context import Context
 from benchmarks.measure import GaveUp, say, wait_for
 from coinrequest.stack import Stack
@@ -24,15 +24,10 @@ _READY = "Gateway is ready"
 
 def installed() -> tuple[str, ...]:
     """Return the brokers that can be measured here."""
-    if _support().program():
+    if rabbitmq.program():
         return "redis", "rabbitmq"
     say("RabbitMQ is not installed: only Redis is measured")
     return ("redis",)
-
-
-def _support() -> Any:
-    sys.path.append(str(project_root() / "tests"))
-    return importlib.import_module("support.rabbitmq")
 
 
 @contextmanager
@@ -42,17 +37,11 @@ def channel(context: Context, broker: str) -> Iterator[str]:
     if broker == "redis":
         yield stack.channel_url
         return
-    with _rabbitmq(context) as url, _gateway(stack, url, context.stacks.folder("logs") / "gateway-rabbitmq.log"):
-        yield url
-
-
-@contextmanager
-def _rabbitmq(context: Context) -> Iterator[str]:
-    """Run a RabbitMQ node of our own, the one that the tests run."""
-    with _support().rabbitmq() as node:
-        with Connection(node.url) as connection:
+    with rabbitmq.running() as url:
+        with Connection(url) as connection:
             context.results.describe(RabbitMQ=connection.connection.server_properties["version"])
-        yield node.url
+        with _gateway(stack, url, context.stacks.folder("logs") / "gateway-rabbitmq.log"):
+            yield url
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What an agent does before it runs a task: prepare the bundle, build the DAG. Prints the times as JSON.
+"""What an agent does before it runs a task: prepare the bundle, build the DAG. Prints the samples.
 
 `python -m benchmarks.building bundle DAG VERSION FILE SAMPLES` for a job type,
 `python -m benchmarks.building file DAG PATH SAMPLES` for a DAG of an ordinary file.
@@ -15,6 +15,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from benchmarks.measure import cause, print_result
 
 Sample = dict[str, Any]
 
@@ -62,20 +64,19 @@ def in_child(work: Callable[[], Sample]) -> Sample:
     return dict(json.loads(text or '{"error": "the child died"}'))
 
 
-def main(words: list[str]) -> None:
-    """Measure, and print one JSON object for each sample."""
+def main(kind: str, dag_id: str, *place_and_samples: str) -> None:
+    """Measure, and print the samples."""
     import coinrequest.generator.warm_up  # noqa: F401
 
-    kind, dag_id, *place, samples = words
+    *place, samples = place_and_samples
+    found = []
     for _ in range(int(samples)):
         if kind == "bundle":
-            version, relative = place
-            _forget(version)
-            sample = in_child(lambda version=version, relative=relative: build_job_type(dag_id, version, relative))
+            _forget(place[0])
+            found.append(in_child(lambda: build_job_type(dag_id, *place)))
         else:
-            (path,) = place
-            sample = in_child(lambda path=path: build_from_file(dag_id, path))
-        print(json.dumps(sample), flush=True)
+            found.append(in_child(lambda: build_from_file(dag_id, *place)))
+    print_result(found)
 
 
 def _forget(version: str) -> None:
@@ -92,9 +93,9 @@ def _bag(path: Path, folder: Path, bundle: str, dag_id: str) -> Sample:
     bag = BundleDagBag(
         dag_folder=str(path), safe_mode=False, load_op_links=False, bundle_path=folder, bundle_name=bundle
     )
-    errors = [str(error).strip().splitlines()[-1][:300] for error in bag.import_errors.values()]
+    errors = [cause(error) for error in bag.import_errors.values()]
     return {"dags": len(bag.dags), "found": dag_id in bag.dags, "import_errors": errors[:3]}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -1,6 +1,8 @@
 """A signed-in REST client with one connection that is kept open, as any client of a service has."""
 
 import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -48,7 +50,9 @@ class Client:
             raise GaveUp(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")
         return answer.json() if answer.content else None
 
-    def persist(self, method: str, path: str, body: object, timeout: float, interval: float = 0.01) -> tuple[Any, int]:
+    def call_until_accepted(
+        self, method: str, path: str, body: object, timeout: float, interval: float = 0.01
+    ) -> tuple[Any, int]:
         """Repeat a call until it is accepted; return the answer's JSON and how often it was refused.
 
         Raises:
@@ -98,3 +102,14 @@ class Client:
         answer = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?state={state}&limit=1&order_by=-end_date")
         ends = [datetime.fromisoformat(run["end_date"]) for run in answer["dag_runs"] if run["end_date"]]
         return int(answer["total_entries"]), ends[0] if ends else None
+
+
+def at_once(clients: Sequence[Client], calls: int, call: Callable[[Client], object]) -> None:
+    """Make calls from all clients at the same time, each its share one after the other."""
+
+    def work(number: int) -> None:
+        for _ in range(number, calls, len(clients)):
+            call(clients[number])
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        list(pool.map(work, range(len(clients))))

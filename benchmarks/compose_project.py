@@ -13,6 +13,7 @@ import psutil
 
 from benchmarks.client import Client
 from benchmarks.measure import GaveUp
+from benchmarks.processes import cpu_seconds
 from coinrequest.stack.layout import project_root
 
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -82,7 +83,7 @@ class ComposeProject:
         spent = {}
         for name in self.containers():
             shown = subprocess.run(["docker", "top", name, "-o", "pid"], check=True, capture_output=True, text=True)
-            spent[self.service(name)] = sum(_seconds(int(pid)) for pid in shown.stdout.split()[1:])
+            spent[self.service(name)] = sum(map(_cpu, shown.stdout.split()[1:]))
         return spent
 
     def memory(self) -> dict[str, float]:
@@ -121,10 +122,9 @@ class ComposeProject:
         return [Client(f"http://127.0.0.1:{self.port}", *user) for _ in range(count)]
 
 
-def _seconds(process: int) -> float:
+def _cpu(pid: str) -> float:
     try:
-        times = psutil.Process(process).cpu_times()
+        return cpu_seconds(psutil.Process(int(pid)))
     except psutil.NoSuchProcess:
-        # A health check that has just ended; it is among its parent's children now.
+        # A health check that has just ended; its parent has its time now.
         return 0.0
-    return float(times.user + times.system + times.children_user + times.children_system)

@@ -1,8 +1,6 @@
 """What every benchmark is given."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 from benchmarks.results import Results
 from benchmarks.stacks import Stacks
@@ -21,7 +19,6 @@ class Context:
         rows: jobs of the test of lists.
         idle_seconds: how long the idle stack is watched.
         factory_limit: seconds to wait for dag-factory at the largest number of files.
-        bench_python: an interpreter with dag-factory, once it is installed.
     """
 
     stacks: Stacks
@@ -32,5 +29,3 @@ class Context:
     rows: int = 1_000_000
     idle_seconds: float = 60.0
     factory_limit: float = 180.0
-    bench_python: Path | None = None
-    notes: dict[str, Any] = field(default_factory=dict)

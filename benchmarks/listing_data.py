@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from benchmarks.kinds import name_of
+from benchmarks.job_types import name_of
 
 TYPES = 50
 URL_TYPE = "url-test"
@@ -59,24 +59,23 @@ FROM invented AS i JOIN (SELECT name, max(number) AS number FROM coinrequest_rev
 """
 
 
-def fill(connection: Any, jobs: int) -> None:
+def fill(cursor: Any, jobs: int) -> None:
     """Write `jobs` jobs of `TYPES` registered types, the last of them submitted now; then vacuum and analyse.
 
     The trigger on Airflow's runs rests meanwhile: it would write each job one by one.
     """
     types = [URL_TYPE, *(name_of(index) for index in range(TYPES - 1))]
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE dag_run DISABLE TRIGGER USER")
-        try:
-            for first in range(0, jobs, _BATCH):
-                last = min(first + _BATCH, jobs) - 1
-                values = {"types": types, "jobs": jobs, "first": first, "last": last, "rare": RARE_JOBS}
-                cursor.execute("BEGIN")
-                cursor.execute(_INVENT, values)
-                cursor.execute(_RUNS)
-                cursor.execute(_JOBS)
-                cursor.execute("COMMIT")
-        finally:
-            cursor.execute("ROLLBACK")
-            cursor.execute("ALTER TABLE dag_run ENABLE TRIGGER USER")
-        cursor.execute("VACUUM (ANALYZE) coinrequest_job, dag_run")
+    cursor.execute("ALTER TABLE dag_run DISABLE TRIGGER USER")
+    try:
+        for first in range(0, jobs, _BATCH):
+            last = min(first + _BATCH, jobs) - 1
+            values = {"types": types, "jobs": jobs, "first": first, "last": last, "rare": RARE_JOBS}
+            cursor.execute("BEGIN")
+            cursor.execute(_INVENT, values)
+            cursor.execute(_RUNS)
+            cursor.execute(_JOBS)
+            cursor.execute("COMMIT")
+    finally:
+        cursor.execute("ROLLBACK")
+        cursor.execute("ALTER TABLE dag_run ENABLE TRIGGER USER")
+    cursor.execute("VACUUM (ANALYZE) coinrequest_job, dag_run")

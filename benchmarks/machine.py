@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.stacks import database
+from coinrequest.stack import Stack
 from coinrequest.stack.servers import redis_binary
 
 _PACKAGES = {
@@ -36,17 +38,11 @@ def describe() -> dict[str, str]:
     return described
 
 
-def postgres_version(url: str) -> str:
-    """Return the version of a running PostgreSQL server."""
-    import psycopg2
-
-    connection = psycopg2.connect(url)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW server_version")
-            return str(cursor.fetchone()[0])
-    finally:
-        connection.close()
+def postgres_version(stack: Stack) -> str:
+    """Return the version of a running stack's PostgreSQL."""
+    with database(stack) as cursor:
+        cursor.execute("SHOW server_version")
+        return str(cursor.fetchone()[0])
 
 
 def _processor() -> str:

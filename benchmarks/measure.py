@@ -1,11 +1,16 @@
-"""What is said about a list of measured times."""
+"""Samples and what is said about them."""
 
+import json
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+
+# Before the result of a program of the benchmarks; libraries may have printed lines before it.
+RESULT = "\nRESULT "
 
 _BEGAN = time.monotonic()
 
@@ -17,6 +22,18 @@ class GaveUp(Exception):
 def say(text: str) -> None:
     """Print a line of progress with the seconds since the start."""
     print(f"[{time.monotonic() - _BEGAN:6.0f} s] {text}", flush=True)
+
+
+def print_result(result: object) -> None:
+    """Print what `benchmarks.processes.run_module` returns to its caller."""
+    print(RESULT + json.dumps(result), flush=True)
+
+
+def cause(trace: object) -> str:
+    """Return the line of a traceback that names the exception."""
+    lines = str(trace).strip().splitlines()
+    named = (line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception|Timeout)\b", line))
+    return next(named, lines[-1])[:300]
 
 
 def summary(samples: Sequence[float]) -> dict[str, float]:
@@ -47,6 +64,11 @@ def brief(described: dict[str, float]) -> str:
         f"median {described['median']:.3f} s, p95 {described['p95']:.3f} s, "
         f"{described['min']:.3f} to {described['max']:.3f} s, n = {described['n']}"
     )
+
+
+def repeat(measure: Callable[[], float], samples: int, warm_up: int = 3) -> list[float]:
+    """Measure again and again; return the samples, those of the warm-up left out."""
+    return [measure() for _ in range(warm_up + samples)][warm_up:]
 
 
 def wait_for(what: str, ask: Callable[[], T | None], timeout: float, interval: float) -> T:

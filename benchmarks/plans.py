@@ -1,7 +1,7 @@
 """How PostgreSQL answers what the service asks it: `python -m benchmarks.plans`, with the web server's environment.
 
 Reads a JSON object with the cases from its input, makes the service's own calls, and explains what they sent to the
-database. Prints a JSON object with the plan of each case: of its statement that took longest.
+database. Prints the plan of each case: of its statement that took longest.
 """
 
 import json
@@ -10,6 +10,8 @@ import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
+
+from benchmarks.measure import print_result
 
 _LINES = 12
 
@@ -86,4 +88,4 @@ def _top(lines: list[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\nRESULT " + json.dumps(explain(json.load(sys.stdin))) + "\n")
+    print_result(explain(json.load(sys.stdin)))

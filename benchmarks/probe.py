@@ -8,50 +8,29 @@ second at each turn, so a gap of 1 s is no blockage, and a gap of 2 s is at leas
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-import psycopg2
-
 from benchmarks.measure import summary
+from benchmarks.stacks import database
+from coinrequest.stack import Stack
 
-_QUERY = """
-SELECT max(latest_heartbeat) FROM job WHERE job_type = 'DagProcessorJob' AND state = 'running'
-"""
+_QUERY = "SELECT max(latest_heartbeat) FROM job WHERE job_type = 'DagProcessorJob' AND state = 'running'"
 
 
 class LoopProbe:
-    """Notes each turn of the loop between `start` and `stop`.
+    """The turns of the loop that were seen."""
 
-    Args:
-        url: the metadata database.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._connection = psycopg2.connect(url)
-        self._connection.autocommit = True
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._turns: list[float] = []
-        self._began = 0.0
-        self._ended = 0.0
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._began = time.time()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Watch no more."""
-        self._stopping.set()
-        self._thread.join(10)
-        self._ended = time.time()
-        self._connection.close()
+    def __init__(self) -> None:
+        self._turns: set[float] = set()
+        self._began = self._ended = 0.0
 
     def report(self) -> dict[str, Any]:
         """Return the number of turns and what is to be said about the gaps between them, in seconds."""
-        turns = sorted({*self._turns, self._ended} if self._turns else {self._began, self._ended})
+        turns = sorted(self._turns | {self._ended} if self._turns else {self._began, self._ended})
         gaps = [later - earlier for earlier, later in pairwise(turns)]
         return {
             "seconds": round(self._ended - self._began, 1),
@@ -60,12 +39,26 @@ class LoopProbe:
             "gaps": summary(gaps),
         }
 
-    def _watch(self) -> None:
-        last = None
-        with self._connection.cursor() as cursor:
-            while not self._stopping.wait(0.05):
-                cursor.execute(_QUERY)
-                ((beat,),) = cursor.fetchall()
-                if isinstance(beat, datetime) and beat != last:
-                    last = beat
-                    self._turns.append(beat.astimezone(UTC).timestamp())
+    def watch(self, cursor: Any, stopping: threading.Event) -> None:
+        """Note each turn until `stopping` is set."""
+        self._began = time.time()
+        while not stopping.wait(0.05):
+            cursor.execute(_QUERY)
+            ((beat,),) = cursor.fetchall()
+            if isinstance(beat, datetime):
+                self._turns.add(beat.astimezone(UTC).timestamp())
+        self._ended = time.time()
+
+
+@contextmanager
+def watched_loop(stack: Stack) -> Iterator[LoopProbe]:
+    """Watch the loop of the DAG processor for the length of a block."""
+    probe, stopping = LoopProbe(), threading.Event()
+    with database(stack) as cursor:
+        thread = threading.Thread(target=probe.watch, args=(cursor, stopping), daemon=True)
+        thread.start()
+        try:
+            yield probe
+        finally:
+            stopping.set()
+            thread.join(10)

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg2
 
-from benchmarks.kinds import CALLBACK_DAG
 from benchmarks.measure import GaveUp, say
-from benchmarks.probe import LoopProbe
+from benchmarks.processes import cpu_seconds
 from coinrequest.stack import Options, Stack
 from coinrequest.stack.layout import project_root
 from coinrequest.stack.processes import session_members
+
+# The DAGs of the comparisons, as files.
+DAGS = Path(__file__).parent / "dags"
 
 # The DAG processor notes the time in the database at every turn of its loop (benchmarks/probe.py), not every 5 s.
 PROBED = {"scheduler.job_heartbeat_sec": "0"}
@@ -89,7 +92,7 @@ class Stacks:
         """Return our stack, started if it was not; its dags folder has one DAG more, for `bench_notices`."""
         dags = self.folder("ours-dags")
         shutil.copytree(project_root() / "dags", dags, dirs_exist_ok=True)
-        (dags / "callback.py").write_text(CALLBACK_DAG)
+        shutil.copy2(DAGS / "callback.py", dags)
         return self._use("ours", PROBED | {"core.dags_folder": str(dags)})
 
     def airflow_executor(self) -> Stack:
@@ -159,7 +162,7 @@ def start(stack: Stack, overrides: Mapping[str, str] | None = None, python: Path
     return time.monotonic() - began
 
 
-def processes(stack: Stack) -> dict[str, list[psutil.Process]]:
+def services(stack: Stack) -> dict[str, list[psutil.Process]]:
     """Return the processes of each service and of the supervisor, their children included."""
     status = stack.status()
     leaders = {name: process.pid for name, process in status.processes.items()}
@@ -181,21 +184,6 @@ def _family(leader: int) -> list[psutil.Process]:
     return found
 
 
-def cpu_seconds(stack: Stack) -> dict[str, float]:
-    """Return the CPU time that each service has used, its present and its reaped children included."""
-    used: dict[str, float] = {}
-    for name, members in processes(stack).items():
-        used[name] = 0.0
-        for process in members:
-            try:
-                times = process.cpu_times()
-            except psutil.Error:
-                continue
-            used[name] += times.user + times.system
-            used[name] += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
-    return used
-
-
 def wait_until_quiet(stack: Stack, timeout: float = 240.0, share: float = 0.25, period: float = 3.0) -> float:
     """Wait until nothing is parsed and no job runs; return how long that took, in seconds.
 
@@ -204,16 +192,16 @@ def wait_until_quiet(stack: Stack, timeout: float = 240.0, share: float = 0.25, 
     """
     began = time.monotonic()
     quiet_since = began
-    used = _agents(stack)
+    used = _agents_seconds(stack)
     while time.monotonic() - began < timeout:
         time.sleep(0.25)
         now = time.monotonic()
         if _parses(stack):
-            quiet_since, used = now, _agents(stack)
+            quiet_since, used = now, _agents_seconds(stack)
         elif now - quiet_since >= period:
-            if _agents(stack) - used < share * (now - quiet_since):
+            if _agents_seconds(stack) - used < share * (now - quiet_since):
                 return quiet_since - began
-            quiet_since, used = now, _agents(stack)
+            quiet_since, used = now, _agents_seconds(stack)
     say(f"the stack is still busy after {timeout:.0f} s")
     return timeout
 
@@ -226,67 +214,22 @@ def _parses(stack: Stack) -> bool:
         return True
 
 
-def _agents(stack: Stack) -> float:
-    return sum(used for name, used in cpu_seconds(stack).items() if name.startswith("agent"))
-
-
-def database_url(stack: Stack) -> str:
-    """Return the URL of the stack's metadata database."""
-    return stack.environment("api-server")["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+def _agents_seconds(stack: Stack) -> float:
+    return sum(
+        cpu_seconds(process)
+        for name, members in services(stack).items()
+        if name.startswith("agent")
+        for process in members
+    )
 
 
 @contextmanager
-def watched_loop(stack: Stack) -> Iterator[LoopProbe]:
-    """Watch the loop of the DAG processor for the length of a block."""
-    probe = LoopProbe(database_url(stack))
-    probe.start()
+def database(stack: Stack) -> Iterator[Any]:
+    """Give a cursor on the stack's metadata database; each statement is a transaction."""
+    connection = psycopg2.connect(stack.environment("api-server")["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    connection.autocommit = True
     try:
-        yield probe
+        with connection.cursor() as cursor:
+            yield cursor
     finally:
-        probe.stop()
-
-
-def fill(stacks: Stacks, count: int) -> dict[str, Any] | None:
-    """Bring our stack to `count` registered benchmark types; return how that went, or None where nothing was to do.
-
-    Raises:
-        GaveUp: the registration failed.
-    """
-    stack = stacks.ours()
-    missing = count - stacks.registered
-    if missing <= 0:
-        return None
-    say(f"registering {missing} types, {count} in all")
-    command = [sys.executable, "-m", "benchmarks.filling", str(stacks.registered), str(missing)]
-    environment = stack.environment("api-server") | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
-    seconds = 0.0
-    told = time.monotonic()
-    errors = stacks.folder("logs") / "filling.log"
-    with watched_loop(stack) as probe, errors.open("w") as log:
-        with subprocess.Popen(
-            command, cwd=project_root(), env=environment, stdout=subprocess.PIPE, stderr=log, text=True
-        ) as child:
-            try:
-                for line in child.stdout or ():
-                    if not line.startswith('{"done"'):
-                        continue
-                    progress = json.loads(line)
-                    seconds = progress["seconds"]
-                    if time.monotonic() - told > 15:
-                        told = time.monotonic()
-                        say(f"  {progress['done']} of {missing} after {seconds:.0f} s")
-            except BaseException:
-                child.terminate()
-                raise
-        if child.returncode:
-            raise GaveUp(f"registering failed; see {errors}:\n{errors.read_text()[-1500:]}")
-        settled = wait_until_quiet(stack)
-    stacks.registered = count
-    say(f"registered in {seconds:.1f} s ({1000 * seconds / missing:.1f} ms each), quiet after {settled:.1f} s more")
-    return {
-        "types": missing,
-        "seconds": seconds,
-        "each": round(seconds / missing, 5),
-        "until_quiet": round(settled, 1),
-        "loop": probe.report(),
-    }
+        connection.close()

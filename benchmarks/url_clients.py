@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+from benchmarks.measure import print_result
+
 
 def ours(urls: Sequence[str], concurrency: int) -> tuple[float, int]:
     """Test the URLs; each yields phases, address, expectations."""
@@ -64,4 +66,4 @@ CLIENTS: dict[str, Callable[[Sequence[str], int], tuple[float, int]]] = {
 if __name__ == "__main__":
     asked = json.load(sys.stdin)
     seconds, answered = CLIENTS[sys.argv[1]](asked["urls"], asked["concurrency"])
-    print("RESULT " + json.dumps({"seconds": seconds, "answered": answered}))
+    print_result({"seconds": seconds, "answered": answered})

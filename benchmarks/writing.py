@@ -1,10 +1,9 @@
-"""How long one file holds up the DAG processor's loop: `python -m benchmarks.writing FILES`. Prints the times as JSON.
+"""How long one file holds up the DAG processor's loop: `python -m benchmarks.writing FILES`. Prints the samples.
 
 The parse itself runs in a child; what the loop does itself is to write the file's DAGs, with the function that is
 called here (`airflow/dag_processing/manager.py`, `persist_parsing_result`).
 """
 
-import json
 import os
 import sys
 import time
@@ -17,6 +16,7 @@ from airflow.dag_processing.processor import _serialize_dags
 from airflow.utils.session import create_session
 from structlog import get_logger
 
+from benchmarks.measure import print_result
 from coinrequest.generator.shards import BUNDLE_NAME
 
 
@@ -46,4 +46,4 @@ def measure(files: int) -> list[dict[str, float]]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write("\nRESULT " + json.dumps(measure(int(sys.argv[1]))) + "\n")
+    print_result(measure(int(sys.argv[1])))
