@@ -7,12 +7,17 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from benchmarks import url_stub
 from benchmarks.context import Context
-from benchmarks.measure import GaveUp, say, summary
+from benchmarks.measure import GaveUp, in_turn, say, summary
 from coinrequest.urltest import AddressGuard, test_url
 
 PHASES = ("resolve", "connect", "tls", "first_byte", "transfer", "total")
@@ -54,14 +59,9 @@ def _targets(plain: str, secure: str) -> dict[str, str]:
 
 def _compare(url: str, before: str, trusted: Path, samples: int) -> dict[str, dict[str, Any]]:
     ways = {"ours": lambda: _ours(url, trusted), "curl": lambda: _curl(url, before, trusted)}
-    seen: dict[str, list[Mapping[str, float]]] = {way: [] for way in ways}
-    for number in range(samples + 1):
-        for way in ways if number % 2 else reversed(ways):
-            phases = ways[way]()
-            if number:  # the first of each only warms up
-                seen[way].append(phases)
+    found = in_turn(ways, samples)
     return {
-        phase: {way: summary([phases[phase] for phases in found]) for way, found in seen.items()} for phase in PHASES
+        phase: {way: summary([phases[phase] for phases in seen]) for way, seen in found.items()} for phase in PHASES
     }
 
 
@@ -116,23 +116,17 @@ def _in_words(phases: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _certificate(path: Path) -> Path:
     """Write a key and a certificate of its own for localhost; return the path."""
-    import datetime
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.now(UTC)
     signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

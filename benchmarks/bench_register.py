@@ -1,13 +1,15 @@
 """Register to runnable, and register to first job done, while more and more types are registered."""
 
 import time
+from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from benchmarks.client import Client
 from benchmarks.context import Context
 from benchmarks.filling import fill
 from benchmarks.job_types import definition
-from benchmarks.measure import brief, say, summary
+from benchmarks.measure import brief, in_turn, say, summary
 from benchmarks.probe import watched_loop
 from coinrequest.stack import Stack
 
@@ -23,7 +25,7 @@ def run(context: Context) -> None:
         filled = fill(context.stacks, count)
         stack = context.stacks.ours()
         with watched_loop(stack) as probe:
-            measured = _measure(stack, count, context.samples)
+            measured = _measure(stack, context.samples)
         sizes[str(count)] = {**measured, "fill": filled, "loop": probe.report()}
         context.results.put("register", sizes=sizes)
         for way in _WAYS:
@@ -31,16 +33,10 @@ def run(context: Context) -> None:
             say(f"{count} types, {way}: first job done {brief(measured[way]['done'])}")
 
 
-def _measure(stack: Stack, count: int, samples: int) -> dict[str, Any]:
+def _measure(stack: Stack, samples: int) -> dict[str, Any]:
     """Register `samples` types for each way to trigger; each is triggered at once and its first job awaited."""
     client = Client.of(stack)
-    found: dict[str, list[dict[str, float]]] = {way: [] for way in _WAYS}
-    stamp = f"{time.time_ns() // 1_000_000:x}"
-    for number in range(samples + 1):
-        for way in _WAYS:
-            times = one(client, way, f"sample-{count}-{stamp}-{way}-{number}")
-            if number:  # the first of each warms the connection and the caches of the server
-                found[way].append(times)
+    found = in_turn({way: partial(one_type, client, way) for way in _WAYS}, samples)
     return {
         way: {
             **{what: summary([times[what] for times in measured]) for what in ("registered", "runnable", "done")},
@@ -50,8 +46,9 @@ def _measure(stack: Stack, count: int, samples: int) -> dict[str, Any]:
     }
 
 
-def one(client: Client, way: str, name: str) -> dict[str, float]:
+def one_type(client: Client, way: str) -> dict[str, float]:
     """Register a type, trigger it until that is accepted, wait for its job; return the seconds from the first POST."""
+    name = f"sample-{uuid4().hex}"
     began = time.monotonic()
     client.call("POST", "/jobs/v1/job-types", definition(name))
     registered = time.monotonic()

@@ -7,19 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 
 from benchmarks import url_clients, url_stub
 from benchmarks.context import Context
-from benchmarks.measure import GaveUp, brief, say, summary
+from benchmarks.measure import GaveUp, brief, in_turn, say, summary
 from benchmarks.processes import run_module
 from coinrequest.stack.layout import project_root
 
 URLS = 1_000
 CONCURRENCY = 50
 _ROUNDS = 8
-# What each round asks, by the name on the page.
-TARGETS = ("answered at once", "answered after 20 ms", "answered at once, each URL another host")
 
 Client = Callable[[list[str]], float]
 
@@ -32,35 +31,26 @@ def run(context: Context) -> None:
     hosts = 1 if sys.platform == "darwin" else URLS
     measured: dict[str, dict[str, dict[str, float]]] = {}
     with url_stub.running(hosts) as port:
-        urls = {
-            TARGETS[0]: [f"http://127.0.0.1:{port}/"] * URLS,
-            TARGETS[1]: [f"http://127.0.0.1:{port}/delay=20"] * URLS,
-            TARGETS[2]: [f"http://{host}:{port}/" for host in url_stub.many_hosts(hosts)],
+        targets = {
+            "answered at once": [f"http://127.0.0.1:{port}/"] * URLS,
+            "answered after 20 ms": [f"http://127.0.0.1:{port}/delay=20"] * URLS,
         }
-        for target, listed in urls.items():
-            if len(listed) < URLS:
-                continue
+        if hosts == URLS:
+            targets["answered at once, each URL another host"] = [
+                f"http://{host}:{port}/" for host in url_stub.many_hosts(hosts)
+            ]
+        for target, listed in targets.items():
             # Between a thousand hosts no connection can be kept, so that both ways of httpx are the same.
             asked = {name: client for name, client in clients.items() if len(set(listed)) == 1 or name != "httpx"}
-            seconds: dict[str, list[float]] = {name: [] for name in asked}
-            for number in range(rounds + 1):
-                # Each begins a round as often as the others; the first round only warms up.
-                names = list(asked)[number % len(asked) :] + list(asked)[: number % len(asked)]
-                for name in names:
-                    took = asked[name](listed)
-                    if number:
-                        seconds[name].append(took)
-            measured[target] = {name: summary(samples) for name, samples in seconds.items()}
+            ways = {name: partial(client, listed) for name, client in asked.items()}
+            measured[target] = {name: summary(seconds) for name, seconds in in_turn(ways, rounds).items()}
             for name, described in measured[target].items():
                 say(f"{URLS} URLs, {target}, {name}: {brief(described)}")
             context.results.put("urls", urls=URLS, concurrency=CONCURRENCY, targets=measured)
 
 
 def _clients() -> dict[str, Client]:
-    clients: dict[str, Client] = {
-        name: lambda urls, name=name: _program(name, urls)  # type: ignore[misc]
-        for name in url_clients.CLIENTS
-    }
+    clients: dict[str, Client] = {name: partial(_program, name) for name in url_clients.CLIENTS}
     clients["ours, `coinrequest url --json`"] = _command
     if shutil.which("curl"):
         clients["curl"] = _curl

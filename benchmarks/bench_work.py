@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
+from functools import partial
 
 from benchmarks.context import Context
-from benchmarks.measure import brief, say, summary
+from benchmarks.measure import brief, in_turn, say, summary
 from coinrequest.stack.layout import project_root
 
 _SAMPLES = 30
@@ -29,13 +30,8 @@ print(time.perf_counter() - began)
 
 def run(context: Context) -> None:
     """Let each statement run in interpreters of its own, in turn; the clock runs inside them."""
-    seconds: dict[str, list[float]] = {name: [] for name in STATEMENTS}
-    for number in range(min(context.samples, _SAMPLES) + 1):
-        for name, statement in STATEMENTS.items():
-            took = _seconds(statement)
-            if number:  # the first round fills the disk's cache
-                seconds[name].append(took)
-    measured = {name: summary(samples) for name, samples in seconds.items()}
+    ways = {name: partial(_seconds, statement) for name, statement in STATEMENTS.items()}
+    measured = {name: summary(seconds) for name, seconds in in_turn(ways, min(context.samples, _SAMPLES)).items()}
     for name, described in measured.items():
         say(f"{name}: {brief(described)}")
     context.results.put("work", imports=measured)

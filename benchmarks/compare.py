@@ -54,8 +54,7 @@ def _measure(checkout: Path, samples: int, idle: float) -> Samples:
         time.sleep(idle)
         measured = {MEMORY: [sum(map(memory, _family(supervisor)))]}
         measured[SUBMIT] = repeat(lambda: bench_jobs.one_job(client)["seen"], samples)
-        names = (f"compared-{number}" for number in range(samples + 3))
-        measured[REGISTER] = repeat(lambda: bench_register.one(client, "jobs", next(names))["runnable"], samples)
+        measured[REGISTER] = repeat(lambda: bench_register.one_type(client, "jobs")["runnable"], samples)
         return measured
 
 

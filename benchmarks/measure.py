@@ -4,7 +4,7 @@ import json
 import re
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -69,6 +69,19 @@ def brief(described: dict[str, float]) -> str:
 def repeat(measure: Callable[[], float], samples: int, warm_up: int = 3) -> list[float]:
     """Measure again and again; return the samples, those of the warm-up left out."""
     return [measure() for _ in range(warm_up + samples)][warm_up:]
+
+
+def in_turn(ways: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """Measure each way once in every round, another one first each time; the first round only warms up."""
+    names = list(ways)
+    found: dict[str, list[T]] = {name: [] for name in names}
+    for number in range(rounds + 1):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            measured = ways[name]()
+            if number:
+                found[name].append(measured)
+    return found
 
 
 def wait_for(what: str, ask: Callable[[], T | None], timeout: float, interval: float) -> T:
