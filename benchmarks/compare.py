@@ -10,9 +10,10 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 
 import psutil
 
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=20, help="seconds before memory is read (default %(default)s)")
     arguments = parser.parse_args()
     checkouts = {"before": arguments.before.resolve(), "after": arguments.after.resolve()}
+    _report_packages(checkouts)
     found: dict[str, Samples] = {name: {SUBMIT: [], REGISTER: [], MEMORY: []} for name in checkouts}
     for number in range(arguments.rounds):
         for name in checkouts if number % 2 == 0 else reversed(checkouts):
@@ -46,6 +48,20 @@ def main() -> None:
                 found[name][figure] += values
     print()
     print(table(found["before"], found["after"]))
+
+
+def _report_packages(checkouts: Mapping[str, Path]) -> None:
+    """Say which packages only one environment has: Airflow loads some wherever they are installed."""
+    before, after = (_packages(checkout) for checkout in checkouts.values())
+    for name, more in (("before", before - after), ("after", after - before)):
+        if more:
+            say(f"only {name} has {shorten(', '.join(sorted(more)), 400, placeholder=' ...')}")
+
+
+def _packages(checkout: Path) -> set[str]:
+    program = "from importlib.metadata import distributions; print(*{found.name for found in distributions()})"
+    done = subprocess.run([_python(checkout), "-c", program], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
 
 
 def _measure(checkout: Path, samples: int, idle: float) -> Samples:
@@ -76,11 +92,15 @@ def _stack(checkout: Path) -> Iterator[tuple[Client, psutil.Process]]:
 
 
 def _control(checkout: Path, root: Path, command: str) -> None:
-    words = [str(checkout / ".venv" / "bin" / "python"), "-m", "coinrequest.stack", "--root", str(root), command]
+    words = [_python(checkout), "-m", "coinrequest.stack", "--root", str(root), command]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COINREQUEST_", "PYTHON"))}
     done = subprocess.run(words, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise GaveUp(f"{checkout}: {command} failed:\n{(done.stdout + done.stderr)[-2000:]}")
+
+
+def _python(checkout: Path) -> str:
+    return str(checkout / ".venv" / "bin" / "python")
 
 
 def _supervisor(root: Path) -> psutil.Process:
