@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks import (
     bench_agent,
@@ -62,6 +63,23 @@ BENCHMARKS: dict[str, tuple[Callable[[Context], None], float]] = {
     "phases": (bench_phases.run, 3),
     "containers": (bench_containers.run, 15),
     "web-instance": (bench_web_instance.run, 15),
+}
+
+_FULL: dict[str, Any] = {
+    "types": (10, 1000, 10_000),
+    "jobs": 200,
+    "samples": 30,
+    "rows": 1_000_000,
+    "idle_seconds": 60.0,
+    "factory_limit": 180.0,
+}
+_QUICK: dict[str, Any] = {
+    "types": (10, 100),
+    "jobs": 20,
+    "samples": 4,
+    "rows": 20_000,
+    "idle_seconds": 10.0,
+    "factory_limit": 60.0,
 }
 
 
@@ -119,14 +137,14 @@ def _run(name: str, context: Context, arguments: argparse.Namespace) -> bool:
     finally:
         context.results.put(name, seconds=round(time.monotonic() - began))
         _publish(arguments, context.results)
-    # What is left of a broken run must not reach into the next one.
+    # A broken run must not affect the next one.
     context.stacks.fresh("ours")
     return False
 
 
 def _publish(arguments: argparse.Namespace, results: Results) -> None:
     page.update(arguments.page, "results.md.j2", results.content)
-    if not arguments.quick:
+    if arguments.page == _HERE / "README.md":
         page.update(page.CAPACITY, "capacity.md.j2", results.content)
 
 
@@ -144,18 +162,9 @@ def _limit(seconds: float) -> Iterator[None]:
 
 
 def _context(arguments: argparse.Namespace, results: Results) -> Context:
-    quick = arguments.quick
-    types = arguments.types or ((10, 100) if quick else (10, 1000, 10_000))
-    return Context(
-        stacks=Stacks(arguments.root.resolve()),
-        results=results,
-        types=tuple(sorted(types)),
-        jobs=arguments.jobs or (20 if quick else 200),
-        samples=4 if quick else arguments.samples,
-        rows=arguments.rows or (20_000 if quick else 1_000_000),
-        idle_seconds=10.0 if quick else 60.0,
-        factory_limit=60.0 if quick else 180.0,
-    )
+    given = {name: getattr(arguments, name) for name in ("types", "jobs", "samples", "rows")}
+    sizes = (_QUICK if arguments.quick else _FULL) | {name: size for name, size in given.items() if size}
+    return Context(Stacks(arguments.root.resolve()), results, **sizes)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -169,14 +178,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--types",
-        type=lambda text: tuple(int(word) for word in text.split(",")),
+        type=lambda text: tuple(sorted(map(int, text.split(",")))),
         metavar="N,N,...",
         help="numbers of registered types to measure at (default 10,1000,10000)",
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="jobs of the throughput test (default 200)")
-    parser.add_argument(
-        "--samples", type=int, default=30, metavar="N", help="samples of each latency (default %(default)s)"
-    )
+    parser.add_argument("--samples", type=int, metavar="N", help="samples of each latency (default 30)")
     parser.add_argument("--rows", type=int, metavar="N", help="jobs of the test of lists (default 1,000,000)")
     parser.add_argument(
         "--quick", action="store_true", help="few samples of small sizes: shows that it works, its figures mean little"

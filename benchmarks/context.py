@@ -6,7 +6,7 @@ from benchmarks.results import Results
 from benchmarks.stacks import Stacks
 
 
-@dataclass
+@dataclass(frozen=True)
 class Context:
     """One run of the suite.
 
@@ -23,9 +23,9 @@ class Context:
 
     stacks: Stacks
     results: Results
-    types: tuple[int, ...] = (10, 1000, 10_000)
-    jobs: int = 200
-    samples: int = 30
-    rows: int = 1_000_000
-    idle_seconds: float = 60.0
-    factory_limit: float = 180.0
+    types: tuple[int, ...]
+    jobs: int
+    samples: int
+    rows: int
+    idle_seconds: float
+    factory_limit: float
