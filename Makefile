@@ -83,10 +83,10 @@ plan: $(STAMP) ## show what would change on AWS: make plan ENV=production
 apply: $(STAMP) ## build or change the installation on AWS, and wait until it works
 	$(AWS) apply $(ENV) $(OPTIONS)
 
-destroy: $(STAMP) ## take an installation on AWS down, whole
+destroy: $(STAMP) ## destroy an installation on AWS, whole
 	$(AWS) destroy $(ENV) $(OPTIONS)
 
-rotate: $(STAMP) ## exchange a secret on AWS: make rotate ENV=production SECRET=redis
+rotate: $(STAMP) ## replace a secret on AWS: make rotate ENV=production SECRET=redis
 	$(AWS) rotate $(ENV) $(SECRET) $(OPTIONS)
 
 minikube: ## build the image and deploy everything to minikube (docs/how-to/kubernetes.md)

@@ -10,7 +10,7 @@ from aws.terraform import Change, Terraform
 from release.commands import Commands
 from release.errors import Refused
 
-# What cannot be made again: a plan that deletes one of these says so aloud.
+# Resources whose deletion loses data; a plan that deletes one says so.
 _DATA = {
     "aws_db_instance",
     "aws_elasticache_replication_group",
@@ -18,25 +18,26 @@ _DATA = {
     "aws_s3_bucket",
     "aws_secretsmanager_secret",
 }
-# A plan can be read before there is an image; nothing can be applied with it.
+# Without an image there can be a plan, but no apply.
 _NO_IMAGE = "none-yet"
+_NO_CHANGES = "No changes: the installation is as the files describe it."
 
 Ask = Callable[[str], str]
 
 
 @dataclass(frozen=True)
 class Opened:
-    """An environment whose state can be reached, and what it put out last."""
+    """Terraform connected with the state of an environment, and the outputs of its last apply."""
 
     terraform: Terraform
     outputs: dict[str, Any]
 
 
 def open_state(commands: Commands, installation: Installation) -> Opened:
-    """See that everything is there that Terraform needs, and connect with the state of the environment.
+    """Check that Terraform can run, and connect with the state of the environment.
 
     Raises:
-        Refused: a program, credentials of the right account, or the bucket of states are missing.
+        Refused: a program, credentials of the right account, or the bucket of states is missing.
     """
     terraform.require(commands)
     account.require(installation.account)
@@ -48,12 +49,12 @@ def open_state(commands: Commands, installation: Installation) -> Opened:
 
 
 def plan(commands: Commands, installation: Installation, tag: str | None) -> bool:
-    """Show what an apply would change; return whether anything would.
+    """Show what an apply would change; return whether anything would change.
 
     Args:
         commands: runs the programs.
         installation: the environment.
-        tag: of the image; None: what runs, or the newest one of the registry.
+        tag: of the image; None: what runs, or the newest one in the registry.
     """
     opened = open_state(commands, installation)
     try:
@@ -61,30 +62,28 @@ def plan(commands: Commands, installation: Installation, tag: str | None) -> boo
     except Refused as error:
         if tag:
             raise
-        commands.output.line(f"    {error}\n    This plan goes on without an image; it cannot be applied.")
+        commands.output.line(f"    {error}\n    This plan has no image, so it cannot be applied.")
         chosen = _NO_IMAGE
     changes = _plan(commands, installation, opened, chosen)
     opened.terraform.forget_plan()
-    commands.output.line(
-        f"Apply it: make apply ENV={installation.environment}" if changes else "No changes: it is what the files say."
-    )
+    commands.output.line(f"Apply it: make apply ENV={installation.environment}" if changes else _NO_CHANGES)
     return changes
 
 
 def apply(
-    commands: Commands, installation: Installation, tag: str | None, ask: Ask | None, seconds: float
+    commands: Commands, installation: Installation, tag: str | None, ask: Ask | None, timeout: float
 ) -> dict[str, Any]:
-    """Plan, ask, apply that very plan, and wait until everything works; return the outputs.
+    """Plan, ask, apply exactly that plan, and wait until everything works; return the outputs.
 
     Args:
         commands: runs the programs.
         installation: the environment.
-        tag: of the image; None: what runs, or the newest one of the registry.
-        ask: puts a question to the operator; None: the answer is yes.
-        seconds: how long the instances may take after the apply.
+        tag: of the image; None: what runs, or the newest one in the registry.
+        ask: asks the operator; None: the answer is yes.
+        timeout: seconds for the instances after the apply.
 
     Raises:
-        Refused: the operator did not say yes, or there is no image.
+        Refused: the operator did not answer yes, or there is no image.
         Failed: it was applied, and does not work.
     """
     opened = open_state(commands, installation)
@@ -92,7 +91,7 @@ def apply(
     known = waiting.known_refreshes(opened.outputs.get("groups", {}))
     outputs = opened.outputs
     if _plan(commands, installation, opened, chosen):
-        if ask and ask(f"Apply this to {installation.environment}? Only yes is a yes: ") != "yes":
+        if ask and ask(f"Apply this to {installation.environment}? Type yes to go on: ") != "yes":
             opened.terraform.forget_plan()
             raise Refused("nothing was applied.")
         with commands.output.step("apply"):
@@ -100,11 +99,10 @@ def apply(
         outputs = opened.terraform.outputs()
     else:
         opened.terraform.forget_plan()
-        commands.output.line("No changes: it is what the files say.")
+        commands.output.line(_NO_CHANGES)
     if not commands.dry_run:
         with commands.output.step("wait until everything works"):
-            works = waiting.of_outputs(outputs, installation.name, known)
-            waiting.wait(commands.output, works, seconds)
+            waiting.wait(commands.output, waiting.of_outputs(outputs, installation.name, known), timeout)
     return outputs
 
 

@@ -1,9 +1,9 @@
-"""What an account needs once: the bucket of the states, the registry, the zone, the roles of continuous integration."""
+"""Creates what an account needs once: the bucket for states, the registry, the zone, the roles of workflows."""
 
 import json
 from pathlib import Path
-from typing import Any
 
+from aws import terraform
 from aws.account import client
 from aws.installation import REGION, Account
 from release.commands import Commands
@@ -15,7 +15,7 @@ _KEY_ALIAS = "alias/coinrequest-terraform-state"
 
 
 def run(commands: Commands, account: Account) -> None:
-    """Apply terraform/bootstrap; its own state goes into the bucket that it makes. It may be repeated."""
+    """Apply terraform/bootstrap, and move its own state into the bucket that it creates. It may be repeated."""
     folder = account.folder / "bootstrap"
     override = folder / "backend_override.tf"
     backend = ("-backend-config=../backend.hcl", f"-backend-config=key={_KEY}")
@@ -24,9 +24,9 @@ def run(commands: Commands, account: Account) -> None:
         ensure_backend(account)
         override.write_text(_BACKEND, encoding="utf-8")
     elif not commands.dry_run:
-        # Left by an earlier try, or by an account that is no more.
+        # From an earlier attempt, or from an account that is gone.
         override.unlink(missing_ok=True)
-    with commands.output.step("make what the account needs once"):
+    with commands.output.step("create what the account needs once"):
         _terraform(commands, folder, "init", "-reconfigure", *(backend if in_bucket else ()))
         variables = ("-var-file=../environments/installation.tfvars",)
         _terraform(commands, folder, "apply", "-auto-approve", "-compact-warnings", *variables)
@@ -40,14 +40,15 @@ def run(commands: Commands, account: Account) -> None:
             if not commands.dry_run:
                 for path in folder.glob("terraform.tfstate*"):
                     path.unlink()
-    _say_what_is_next(commands, account, folder)
+    outputs = terraform.parse_outputs(commands.read("terraform", f"-chdir={folder}", "output", "-json"))
+    _show_name_servers(commands, account, outputs.get("name_servers") or [])
 
 
 def ensure_backend(account: Account) -> None:
-    """See that `backend.hcl` is there; write it where only this clone lacks it.
+    """Write `backend.hcl` if this clone lacks it.
 
     Raises:
-        Refused: the account has no bucket of states yet.
+        Refused: the account has no bucket for states yet, or the file names that of another account.
     """
     path = account.folder / "backend.hcl"
     if path.is_file():
@@ -60,7 +61,7 @@ def ensure_backend(account: Account) -> None:
         client("s3").head_bucket(Bucket=account.state_bucket)
         key = client("kms").describe_key(KeyId=_KEY_ALIAS)["KeyMetadata"]["Arn"]
     except ClientError as error:
-        raise Refused(f"Account {account.id} has no bucket of states yet. Once: python -m aws bootstrap") from error
+        raise Refused(f"Account {account.id} has no bucket for states yet. Once: python -m aws bootstrap") from error
     values = {"bucket": account.state_bucket, "region": REGION, "encrypt": True, "kms_key_id": key}
     values["use_lockfile"] = True
     lines = (f"{name} = {json.dumps(value)}\n" for name, value in values.items())
@@ -79,21 +80,15 @@ def _has_state(account: Account) -> bool:
     return True
 
 
-def _terraform(commands: Commands, folder: Path, command: str, *words: str) -> None:
-    environment = {"TF_IN_AUTOMATION": "1"}
-    words = ("terraform", f"-chdir={folder}", command, "-no-color", "-input=false", *words)
-    commands.run(*words, environment=environment)
+def _terraform(commands: Commands, folder: Path, command: str, *options: str) -> None:
+    argv = ("terraform", f"-chdir={folder}", command, "-no-color", "-input=false", *options)
+    commands.run(*argv, environment={"TF_IN_AUTOMATION": "1"})
 
 
-def _outputs(commands: Commands, folder: Path) -> dict[str, Any]:
-    found = json.loads(commands.read("terraform", f"-chdir={folder}", "output", "-json") or "{}")
-    return {name: output["value"] for name, output in found.items()}
-
-
-def _say_what_is_next(commands: Commands, account: Account, folder: Path) -> None:
-    line = commands.output.line
-    if servers := _outputs(commands, folder).get("name_servers"):
+def _show_name_servers(commands: Commands, account: Account, servers: list[str]) -> None:
+    if servers:
+        line = commands.output.line
         line(f"Delegate {account.zone_name} to these name servers, where the domain is registered:")
         for server in servers:
             line(f"    {server}")
-        line(f"Certificates can be had only after that. See it: dig +short NS {account.zone_name}")
+        line(f"AWS issues certificates only after that. Check: dig +short NS {account.zone_name}")

@@ -1,14 +1,13 @@
-"""The command line."""
+"""The command line of the installation in AWS."""
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from aws import account, applying, bootstrap, destroying, image, replacing, restoring, rotate, smoke, status, terraform
 from aws.installation import Account, Installation, read_account, read_installation
@@ -20,10 +19,11 @@ from release.output import Output
 _FAILED, _REFUSED = 1, 2
 # Terraform that is stopped writes its state first. Killed earlier, it loses track of what it made.
 _GRACE_PERIOD = 1800.0
+_INTERVAL = 15.0
 _EPILOG = """
 examples:
   python -m aws bootstrap                          once for each account
-  python -m aws image production                   build the commit that is checked out, push it
+  python -m aws image production                   build and push the checked-out commit
   python -m aws plan production
   python -m aws apply production --image-tag 3f2a91c...
   python -m aws status production
@@ -35,28 +35,26 @@ exit codes: 0 done; 1 failed; 2 refused, nothing was changed. docs/how-to/aws-op
 """
 
 
-def main(words: Sequence[str] | None = None, execute: Execute | None = None) -> int:
-    """Do what the command line says; return the exit code.
+def main(argv: Sequence[str] | None = None, execute: Execute | None = None) -> int:
+    """Run the command line; return the exit code.
 
     Args:
-        words: the arguments; None: those of this process.
-        execute: runs one program; tests put another function in its place.
+        argv: the arguments; None: those of this process.
+        execute: runs one program; tests pass another function.
     """
-    arguments = _parser().parse_args(words)
-    # A program that reads the answer finds nothing else there.
-    output = Output(sys.stderr if getattr(arguments, "json", False) else None)
-    patient = execute or partial(run_process, grace_period=_GRACE_PERIOD)
-    commands = Commands(output, dry_run=getattr(arguments, "dry_run", False), execute=patient)
+    arguments = _parser().parse_args(argv)
+    # Standard output is for the JSON alone.
+    output = Output(sys.stderr if arguments.json else None)
+    execute = execute or partial(run_process, grace_period=_GRACE_PERIOD)
+    commands = Commands(output, dry_run=arguments.dry_run, execute=execute)
     try:
-        _do(arguments, commands)
+        with account.explained_errors():
+            _do(arguments, commands)
     except Refused as error:
         output.line(f"REFUSED: {error}")
         return _REFUSED
     except (ReleaseError, KeyboardInterrupt) as error:
         output.line(f"FAILED: {str(error) or 'it was interrupted'}")
-        return _FAILED
-    except account.errors() as error:
-        output.line(f"FAILED: AWS refused, or was not reached: {error}")
         return _FAILED
     return 0
 
@@ -70,19 +68,18 @@ def _do(arguments: argparse.Namespace, commands: Commands) -> None:
         case "plan":
             applying.plan(commands, installation, arguments.image_tag)
         case "apply":
-            ask = None if arguments.yes or arguments.dry_run else input
+            ask = None if arguments.yes or commands.dry_run else input
             _apply(commands, installation, arguments.image_tag, ask, arguments.timeout)
         case "image":
             _image(commands, installation.account, arguments.sign_in)
         case "destroy":
-            confirmed = arguments.dry_run or _confirmed(installation, arguments.confirm)
+            confirmed = commands.dry_run or _confirmed(installation, arguments.confirm)
             ask = None if confirmed else input
             destroying.destroy(commands, installation, ask, arguments.keep_snapshot, arguments.timeout)
         case "status":
             _status(commands, installation, arguments.json)
         case "smoke":
-            outputs = applying.open_state(commands, installation).outputs
-            smoke.run(_applied(installation, outputs))
+            _smoke(commands, installation)
         case "restore":
             backup = Backup(arguments.time, arguments.snapshot)
             ask = None if arguments.yes else input
@@ -95,9 +92,8 @@ def _do(arguments: argparse.Namespace, commands: Commands) -> None:
             _restart(commands, installation, arguments.timeout)
         case "rotate":
             account.require(installation.account)
-            rotate.rotate(
-                rotate.connect(), installation.name, arguments.secret, commands.output, dry_run=commands.dry_run
-            )
+            clients = rotate.connect()
+            rotate.rotate(clients, installation.name, arguments.secret, commands.output, dry_run=commands.dry_run)
 
 
 def _bootstrap(commands: Commands, of: Account) -> None:
@@ -107,9 +103,9 @@ def _bootstrap(commands: Commands, of: Account) -> None:
 
 
 def _apply(
-    commands: Commands, installation: Installation, tag: str | None, ask: applying.Ask | None, seconds: float
+    commands: Commands, installation: Installation, tag: str | None, ask: applying.Ask | None, timeout: float
 ) -> None:
-    outputs = applying.apply(commands, installation, tag, ask, seconds)
+    outputs = applying.apply(commands, installation, tag, ask, timeout)
     if commands.dry_run:
         commands.output.line("Dry run: nothing was done.")
         return
@@ -128,40 +124,45 @@ def _image(commands: Commands, of: Account, sign_in_only: bool) -> None:
 
 
 def _restore(
-    commands: Commands, installation: Installation, backup: Backup, ask: applying.Ask | None, seconds: float
+    commands: Commands, installation: Installation, backup: Backup, ask: applying.Ask | None, timeout: float
 ) -> None:
-    before = restoring.restore(commands, installation, backup, ask, seconds)
+    before = restoring.restore(commands, installation, backup, ask, timeout)
     environment, line = installation.environment, commands.output.line
+    renewed = True
     try:
-        _renew(commands, installation, seconds)
-        renewed = True
+        _renew(commands, installation, timeout)
     except Failed as error:
-        # The backup may be of other passwords, which the next apply sets.
+        # The backup may have other passwords, which the next apply sets.
         line(f"It has no new id yet: {error}")
         renewed = False
-    line("The database is exchanged. Now, in this order:")
+    line("The database is replaced. Next, in this order:")
     line(f"  make apply ENV={environment}           its other settings; new instances get its password")
     if not renewed:
-        line(
-            f"  python -m aws renew {environment}      a new id, without which agents run definitions of the one before"
-        )
-    line(f"  python -m aws restart {environment}    every process forgets what it knew of the one before")
-    line(f"The one from before costs money until it is deleted: {before}")
+        line(f"  python -m aws renew {environment}      a new id; without it agents run old definitions")
+    line(f"  python -m aws restart {environment}    every process forgets what it knew of the old database")
+    line(f"The old database costs money until it is deleted: {before}")
 
 
-def _renew(commands: Commands, installation: Installation, seconds: float) -> None:
-    groups = replacing.Groups(account.client("autoscaling"), installation.name, 15.0, seconds)
+def _groups(installation: Installation, timeout: float) -> replacing.Groups:
+    return replacing.Groups(account.client("autoscaling"), installation.name, _INTERVAL, timeout)
+
+
+def _renew(commands: Commands, installation: Installation, timeout: float) -> None:
+    groups, ssm = _groups(installation, timeout), account.client("ssm")
     with commands.output.step("give the installation a new id"):
-        replacing.run_migrating(groups, account.client("ssm"), "python -m coinrequest.install.renew_installation", 5.0)
+        replacing.run_with_database_owner(groups, ssm, "python -m coinrequest.install.renew_installation", 5.0)
 
 
-def _restart(commands: Commands, installation: Installation, seconds: float) -> None:
-    groups = replacing.Groups(account.client("autoscaling"), installation.name, 15.0, seconds)
+def _restart(commands: Commands, installation: Installation, timeout: float) -> None:
     with commands.output.step("replace every instance"):
-        ended = groups.wait({role: groups.start(role) for role in sorted(groups.roles())}, commands.output.detail)
-    failed = [f"{role}: {one.status} {one.reason}".strip() for role, one in ended.items() if one.failed]
-    if failed:
-        raise Failed("; ".join(failed))
+        replacing.replace_all(_groups(installation, timeout), commands.output.detail)
+
+
+def _smoke(commands: Commands, installation: Installation) -> None:
+    outputs = applying.open_state(commands, installation).outputs
+    if not outputs:
+        raise Refused(f"{installation.environment} was not applied yet: make apply ENV={installation.environment}")
+    smoke.run(outputs)
 
 
 def _confirmed(installation: Installation, name: str | None) -> bool:
@@ -183,20 +184,22 @@ def _status(commands: Commands, installation: Installation, as_json: bool) -> No
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="aws",
-        description="The installation in AWS: make it, look at it, take it down.",
+        description="Operates the installation in AWS.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    # Not every command has these options.
+    parser.set_defaults(dry_run=False, json=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    bootstrap_ = commands.add_parser("bootstrap", help="make what the account needs once; repeats without harm")
+    bootstrap_ = commands.add_parser("bootstrap", help="create what the account needs once; may be repeated")
     plan = commands.add_parser("plan", help="show what an apply would change")
     apply = commands.add_parser("apply", help="plan, ask, apply that plan, wait until everything works")
-    destroy = commands.add_parser("destroy", help="take an environment down, and look for what is left")
+    destroy = commands.add_parser("destroy", help="destroy an environment, and list what remains")
     status_ = commands.add_parser("status", help="show instances, versions, replacements, alarms")
-    rotate_ = commands.add_parser("rotate", help="write the next value of a secret, and bring it to who uses it")
-    image_ = commands.add_parser("image", help="build the image of the commit that is checked out, and push it")
+    rotate_ = commands.add_parser("rotate", help="replace a secret, and the instances that read it")
+    image_ = commands.add_parser("image", help="build and push the image of the checked-out commit")
     smoke_ = commands.add_parser("smoke", help="run a job through the public address")
-    restore = commands.add_parser("restore", help="put a backup in the place of the database")
+    restore = commands.add_parser("restore", help="replace the database by a backup")
     renew = commands.add_parser("renew", help="give the installation a new id, after a restore by other means")
     restart = commands.add_parser("restart", help="replace every instance, without an interruption")
     for command in (plan, apply, destroy, status_, rotate_, image_, smoke_, restore, renew, restart):
@@ -208,23 +211,23 @@ def _parser() -> argparse.ArgumentParser:
             "--image-tag",
             default=os.environ.get("IMAGE_TAG") or None,
             metavar="TAG",
-            help="of the registry (default: IMAGE_TAG, else what runs, else the newest)",
+            help="in the registry (default: IMAGE_TAG, or what runs, or the newest)",
         )
     apply.add_argument("--yes", action="store_true", help="do not ask")
-    _add_seconds(apply, 5400.0, "for the new instances; one that is replaced may finish its jobs (drain_seconds)")
+    _add_seconds(apply, 5400.0, "for the new instances; the old ones finish their jobs first (drain_seconds)")
     which = restore.add_mutually_exclusive_group(required=True)
-    which.add_argument("--time", type=_time, metavar="ISO8601", help="with its offset: 2026-11-22T10:00:00Z")
+    which.add_argument("--time", type=_time, metavar="ISO8601", help="with a UTC offset: 2026-11-22T10:00:00Z")
     which.add_argument("--snapshot", metavar="NAME")
     restore.add_argument("--yes", action="store_true", help="do not ask")
     _add_seconds(restore, 7200.0, "for each step of RDS")
-    _add_seconds(renew, 300.0, "for an instance that is in service")
+    _add_seconds(renew, 300.0, "for an instance in service")
     _add_seconds(restart, 5400.0, "for the new instances")
     destroy.add_argument("--confirm", metavar="ENV", help="do not ask")
     destroy.add_argument("--keep-snapshot", action="store_true", help="of the database; it costs money until deleted")
-    _add_seconds(destroy, 300.0, "until AWS does not list any more what is gone")
-    status_.add_argument("--json", action="store_true", help="for programs; null: nothing was applied")
+    _add_seconds(destroy, 300.0, "until AWS no longer lists what is gone")
+    status_.add_argument("--json", action="store_true", help="write JSON; null: nothing was applied")
     rotate_.add_argument("secret", metavar="SECRET", help=", ".join(rotate.KINDS))
-    image_.add_argument("--sign-in", action="store_true", help="only sign this engine in to the registry")
+    image_.add_argument("--sign-in", action="store_true", help="only sign Docker in to the registry")
     return parser
 
 
@@ -239,9 +242,3 @@ def _add_seconds(command: argparse.ArgumentParser, default: float, what: str) ->
     command.add_argument(
         "--timeout", type=float, default=default, metavar="SECONDS", help=f"{what} (default: %(default).0f)"
     )
-
-
-def _applied(installation: Installation, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not outputs:
-        raise Refused(f"{installation.environment} was not applied yet: make apply ENV={installation.environment}")
-    return outputs

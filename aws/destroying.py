@@ -1,19 +1,20 @@
-"""Takes an environment down, and looks for what is left of it."""
+"""Destroys an environment, and lists what remains of it."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic, sleep
 
+from aws import snapshots
 from aws.account import client
 from aws.applying import Ask, Opened, open_state, report
 from aws.installation import Installation
 from release.commands import Commands
 from release.errors import Failed, Refused
 from release.image import parse
+from release.polling import poll
 
-# What `protected` holds back. The others need no change before they can go.
+# The resources that the variable `protected` protects.
 PROTECTED = {
     "aws_db_instance",
     "aws_kms_key",
@@ -21,20 +22,20 @@ PROTECTED = {
     "aws_s3_bucket",
     "aws_secretsmanager_secret",
 }
-# Its own key goes with the installation, so that a snapshot under it could not be read after a week.
-_KEY_OF_SNAPSHOTS = "alias/aws/rds"
+# The installation's own key is deleted with it, and a snapshot under it could not be read after a week.
+_SNAPSHOT_KEY = "alias/aws/rds"
 # AWS lists these for up to an hour after their end.
 _ENDED = {"shutting-down", "terminated", "deleting", "deleted"}
-_SECONDS_BETWEEN = 15.0
+_INTERVAL = 15.0
 
 
 @dataclass(frozen=True)
-class Left:
+class Leftovers:
     """What AWS still has of an environment.
 
     Args:
-        resources: ARNs that nobody deletes.
-        ending: ARNs that AWS itself forgets soon.
+        resources: ARNs that nothing deletes.
+        ending: ARNs that AWS itself removes soon.
         log_groups: names.
     """
 
@@ -44,37 +45,37 @@ class Left:
 
 
 def destroy(
-    commands: Commands, installation: Installation, ask: Ask | None, keep_snapshot: bool, seconds: float
+    commands: Commands, installation: Installation, ask: Ask | None, keep_snapshot: bool, timeout: float
 ) -> None:
-    """Take the environment down.
+    """Destroy the environment.
 
     Args:
         commands: runs the programs.
         installation: the environment.
-        ask: puts a question to the operator; None: it was confirmed already.
+        ask: asks the operator; None: it is confirmed already.
         keep_snapshot: keep a snapshot of the database, which outlives the environment's key.
-        seconds: how long AWS may list what is gone already.
+        timeout: seconds for which AWS may list what is gone already.
 
     Raises:
         Refused: the operator did not confirm.
-        Failed: something is left.
+        Failed: something remains.
     """
     name = installation.environment
-    question = f"This takes {name} down, with its database, its logs and its secrets. Type {name} to go on: "
+    question = f"This destroys {name}, with its database, its logs and its secrets. Type {name} to go on: "
     if ask and ask(question) != name:
-        raise Refused("nothing was taken down.")
+        raise Refused("nothing was destroyed.")
     opened = open_state(commands, installation)
     resources = opened.terraform.resources()
     if resources or commands.dry_run:
-        _take_down(commands, installation, opened, resources, keep_snapshot)
+        _destroy(commands, installation, opened, resources, keep_snapshot)
     else:
-        commands.output.line("The state is empty: there is nothing to take down.")
+        commands.output.line("The state is empty: there is nothing to destroy.")
     if not commands.dry_run:
-        with commands.output.step("look for what is left"):
-            _report_left(commands, await_end(installation, seconds))
+        with commands.output.step("look for leftovers"):
+            _report_leftovers(commands, await_end(installation, timeout))
 
 
-def _take_down(
+def _destroy(
     commands: Commands,
     installation: Installation,
     opened: Opened,
@@ -89,7 +90,7 @@ def _take_down(
             _keep_snapshot(commands, installation)
     targets = [f"-target={address}" for address, kind in resources if kind in PROTECTED]
     if targets:
-        with commands.output.step("take the protection off"):
+        with commands.output.step("remove the protection"):
             if opened.terraform.plan(installation.variable_files, variables, *targets):
                 opened.terraform.apply()
             opened.terraform.forget_plan()
@@ -101,36 +102,26 @@ def _take_down(
 
 
 def _keep_snapshot(commands: Commands, installation: Installation) -> None:
-    """Write a snapshot, and copy it to a key that stays."""
+    """Take a snapshot, and copy it to a key that outlives the installation."""
     moment = f"{datetime.now(UTC):%Y%m%dt%H%M%S}"
     first, kept = f"{installation.name}-last-{moment}", f"{installation.name}-kept-{moment}"
     if commands.dry_run:
         commands.output.detail(f"(a snapshot {kept} would be written)")
         return
     rds = client("rds")
-    waiter = rds.get_waiter("db_snapshot_available")
-    patience = {"Delay": 30, "MaxAttempts": 240}
     tags = [{"Key": "Project", "Value": "coinrequest"}, {"Key": "KeptFrom", "Value": installation.environment}]
-    rds.create_db_snapshot(DBInstanceIdentifier=installation.name, DBSnapshotIdentifier=first, Tags=tags)
-    waiter.wait(DBSnapshotIdentifier=first, WaiterConfig=patience)
-    copy = {"SourceDBSnapshotIdentifier": first, "TargetDBSnapshotIdentifier": kept, "KmsKeyId": _KEY_OF_SNAPSHOTS}
-    rds.copy_db_snapshot(**copy, Tags=tags)
-    waiter.wait(DBSnapshotIdentifier=kept, WaiterConfig=patience)
+    snapshots.create(rds, installation.name, first, tags)
+    snapshots.copy(rds, first, kept, _SNAPSHOT_KEY, Tags=tags)
     rds.delete_db_snapshot(DBSnapshotIdentifier=first)
-    commands.output.detail(f"kept: {kept}, encrypted with {_KEY_OF_SNAPSHOTS}")
+    commands.output.detail(f"kept: {kept}, encrypted with {_SNAPSHOT_KEY}")
 
 
-def await_end(installation: Installation, seconds: float) -> Left:
-    """Look for what is left, until that is nothing or the time is up."""
-    began = monotonic()
-    while True:
-        left = find_left(installation)
-        if not left.resources or monotonic() - began > seconds:
-            return left
-        sleep(_SECONDS_BETWEEN)
+def await_end(installation: Installation, timeout: float) -> Leftovers:
+    """Look for leftovers until there are none or the time is up."""
+    return poll(lambda: find_leftovers(installation), lambda found: not found.resources, timeout, _INTERVAL)
 
 
-def find_left(installation: Installation) -> Left:
+def find_leftovers(installation: Installation) -> Leftovers:
     """Ask AWS for everything with the environment's tags, and for log groups with its name."""
     filters = [
         {"Key": "Project", "Values": ["coinrequest"]},
@@ -142,7 +133,7 @@ def find_left(installation: Installation) -> Left:
     pages = client("logs").get_paginator("describe_log_groups").paginate()
     logs = (group["logGroupName"] for page in pages for group in page["logGroups"])
     own = re.compile(rf"coinrequest[-/]{re.escape(installation.environment)}\b")
-    return Left(
+    return Leftovers(
         tuple(arn for arn in arns if arn not in ending),
         ending,
         tuple(name for name in logs if own.search(name)),
@@ -165,14 +156,14 @@ def _is_ending(arn: str) -> bool:
     return False
 
 
-def _report_left(commands: Commands, left: Left) -> None:
+def _report_leftovers(commands: Commands, found: Leftovers) -> None:
     line = commands.output.line
-    for arn in left.ending:
-        line(f"    ends by itself: {arn}" + (" (7 days)" if ":kms:" in arn else ""))
-    for name in left.log_groups:
-        line(f"    left: log group {name}: aws logs delete-log-group --log-group-name {name}")
-    for arn in left.resources:
-        line(f"    left: {arn}")
-    if left.resources or left.log_groups:
-        raise Failed("not everything is gone; the lines above say what is left.")
-    line("    Nothing is left but what ends by itself." if left.ending else "    Nothing is left.")
+    for arn in found.ending:
+        line(f"    AWS removes it soon: {arn}" + (" (7 days)" if ":kms:" in arn else ""))
+    for name in found.log_groups:
+        line(f"    remains: log group {name}: aws logs delete-log-group --log-group-name {name}")
+    for arn in found.resources:
+        line(f"    remains: {arn}")
+    if found.resources or found.log_groups:
+        raise Failed("not everything is gone; the lines above say what remains.")
+    line("    Nothing remains but what AWS removes soon." if found.ending else "    Nothing remains.")

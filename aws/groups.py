@@ -1,4 +1,4 @@
-"""The auto scaling groups: their instances, what these run, and the replacement that is under way."""
+"""The auto scaling groups: their instances, the images of these, and the instance refresh under way."""
 
 import re
 from collections import Counter
@@ -16,10 +16,10 @@ _SUCCESSFUL = "Successful"
 
 @dataclass(frozen=True)
 class Refresh:
-    """A replacement of a group's instances.
+    """An instance refresh: AWS replaces the instances of a group.
 
     Args:
-        id: AWS' own.
+        id: AWS's id.
         status: `InProgress`, `Baking`, `Successful`, `RollbackSuccessful`, ...
         percent: how much of it is done; None: AWS does not say.
         reason: why it ended so, or what it waits for.
@@ -32,17 +32,17 @@ class Refresh:
 
     @property
     def under_way(self) -> bool:
-        """Whether it goes on."""
+        """Whether it has not ended."""
         return self.status in _UNDER_WAY
 
     @property
     def done(self) -> bool:
-        """Whether it ended as it should."""
+        """Whether it succeeded."""
         return self.status == _SUCCESSFUL
 
     @property
     def failed(self) -> bool:
-        """Whether it ended without what it was for."""
+        """Whether it ended without success."""
         return not self.under_way and not self.done
 
 
@@ -53,10 +53,10 @@ class Group:
     Args:
         role: `web`, `agent`, ...
         name: of the group.
-        minimum, desired, maximum: instances.
+        minimum, desired, maximum: numbers of instances.
         working: instances that are healthy and in service.
         outdated: of these, instances of another version of the launch template than the group's.
-        images: the tags that the instances run, and how many of them.
+        images: the tags that the working instances run, with the number of instances.
         refresh: the newest one; None: there was none in the last weeks.
     """
 
@@ -75,7 +75,7 @@ def read(names: Mapping[str, str]) -> list[Group]:
     """Return the groups that exist.
 
     Args:
-        names: of the group of each role, as Terraform's output `groups` has them.
+        names: of the group of each role, as in Terraform's output `groups`.
     """
     if not names:
         return []
@@ -87,13 +87,26 @@ def read(names: Mapping[str, str]) -> list[Group]:
     return [_group(autoscaling, role, found[name]) for role, name in sorted(names.items()) if name in found]
 
 
+def newest_refresh(autoscaling: Any, group: str) -> Refresh | None:
+    """Return the newest instance refresh of a group; None if there is none."""
+    found = autoscaling.describe_instance_refreshes(AutoScalingGroupName=group, MaxRecords=1)["InstanceRefreshes"]
+    return parse_refresh(found[0]) if found else None
+
+
+def parse_refresh(answer: Mapping[str, Any]) -> Refresh:
+    """Return an instance refresh as AWS describes it."""
+    return Refresh(
+        answer["InstanceRefreshId"], answer["Status"], answer.get("PercentageComplete"), answer.get("StatusReason", "")
+    )
+
+
 def newest_activity(group: str) -> str:
-    """Return what the group did last, and how that went, in AWS' words."""
+    """Return the last scaling activity of a group and its outcome, in AWS's words."""
     found = client("autoscaling").describe_scaling_activities(AutoScalingGroupName=group, MaxRecords=1)["Activities"]
     if not found:
-        return "nothing was done yet"
-    words = (found[0].get(key, "") for key in ("StatusCode", "Description", "StatusMessage"))
-    return ": ".join(word for word in words if word)
+        return "none yet"
+    parts = (found[0].get(key, "") for key in ("StatusCode", "Description", "StatusMessage"))
+    return ": ".join(part for part in parts if part)
 
 
 def _group(autoscaling: Any, role: str, group: Mapping[str, Any]) -> Group:
@@ -108,20 +121,12 @@ def _group(autoscaling: Any, role: str, group: Mapping[str, Any]) -> Group:
         working=len(working),
         outdated=sum(_template(one) != _template(group) for one in working),
         images=_images(working),
-        refresh=_newest_refresh(autoscaling, group["AutoScalingGroupName"]),
+        refresh=newest_refresh(autoscaling, group["AutoScalingGroupName"]),
     )
 
 
-def _newest_refresh(autoscaling: Any, group: str) -> Refresh | None:
-    found = autoscaling.describe_instance_refreshes(AutoScalingGroupName=group, MaxRecords=1)["InstanceRefreshes"]
-    if not found:
-        return None
-    one = found[0]
-    return Refresh(one["InstanceRefreshId"], one["Status"], one.get("PercentageComplete"), one.get("StatusReason", ""))
-
-
 def _images(instances: list[Any]) -> Mapping[str, int]:
-    """Return the tags: the launch template's versions are described by the image that they start."""
+    """Return the tags; the description of each version of the launch template names its image."""
     counts: Counter[str] = Counter()
     for template, count in Counter(_template(one) for one in instances).items():
         counts[_tag_of(*template)] += count
@@ -129,7 +134,7 @@ def _images(instances: list[Any]) -> Mapping[str, int]:
 
 
 def _template(of: Mapping[str, Any]) -> tuple[str, str]:
-    """Return id and version of the launch template of a group or of an instance."""
+    """Return id and version of the launch template of a group or an instance."""
     found = of.get("LaunchTemplate", {})
     return found.get("LaunchTemplateId", ""), found.get("Version", "")
 

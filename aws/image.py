@@ -1,4 +1,4 @@
-"""The images in the account's registry: which there are, which to run, and how one gets there."""
+"""The images in the account's registry: list, choose, build and push."""
 
 import base64
 from typing import Any
@@ -15,16 +15,16 @@ _HOW = "Build and push one: make release COMMAND=build TARGET=aws ENV={0}, or on
 
 
 def choose(account: Account, environment: str, wanted: str | None, running: str | None) -> str:
-    """Return the tag of the image to run: the wanted one, else what runs, else the newest.
+    """Return the tag of the image to run: the wanted one, or what runs, or the newest.
 
     Args:
         account: whose registry is asked.
         environment: for the message.
-        wanted: by the operator; None: no wish.
+        wanted: the tag that the operator named; None: none.
         running: the image that runs now, with registry and tag; None: nothing runs.
 
     Raises:
-        Refused: it is not in the registry, or none is.
+        Refused: the registry does not have it, or has none.
     """
     tag = wanted or (images.parse(running).tag if running else None)
     there = tags(account)
@@ -38,10 +38,10 @@ def choose(account: Account, environment: str, wanted: str | None, running: str 
 
 
 def tags(account: Account) -> list[str]:
-    """Return a tag of each image in the registry, the one pushed last first.
+    """Return the tags in the registry, the newest image first.
 
     Raises:
-        Refused: the registry is not there.
+        Refused: there is no registry.
     """
     from botocore.exceptions import ClientError
 
@@ -63,24 +63,24 @@ def tags(account: Account) -> list[str]:
 
 
 def sign_in(commands: Commands, account: Account) -> None:
-    """Sign this engine in to the registry, for 12 hours. The password is in no argument and in no output."""
+    """Sign Docker in to the registry, for 12 hours. No argument and no output holds the password."""
     password = ""
     if not commands.dry_run:
         token = client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
         password = base64.b64decode(token).decode().partition(":")[2]
-    words = ("docker", "login", "--username", "AWS", "--password-stdin", account.registry)
-    commands.run(*words, stdin=password, comment="a password for 12 hours")
+    argv = ("docker", "login", "--username", "AWS", "--password-stdin", account.registry)
+    commands.run(*argv, stdin=password, comment="a password for 12 hours")
 
 
 def build(commands: Commands, account: Account) -> str:
-    """Build the image of the commit that is checked out, without its tests, and push it; return its name.
+    """Build the image of the checked-out commit, without tests, and push it; return its name.
 
-    The registry lets no tag change, so that one which is there already is not built again.
+    Tags in the registry are immutable, so an image that is there already is not built again.
     """
     commit = source.commit(commands)
     name = images.name_of(commit, account.registry)
     if commit in tags(account):
-        commands.output.line(f"{name} is there already.")
+        commands.output.line(f"{name} is already there.")
         return name
     sign_in(commands, account)
     with commands.output.step(f"build {name}"):

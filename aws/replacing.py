@@ -1,19 +1,19 @@
-"""Replaces the instances of an installation's groups, so that they read a secret anew, and runs a command on one."""
+"""Replaces the instances of an installation, so that they read secrets again, and runs commands on one of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from time import monotonic, sleep
 from typing import Any
 
-from aws.groups import Refresh
+from aws.groups import Refresh, newest_refresh, parse_refresh
 from aws.redis_token import Report
 from aws.secret_versions import Secret
 from release.errors import Failed
+from release.polling import poll
 
 _ROLES = ("web", "scheduler", "triggerer", "agent", "gateway")
-# The roles whose instances have the database owner's password, and the container that has it there.
+# The roles whose instances have the password of the database's owner, and the container that has it there.
 _CONTAINERS = {"scheduler": "coinrequest-scheduler", "web": "coinrequest-api-server"}
-# As the groups' own (terraform/modules/role), but that nothing is skipped: the launch template stays what it is.
+# Those of the groups (terraform/modules/role), but nothing is skipped: the launch template does not change.
 _PREFERENCES = {
     "MinHealthyPercentage": 100,
     "MaxHealthyPercentage": 200,
@@ -21,7 +21,8 @@ _PREFERENCES = {
     "SkipMatching": False,
     "AutoRollback": False,
 }
-_COMMAND_SECONDS = 900
+_COMMAND_TIMEOUT = 900
+_UNFINISHED = ("Pending", "InProgress", "Delayed")
 _CHARACTERS_OF_ERROR = 2000
 
 
@@ -31,15 +32,15 @@ class Groups:
 
     Args:
         client: boto3's.
-        name: of the installation; a group is called after it and its role.
-        pause: seconds between two looks.
-        limit: seconds after which a replacement has failed.
+        name: of the installation; the name of a group is this and its role.
+        interval: seconds between two requests while it waits.
+        timeout: seconds for a replacement.
     """
 
     client: Any
     name: str
-    pause: float
-    limit: float
+    interval: float
+    timeout: float
 
     def roles(self) -> frozenset[str]:
         """Return the roles that have a group."""
@@ -48,7 +49,7 @@ class Groups:
         return frozenset(names[group["AutoScalingGroupName"]] for group in found)
 
     def instance(self, role: str) -> str:
-        """Return an instance that is in service.
+        """Return an instance in service.
 
         Raises:
             Failed: there is none.
@@ -61,81 +62,99 @@ class Groups:
         raise Failed(f"No instance of {name} is in service.")
 
     def start(self, role: str) -> str:
-        """Begin to replace the instances of a role; return the replacement's id.
+        """Start to replace the instances of a role; return the id of the instance refresh.
 
-        Another one that is under way is waited for: its instances may have read the secret before it changed.
+        It waits for another one under way first, whose instances may have read the secret before it changed.
         """
-        end = monotonic() + self.limit
-        while (newest := self._newest(role)) and newest.under_way:
-            self._pause(end, f"{self.name}-{role} is being replaced for another reason")
+        name = f"{self.name}-{role}"
+        other = poll(
+            lambda: newest_refresh(self.client, name),
+            lambda newest: newest is None or not newest.under_way,
+            self.timeout,
+            self.interval,
+        )
+        if other and other.under_way:
+            raise self._late(f"{name} is being replaced for another reason")
         answer = self.client.start_instance_refresh(
-            AutoScalingGroupName=f"{self.name}-{role}", Strategy="Rolling", Preferences=_PREFERENCES
+            AutoScalingGroupName=name, Strategy="Rolling", Preferences=_PREFERENCES
         )
         return str(answer["InstanceRefreshId"])
 
     def look(self, role: str, id: str) -> Refresh:
-        """Return how far a replacement is."""
+        """Return an instance refresh of a role."""
         found = self.client.describe_instance_refreshes(
             AutoScalingGroupName=f"{self.name}-{role}", InstanceRefreshIds=[id]
         )
-        return _refresh(found["InstanceRefreshes"][0])
+        return parse_refresh(found["InstanceRefreshes"][0])
 
     def wait(self, started: Mapping[str, str], report: Report) -> dict[str, Refresh]:
-        """Wait until replacements are over; return how each ended.
+        """Wait until instance refreshes have ended; return their outcomes.
 
         Args:
-            started: the id of the replacement of each role.
-            report: gets a line when something moved.
+            started: the id of the instance refresh of each role.
+            report: gets a line after every change.
 
         Raises:
             Failed: the time is up.
         """
-        end, shown = monotonic() + self.limit, ""
-        while True:
+        shown = ""
+
+        def read() -> dict[str, Refresh]:
+            nonlocal shown
             found = {role: self.look(role, id) for role, id in started.items()}
             line = ", ".join(f"{role} {one.status} {one.percent or 0} %" for role, one in found.items())
             if line != shown:
                 report(line)
                 shown = line
-            if not any(one.under_way for one in found.values()):
-                return found
-            self._pause(end, f"not yet replaced: {line}")
+            return found
 
-    def _newest(self, role: str) -> Refresh | None:
-        found = self.client.describe_instance_refreshes(AutoScalingGroupName=f"{self.name}-{role}", MaxRecords=1)
-        return next((_refresh(one) for one in found["InstanceRefreshes"]), None)
+        found = poll(read, lambda found: not _any_under_way(found), self.timeout, self.interval)
+        if _any_under_way(found):
+            raise self._late(f"not yet replaced: {shown}")
+        return found
 
-    def _pause(self, end: float, state: str) -> None:
-        if monotonic() > end:
-            raise Failed(f"{state}, after {self.limit:.0f} s. The same command goes on from here.")
-        sleep(self.pause)
+    def _late(self, state: str) -> Failed:
+        return Failed(f"{state}, after {self.timeout:.0f} s. The same command continues from here.")
 
 
-def replace(groups: Groups, roles: tuple[str, ...], secret: Secret, version: str, name: str, report: Report) -> None:
-    """Replace the instances of several roles at the same time, and wait for it.
-
-    All at once, because none is taken away before its successor works. What was begun is noted at the version of the
-    secret, as `name:role:id`, so that an interrupted rotation waits for it and does not begin again.
+def replace_all(groups: Groups, report: Report) -> None:
+    """Replace every instance.
 
     Raises:
-        Failed: the new instances of a role did not work. Its old ones run on.
+        Failed: the new instances of a role did not work. Its old ones keep running.
     """
-    begun = [step.split(":", 2) for step in secret.steps(version) if step.startswith(f"{name}:")]
-    started = {role: id for _, role, id in begun}
+    ended = groups.wait({role: groups.start(role) for role in sorted(groups.roles())}, report)
+    if failed := _failures(ended):
+        raise Failed("; ".join(failed.values()))
+
+
+def replace_for_secret(
+    groups: Groups, roles: tuple[str, ...], secret: Secret, version: str, name: str, report: Report
+) -> None:
+    """Replace the instances of several roles at the same time, and wait for it.
+
+    That interrupts nothing: an instance goes only when its successor works. Each start is noted at the version of the
+    secret, as `name:role:id`, so that an interrupted rotation waits for it and does not start it again.
+
+    Raises:
+        Failed: the new instances of a role did not work. Its old ones keep running.
+    """
+    noted = [step.split(":", 2) for step in secret.steps(version) if step.startswith(f"{name}:")]
+    started = {role: id for _, role, id in noted}
     for role in roles:
         if role not in started:
             started[role] = groups.start(role)
             secret.add_step(version, f"{name}:{role}:{started[role]}")
-    failed = {role: one for role, one in groups.wait(started, report).items() if one.failed}
-    for role, one in failed.items():
-        # Begun anew when somebody goes on.
-        secret.remove_step(version, f"{name}:{role}:{one.id}")
+    failed = _failures(groups.wait(started, report))
+    for role in failed:
+        # The same command will start it again.
+        secret.remove_step(version, f"{name}:{role}:{started[role]}")
     if failed:
-        reasons = "; ".join(f"{role}: {one.status} {one.reason}".strip() for role, one in failed.items())
-        raise Failed(f"New instances did not work: {reasons}. When that is mended, the same command goes on from here.")
+        reasons = "; ".join(failed.values())
+        raise Failed(f"New instances did not work: {reasons}. After a fix, the same command continues from here.")
 
 
-def run_command(ssm: Any, instance: str, command: str, pause: float) -> None:
+def run_command(ssm: Any, instance: str, command: str, interval: float) -> None:
     """Run a command on an instance, through Session Manager, and wait for its end.
 
     Raises:
@@ -144,26 +163,26 @@ def run_command(ssm: Any, instance: str, command: str, pause: float) -> None:
     answer = ssm.send_command(
         InstanceIds=[instance],
         DocumentName="AWS-RunShellScript",
-        Parameters={"commands": [command], "executionTimeout": [str(_COMMAND_SECONDS)]},
+        Parameters={"commands": [command], "executionTimeout": [str(_COMMAND_TIMEOUT)]},
         TimeoutSeconds=60,
     )
     id = answer["Command"]["CommandId"]
-    end = monotonic() + _COMMAND_SECONDS + 120
-    while True:
-        # For a moment the instance does not know of it yet.
-        sleep(pause)
+
+    def read() -> Mapping[str, Any]:
         try:
-            found = ssm.get_command_invocation(CommandId=id, InstanceId=instance)
+            found: Mapping[str, Any] = ssm.get_command_invocation(CommandId=id, InstanceId=instance)
         except ssm.exceptions.InvocationDoesNotExist:
-            found = {"Status": "Pending"}
-        if found["Status"] == "Success":
-            return
-        if found["Status"] not in ("Pending", "InProgress", "Delayed") or monotonic() > end:
-            error = found.get("StandardErrorContent", "")[-_CHARACTERS_OF_ERROR:]
-            raise Failed(f"`{command}` on {instance}: {found['Status']} {error}".strip())
+            # At first, AWS does not know it yet.
+            return {"Status": "Pending"}
+        return found
+
+    found = poll(read, lambda found: found["Status"] not in _UNFINISHED, _COMMAND_TIMEOUT + 120, interval)
+    if found["Status"] != "Success":
+        error = found.get("StandardErrorContent", "")[-_CHARACTERS_OF_ERROR:]
+        raise Failed(f"`{command}` on {instance}: {found['Status']} {error}".strip())
 
 
-def run_migrating(groups: Groups, ssm: Any, command: str, pause: float) -> None:
+def run_with_database_owner(groups: Groups, ssm: Any, command: str, interval: float) -> None:
     """Run a command of the platform on an instance that may change the database, and wait for its end.
 
     Raises:
@@ -172,10 +191,13 @@ def run_migrating(groups: Groups, ssm: Any, command: str, pause: float) -> None:
     role = next((role for role in _CONTAINERS if role in groups.roles()), None)
     if role is None:
         raise Failed(f"{groups.name} has no group whose instances may change the database.")
-    run_command(ssm, groups.instance(role), f"docker exec {_CONTAINERS[role]} run-process {command}", pause)
+    run_command(ssm, groups.instance(role), f"docker exec {_CONTAINERS[role]} run-process {command}", interval)
 
 
-def _refresh(answer: Mapping[str, Any]) -> Refresh:
-    return Refresh(
-        answer["InstanceRefreshId"], answer["Status"], answer.get("PercentageComplete"), answer.get("StatusReason", "")
-    )
+def _any_under_way(refreshes: Mapping[str, Refresh]) -> bool:
+    return any(one.under_way for one in refreshes.values())
+
+
+def _failures(refreshes: Mapping[str, Refresh]) -> dict[str, str]:
+    """Return the reason for each role whose instance refresh failed."""
+    return {role: f"{role}: {one.status} {one.reason}".strip() for role, one in refreshes.items() if one.failed}

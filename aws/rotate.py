@@ -1,7 +1,7 @@
-"""Rotates a secret: writes its next value, and replaces the instances that read it, so that at no time the only value
-that works is one that nobody has. Interrupted, the same command goes on where it was.
+"""Rotates a secret: writes its next value, and replaces the instances that read it.
 
-docs/how-to/aws-secrets.md says what each rotation means for those who use the installation.
+At every moment some instances have a value that works. After an interruption, the same command continues.
+docs/how-to/aws-secrets.md says what users notice of each rotation.
 """
 
 import base64
@@ -14,16 +14,15 @@ from typing import Any
 from aws import account, redis_token, replacing
 from aws.replacing import Groups
 from aws.secret_versions import Secret
-from release.errors import Failed, Refused
+from release.errors import Refused
 from release.output import Output
 
-# The role that makes tables, roles of the database and users when it starts: the first of these that there is.
 _SERVERS = ("web", "scheduler", "triggerer", "gateway")
 
 
 @dataclass(frozen=True)
 class Clients:
-    """Clients of boto3; tests hand in others."""
+    """Clients of boto3; tests pass others."""
 
     secrets: Any
     autoscaling: Any
@@ -33,12 +32,12 @@ class Clients:
 
 @dataclass(frozen=True)
 class Kind:
-    """What rotating one secret takes.
+    """How to rotate one secret.
 
     Args:
-        generate: makes a value.
-        roles: who reads it, so that their instances are replaced.
-        meanwhile: what does not work while that happens.
+        generate: returns a new value.
+        roles: those that read it; their instances are replaced.
+        meanwhile: what does not work during the replacement.
     """
 
     generate: Callable[[], str]
@@ -50,26 +49,26 @@ class Kind:
 class _Step:
     name: str
     title: str
-    do: Callable[[str], None]
+    run: Callable[[str], None]
 
 
 def connect() -> Clients:
-    """Return clients for the one region, with the credentials of the environment."""
+    """Return clients with the credentials of the environment."""
     return Clients(*(account.client(service) for service in ("secretsmanager", "autoscaling", "elasticache", "ssm")))
 
 
 def password() -> str:
-    """Return 256 random bits. Hexadecimal needs no quoting in a URL, a shell or a file."""
+    """Return 256 random bits, in hexadecimal: that needs no quoting in a URL, a shell or a file."""
     return secrets.token_hex(32)
 
 
 def fernet_key() -> str:
-    """Return a key as https://github.com/fernet/spec has it: 32 bytes in the base64 of URLs."""
+    """Return a Fernet key: 32 bytes in URL-safe base64 (https://github.com/fernet/spec)."""
     return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 def signing_key() -> str:
-    """Return a key for HS512, which wants at least 64 bytes (RFC 7518, section 3.2)."""
+    """Return a key for HS512, which needs at least 64 bytes (RFC 7518, section 3.2)."""
     return secrets.token_hex(64)
 
 
@@ -79,8 +78,8 @@ def people() -> str:
 
 
 _NEW_CONNECTIONS = (
-    "from the moment the first new instance has set the password until the old ones are gone, old instances keep their"
-    " open connections and cannot open new ones; some requests may fail"
+    "once the first new instance has set the password, old instances keep their open connections and cannot open new"
+    " ones; some requests may fail until the old instances are gone"
 )
 KINDS = {
     "database-owner": Kind(password, _SERVERS, _NEW_CONNECTIONS),
@@ -88,7 +87,7 @@ KINDS = {
     "fernet-key": Kind(
         fernet_key,
         _SERVERS,
-        "an old instance cannot read a connection or variable that somebody edits on a new one; nothing else",
+        "an old instance cannot read a connection or variable that is edited on a new one; nothing else",
     ),
     "jwt-secret": Kind(
         signing_key,
@@ -108,36 +107,30 @@ def rotate(
     output: Output,
     *,
     dry_run: bool = False,
-    pause: float = 15.0,
-    limit: float = 4 * 3600.0,
+    interval: float = 15.0,
+    timeout: float = 4 * 3600.0,
 ) -> None:
-    """Rotate one secret of an installation, or go on with a rotation that was interrupted.
+    """Rotate one secret of an installation, or continue an interrupted rotation.
 
     Args:
         clients: of AWS.
         name: of the installation: `coinrequest-production`.
         which: one of `KINDS`.
-        output: where each step is shown.
+        output: shows each step.
         dry_run: show the steps, and change nothing.
-        pause: seconds between two looks at what AWS does.
-        limit: seconds after which instances that are replaced, or a change of Redis, have failed.
+        interval: seconds between two requests while it waits.
+        timeout: seconds for the replacement of instances, and for a change of Redis.
 
     Raises:
         Refused: there is no such secret, or no such installation.
-        Failed: a step did not reach what it is for. What was done stays done.
+        Failed: a step did not succeed. The finished steps stay finished.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     if which == "master":
-        raise Refused("RDS rotates the master password itself, every seven days. Instances read it when they start.")
+        raise Refused("RDS itself rotates the master password, every seven days. Instances read it when they start.")
     if which not in KINDS:
         raise Refused(f"There is no secret {which!r}. There are: {', '.join(KINDS)}.")
-    try:
-        _Rotation(clients, name, which, output, pause, limit).run(dry_run)
-    except ClientError as error:
-        raise Failed(f"AWS refused: {error}. The same command goes on from here.") from error
-    except BotoCoreError as error:
-        raise Failed(f"AWS was not reached: {error}. The same command goes on from here.") from error
+    with account.explained_errors(". The same command continues from here."):
+        _Rotation(clients, name, which, output, interval, timeout).run(dry_run)
 
 
 @dataclass(frozen=True)
@@ -146,31 +139,31 @@ class _Rotation:
     name: str
     which: str
     output: Output
-    pause: float
-    limit: float
+    interval: float
+    timeout: float
 
     def run(self, dry_run: bool) -> None:
-        groups = Groups(self.clients.autoscaling, self.name, self.pause, self.limit)
+        groups = Groups(self.clients.autoscaling, self.name, self.interval, self.timeout)
         roles = self._roles(groups.roles())
         steps = self._steps(groups, roles)
         pending = self.secret.pending()
         self.output.line(f"{self.secret.name}: replaces the instances of {', '.join(roles)}")
         self.output.line(f"Meanwhile: {KINDS[self.which].meanwhile}.")
         if pending:
-            self.output.line("A rotation was interrupted; this goes on with it.")
-        done = set(self.secret.steps(pending)) if pending else set()
+            self.output.line("A rotation was interrupted; this continues it.")
+        finished = set(self.secret.steps(pending)) if pending else set()
         if dry_run:
             for step in steps:
-                self.output.line(f"{'was done' if step.name in done else 'would do'}: {step.title}")
+                self.output.line(f"{'was done' if step.name in finished else 'would do'}: {step.title}")
             self.output.line("Dry run: nothing was done.")
             return
         version = pending or self.secret.propose(KINDS[self.which].generate())
         for step in steps:
-            if step.name in done:
+            if step.name in finished:
                 self.output.skip(f"{step.title} (was done)")
                 continue
             with self.output.step(step.title):
-                step.do(version)
+                step.run(version)
                 self.secret.add_step(version, step.name)
         self.secret.finish(version)
         self.output.line(f"{self.secret.name} was rotated.")
@@ -181,10 +174,10 @@ class _Rotation:
 
     @property
     def redis(self) -> redis_token.ReplicationGroup:
-        return redis_token.ReplicationGroup(self.clients.elasticache, self.name, self.pause, self.limit)
+        return redis_token.ReplicationGroup(self.clients.elasticache, self.name, self.interval, self.timeout)
 
     def _roles(self, existing: frozenset[str]) -> tuple[str, ...]:
-        """Return the roles that there are and that read the secret. Without a scheduler, web does its part."""
+        """Return the existing roles that read the secret. Without a scheduler, web does its work."""
         if not existing:
             raise Refused(f"There are no groups of {self.name}: apply it first.")
         alone = "scheduler" not in existing
@@ -192,32 +185,32 @@ class _Rotation:
         return tuple(dict.fromkeys(role for role in wanted if role in existing))
 
     def _steps(self, groups: Groups, roles: tuple[str, ...]) -> list[_Step]:
-        current = _Step("current", "let new instances read the new value", self.secret.make_current)
+        current = _Step("current", "make new instances read the new value", self.secret.make_current)
         replace = self._replacement(groups, roles, "replace")
         if self.which == "redis":
             return [
-                _Step("add", "let clients in with the new token too", self._add_token),
+                _Step("add", "accept the new token in addition", self._add_token),
                 _Step("added", "wait until Redis does", lambda _version: self.redis.wait()),
                 current,
                 replace,
-                _Step("require", "let clients in with the new token alone", self._require_token),
+                _Step("require", "accept only the new token", self._require_token),
                 _Step("required", "wait until Redis does", self._wait_for_token),
             ]
         if self.which == "fernet-key":
             return [
-                _Step("current", "let new instances write with the new key, and read with both", self._both_keys),
+                _Step("current", "make new instances write with the new key, and read with both", self._both_keys),
                 replace,
                 _Step("encrypt", "encrypt every connection and variable with the new key", self._encrypt(groups)),
-                _Step("alone", "let new instances have the new key alone", self.secret.make_current),
+                _Step("alone", "make new instances use only the new key", self.secret.make_current),
                 self._replacement(groups, roles, "again"),
             ]
         return [current, replace]
 
     def _replacement(self, groups: Groups, roles: tuple[str, ...], name: str) -> _Step:
-        def do(version: str) -> None:
-            replacing.replace(groups, roles, self.secret, version, name, self.output.detail)
+        def run(version: str) -> None:
+            replacing.replace_for_secret(groups, roles, self.secret, version, name, self.output.detail)
 
-        return _Step(name, f"replace the instances of {', '.join(roles)}", do)
+        return _Step(name, f"replace the instances of {', '.join(roles)}", run)
 
     # -- Redis -------------------------------------------------------------------------------------------------
 
@@ -242,7 +235,7 @@ class _Rotation:
             self.secret.put_current(f"{new},{current}", version)
 
     def _encrypt(self, groups: Groups) -> Callable[[str], None]:
-        def do(_version: str) -> None:
-            replacing.run_migrating(groups, self.clients.ssm, "airflow rotate-fernet-key", self.pause)
+        def run(_version: str) -> None:
+            replacing.run_with_database_owner(groups, self.clients.ssm, "airflow rotate-fernet-key", self.interval)
 
-        return do
+        return run

@@ -1,4 +1,4 @@
-"""The smoke test: a job through the public address, as a person would submit it."""
+"""The smoke test: a job through the public address, as a user would submit it."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from aws.account import client
 from release.errors import Failed
 
-# May register job types; not an administrator.
+# May register job types, and is not an administrator.
 _USER = "op"
 
 
@@ -18,7 +18,7 @@ def run(outputs: Mapping[str, Any]) -> None:
         outputs: of Terraform.
 
     Raises:
-        Failed: a step did not go as it should.
+        Failed: a step did not succeed.
     """
     from coinrequest import demo
 

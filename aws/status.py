@@ -1,4 +1,4 @@
-"""What an installation does now."""
+"""The status of an installation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from aws.installation import Installation
 
 @dataclass(frozen=True)
 class Status:
-    """The state of an installation.
+    """The status of an installation.
 
     Args:
         image: with registry and tag.
-        url: for people.
-        dashboard: CloudWatch's.
+        url: of the web app.
+        dashboard: its URL in CloudWatch.
         health: `answers`, or why the web app does not.
-        groups: of every role.
-        alarms: those that are on, each with its reason.
+        groups: those of all roles.
+        alarms: those in the state ALARM, each with its reason.
     """
 
     image: str
@@ -32,7 +32,7 @@ class Status:
 
 
 def read(installation: Installation, outputs: Mapping[str, Any]) -> Status | None:
-    """Return the state of an installation; None where nothing was applied.
+    """Return the status of an installation; None if nothing was applied.
 
     Args:
         installation: the environment.
@@ -51,7 +51,7 @@ def read(installation: Installation, outputs: Mapping[str, Any]) -> Status | Non
 
 
 def lines(status: Status) -> list[str]:
-    """Return it for people."""
+    """Return the status as lines of text."""
     return [
         f"{status.url}: {status.health}",
         f"image      {status.image}",

@@ -1,4 +1,4 @@
-"""Runs Terraform, each environment with a folder of data and a state of its own."""
+"""Runs Terraform. Each environment has its own data folder and its own state."""
 
 import json
 import sys
@@ -11,8 +11,8 @@ from typing import Any
 from release.commands import CommandFailed, Commands
 from release.errors import Failed, Refused
 
-_OLDEST = (1, 11)
-_CHANGES = 2
+_MINIMUM_VERSION = (1, 11)
+_HAS_CHANGES = 2
 _INSTALL = (
     "Install Terraform 1.11 or newer (write-only arguments keep secrets out of the state): "
     "https://developer.hashicorp.com/terraform/install"
@@ -40,7 +40,7 @@ class Terraform:
     Args:
         commands: runs the programs.
         folder: the root module, with `backend.hcl`.
-        environment: names the state and the folder of data.
+        environment: names the state and the data folder.
     """
 
     def __init__(self, commands: Commands, folder: Path, environment: str) -> None:
@@ -51,12 +51,12 @@ class Terraform:
         self._variables = {
             "TF_DATA_DIR": str(folder / ".terraform" / environment),
             "TF_IN_AUTOMATION": "1",
-            # With this Python Terraform sets Redis' token (aws/redis_token.py).
+            # Terraform sets the token of Redis with this Python (aws/redis_token.py).
             "TF_VAR_python": sys.executable,
         }
 
     def init(self) -> None:
-        """Fetch the locked provider, and connect with the environment's state."""
+        """Install the locked provider, and connect with the state of the environment."""
         backend = ("-backend-config=backend.hcl", f"-backend-config=key={self._environment}.tfstate")
         self._run("init", "-input=false", "-reconfigure", "-lockfile=readonly", *backend)
 
@@ -64,19 +64,19 @@ class Terraform:
         """Plan, and keep the plan in a file for `apply`; return whether anything changes.
 
         Args:
-            variable_files: as seen from the root module.
-            variables: beside those of the files.
+            variable_files: relative to the root module.
+            variables: in addition to those of the files.
             options: further ones, such as `-destroy`.
 
         Raises:
-            CommandFailed: there is something wrong with it.
+            CommandFailed: Terraform could not plan.
         """
         out = f"-out={self._plan.name}"
-        words = [*_options(variable_files, variables), *options]
+        options = (*_variable_options(variable_files, variables), *options)
         try:
-            self._run("plan", "-input=false", "-detailed-exitcode", "-compact-warnings", out, *words)
+            self._run("plan", "-input=false", "-detailed-exitcode", "-compact-warnings", out, *options)
         except CommandFailed as error:
-            if error.code != _CHANGES:
+            if error.code != _HAS_CHANGES:
                 raise
             return True
         return self._commands.dry_run
@@ -89,47 +89,53 @@ class Terraform:
         return [change for change in changes if not {"no-op", "read"} & set(change.actions)]
 
     def apply(self) -> None:
-        """Apply the very plan that is in the file."""
+        """Apply the plan in the file."""
         self._run("apply", "-input=false", self._plan.name)
         self.forget_plan()
 
     def forget_plan(self) -> None:
-        """Remove the plan: it is of this moment."""
+        """Remove the file: a plan is outdated soon."""
         self._plan.unlink(missing_ok=True)
 
     def outputs(self) -> dict[str, Any]:
-        """Return the outputs; nothing where nothing was applied yet."""
-        found = json.loads(self._read("output", "-json") or "{}")
-        return {name: output["value"] for name, output in found.items()}
+        """Return the outputs; none before the first apply."""
+        return parse_outputs(self._read("output", "-json"))
 
     def resources(self) -> list[tuple[str, str]]:
         """Return address and type of every resource in the state."""
         state = json.loads(self._read("show", "-json") or "{}")
         return list(_resources(state.get("values", {}).get("root_module", {})))
 
-    def take_over(self, address: str, id: str, variable_files: Sequence[str], variables: Mapping[str, str]) -> None:
-        """Let an address mean another thing than before, which exists already.
+    def replace_in_state(
+        self, address: str, id: str, variable_files: Sequence[str], variables: Mapping[str, str]
+    ) -> None:
+        """Forget the resource at an address, and import another existing one there.
 
         Args:
             address: of the resource.
-            id: what the provider imports.
+            id: the existing resource, as the provider imports it.
             variable_files, variables: see `plan`.
         """
-        self._commands.run(*self._words("state", "rm", address), environment=self._variables)
-        self._run("import", "-input=false", *_options(variable_files, variables), address, id)
+        self._commands.run(*self._argv("state", "rm", address), environment=self._variables)
+        self._run("import", "-input=false", *_variable_options(variable_files, variables), address, id)
 
-    def _run(self, command: str, *words: str) -> None:
-        self._commands.run(*self._words(command, "-no-color", *words), environment=self._variables)
+    def _run(self, command: str, *options: str) -> None:
+        self._commands.run(*self._argv(command, "-no-color", *options), environment=self._variables)
 
     def _read(self, *words: str) -> str:
-        return self._commands.read(*self._words(*words), environment=self._variables)
+        return self._commands.read(*self._argv(*words), environment=self._variables)
 
-    def _words(self, *words: str) -> list[str]:
+    def _argv(self, *words: str) -> list[str]:
         return ["terraform", f"-chdir={self._folder}", *words]
 
 
-def _options(variable_files: Sequence[str], variables: Mapping[str, str]) -> list[str]:
-    return [*(f"-var-file={name}" for name in variable_files), *(f"-var={k}={v}" for k, v in variables.items())]
+def parse_outputs(text: str) -> dict[str, Any]:
+    """Return the values in what `terraform output -json` writes."""
+    return {name: output["value"] for name, output in json.loads(text or "{}").items()}
+
+
+def _variable_options(files: Sequence[str], variables: Mapping[str, str]) -> list[str]:
+    return [*(f"-var-file={name}" for name in files), *(f"-var={k}={v}" for k, v in variables.items())]
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -141,7 +147,7 @@ def _resources(module: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def require(commands: Commands) -> None:
-    """See that Terraform is installed, and new enough.
+    """Check that Terraform is installed, and new enough.
 
     Raises:
         Refused: it is not.
@@ -151,12 +157,12 @@ def require(commands: Commands) -> None:
     except (CommandFailed, Failed) as error:
         raise Refused(f"{error}. {_INSTALL}") from error
     version = str(json.loads(text)["terraform_version"])
-    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+    if tuple(int(part) for part in version.split(".")[:2]) < _MINIMUM_VERSION:
         raise Refused(f"Terraform {version} is too old. {_INSTALL}")
 
 
 def summary(changes: Sequence[Change]) -> str:
     """Return how many resources are created, changed, replaced and deleted."""
-    words = {"create": "to create", "update": "to change in place", "delete": "to delete"}
-    counts = Counter(words.get("+".join(change.actions), "to replace") for change in changes)
+    names = {"create": "to create", "update": "to change in place", "delete": "to delete"}
+    counts = Counter(names.get("+".join(change.actions), "to replace") for change in changes)
     return ", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "no resource changes"

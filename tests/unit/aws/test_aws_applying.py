@@ -27,7 +27,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was waited for; the registry has two images."""
     found: list[Any] = []
     monkeypatch.setattr(image, "tags", lambda _account: ["new", "old"])
-    monkeypatch.setattr(waiting, "wait", lambda _output, works, seconds: found.append((works, seconds)))
+    monkeypatch.setattr(waiting, "wait", lambda _output, expected, timeout: found.append((expected, timeout)))
     monkeypatch.setattr(waiting, "known_refreshes", lambda names: frozenset(names))
     return found
 
@@ -108,8 +108,8 @@ def test_that_very_plan_is_applied_and_waited_for(
     assert cli.main(["apply", "production", "--image-tag", "new", "--yes", "--timeout", "60"], world.execute) == 0
     assert world.ran("apply") == ["-input=false production.tfplan"]
     names = {"web": "coinrequest-production-web"}
-    works = waiting.Works(names, OUTPUTS["health_url"], "/coinrequest-production", frozenset({"web"}))
-    assert waits == [(works, 60.0)]
+    expected = waiting.Expected(names, OUTPUTS["health_url"], "/coinrequest-production", frozenset({"web"}))
+    assert waits == [(expected, 60.0)]
     assert "It works: https://jobs.example.org" in capsys.readouterr().out
 
 

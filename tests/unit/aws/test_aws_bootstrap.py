@@ -70,7 +70,7 @@ def test_the_name_servers_are_told(world: FakeTerraform, bucket: None, monkeypat
     said: list[str] = []
     monkeypatch.setattr("release.output.Output.line", lambda _self, text="": said.append(text))
     monkeypatch.setattr(
-        "aws.bootstrap._outputs", lambda _commands, _folder: {"name_servers": ["ns-1.example.net", "ns-2.example.net"]}
+        "aws.terraform.parse_outputs", lambda _text: {"name_servers": ["ns-1.example.net", "ns-2.example.net"]}
     )
     assert cli.main(["bootstrap"], world.execute) == 0
     assert "Delegate example.org to these name servers" in "\n".join(said)

@@ -1,4 +1,4 @@
-"""An environment is taken down: protection off, destroyed, and nothing is left that nobody names."""
+"""An environment is destroyed: protection off, everything gone, and what remains is named."""
 
 import re
 from typing import Any
@@ -9,6 +9,7 @@ from fake_terraform import FakeTerraform
 from aws import cli, destroying
 from aws.account import client
 from aws.installation import TERRAFORM, Installation
+from release import polling
 
 FILES = "-var-file=environments/production.tfvars -var-file=environments/installation.tfvars"
 OPTIONS = (
@@ -40,7 +41,7 @@ def test_the_protection_is_taken_off_first(world: FakeTerraform, capsys: pytest.
     )
     assert destroy == f"{OPTIONS} -destroy"
     assert world.ran("apply") == ["-input=false production.tfplan"] * 2
-    assert "Nothing is left." in capsys.readouterr().out
+    assert "Nothing remains." in capsys.readouterr().out
 
 
 def test_what_is_protected_is_what_terraform_protects() -> None:
@@ -69,7 +70,7 @@ def test_nothing_is_there(world: FakeTerraform, capsys: pytest.CaptureFixture[st
     world.resources = []
     assert cli.main(["destroy", "production", "--confirm", "production"], world.execute) == 0
     assert world.ran("plan") == []
-    assert "there is nothing to take down" in capsys.readouterr().out
+    assert "there is nothing to destroy" in capsys.readouterr().out
 
 
 def test_a_dry_run(world: FakeTerraform, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,13 +105,13 @@ def test_what_is_left_is_listed(
     key = kms.create_key(Tags=tags)["KeyMetadata"]["KeyId"]
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
     slept: list[float] = []
-    monkeypatch.setattr(destroying, "sleep", slept.append)
-    monkeypatch.setattr(destroying, "monotonic", lambda: 100.0 * len(slept))
+    monkeypatch.setattr(polling, "sleep", slept.append)
+    monkeypatch.setattr(polling, "monotonic", lambda: 100.0 * len(slept))
     assert cli.main(["destroy", "production", "--confirm", "production"], world.execute) == 1
     shown = capsys.readouterr().out
-    assert "left: arn:aws:sqs:eu-west-1:123456789012:ours" in shown
+    assert "remains: arn:aws:sqs:eu-west-1:123456789012:ours" in shown
     assert "aws logs delete-log-group --log-group-name /coinrequest-production/web" in shown
-    assert f"ends by itself: arn:aws:kms:eu-west-1:123456789012:key/{key} (7 days)" in shown
+    assert f"AWS removes it soon: arn:aws:kms:eu-west-1:123456789012:key/{key} (7 days)" in shown
     assert "theirs" not in shown
     assert "staging" not in shown
     assert len(slept) == 4
@@ -136,4 +137,4 @@ def test_what_aws_forgets_by_itself(production: Installation, monkeypatch: pytes
             return {"NatGateways": [{"State": "deleted"}]}
 
     monkeypatch.setattr(destroying, "client", lambda _service: Client())
-    assert destroying.find_left(production) == destroying.Left((runs, bucket), (ended, gateway), ())
+    assert destroying.find_leftovers(production) == destroying.Leftovers((runs, bucket), (ended, gateway), ())

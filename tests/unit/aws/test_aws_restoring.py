@@ -9,6 +9,7 @@ from fake_terraform import REGISTRY, FakeTerraform
 from aws import cli, replacing, restoring
 from aws.account import client
 from aws.groups import Refresh
+from release import polling
 
 NAME = "coinrequest-production"
 VARIABLES = "-var-file=environments/production.tfvars -var-file=environments/installation.tfvars -var=image_tag=old"
@@ -18,7 +19,7 @@ VARIABLES = "-var-file=environments/production.tfvars -var-file=environments/ins
 def rds(world: FakeTerraform, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A database of an applied environment, and a clock that nobody waits for."""
     world.outputs = {"image": f"{REGISTRY}/coinrequest:old"}
-    monkeypatch.setattr(restoring, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(polling, "sleep", lambda _seconds: None)
     ec2 = client("ec2")
     subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
     group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
@@ -80,7 +81,7 @@ def test_the_restored_installation_gets_a_new_id(
     ran: list[str] = []
     monkeypatch.setattr(replacing.Groups, "roles", lambda _self: frozenset({"web", "scheduler", "agent"}))
     monkeypatch.setattr(replacing.Groups, "instance", lambda _self, role: f"i-{role}")
-    monkeypatch.setattr(replacing, "run_command", lambda _ssm, host, command, _pause: ran.append(f"{host} {command}"))
+    monkeypatch.setattr(replacing, "run_command", lambda _ssm, host, command, _: ran.append(f"{host} {command}"))
     rds.create_db_snapshot(DBInstanceIdentifier=NAME, DBSnapshotIdentifier="last")
     assert cli.main(["restore", "production", "--snapshot", "last", "--yes"], world.execute) == 0
     renew = "python -m coinrequest.install.renew_installation"
@@ -120,7 +121,7 @@ def test_a_step_of_rds_that_takes_too_long(
     rds: Any, world: FakeTerraform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seconds = iter(range(0, 10_000, 100))
-    monkeypatch.setattr(restoring, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(polling, "monotonic", lambda: next(seconds))
     describe = restoring._describe
     slow = {"DBInstanceStatus": "creating"}
     monkeypatch.setattr(restoring, "_describe", lambda rds, name: slow if "restored" in name else describe(rds, name))

@@ -8,12 +8,13 @@ import pytest
 
 from aws import groups, waiting
 from aws.groups import Group, Refresh
-from aws.waiting import Works
+from aws.waiting import Expected
+from release import polling
 from release.errors import Failed
 from release.output import Output
 
 WEB = Group("web", "coinrequest-production-web", 2, 2, 6, 2, 0, {"new": 2}, None)
-WORKS = Works({"web": WEB.name}, "https://jobs.example.org/", "/coinrequest-production", frozenset({"before"}))
+EXPECTED = Expected({"web": WEB.name}, "https://jobs.example.org/", "/coinrequest-production", frozenset({"before"}))
 
 
 @pytest.fixture
@@ -29,8 +30,9 @@ def no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    monkeypatch.setattr(waiting, "sleep", sleep)
-    monkeypatch.setattr(waiting, "monotonic", lambda: now[0])
+    monkeypatch.setattr(polling, "sleep", sleep)
+    for module in (polling, waiting):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
     monkeypatch.setattr(waiting, "health_problem", lambda _url: None)
     monkeypatch.setattr(groups, "newest_activity", lambda name: f"the newest of {name}")
 
@@ -56,7 +58,7 @@ def test_it_waits_for_replacement_instances_and_answer(monkeypatch: pytest.Monke
     )
     answers = iter(["it answers 503", "it answers 503", None])
     monkeypatch.setattr(waiting, "health_problem", lambda _url: next(answers))
-    waiting.wait(Output(stream), WORKS, 600)
+    waiting.wait(Output(stream), EXPECTED, 600)
     assert [line.strip() for line in stream.getvalue().splitlines()] == [
         "0 s: web: replacement InProgress 0 %",
         "15 s: web: replacement InProgress 50 %",
@@ -70,7 +72,7 @@ def test_it_waits_for_replacement_instances_and_answer(monkeypatch: pytest.Monke
 def test_a_replacement_that_was_taken_back_ends_the_wait(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> None:
     looks(monkeypatch, replace(WEB, refresh=Refresh("now", "RollbackSuccessful", 100, "too many were unhealthy")))
     with pytest.raises(Failed) as caught:
-        waiting.wait(Output(stream), WORKS, 600)
+        waiting.wait(Output(stream), EXPECTED, 600)
     text = str(caught.value)
     assert "the new instances were not healthy" in text
     assert "RollbackSuccessful: too many were unhealthy" in text
@@ -80,20 +82,20 @@ def test_a_replacement_that_was_taken_back_ends_the_wait(monkeypatch: pytest.Mon
 
 def test_how_an_earlier_replacement_ended_does_not_matter(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> None:
     looks(monkeypatch, replace(WEB, refresh=Refresh("before", "Failed", 10)))
-    waiting.wait(Output(stream), WORKS, 600)
+    waiting.wait(Output(stream), EXPECTED, 600)
 
 
 def test_time_that_is_up_says_what_to_look_at(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> None:
     looks(monkeypatch, replace(WEB, working=0, images={}))
     with pytest.raises(Failed, match="not ready after 60 s: web: 0 of 2 instances in service\n  web "):
-        waiting.wait(Output(stream), WORKS, 60)
+        waiting.wait(Output(stream), EXPECTED, 60)
     assert stream.getvalue().count("0 of 2") == 1
 
 
 def test_a_group_that_is_not_there(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> None:
     monkeypatch.setattr(groups, "read", lambda _names: [])
     with pytest.raises(Failed, match="web: there is no group"):
-        waiting.wait(Output(stream), WORKS, 0)
+        waiting.wait(Output(stream), EXPECTED, 0)
 
 
 def test_replacements_that_are_over(monkeypatch: pytest.MonkeyPatch) -> None:

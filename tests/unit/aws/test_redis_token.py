@@ -31,7 +31,7 @@ def elasticache() -> FakeElastiCache:
 
 def set_it(elasticache: Any, secrets: Any) -> list[str]:
     lines: list[str] = []
-    set_first_token(ReplicationGroup(elasticache, NAME, pause=0), secrets, SECRET, lines.append)
+    set_first_token(ReplicationGroup(elasticache, NAME, interval=0), secrets, SECRET, lines.append)
     assert TOKEN not in "".join(lines)
     return lines
 
@@ -73,8 +73,8 @@ def test_a_new_group_that_is_interrupted_is_not_taken_for_the_old_one(
 ) -> None:
     set_it(elasticache, secrets)
     new = FakeElastiCache()
-    with pytest.raises(Failed, match="is modifying, and not available"):
-        set_first_token(ReplicationGroup(new, NAME, pause=0, limit=-1), secrets, SECRET, lambda _line: None)
+    with pytest.raises(Failed, match="is modifying, not available"):
+        set_first_token(ReplicationGroup(new, NAME, interval=0, timeout=-1), secrets, SECRET, lambda _line: None)
     assert ONLY_TOKEN not in secrets.get_secret_value(SecretId=SECRET)["VersionStages"]
     set_it(new, secrets)
     assert new.tokens == [TOKEN]

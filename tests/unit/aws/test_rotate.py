@@ -47,7 +47,7 @@ def stream() -> io.StringIO:
 
 
 def run(aws: Clients, which: str, stream: io.StringIO, dry_run: bool = False) -> None:
-    rotate.rotate(aws, NAME, which, Output(stream), dry_run=dry_run, pause=0)
+    rotate.rotate(aws, NAME, which, Output(stream), dry_run=dry_run, interval=0)
     for value in values(aws, which):
         assert value not in stream.getvalue()
 
@@ -145,7 +145,7 @@ def test_both_fernet_keys_are_there_until_everything_is_encrypted_anew(
     seen: list[str] = []
     groups.seen = lambda role: seen.append(f"{role} {current(aws, 'fernet-key')}")
 
-    def run_command(_ssm: Any, instance: str, command: str, _pause: float) -> None:
+    def run_command(_ssm: Any, instance: str, command: str, _interval: float) -> None:
         seen.append(f"{instance} {command}")
 
     monkeypatch.setattr(replacing, "run_command", run_command)
@@ -196,7 +196,7 @@ def test_an_interrupted_rotation_goes_on_and_begins_nothing_twice(
     groups.seen = lambda _role: None
     new = current(aws, "redis")
     run(aws, "redis", stream)
-    assert "goes on with it" in stream.getvalue()
+    assert "continues it" in stream.getvalue()
     assert current(aws, "redis") == new
     assert elasticache.calls == [("ROTATE", new), ("SET", new)]
     # The one that was just begun was not noted yet: it is waited for, and begun again.
@@ -234,15 +234,17 @@ def test_a_dry_run_changes_nothing(aws: Clients, groups: FakeAutoScaling, stream
     assert stream.getvalue().count("would do: ") == 5
 
 
-@pytest.mark.parametrize(("which", "text"), [("nothing", "There are: database-owner"), ("master", "RDS rotates")])
+@pytest.mark.parametrize(
+    ("which", "text"), [("nothing", "There are: database-owner"), ("master", "RDS itself")]
+)
 def test_what_cannot_be_rotated_is_refused(aws: Clients, stream: io.StringIO, which: str, text: str) -> None:
     with pytest.raises(Refused, match=text):
-        rotate.rotate(aws, NAME, which, Output(stream), pause=0)
+        rotate.rotate(aws, NAME, which, Output(stream), interval=0)
 
 
 def test_an_installation_that_is_not_there_is_refused(cloud: None, stream: io.StringIO) -> None:
     with pytest.raises(Refused, match="apply it first"):
-        rotate.rotate(clients(FakeAutoScaling()), NAME, "people", Output(stream), pause=0)
+        rotate.rotate(clients(FakeAutoScaling()), NAME, "people", Output(stream), interval=0)
 
 
 def test_what_aws_refuses_is_told(groups: FakeAutoScaling, aws: Clients, stream: io.StringIO) -> None:
@@ -250,5 +252,5 @@ def test_what_aws_refuses_is_told(groups: FakeAutoScaling, aws: Clients, stream:
         def describe_auto_scaling_groups(self, **_request: Any) -> None:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not you"}}, "DescribeAutoScalingGroups")
 
-    with pytest.raises(Failed, match=r"AWS refused: .*not you.*goes on from here"):
-        rotate.rotate(replace(aws, autoscaling=Forbidden()), NAME, "people", Output(stream), pause=0)
+    with pytest.raises(Failed, match=r"AWS refused: .*not you.*continues from here"):
+        rotate.rotate(replace(aws, autoscaling=Forbidden()), NAME, "people", Output(stream), interval=0)
