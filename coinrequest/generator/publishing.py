@@ -3,7 +3,7 @@
 The dag-processor's own function does the same two writes, but retries them after a rollback, which would break the
 caller's transaction.
 This is the one module that reaches into Airflow's internals to do so (Airflow 3.3.2);
-`tests/api/test_publishing_contract.py` compares its rows with those of a real dag-processor parse and fails
+`tests/integration/generator/test_publishing_contract.py` compares its rows with those of a real dag-processor parse and fails
 when Airflow changes. A priority parse request goes along, so that an older parse in flight is followed by a new one.
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from budget_corpus import DEFINITIONS, WAIT
+from support.budget_corpus import DEFINITIONS, WAIT
 from support.measured import Checker
 
 BASES: tuple[dict[str, Any], ...] = (

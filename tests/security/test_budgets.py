@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from budget_corpus import DEFINITIONS, DOCUMENTS, PARAMS
+from support.budget_corpus import DEFINITIONS, DOCUMENTS, PARAMS
 from support.measured import Checker
 
 JSON = "application/json"

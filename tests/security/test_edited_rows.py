@@ -203,7 +203,7 @@ def spoilt(request: pytest.FixtureRequest, victims: Victims) -> Iterator[Case]:
     except DBAPIError as error:
         pytest.skip(f"PostgreSQL does not store it: {error.orig}")
     yield case
-    # The run_sweep has made a job of a run that had none meanwhile.
+    # The sweep has made a job of a run that had none meanwhile.
     known = [victims.spoilt, victims.other, victims.running, victims.failed, victims.waiting]
     sql("DELETE FROM coinrequest_job WHERE job_type = :type AND id::text <> ALL(:known)", type=TYPE, known=known)
     put(case, where, kind, row.value)

@@ -100,3 +100,9 @@ def _always_look() -> None:
     from coinrequest.single_flight import SharedLook
 
     health._report = SharedLook(health._look, keep=0, name="test")
+
+
+@pytest.fixture
+def definition(name: str) -> dict[str, Any]:
+    """A small valid definition."""
+    return environment.definition(name)

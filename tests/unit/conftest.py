@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import hypothesis
 import pytest
-from stubs import HttpStub, http_server
+from support.brokers import BROKERS, Broker, empty, shared_broker
+from support.http_stub import HttpStub, http_server
 
 from coinrequest.prices import client
 
@@ -40,3 +41,19 @@ def http_stub() -> Iterator[HttpStub]:
 def loopback_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let actions reach the stub servers."""
     monkeypatch.setenv("COINREQUEST_ALLOWED_NETWORKS", "127.0.0.0/8")
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """A broker without any messages."""
+    found = shared_broker(request.param)
+    empty(found)
+    return found
+
+
+@pytest.fixture
+def redis_broker() -> Broker:
+    """A Redis server without any messages."""
+    found = shared_broker("redis")
+    empty(found)
+    return found

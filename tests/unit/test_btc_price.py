@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
 
 import coinrequest
 from coinrequest.btc_price import BTCPrice, BtcPrice, PricesInvalid

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
 
 from coinrequest.stack.layout import project_root
 

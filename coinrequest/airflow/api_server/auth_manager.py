@@ -5,7 +5,7 @@ each in a transaction of its own: 80 ms a DAG, 7 s of its only loop for one shar
 types). They serve roles that may see single DAGs. Here such a role names its DAGs itself, one by one or by the
 beginning of their names (`DAG:team-a.*`), and only what a role names gets a row: docs/how-to/roles.md says how. The name of
 the last class below is what keeps Airflow's rows away (`airflow.dag_processing.collection`;
-`tests/api/test_publishing_contract.py` fails when that changes).
+`tests/integration/generator/test_publishing_contract.py` fails when that changes).
 
 It is also what lets the project stand around Airflow's whole web server (`tests/security/test_silent_database.py`).
 """

@@ -1,6 +1,6 @@
 """SQL that keeps the revisions append-only, and readable for the agents' role.
 
-`metadata.create_all` uses it; a migration has its own text of it, and `tests/integration/test_migrations.py` compares
+`metadata.create_all` uses it; a migration has its own text of it, and `tests/integration/database/test_migrations.py` compares
 the two. Every function has a search path of its own, with the temporary schema last, and names everything with its
 schema: whoever calls it, and whatever they made before, it does the same.
 """

@@ -4,7 +4,7 @@ A trigger sees what no listener does: a run that is only queued, one that is cle
 the command line. Where it fails, the failure stays inside it (a savepoint): Airflow's own change is never held up,
 and the sweep (`coinrequest.airflow.run_sweep`) finds what is missing, by the same function.
 
-`tests/api/test_following.py` fails when Airflow's table changes.
+`tests/integration/database/test_following.py` fails when Airflow's table changes.
 """
 
 RECORD_FUNCTION = """

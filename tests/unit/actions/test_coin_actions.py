@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from stubs import Hit, HttpStub, Reply
+from support.http_stub import Hit, HttpStub, Reply
 
 from coinrequest.actions.base import ActionFailed
 from coinrequest.actions.catalogue import find_action

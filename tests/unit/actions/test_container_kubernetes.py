@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from stubs import Hit, HttpStub, Reply
+from support.http_stub import Hit, HttpStub, Reply
 
 from coinrequest.actions.containers.kubernetes_cluster import KubernetesRuntime
 from coinrequest.actions.containers.kubernetes_pod import pod_manifest

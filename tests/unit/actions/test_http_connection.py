@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from stubs import Hit, HttpStub, Reply, http_server
 from support.actions import run
+from support.http_stub import Hit, HttpStub, Reply, http_server
 
 from coinrequest.actions.context import Connection
 from coinrequest.actions.http_request import HttpConnectionUnusable, HttpRequestFailed, HttpUnexpectedStatus

@@ -2,8 +2,8 @@ import json
 from typing import Any
 
 import pytest
-from stubs import Hit, HttpStub, Reply
 from support.actions import errors, run
+from support.http_stub import Hit, HttpStub, Reply
 
 from coinrequest.actions.base import ActionFailed
 from coinrequest.actions.http_request import HttpExtractFailed, HttpRequestFailed, HttpUnexpectedStatus

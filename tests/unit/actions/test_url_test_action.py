@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from stubs import HttpStub, Reply
 from support.actions import errors, run
+from support.http_stub import HttpStub, Reply
 
 from coinrequest.actions.base import ActionFailed
 from coinrequest.actions.context import ActionContext

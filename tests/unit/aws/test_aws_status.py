@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fake_terraform import REGISTRY, FakeTerraform
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
 
 from aws import account, cli, groups, smoke, status, waiting
 from aws.groups import Refresh

@@ -9,10 +9,10 @@ from datetime import timedelta
 from importlib.resources import files
 
 import pytest
-from definition_samples import definition, errors_of, wait
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from support.definition_samples import definition, errors_of, wait
 
 from coinrequest.actions import catalogue
 from coinrequest.jobtypes.definition import definition_schema, load_definition, parse_definition

@@ -1,7 +1,7 @@
 """What is refused, which field the error names, and what it says."""
 
 import pytest
-from definition_samples import REMOVED, definition, errors_of, wait
+from support.definition_samples import REMOVED, definition, errors_of, wait
 
 from coinrequest.jobtypes.definition import parse_definition
 

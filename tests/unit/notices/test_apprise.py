@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
 from support.smtp_stub import SmtpStub, smtp_server
 
 from coinrequest.airflow.credentials import CredentialMissing

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from raw_price_server import RawServer, raw_server
+from support.raw_price_server import RawServer, raw_server
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 
 import pytest
-from recorded import recorded
-from stubs import Hit, HttpStub, Reply
+from support.http_stub import Hit, HttpStub, Reply
+from support.recorded_prices import recorded
 
 from coinrequest.actions.catalogue import find_action
 from coinrequest.prices import BadResponse, PriceAnswer, PriceUnavailable, RateLimited, UnknownCoin, get_prices

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from raw_price_server import RawServer, reset
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
+from support.raw_price_server import RawServer, reset
 
 from coinrequest.prices import client
 from coinrequest.prices.client import PriceClient

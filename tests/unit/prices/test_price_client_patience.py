@@ -5,10 +5,10 @@ from email.utils import format_datetime
 from urllib.parse import urlsplit
 
 import pytest
-from fake_clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
-from stubs import HttpStub, Reply
+from support.fake_clock import FakeClock
+from support.http_stub import HttpStub, Reply
 
 from coinrequest.http import retry_after
 from coinrequest.http.retry_after import backoff, read_retry_after

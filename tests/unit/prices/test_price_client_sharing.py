@@ -9,9 +9,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fake_clock import FakeClock
-from raw_price_server import RawServer
-from stubs import HttpStub, Reply
+from support.fake_clock import FakeClock
+from support.http_stub import HttpStub, Reply
+from support.raw_price_server import RawServer
 
 from coinrequest.prices import client, host_limits
 from coinrequest.prices.answer_cache import AnswerCache

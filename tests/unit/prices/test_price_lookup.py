@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 import pytest
-from recorded import every_source, kraken_that_knows, rates, recorded, tickers
-from stubs import Hit, HttpStub, Reply, http_server
+from support.http_stub import Hit, HttpStub, Reply, http_server
+from support.recorded_prices import every_source, kraken_that_knows, rates, recorded, tickers
 
 from coinrequest.prices import (
     BadResponse,

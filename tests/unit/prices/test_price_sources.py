@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from recorded import kraken_that_knows, rates, recorded, tickers
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
+from support.recorded_prices import kraken_that_knows, rates, recorded, tickers
 
 from coinrequest.prices import BadResponse, Price, PriceUnavailable, RateLimited, UnknownCoin
 from coinrequest.prices.sources import SOURCES, check_source, open_source, source_names

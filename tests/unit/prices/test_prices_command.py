@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-from recorded import every_source, rates, tickers
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
+from support.recorded_prices import every_source, rates, tickers
 
 from coinrequest.cli import main
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
 from support.raw_server import LOOPBACK, Conversation, make_certificate, raw_server
 
 from coinrequest.urltest import Expectations, UrlTest, batch

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
 
 from coinrequest import cli
 from coinrequest.urltest import UrlTest, command

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stubs import HttpStub
+from support.http_stub import HttpStub
 
 from coinrequest.http.headers import check_headers
 from coinrequest.urltest import AddressGuard, url_test

@@ -4,7 +4,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from stubs import HttpStub, Reply
+from support.http_stub import HttpStub, Reply
 from support.raw_server import LOOPBACK
 
 from coinrequest.http.guard import AddressGuard

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from stubs import Hit, Reply
+from support.http_stub import Hit, Reply
 
-ANSWERS = Path(__file__).parent / "answers"
+ANSWERS = Path(__file__).parents[1] / "unit" / "prices" / "answers"
 
 
 def recorded(name: str, status: int = 200) -> Reply:

@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from support.receiver import Receiver
-from support.waiting import eventually
-
 from coinrequest.notices.dispatch import Dispatcher
 from coinrequest.notices.policy import LIFETIME, Policy
+from support.receiver import Receiver
+from support.waiting import eventually
 
 # Everything happens within the patience of a test.
 QUICK = Policy(

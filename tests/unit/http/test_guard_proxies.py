@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from guard_corpus import ALLOWED
-from guard_doors import DOORS, World, assert_nothing_forbidden, enter, running_world
-from stubs import HttpStub
+from support.guard_corpus import ALLOWED
+from support.guard_doors import DOORS, World, assert_nothing_forbidden, enter, running_world
+from support.http_stub import HttpStub
 
 PROXY = "127.0.0.1"
 VARIABLES = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]

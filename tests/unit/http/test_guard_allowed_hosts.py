@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from guard_corpus import ALLOWED, SPECIAL, Names
-from guard_doors import DOORS, World, assert_nothing_forbidden, enter, running_world
-from stubs import HttpStub
+from support.guard_corpus import ALLOWED, SPECIAL, Names
+from support.guard_doors import DOORS, World, assert_nothing_forbidden, enter, running_world
+from support.http_stub import HttpStub
 
 LIST = "hooks.test, B\u00fccher.example., 192.0.2.0/24"
 NAMES = Names({"hooks.test": [ALLOWED], "xn--bcher-kva.example": [ALLOWED], "other.test": [ALLOWED]})

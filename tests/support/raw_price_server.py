@@ -7,7 +7,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 
-from stubs import served
+from support.http_stub import served
 
 
 class RawServer:

@@ -1,6 +1,6 @@
 """Targets that are no plain address or name: tricks with the text of a URL; see `guard_corpus`."""
 
-from guard_corpus import ALLOWED, NO_URL, SCHEME, Case
+from support.guard_corpus import ALLOWED, NO_URL, SCHEME, Case
 
 USER_INFORMATION = [
     Case("http://public.test@127.0.0.1:{port}/", "a name before the at sign", "loopback"),

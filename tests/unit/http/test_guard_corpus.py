@@ -3,13 +3,11 @@
 import re
 from collections.abc import Iterator, Sequence
 
-import guard_corpus
-import guard_corpus_redirects
-import guard_corpus_texts
 import pytest
-from guard_corpus import ALLOWED, Case, Names, names
-from guard_corpus_redirects import Redirect
-from guard_doors import DOORS, World, assert_nothing_forbidden, enter, running_world
+from support import guard_corpus, guard_corpus_redirects, guard_corpus_texts
+from support.guard_corpus import ALLOWED, Case, Names, names
+from support.guard_corpus_redirects import Redirect
+from support.guard_doors import DOORS, World, assert_nothing_forbidden, enter, running_world
 
 REFUSED = [*guard_corpus.ALL, *guard_corpus_texts.ALL]
 through_every_door = pytest.mark.parametrize("door", DOORS)

@@ -1,4 +1,4 @@
-"""The cloudwatch that a gateway writes for CloudWatch, over a real database."""
+"""The figures that a gateway writes for CloudWatch, over a real database."""
 
 import json
 import logging
@@ -57,7 +57,7 @@ def runs(runner: type[Any], seconds: float, state: str = "running") -> None:
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Let the cloudwatch be written, and return them."""
+    """Let the figures be written, and return them."""
     capsys.readouterr()
     assert cloudwatch.write("coinrequest/test") is False
     output = capsys.readouterr().out
@@ -170,7 +170,7 @@ def test_a_database_that_is_away_is_said_once_and_writes_nothing(
         stop.set()
         periodic.wake()
         thread.join(10)
-    assert caplog.text.count("Cannot write the cloudwatch; trying again") == 1
+    assert caplog.text.count("Cannot write the figures; trying again") == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines
     assert all("_aws" in json.loads(line) for line in lines)

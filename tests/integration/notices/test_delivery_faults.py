@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import notice_support as notices
 import pytest
-from notice_support import (
+from support import notices
+from support.notices import (
     QUICK,
     attempts,
     await_state,

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import notice_support as notices
 import pytest
-from notice_support import execute
 from starlette.testclient import TestClient
+from support import notices
 from support.api_environment import definition as small
 from support.api_environment import finish
+from support.notices import execute
 
 from coinrequest.jobs.callback import Callback
 from coinrequest.notices.event import RESULT_LIMIT

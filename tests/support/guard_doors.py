@@ -15,14 +15,14 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
-from guard_corpus import ALLOWED, FORBIDDEN, names
-from stubs import served
 
 from coinrequest import settings
 from coinrequest.http.errors import RequestFailed
 from coinrequest.http.guard import AddressGuard
 from coinrequest.http.transport import Request, send
 from coinrequest.urltest import test_url, test_urls
+from support.guard_corpus import ALLOWED, FORBIDDEN, names
+from support.http_stub import served
 
 TIMEOUT = 5.0
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import notice_support as notices
 import pytest
-from notice_support import attempts, await_state, dispatching, execute, ids, owe
 from starlette.testclient import TestClient
+from support import notices
 from support.api_environment import Clients
 from support.api_environment import definition as small
+from support.notices import attempts, await_state, dispatching, execute, ids, owe
 from support.receiver import Answer, Receiver
 
 TYPES = "/jobs/v1/job-types"

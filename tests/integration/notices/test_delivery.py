@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import notice_support as notices
 import pytest
-from notice_support import QUICK, attempts, await_state, dispatching, ids, message_id, owe
 from standardwebhooks.webhooks import Webhook
+from support import notices
+from support.notices import QUICK, attempts, await_state, dispatching, ids, message_id, owe
 from support.receiver import Answer, Receiver, webhook_receiver
 from support.waiting import always, eventually
 

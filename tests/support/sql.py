@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from support import api_environment as environment
 
 from coinrequest.actions.context import ActionContext, Database
 from coinrequest.actions.sql_query import SqlQuery, SqlQueryInputs, SqlQueryResult
@@ -17,6 +16,7 @@ from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack.environment import database_url
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.ports import kept_ports
+from support import api_environment as environment
 
 VARIABLE = "COINREQUEST_SQL_CONNECTIONS"
 

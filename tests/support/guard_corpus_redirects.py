@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from guard_corpus import ALLOWED, NO_URL, SCHEME
+from support.guard_corpus import ALLOWED, NO_URL, SCHEME
 
 LOOPBACK = "loopback"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sql_support import VARIABLE, OpenContext, query, superuser_url
+from support.sql import VARIABLE, OpenContext, query, superuser_url
 
 from coinrequest.actions.context import Database
 from coinrequest.actions.sql.session import KindUnsuited, Statement, session_for

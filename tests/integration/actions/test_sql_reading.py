@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sql_support import query, superuser_url
+from support.sql import query, superuser_url
 
 from coinrequest.actions.base import ActionFailed
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from stubs import Hit, HttpStub, Reply
+from support.http_stub import Hit, HttpStub, Reply
 from support.raw_server import LOOPBACK, Conversation, raw_server
 
 from coinrequest.http.exchange import Exchange
