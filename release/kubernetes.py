@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from release import manifests, smoke_job
+from release import manifests
 from release.commands import CommandFailed, Commands
 from release.errors import Failed, Refused, ReleaseError
 from release.image import is_platform
@@ -20,6 +20,7 @@ from release.state import RELEASED, SUCCESSFUL, now
 _CAUSE = "kubernetes.io/change-cause"
 _REVISION = "deployment.kubernetes.io/revision"
 _LOCK = "release-lock"
+_SMOKE_TEST = ROOT / "kubernetes" / "smoke-test.yaml"
 _MIGRATION_TIMEOUT = 900.0
 _SMOKE_TEST_TIMEOUT = 300.0
 # A container that waits for one of these reasons will not start by itself.
@@ -131,15 +132,16 @@ class KubernetesTarget:
     def smoke_test(self, image: str) -> None:
         """Check that every process is ready with this image, then run `demo` in the cluster."""
         self._check(image)
-        objects = json.dumps(smoke_job.smoke_test(self._namespace, image))
+        objects = manifests.parse(_SMOKE_TEST.read_text(encoding="utf-8")).with_image(image)
+        (job,) = objects.names("Job")
 
         def run(*words: str) -> None:
-            self._commands.run(*self._argv(*words, "--filename", "-"), stdin=objects, comment="the smoke test")
+            self._commands.run(*self._argv(*words, "--filename", "-"), stdin=objects.text(), comment=objects.summary())
 
         run("delete", "--ignore-not-found")
         run("create")
         try:
-            self._await_job(smoke_job.NAME, _SMOKE_TEST_TIMEOUT)
+            self._await_job(job, _SMOKE_TEST_TIMEOUT)
         finally:
             run("delete", "--ignore-not-found", "--wait=false")
 
