@@ -52,46 +52,33 @@ def run(context: Context) -> None:
 
 
 def _cases(position: tuple[str, str]) -> dict[str, dict[str, Any]]:
-    """Return what is asked, by its name on the page: the path, and what the service does for it."""
-    job_type, person = name_of(7), "user-7"
+    """Return what is asked, by its name on the page: the path, and what `benchmarks.plans` needs to know."""
     end = datetime.fromisoformat(position[0])
     begin = end - timedelta(hours=1)
-    common, rare = listing_data.COMMON_LABEL, listing_data.RARE_LABEL
-    filtered: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
-        "the newest": ({}, {}),
-        "of one type": ({"type": job_type}, {"job_type": job_type}),
-        "failed": ({"state": "failed"}, {"state": "failed"}),
-        "failed, of one type": ({"type": job_type, "state": "failed"}, {"job_type": job_type, "state": "failed"}),
-        "with a label that half of them have": ({"label": ":".join(common)}, {"labels": dict([common])}),
-        f"with a label that {listing_data.RARE_JOBS} have": ({"label": ":".join(rare)}, {"labels": dict([rare])}),
-        "of one submitter": ({"submitted_by": person}, {"submitted_by": person}),
-        "of one hour": (
-            {"since": begin.isoformat(), "until": end.isoformat()},
-            {"since": begin.isoformat(), "until": end.isoformat()},
-        ),
+    queries = {
+        "the newest": {},
+        "of one type": {"type": name_of(7)},
+        "failed": {"state": "failed"},
+        "failed, of one type": {"type": name_of(7), "state": "failed"},
+        "with a label that half of them have": {"label": listing_data.COMMON_LABEL},
+        f"with a label that {listing_data.RARE_JOBS} have": {"label": listing_data.RARE_LABEL},
+        "of one submitter": {"submitted_by": "user-7"},
+        "of one hour": {"since": begin.isoformat(), "until": end.isoformat()},
     }
+    jobs, runs = f"/jobs/v1/jobs?limit={PAGE}", f"/api/v2/dags/~/dagRuns?limit={PAGE}&order_by=-run_after"
     cases: dict[str, dict[str, Any]] = {
-        name: {"path": _path("/jobs/v1/jobs", query), "what": "page", "filters": filters}
-        for name, (query, filters) in filtered.items()
+        name: {"path": f"{jobs}&{urlencode(query)}", "what": "page", "query": query} for name, query in queries.items()
     }
-    cases[f"page {_DEEP + 1:,}, by its cursor"] = {
-        "path": _path("/jobs/v1/jobs", {"cursor": cursors.encode(*position)}),
-        "what": "page",
-        "before": position,
-    }
+    cursor = urlencode({"cursor": cursors.encode(*position)})
+    cases[f"page {_DEEP + 1:,}, by its cursor"] = {"path": f"{jobs}&{cursor}", "what": "page", "before": position}
     for offset in (0, 1000):
         path = f"/jobs/v1/get_jobs?limit=10&offset={offset}"
         cases[f"`get_jobs`, offset {offset:,}"] = {"path": path, "what": "get_jobs", "offset": offset}
     cases["`/jobs/metrics`"] = {"path": "/jobs/metrics", "what": "metrics"}
-    runs = "/api/v2/dags/~/dagRuns"
-    cases["Airflow's runs, the newest"] = {"path": f"{runs}?limit={PAGE}&order_by=-run_after"}
-    cases["Airflow's runs, the newest, with its cursor"] = {"path": f"{runs}?limit={PAGE}&order_by=-run_after&cursor="}
-    cases["Airflow's runs, failed"] = {"path": f"{runs}?limit={PAGE}&order_by=-run_after&state=failed"}
+    cases["Airflow's runs, the newest"] = {"path": runs}
+    cases["Airflow's runs, the newest, with its cursor"] = {"path": f"{runs}&cursor="}
+    cases["Airflow's runs, failed"] = {"path": f"{runs}&state=failed"}
     return cases
-
-
-def _path(path: str, query: dict[str, str]) -> str:
-    return f"{path}?{urlencode({'limit': PAGE, **query})}"
 
 
 def _measure(client: Client, path: str, samples: int) -> dict[str, Any]:

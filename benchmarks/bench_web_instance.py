@@ -7,9 +7,11 @@ core, which a measurement of one instance must leave them.
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import cycle
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 import yaml
@@ -17,7 +19,7 @@ import yaml
 from benchmarks.client import Client
 from benchmarks.compose_project import ComposeProject, require_engine
 from benchmarks.context import Context
-from benchmarks.measure import GaveUp, say, summary
+from benchmarks.measure import in_turn, say, summary
 
 CLIENTS = (1, 2, 4, 8, 16, 32)
 LONGEST_P95 = 0.5
@@ -81,12 +83,10 @@ def _measure_web(context: Context, project: ComposeProject) -> None:
         memory=project.memory()["api-server"],
         load_seconds=seconds,
     )
-    compared: dict[str, list[float]] = {"ours": [], "airflow": []}
-    # One after the other, several times, so that both see the same machine.
-    for _ in range(5):
-        for name, call in (("ours", _LIST), ("airflow", _AIRFLOWS_LIST)):
-            compared[name].append(_load(project, clients[:_COMPARED_CLIENTS], (call,), seconds / 4).rate)
-    results.put("web-instance", lists={name: summary(rates) for name, rates in compared.items()})
+    few = clients[:_COMPARED_CLIENTS]
+    lists = {"ours": _LIST, "airflow": _AIRFLOWS_LIST}
+    rates = in_turn({name: partial(_load, project, few, (call,), seconds / 4) for name, call in lists.items()}, 5)
+    results.put("web-instance", lists={name: summary([load.rate for load in loads]) for name, loads in rates.items()})
 
 
 def _write(override: Path) -> None:
@@ -96,48 +96,30 @@ def _write(override: Path) -> None:
 
 def _load(project: ComposeProject, clients: Sequence[Client], calls: Sequence[Call], seconds: float) -> Load:
     """Send requests from so many clients for so long."""
-    workers = [_Worker(client, calls, offset) for offset, client in enumerate(clients)]
     stop = threading.Event()
-    threads = [threading.Thread(target=worker.run, args=(stop,), daemon=True) for worker in workers]
-    for thread in threads:
-        thread.start()
-    time.sleep(_WARM_UP_SECONDS)
-    cpu, began = project.cpu()["api-server"], time.monotonic()
-    time.sleep(seconds)
-    cpu, ended = project.cpu()["api-server"] - cpu, time.monotonic()
-    stop.set()
-    for thread in threads:
-        thread.join(timeout=60)
-    failures = [worker.failure for worker in workers if worker.failure]
-    if failures:
-        raise GaveUp(f"{len(failures)} of {len(clients)} clients: {failures[0]}")
-    times = [took for worker in workers for at, took in worker.answers if began <= at <= ended]
+    with ThreadPoolExecutor(len(clients)) as pool:
+        working = [pool.submit(_requests, client, calls, first, stop) for first, client in enumerate(clients)]
+        try:
+            time.sleep(_WARM_UP_SECONDS)
+            cpu, began = project.cpu()["api-server"], time.monotonic()
+            time.sleep(seconds)
+            cpu, ended = project.cpu()["api-server"] - cpu, time.monotonic()
+        finally:
+            stop.set()
+    times = [took for done in working for at, took in done.result() if began <= at <= ended]
     described = summary(times)
-    return Load(
-        len(clients),
-        round(len(times) / (ended - began), 1),
-        described["median"],
-        described["p95"],
-        round(cpu / max(len(times), 1), 5),
-    )
+    rate = round(len(times) / (ended - began), 1)
+    return Load(len(clients), rate, described["median"], described["p95"], round(cpu / len(times), 5))
 
 
-class _Worker:
-    """One client; `answers` has the moment and the seconds of each answer."""
-
-    def __init__(self, client: Client, calls: Sequence[Call], offset: int) -> None:
-        self._client = client
-        self._next: Callable[[], Call] = cycle((*calls[offset % len(calls) :], *calls[: offset % len(calls)])).__next__
-        self.answers: list[tuple[float, float]] = []
-        self.failure: str | None = None
-
-    def run(self, stop: threading.Event) -> None:
-        while not stop.is_set():
-            began = time.monotonic()
-            try:
-                self._client.call(*self._next())
-            except Exception as error:
-                self.failure = f"{type(error).__name__}: {error}"
-                return
-            ended = time.monotonic()
-            self.answers.append((ended, ended - began))
+def _requests(client: Client, calls: Sequence[Call], first: int, stop: threading.Event) -> list[tuple[float, float]]:
+    """Send the calls again and again, one after the other; return the moment and the seconds of each answer."""
+    answers = []
+    for call in islice(cycle(calls), first % len(calls), None):
+        if stop.is_set():
+            break
+        began = time.monotonic()
+        client.call(*call)
+        ended = time.monotonic()
+        answers.append((ended, ended - began))
+    return answers

@@ -6,8 +6,8 @@ from benchmarks.job_types import name_of
 
 TYPES = 50
 URL_TYPE = "url-test"
-COMMON_LABEL = ("team", "prices")
-RARE_LABEL = ("ticket", "4711")
+COMMON_LABEL = "team:prices"
+RARE_LABEL = "ticket:4711"
 RARE_JOBS = 20
 _BATCH = 100_000
 

@@ -43,15 +43,26 @@ def _call(session: Any, asked: dict[str, Any]) -> Callable[[], Any]:
         return lambda: snapshot.retained(session)
     if asked["what"] == "get_jobs":
         return lambda: url_tests.done(session, limit=10, offset=asked["offset"])
-    filters = dict(asked.get("filters", {}))
-    for name in ("since", "until"):
-        if name in filters:
-            filters[name] = datetime.fromisoformat(filters[name])
     before = None
     if "before" in asked:
         submitted_at, job_id = asked["before"]
         before = datetime.fromisoformat(submitted_at), UUID(job_id)
-    return lambda: query.page(session, query.Filters(**filters), before=before, limit=51)
+    filters = query.Filters(**_filters(asked.get("query", {})))
+    return lambda: query.page(session, filters, before=before, limit=51)
+
+
+def _filters(asked: dict[str, str]) -> dict[str, Any]:
+    """Return the service's filters for the parameters of a request."""
+    from datetime import datetime
+
+    filters: dict[str, Any] = dict(asked)
+    if "type" in filters:
+        filters["job_type"] = filters.pop("type")
+    if "label" in filters:
+        filters["labels"] = dict([filters.pop("label").split(":")])
+    for name in {"since", "until"} & filters.keys():
+        filters[name] = datetime.fromisoformat(filters[name])
+    return filters
 
 
 @contextmanager
