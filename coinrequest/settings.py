@@ -125,7 +125,7 @@ def metrics_token() -> str | None:
 
 
 def cloudwatch_namespace() -> str | None:
-    """Return the CloudWatch namespace of the figures that gateways write to standard output; None: they write none."""
+    """Return the CloudWatch namespace of the metrics that gateways write to standard output; None: they write none."""
     return os.environ.get("COINREQUEST_CLOUDWATCH_NAMESPACE") or None
 
 

@@ -1,7 +1,8 @@
 """Creating many runs of one DAG at once: what Airflow's `create_dagrun` writes, in a few statements (Airflow 3.3.2).
 
 One run by Airflow's own function costs about 16 ms, most of it in 13 round trips to the database.
-`tests/integration/airflow/test_bulk_runs.py` compares the rows with those of Airflow's function, and fails when it changes.
+`tests/integration/airflow/test_bulk_runs.py` compares the rows with those of Airflow's function, and fails when it
+changes.
 """
 
 from collections.abc import Iterable, Sequence

@@ -66,13 +66,6 @@ def rerun(session: Session, dag_id: str, run_id: str) -> None:
     session.flush()
 
 
-def record(session: Session, event: str, dag_id: str, run_id: str, *, user: str, extra: str | None = None) -> None:
-    """Write a line about a run in Airflow's audit log, when the caller commits."""
-    from airflow.models.log import Log
-
-    session.add(Log(event=event, owner=user, dag_id=dag_id, run_id=run_id, extra=extra))
-
-
 def _run(session: Session, dag_id: str, run_id: str) -> Any:
     from airflow.models.dagrun import DagRun
 

@@ -1,8 +1,8 @@
 """What Airflow's scheduler sends to an agent, as far as it matters here (Airflow 3.3.2, Celery provider 3.26.0).
 
 The only argument of the Celery task `execute_workload` is `airflow.executors.workloads.ExecuteTask` as JSON text. It
-also holds the task's token, so nothing of it is passed on but what is named here. `tests/integration/airflow/test_workload.py` fails
-when Airflow's form changes.
+also holds the task's token, so nothing of it is passed on but what is named here.
+`tests/integration/airflow/test_workload.py` fails when Airflow's form changes.
 """
 
 import json

@@ -48,7 +48,7 @@ def create_app() -> FastAPI:
             {"name": "URL tests", "description": "Jobs of the type `url-test`, in short"},
             {"name": "Notices", "description": "Who was told that a job ended"},
             {"name": "Actions", "description": "What a task can call"},
-            {"name": "Operations", "description": "The agents, and figures for a monitoring system"},
+            {"name": "Operations", "description": "The agents, and metrics for a monitoring system"},
             {"name": "Health", "description": "Whether the installation works"},
         ],
     )

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 
-from coinrequest.jobtypes.errors import FieldError, FieldErrors
+from coinrequest.errors import FieldError, FieldErrors
 
 
 class CursorInvalid(FieldErrors):

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
+from coinrequest.errors import FieldError
 from coinrequest.generator.lifecycle import JobTypeUnknown
-from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
+from coinrequest.jobtypes.errors import DefinitionInvalid
 
 Limit = Annotated[int, Query(ge=1, le=100, description="At most so many on a page")]
 Cursor = Annotated[

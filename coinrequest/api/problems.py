@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from coinrequest.actions.catalogue import UnknownAction
 from coinrequest.api.authentication import Forbidden, Unauthenticated
 from coinrequest.database.errors import is_trouble, sqlstate
+from coinrequest.errors import FieldError, FieldErrors
 from coinrequest.generator.lifecycle import (
     JobsActive,
     JobTypeExists,
@@ -23,7 +24,7 @@ from coinrequest.generator.lifecycle import (
 )
 from coinrequest.generator.publishing import PublishingFailed
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused, LogUnknown
-from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, FieldErrors, MediaTypeUnsupported
+from coinrequest.jobtypes.errors import DocumentTooLarge, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged
 from coinrequest.notices.log import NoticeUnknown
 from coinrequest.settings import SettingInvalid, SettingMissing

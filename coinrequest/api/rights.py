@@ -127,4 +127,4 @@ async def scraper(request: Request, credentials: Credentials) -> None:
         return
     user = await run_in_threadpool(_reader, await signed_in_user(request, credentials))
     if not await run_in_threadpool(rights.READ_JOBS.held_for_all, user):
-        raise Forbidden(f"{user.get_name()!r} may not read all job types, and the figures are of all")
+        raise Forbidden(f"{user.get_name()!r} may not read all job types, and the metrics cover all of them")

@@ -17,13 +17,14 @@ from pydantic import (
     ValidationError,
 )
 
+from coinrequest.errors import FieldError
 from coinrequest.http.guard import configured_guard
 from coinrequest.http.webhook_address import webhook_refusal
 from coinrequest.jobs import submission
 from coinrequest.jobs.callback import OUTCOMES, Outcome
 from coinrequest.jobs.callback import Callback as JobCallback
 from coinrequest.jobs.idempotency_keys import Key
-from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
+from coinrequest.jobtypes.errors import ParamsInvalid
 from coinrequest.jobtypes.grammar import ConnectionName
 from coinrequest.jobtypes.messages import details_of, field_error
 from coinrequest.times import start_within_bounds

@@ -50,10 +50,10 @@ class Gateway:
         self._expansion = Periodic("make notices", self._expand, _EXPAND_SECONDS)
         self._sweep = Periodic("look for runs that were missed", _sweep, _SWEEP_SECONDS)
         namespace = settings.cloudwatch_namespace()
-        self._figures = (
+        self._metrics = (
             None
             if namespace is None
-            else Periodic("write the figures", lambda: cloudwatch.write(namespace), cloudwatch.SECONDS)
+            else Periodic("write the metrics", lambda: cloudwatch.write(namespace), cloudwatch.SECONDS)
         )
         self._consumer = (
             None
@@ -81,8 +81,8 @@ class Gateway:
         }
         if self._consumer is not None:
             works["consumer"] = self._consumer.run
-        if self._figures is not None:
-            works["figures"] = self._figures.run
+        if self._metrics is not None:
+            works["metrics"] = self._metrics.run
         threads = {
             name: threading.Thread(target=self._guarded, args=(name, work), name=name, daemon=True)
             for name, work in works.items()
@@ -120,7 +120,7 @@ class Gateway:
 
     def _end(self, threads: Mapping[str, threading.Thread]) -> None:
         log.info("Gateway is stopping")
-        for woken in (self._dispatcher, self._expansion, self._heartbeat, self._sweep, self._figures):
+        for woken in (self._dispatcher, self._expansion, self._heartbeat, self._sweep, self._metrics):
             if woken is not None:
                 woken.wake()
         deadline = time.monotonic() + STOP_SECONDS

@@ -7,13 +7,14 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from coinrequest.airflow.session import Sessions, airflow_session
 from coinrequest.database.errors import is_trouble, kind_of
+from coinrequest.errors import FieldErrors
 from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.reading import reason_of
 from coinrequest.generator.lifecycle import JobTypeUnknown
 from coinrequest.jobs.batch import Order, submit_all
 from coinrequest.jobs.errors import JobTypePaused
 from coinrequest.jobs.submission import submit
-from coinrequest.jobtypes.errors import DocumentTooLarge, FieldErrors, ParamsInvalid
+from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from coinrequest import settings
+from coinrequest.airflow import audit_log
+from coinrequest.errors import FieldError
 from coinrequest.generator import publishing
 from coinrequest.http.guard import configured_guard
 from coinrequest.http.webhook_address import webhook_refusal
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition, load_definition, parse_definition
-from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
+from coinrequest.jobtypes.errors import DefinitionInvalid
 from coinrequest.jobtypes.grammar import WebhookNotify
 from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
@@ -161,7 +163,7 @@ def set_paused(session: Session, name: str, *, paused: bool, author: str) -> Rev
     registry.lock(session)
     current = current_revision(session, name)
     publishing.set_paused(session, name, paused=paused)
-    publishing.record(session, f"job_type.{'pause' if paused else 'resume'}", name, author=author)
+    audit_log.record(session, f"job_type.{'pause' if paused else 'resume'}", name, user=author)
     return current
 
 
@@ -182,7 +184,7 @@ def delete(session: Session, name: str, *, author: str) -> None:
             "or cancel them (POST /jobs/v1/jobs/{id}/cancel), then repeat"
         )
     revision = registry.append(session, name, "delete", None, author=author)
-    publishing.record(session, "job_type.delete", name, author=author, extra=f"revision {revision.number}")
+    audit_log.record(session, "job_type.delete", name, user=author, extra=f"revision {revision.number}")
 
 
 def current_revision(session: Session, name: str) -> Revision:
@@ -271,7 +273,5 @@ def _store(
             publishing.publish(session, load_definition(other.content()), announcing)
     revision = registry.append(session, definition.name, change, document, author=author, announces=announces)
     publishing.publish(session, definition, revision)
-    publishing.record(
-        session, f"job_type.{change}", definition.name, author=author, extra=f"revision {revision.number}"
-    )
+    audit_log.record(session, f"job_type.{change}", definition.name, user=author, extra=f"revision {revision.number}")
     return revision

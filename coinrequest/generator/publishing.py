@@ -3,8 +3,8 @@
 The dag-processor's own function does the same two writes, but retries them after a rollback, which would break the
 caller's transaction.
 This is the one module that reaches into Airflow's internals to do so (Airflow 3.3.2);
-`tests/integration/generator/test_publishing_contract.py` compares its rows with those of a real dag-processor parse and fails
-when Airflow changes. A priority parse request goes along, so that an older parse in flight is followed by a new one.
+`tests/integration/generator/test_publishing_contract.py` compares its rows with those of a real dag-processor parse and
+fails when Airflow changes. A priority parse request goes along, so that an older parse in flight is followed by a new one.
 """
 
 import functools
@@ -162,13 +162,6 @@ def active_jobs(session: Session, name: str) -> int:
         DagRun.dag_id == name, DagRun.state.in_((DagRunState.QUEUED, DagRunState.RUNNING))
     )
     return session.execute(count).scalar_one()
-
-
-def record(session: Session, event: str, name: str, *, author: str, extra: str | None = None) -> None:
-    """Write a line of Airflow's audit log, when the caller commits."""
-    from airflow.models.log import Log
-
-    session.add(Log(event=event, owner=author, dag_id=name, extra=extra))
 
 
 def retire_deleted() -> None:

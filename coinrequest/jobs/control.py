@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from coinrequest.airflow import run_control, runs
+from coinrequest.airflow import audit_log, run_control, runs
 from coinrequest.database.tables import job as table
 from coinrequest.jobs import query
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused
@@ -30,7 +30,7 @@ def cancel(session: Session, job_id: UUID, *, user: str, reason: str | None = No
     # Before the run fails: the trigger on Airflow's table then sees that the failure is a cancellation.
     _note(session, job_id, cancelled_by=user, cancelled_at=datetime.now(UTC), cancel_reason=reason)
     run_control.fail(session, job.job_type, job.run_id)
-    run_control.record(session, "job.cancel", job.job_type, job.run_id, user=user, extra=reason)
+    audit_log.record(session, "job.cancel", job.job_type, user=user, run_id=job.run_id, extra=reason)
     return query.find(session, job_id)
 
 
@@ -59,7 +59,7 @@ def retry(session: Session, job_id: UUID, *, user: str) -> Job:
     run_control.rerun(session, job_type, job.run_id)
     if job.priority is not None:
         runs.set_priority(session, job_type, job.run_id, job.priority)
-    run_control.record(session, "job.retry", job_type, job.run_id, user=user)
+    audit_log.record(session, "job.retry", job_type, user=user, run_id=job.run_id)
     return query.find(session, job_id)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from coinrequest import queues
-from coinrequest.jobtypes.errors import FieldError
+from coinrequest.errors import FieldError
 from coinrequest.jobtypes.grammar import MAX_CRON, MAX_TASKS
 from coinrequest.jobtypes.graph import cycles, upstream
 from coinrequest.jobtypes.messages import dotted

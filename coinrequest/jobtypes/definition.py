@@ -5,7 +5,8 @@ from itertools import chain, islice
 
 from pydantic import ValidationError
 
-from coinrequest.jobtypes.errors import MAX_ERRORS, DefinitionInvalid, FieldError
+from coinrequest.errors import MAX_ERRORS, FieldError
+from coinrequest.jobtypes.errors import DefinitionInvalid
 from coinrequest.jobtypes.grammar import (
     AfterSchedule,
     AppriseNotify,

@@ -12,13 +12,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-from coinrequest.jobtypes.errors import (
-    DocumentInvalid,
-    DocumentTooLarge,
-    FieldError,
-    FieldErrors,
-    MediaTypeUnsupported,
-)
+from coinrequest.errors import FieldError, FieldErrors
+from coinrequest.jobtypes.errors import DocumentInvalid, DocumentTooLarge, MediaTypeUnsupported
 from coinrequest.jobtypes.plain import MAX_DEPTH, plain_errors
 from coinrequest.jobtypes.suggestions import quoted
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from coinrequest.jobtypes.errors import FieldError
+from coinrequest.errors import FieldError
 from coinrequest.jobtypes.grammar import MAX_ITEMS, Definition, Task
 from coinrequest.jobtypes.references import Reference, split
 

@@ -15,8 +15,8 @@ from pydantic_core import ErrorDetails
 
 from coinrequest.actions.base import WRITTEN_OUT
 from coinrequest.actions.catalogue import UnknownAction, action_names, find_action, why_unavailable
+from coinrequest.errors import FieldError
 from coinrequest.jobtypes.checks import TaskView
-from coinrequest.jobtypes.errors import FieldError
 from coinrequest.jobtypes.messages import Path, details_of, dotted, field_error
 from coinrequest.jobtypes.references import ReferenceInvalid, has_braces, split
 from coinrequest.jobtypes.suggestions import hint, quoted

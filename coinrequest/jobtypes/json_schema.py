@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from coinrequest import patterns
-from coinrequest.jobtypes.errors import FieldError, FieldErrors
+from coinrequest.errors import FieldError, FieldErrors
 from coinrequest.jobtypes.formats import format_checker
 from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.params import SchemaRoot, SchemaUnsupported

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from coinrequest.jobtypes.errors import FieldError
+from coinrequest.errors import FieldError
 from coinrequest.jobtypes.grammar import PATTERNS_IN_WORDS
 from coinrequest.jobtypes.suggestions import hint, nearest, quoted
 

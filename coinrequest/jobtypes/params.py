@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from coinrequest.jobtypes.errors import DocumentTooLarge, FieldError, ParamsInvalid
+from coinrequest.errors import FieldError
+from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 from coinrequest.jobtypes.grammar import Definition
 from coinrequest.jobtypes.plain import plain_errors
 

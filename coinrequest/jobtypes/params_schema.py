@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Set
 from itertools import chain, islice
 from typing import Any
 
-from coinrequest.jobtypes.errors import MAX_ERRORS, FieldError
+from coinrequest.errors import MAX_ERRORS, FieldError
 from coinrequest.jobtypes.formats import FORMATS
 from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES, SchemaRoot, SchemaTooComplex, lookup, with_defaults

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from coinrequest.jobtypes.errors import MAX_ERRORS, FieldError
+from coinrequest.errors import MAX_ERRORS, FieldError
 
 MAX_DEPTH = 50
 

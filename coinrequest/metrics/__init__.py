@@ -1,1 +1,1 @@
-"""Metrics: counters and a snapshot of the database, for Prometheus and CloudWatch."""
+"""Metrics for Prometheus and CloudWatch: counters, and a snapshot of the database."""

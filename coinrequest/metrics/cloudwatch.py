@@ -1,4 +1,4 @@
-"""What the installation does right now, as CloudWatch reads it out of a log: a JSON object in a line of its own.
+"""Metrics in CloudWatch's embedded metric format: one JSON object per log line.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -25,22 +25,22 @@ _HEARTBEATS = {
 
 
 def write(namespace: str, sessions: Sessions = airflow_session) -> bool:
-    """Write the figures of this moment to standard output; return that there is no more to do.
+    """Write the current metrics to standard output; return False, because nothing remains to be done.
 
     Args:
-        namespace: CloudWatch's, which the figures appear in.
-        sessions: gives a session of the metadata database.
+        namespace: the CloudWatch namespace of the metrics.
+        sessions: opens a session of the metadata database.
     """
     with sessions() as session:
-        figures = take(session)
-    # One call: what other threads write cannot come in between.
-    sys.stdout.write(f"{json.dumps(document(namespace, figures, int(time.time() * 1000)))}\n")
+        metrics = read(session)
+    # A single call, so that output of other threads cannot split the line.
+    sys.stdout.write(f"{json.dumps(document(namespace, metrics, int(time.time() * 1000)))}\n")
     sys.stdout.flush()
     return False
 
 
-def take(session: Session) -> Mapping[str, float]:
-    """Return the figures by name; that of a process which does not run is left out."""
+def read(session: Session) -> Mapping[str, float]:
+    """Return the metrics by name; the heartbeat of a process that is not running is left out."""
     backlog = snapshot.backlog(session)
     return {
         "TasksWaiting": backlog.waiting.tasks,
@@ -54,15 +54,15 @@ def take(session: Session) -> Mapping[str, float]:
     }
 
 
-def document(namespace: str, figures: Mapping[str, float], milliseconds: int) -> Mapping[str, Any]:
-    """Return the line's object.
+def document(namespace: str, metrics: Mapping[str, float], milliseconds: int) -> Mapping[str, Any]:
+    """Return the object that is logged.
 
     Args:
-        namespace: CloudWatch's, which the figures appear in.
-        figures: by name; one that ends in `Seconds` is a duration, any other a number of things.
-        milliseconds: when they were taken, since 1970.
+        namespace: the CloudWatch namespace of the metrics.
+        metrics: values by name; a name that ends in `Seconds` is a duration, any other a count.
+        milliseconds: when the metrics were read, as milliseconds since 1970.
     """
-    metrics = [{"Name": name, "Unit": "Seconds" if name.endswith("Seconds") else "Count"} for name in figures]
-    # Without dimensions: every gateway says the same of the same installation.
-    directive = {"Namespace": namespace, "Dimensions": [[]], "Metrics": metrics}
-    return {"_aws": {"Timestamp": milliseconds, "CloudWatchMetrics": [directive]}, **figures}
+    units = [{"Name": name, "Unit": "Seconds" if name.endswith("Seconds") else "Count"} for name in metrics]
+    # No dimensions: every gateway reports the same values for the same installation.
+    directive = {"Namespace": namespace, "Dimensions": [[]], "Metrics": units}
+    return {"_aws": {"Timestamp": milliseconds, "CloudWatchMetrics": [directive]}, **metrics}

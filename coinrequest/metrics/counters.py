@@ -1,4 +1,4 @@
-"""Counters of completed jobs and of messages that only grow, for the metrics: kept when jobs are cleaned away."""
+"""Counters of completed jobs and of channel messages. They only grow: deleting old jobs does not reset them."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,20 +13,20 @@ from coinrequest.airflow.backlog import first_starts
 from coinrequest.database.tables import tally as table
 from coinrequest.jobs.job import Job
 
-# Upper bounds in seconds, written as OpenMetrics wants it. A trivial job takes half a second; a task may run for a day.
+# Upper bounds in seconds, in OpenMetrics notation. A trivial job takes half a second; a task may run for a day.
 QUEUE_BOUNDS = ("0.25", "0.5", "1.0", "2.5", "5.0", "15.0", "60.0", "300.0", "1800.0")
 DURATION_BOUNDS = ("0.5", "1.0", "2.5", "5.0", "15.0", "60.0", "300.0", "1800.0", "7200.0", "43200.0")
 _INFINITE = "+Inf"
 _SUM = "sum"
-# Of no type: a message that is refused may name none.
+# Counted without a job type: a refused message may not name one.
 _MESSAGES = "messages"
 
-# Sorted by the key: two gateways that count the same types wait for each other, and never in a circle.
+# Rows are sorted by key, so that two gateways that update the same counters cannot deadlock.
 _ADD = text(
     """
     INSERT INTO coinrequest_tally AS t (job_type, measure, label, value)
     SELECT * FROM unnest(
-        CAST(:job_types AS text[]), CAST(:measures AS text[]), CAST(:labels AS text[]), CAST(:values AS float8[]))
+        CAST(:job_types AS text[]), CAST(:metrics AS text[]), CAST(:labels AS text[]), CAST(:values AS float8[]))
     ON CONFLICT (job_type, measure, label) DO UPDATE SET value = t.value + excluded.value
     """
 )
@@ -34,12 +34,12 @@ _ADD = text(
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often something took how long.
+    """A histogram of durations.
 
     Attributes:
-        buckets: upper bounds in seconds, as Prometheus writes them, each with how many took at most so long; the
-            last one, `+Inf`, has all.
-        total: the sum of all in seconds.
+        buckets: upper bounds in seconds, in Prometheus notation, each with the number of observations up to it; the
+            last one, `+Inf`, counts all.
+        total: the sum of all observations in seconds.
     """
 
     buckets: tuple[tuple[str, float], ...]
@@ -47,14 +47,14 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Tallies:
-    """What was counted since the installation was made.
+class Counters:
+    """All counters since the installation was created.
 
     Attributes:
-        completed: how many jobs ended, by type and state.
-        queue: seconds from when a job could have started until an agent began with it, by type.
-        duration: seconds from then to its end, by type.
-        messages: how many messages of the channel were stored, known or refused.
+        completed: jobs that have ended, by type and state.
+        queue: seconds from when a job was due until an agent started it, by type.
+        duration: seconds from that start to the end of the job, by type.
+        messages: channel messages by outcome: stored, known or refused.
     """
 
     completed: Mapping[tuple[str, str], float]
@@ -64,7 +64,7 @@ class Tallies:
 
 
 def record(session: Session, jobs: Sequence[Job]) -> None:
-    """Count jobs that have ended, when the caller commits. A job that runs again is counted again."""
+    """Count jobs that have ended, when the caller commits. A job that is retried is counted again."""
     added: defaultdict[tuple[str, str, str], float] = defaultdict(float)
     if not jobs:
         return
@@ -74,7 +74,8 @@ def record(session: Session, jobs: Sequence[Job]) -> None:
         if job.started_at is None:
             continue
         could_start = max(job.submitted_at, job.run_after or job.submitted_at)
-        # A run that waits for an agent has "started". Where a job ran again, its first task started before the run did.
+        # Airflow calls a run started while it still waits for an agent. The first task of a retried job may have
+        # started before the run.
         first = firsts.get(job.id, job.started_at)
         _observe(added, job.job_type, "queue", first - could_start, QUEUE_BOUNDS)
         if job.ended_at is not None:
@@ -83,7 +84,7 @@ def record(session: Session, jobs: Sequence[Job]) -> None:
 
 
 def count_messages(session: Session, counts: Mapping[str, int]) -> None:
-    """Count messages of the channel by what became of them, when the caller commits."""
+    """Count channel messages by outcome, when the caller commits."""
     if counts:
         _add(session, {("", _MESSAGES, outcome): count for outcome, count in counts.items()})
 
@@ -94,7 +95,7 @@ def _add(session: Session, added: Mapping[tuple[str, str, str], float]) -> None:
         _ADD,
         {
             "job_types": [key[0] for key in keys],
-            "measures": [key[1] for key in keys],
+            "metrics": [key[1] for key in keys],
             "labels": [key[2] for key in keys],
             "values": [added[key] for key in keys],
         },
@@ -102,37 +103,37 @@ def _add(session: Session, added: Mapping[tuple[str, str, str], float]) -> None:
 
 
 def _observe(
-    added: defaultdict[tuple[str, str, str], float], job_type: str, measure: str, took: timedelta, bounds: Sequence[str]
+    added: defaultdict[tuple[str, str, str], float], job_type: str, metric: str, took: timedelta, bounds: Sequence[str]
 ) -> None:
-    # Airflow's clocks may differ by milliseconds from ours, and a sum must not shrink.
+    # Clocks may differ by milliseconds, and a sum must not decrease.
     seconds = max(took.total_seconds(), 0.0)
     bucket = next((bound for bound in bounds if seconds <= float(bound)), _INFINITE)
-    added[job_type, measure, bucket] += 1
-    added[job_type, measure, _SUM] += seconds
+    added[job_type, metric, bucket] += 1
+    added[job_type, metric, _SUM] += seconds
 
 
-def read(session: Session) -> Tallies:
+def read(session: Session) -> Counters:
     """Return all counters."""
     completed: dict[tuple[str, str], float] = {}
     messages: dict[str, float] = {}
-    measured: dict[str, dict[str, dict[str, float]]] = {"queue": defaultdict(dict), "duration": defaultdict(dict)}
-    for job_type, measure, label, value in session.execute(select(table).order_by(table.c.job_type)):
-        if measure == "completed":
+    histograms: dict[str, dict[str, dict[str, float]]] = {"queue": defaultdict(dict), "duration": defaultdict(dict)}
+    for job_type, metric, label, value in session.execute(select(table).order_by(table.c.job_type)):
+        if metric == "completed":
             completed[job_type, label] = value
-        elif measure == _MESSAGES:
+        elif metric == _MESSAGES:
             messages[label] = value
-        elif measure in measured:
-            measured[measure][job_type][label] = value
-    return Tallies(
+        elif metric in histograms:
+            histograms[metric][job_type][label] = value
+    return Counters(
         completed,
-        {job_type: _histogram(found, QUEUE_BOUNDS) for job_type, found in measured["queue"].items()},
-        {job_type: _histogram(found, DURATION_BOUNDS) for job_type, found in measured["duration"].items()},
+        {job_type: _histogram(found, QUEUE_BOUNDS) for job_type, found in histograms["queue"].items()},
+        {job_type: _histogram(found, DURATION_BOUNDS) for job_type, found in histograms["duration"].items()},
         messages,
     )
 
 
 def _histogram(found: Mapping[str, Any], bounds: Sequence[str]) -> Histogram:
-    """Return the histogram; its buckets are cumulative, those in the table are not, so that a job touches one."""
+    """Return a histogram with cumulative buckets. Those of the table are not, so that a job updates a single row."""
     count, buckets = 0.0, []
     for bound in (*bounds, _INFINITE):
         count += found.get(bound, 0.0)

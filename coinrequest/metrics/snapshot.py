@@ -1,4 +1,4 @@
-"""What the installation does right now, as figures from the database."""
+"""The current metrics of the installation, read from the database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from coinrequest.airflow import backlog as airflow_waiting
+from coinrequest.airflow import backlog as airflow_backlog
 from coinrequest.airflow.backlog import Waiting
 from coinrequest.metrics import counters
-from coinrequest.metrics.counters import Tallies
+from coinrequest.metrics.counters import Counters
 
-# Seconds. A gateway reports itself every few seconds; one that was killed cannot take its row away.
+# Seconds. A gateway updates its row every few seconds; one that was killed cannot delete it.
 GATEWAY_SEEN_WITHIN = 20
 
-# Active jobs are few, or are the trouble that somebody wants to see: they are counted each time.
+# Counted on each read: active jobs are few, and if they are not, that is what the reader needs to see.
 _ACTIVE = text(
     """
     SELECT job_type, state, count(*) AS jobs,
@@ -24,7 +24,7 @@ _ACTIVE = text(
     FROM coinrequest_job WHERE state IN ('queued', 'running') GROUP BY job_type, state
     """
 )
-# Answered from the index of types and states alone, where the rows are wider than it.
+# An index-only scan of types and states; the rows are much wider.
 _RETAINED = text("SELECT job_type, state, count(*) AS jobs FROM coinrequest_job GROUP BY job_type, state")
 _NOTICES = text(
     """
@@ -47,16 +47,16 @@ _GATEWAYS = text(
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is to be done at one moment; ages in seconds.
+    """Work that is not done yet. Ages are in seconds.
 
     Attributes:
-        active: jobs that are queued or running, by type and state.
-        oldest_queued: how long ago the job could have started that the scheduler has not started yet; 0: none.
+        active: queued and running jobs, by type and state.
+        oldest_queued: how long the oldest due job has waited for the scheduler; 0 if none waits.
         waiting: tasks that wait for an agent, and those that run on one.
-        pending_notices: not delivered yet.
-        failed_notices: given up, and kept with their jobs.
-        oldest_pending_notice: its age; 0: none is pending.
-        completions: jobs that ended, and whose notices are not made yet.
+        pending_notices: notices that are not delivered yet.
+        failed_notices: notices that were given up; they are kept with their jobs.
+        oldest_pending_notice: age of the oldest pending notice; 0 if none is pending.
+        completions: jobs that have ended and whose notices are not created yet.
     """
 
     active: Mapping[tuple[str, str], int]
@@ -69,44 +69,44 @@ class Backlog:
 
 
 @dataclass(frozen=True)
-class Measures(Backlog):
-    """All figures of one moment.
+class Metrics(Backlog):
+    """All metrics of one moment.
 
     Attributes:
-        gateways: whether each gateway of the last ten minutes lives and reaches its channel.
-        messages_waiting: of the channel, which the database did not take yet.
-        oldest_message: how long the one of them has waited that waits longest; 0: none waits.
-        tallies: what was counted since the installation was made.
+        gateways: whether each gateway of the last ten minutes is alive and connected to its channel.
+        messages_waiting: channel messages that gateways hold until the database takes them.
+        oldest_message: how long the oldest of these has waited; 0 if none waits.
+        counters: everything that only grows.
     """
 
     gateways: Mapping[str, bool]
     messages_waiting: int
     oldest_message: float
-    tallies: Tallies
+    counters: Counters
 
 
-def take(session: Session) -> Measures:
-    """Return all figures of this moment."""
+def take(session: Session) -> Metrics:
+    """Return the current metrics."""
     gateways = session.execute(_GATEWAYS, {"within": GATEWAY_SEEN_WITHIN}).all()
-    # What a gateway held that is gone is the broker's again.
-    held = [row for row in gateways if row.connected and row.waiting]
-    return Measures(
+    # The broker takes back the messages of a gateway that is gone.
+    holding = [row for row in gateways if row.connected and row.waiting]
+    return Metrics(
         **vars(backlog(session)),
         gateways={row.name: row.connected for row in gateways},
-        messages_waiting=sum(row.waiting for row in held),
-        oldest_message=max((float(row.oldest or 0.0) for row in held), default=0.0),
-        tallies=counters.read(session),
+        messages_waiting=sum(row.waiting for row in holding),
+        oldest_message=max((float(row.oldest or 0.0) for row in holding), default=0.0),
+        counters=counters.read(session),
     )
 
 
 def backlog(session: Session) -> Backlog:
-    """Return what is to be done now; it costs as much as there is to do, not as much as was ever done."""
+    """Return the current backlog. The cost grows with the open work, not with the number of jobs that are kept."""
     active = session.execute(_ACTIVE).all()
     notices = session.execute(_NOTICES).one()
     return Backlog(
         active={(row.job_type, row.state): row.jobs for row in active},
         oldest_queued=max((float(row.oldest) for row in active if row.oldest is not None), default=0.0),
-        waiting=airflow_waiting.waiting(session),
+        waiting=airflow_backlog.waiting(session),
         pending_notices=notices.pending,
         failed_notices=notices.failed,
         oldest_pending_notice=float(notices.oldest or 0.0),
@@ -115,5 +115,5 @@ def backlog(session: Session) -> Backlog:
 
 
 def retained(session: Session) -> Mapping[tuple[str, str], int]:
-    """Return how many jobs are kept, by type and state; a read of a whole index, half a second for a million jobs."""
+    """Return the number of kept jobs by type and state. It scans a whole index: 0.5 s for a million jobs."""
     return {(row.job_type, row.state): row.jobs for row in session.execute(_RETAINED)}

@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import Row, case, func, select, update
 from sqlalchemy.orm import Session
 
+from coinrequest.airflow import audit_log
 from coinrequest.database.tables import job as job_table
 from coinrequest.database.tables import notice as table
 from coinrequest.database.tables import notice_attempt as attempt_table
-from coinrequest.generator import publishing
 from coinrequest.jobs.callback import without_secrets
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.notices.policy import LIFETIME
@@ -120,8 +120,8 @@ def redeliver(session: Session, notice_id: UUID, user: str) -> Notice:
     if row is None:
         raise NoticeUnknown(f"No notice {notice_id}")
     job_type = session.scalar(select(job_table.c.job_type).where(job_table.c.id == row.job_id))
-    publishing.record(
-        session, "notice.redeliver", job_type or "", author=user, extra=f"notice {notice_id} of job {row.job_id}"
+    audit_log.record(
+        session, "notice.redeliver", job_type or "", user=user, extra=f"notice {notice_id} of job {row.job_id}"
     )
     (notice,) = _with_attempts(session, [row])
     return notice

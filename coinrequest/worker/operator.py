@@ -175,7 +175,7 @@ def params_of(context: Any) -> dict[str, Any]:
     Raises:
         AirflowFailException: they do not fit the job type; another attempt would not help.
     """
-    from coinrequest.jobtypes.errors import FieldErrors
+    from coinrequest.errors import FieldErrors
     from coinrequest.jobtypes.params import check_run
 
     declared = dict(context["params"])

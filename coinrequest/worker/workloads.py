@@ -4,8 +4,8 @@ Airflow's messages to agents also know `ExecuteCallback`, which calls any functi
 arguments and without asking the web server: whoever can write to the broker could run code on every agent. Nothing here
 uses it. A task is different: the web server checks its token before a line of it runs.
 
-`[celery] extra_celery_config` names this module in Celery's `imports`; `tests/integration/airflow/test_workload.py` fails when
-Airflow's task of Celery changes.
+`[celery] extra_celery_config` names this module in Celery's `imports`; `tests/integration/airflow/test_workload.py`
+fails when Airflow's task of Celery changes.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Figures for a monitoring system."""
+"""Metrics for a monitoring system."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from coinrequest.single_flight import SharedLook
 URL = "/jobs/metrics"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-Figures = Callable[..., float | None]
+Value = Callable[..., float | None]
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def database(airflow_app: Any) -> Iterator[Callable[..., None]]:
         execute(f"DELETE FROM {table}")  # noqa: S608 - names of tables
 
 
-def figures(client: TestClient) -> Figures:
+def read_metrics(client: TestClient) -> Value:
     """Read the metrics; return a function that gives the value of one by its name and labels."""
     answer = client.get(URL)
     assert answer.status_code == 200, answer.text
@@ -86,7 +86,7 @@ def test_jobs_are_counted_by_type_and_state(op: TestClient, job_type: str) -> No
     jobs = [op.post(f"/jobs/v1/job-types/{job_type}/jobs", json={}).json()["id"] for _ in range(3)]
     environment.finish(job_type, jobs[0])
     environment.finish(job_type, jobs[1], state="failed")
-    value = figures(op)
+    value = read_metrics(op)
     assert value("coinrequest_jobs", type=job_type, state="queued") == 1
     assert value("coinrequest_jobs", type=job_type, state="success") == 1
     assert value("coinrequest_jobs", type=job_type, state="failed") == 1
@@ -105,7 +105,7 @@ def test_the_longest_wait_leaves_out_jobs_that_are_not_due(
         " WHERE id = :id",
         id=ids[0],
     )
-    waited = figures(op)("coinrequest_oldest_queued_job_seconds")
+    waited = read_metrics(op)("coinrequest_oldest_queued_job_seconds")
     assert waited == pytest.approx(40 * 3600, abs=120)
 
 
@@ -117,7 +117,7 @@ def test_what_ended_is_counted_for_good(op: TestClient, name: str) -> None:
         ended(name, state="cancelled", ended_at=NOON + timedelta(seconds=1)),
     )
     record(ended(name, started_at=NOON + timedelta(days=1), ended_at=NOON + timedelta(days=2)))
-    value = figures(op)
+    value = read_metrics(op)
     assert value("coinrequest_jobs_completed_total", type=name, state="success") == 3
     assert value("coinrequest_jobs_completed_total", type=name, state="cancelled") == 1
     assert value("coinrequest_job_queue_seconds_bucket", type=name, le="0.25") == 1
@@ -148,24 +148,24 @@ def test_a_job_is_in_the_queue_until_an_agent_begins(
     )
     with create_session(scoped=False) as session:
         counters.record(session, [query.find(session, uuid.UUID(job_id))])
-    value = figures(op)
+    value = read_metrics(op)
     assert value("coinrequest_job_queue_seconds_sum", type=job_type) == 20
     assert value("coinrequest_job_duration_seconds_sum", type=job_type) == 3
 
 
 def test_tasks_that_wait_for_an_agent(op: TestClient, job_type: str, database: Callable[..., None]) -> None:
     job_id = op.post(f"/jobs/v1/job-types/{job_type}/jobs", json={}).json()["id"]
-    before = figures(op)("coinrequest_tasks_waiting")
+    before = read_metrics(op)("coinrequest_tasks_waiting")
     assert before is not None
     database(
         "UPDATE task_instance SET state = 'queued', scheduled_dttm = now() - interval '90 h' WHERE run_id = :id",
         id=job_id,
     )
-    value = figures(op)
+    value = read_metrics(op)
     assert value("coinrequest_tasks_waiting") == before + 1
     assert value("coinrequest_oldest_waiting_task_seconds") == pytest.approx(90 * 3600, abs=120)
     environment.finish(job_type, job_id)
-    assert figures(op)("coinrequest_tasks_waiting") == before
+    assert read_metrics(op)("coinrequest_tasks_waiting") == before
 
 
 def test_tasks_that_need_agents_are_those_that_wait_and_those_that_run(
@@ -173,18 +173,18 @@ def test_tasks_that_need_agents_are_those_that_wait_and_those_that_run(
 ) -> None:
     """A pool that grows with the waiting ones alone would shrink as soon as all of them run."""
     job_id = op.post(f"/jobs/v1/job-types/{job_type}/jobs", json={}).json()["id"]
-    before = figures(op)
+    before = read_metrics(op)
     active, waiting = before("coinrequest_tasks_active"), before("coinrequest_tasks_waiting")
     assert active is not None
     assert waiting is not None
     for state, waits in (("scheduled", 1), ("queued", 1), ("running", 0), ("restarting", 0)):
         database("UPDATE task_instance SET state = :state WHERE run_id = :id", state=state, id=job_id)
-        value = figures(op)
+        value = read_metrics(op)
         assert value("coinrequest_tasks_active") == active + 1, state
         assert value("coinrequest_tasks_waiting") == waiting + waits, state
     for state in ("deferred", "up_for_retry", "success"):
         database("UPDATE task_instance SET state = :state WHERE run_id = :id", state=state, id=job_id)
-        assert figures(op)("coinrequest_tasks_active") == active, state
+        assert read_metrics(op)("coinrequest_tasks_active") == active, state
 
 
 def test_nothing_to_count_is_no_statement(airflow_app: Any) -> None:
@@ -193,7 +193,7 @@ def test_nothing_to_count_is_no_statement(airflow_app: Any) -> None:
 
 def test_clocks_that_differ_never_shrink_a_sum(op: TestClient, name: str) -> None:
     record(ended(name, started_at=NOON - timedelta(seconds=1), ended_at=NOON - timedelta(seconds=1)))
-    assert figures(op)("coinrequest_job_queue_seconds_sum", type=name) == 0
+    assert read_metrics(op)("coinrequest_job_queue_seconds_sum", type=name) == 0
 
 
 def test_notices_that_are_not_delivered(op: TestClient, database: Callable[..., None]) -> None:
@@ -205,14 +205,14 @@ def test_notices_that_are_not_delivered(op: TestClient, database: Callable[..., 
     )
     database("DELETE FROM coinrequest_notice")
     database("DELETE FROM coinrequest_completion")
-    value = figures(op)
+    value = read_metrics(op)
     assert value("coinrequest_notice_oldest_pending_seconds") == 0
     for state, minutes in (("pending", 5), ("pending", 1), ("failed", 60), ("delivered", 70)):
         database(notice, state=state, minutes=minutes)
     database(
         "INSERT INTO coinrequest_completion (job_id, state, ended_at) VALUES (gen_random_uuid(), 'success', now())"
     )
-    value = figures(op)
+    value = read_metrics(op)
     assert value("coinrequest_notices", state="pending") == 2
     assert value("coinrequest_notices", state="failed") == 1
     assert value("coinrequest_notice_oldest_pending_seconds") == pytest.approx(300, abs=60)
@@ -235,7 +235,7 @@ def test_a_gateway_is_connected_that_lives_and_reaches_its_channel(
             seconds=seconds,
             channel=channel,
         )
-    value = figures(op)
+    value = read_metrics(op)
     found = {
         name: value("coinrequest_gateway_connected", gateway=name) for name in ("alive", "no-channel", "away", "dead")
     }

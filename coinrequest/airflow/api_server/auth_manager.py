@@ -3,7 +3,7 @@
 Where the auth manager's name holds "FabAuthManager", Airflow's dag-processor writes seven permission rows for each DAG,
 each in a transaction of its own: 80 ms a DAG, 7 s of its only loop for one shard of new types (measured at 10,000
 types). They serve roles that may see single DAGs. Here such a role names its DAGs itself, one by one or by the
-beginning of their names (`DAG:team-a.*`), and only what a role names gets a row: docs/how-to/roles.md says how. The name of
+beginning of their names (`DAG:team-a.*`), and only what a role names gets a row (docs/how-to/roles.md). The name of
 the last class below is what keeps Airflow's rows away (`airflow.dag_processing.collection`;
 `tests/integration/generator/test_publishing_contract.py` fails when that changes).
 

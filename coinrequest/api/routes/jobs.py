@@ -19,11 +19,12 @@ from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
 from coinrequest.api.rights import JobNames, JobReader, JobSubmitter, TypeSubmitter, require_connection
 from coinrequest.api.submissions import LABEL_NAME, Cancel, Submission, read_body, read_submission
+from coinrequest.errors import FieldError
 from coinrequest.jobs import control, query, submission
 from coinrequest.jobs.job import Job, State
 from coinrequest.jobs.query import Filters
 from coinrequest.jobs.watch import shared_watch
-from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
+from coinrequest.jobtypes.errors import ParamsInvalid
 from coinrequest.times import nearest_in_utc
 
 router = APIRouter(tags=["Jobs"])

@@ -1,4 +1,4 @@
-"""Figures for a monitoring system."""
+"""Metrics for a monitoring system."""
 
 from typing import Annotated, Any
 
@@ -8,7 +8,7 @@ from coinrequest.api import problems
 from coinrequest.api.authentication import RequestSession, new_session
 from coinrequest.api.rights import scraper
 from coinrequest.metrics import snapshot
-from coinrequest.metrics.prometheus import expose
+from coinrequest.metrics.prometheus import render
 from coinrequest.single_flight import SharedLook
 
 router = APIRouter(tags=["Operations"])
@@ -44,7 +44,8 @@ def read_metrics(
     For a user who may read all types, or for a monitoring system that sends the installation's metrics token as
     `Authorization: Bearer`.
     """
-    counted = _retained.answer()
-    taken = snapshot.take(session)
-    text, media_type = expose(taken, counted.result(), accept)
+    # Started first: the two reads then run at the same time.
+    retained = _retained.answer()
+    metrics = snapshot.take(session)
+    text, media_type = render(metrics, retained.result(), accept)
     return Response(text, headers={"Content-Type": media_type})

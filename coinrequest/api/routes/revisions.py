@@ -22,11 +22,12 @@ from coinrequest.api.openapi import ETAG, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
 from coinrequest.api.rights import TypeReader, TypeRegistrar
 from coinrequest.api.routes.job_types import answered, readable, seen, tag
+from coinrequest.errors import FieldError
 from coinrequest.generator import lifecycle
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.comparison import unified_diff
 from coinrequest.jobtypes.document import dump_yaml
-from coinrequest.jobtypes.errors import DefinitionInvalid, FieldError
+from coinrequest.jobtypes.errors import DefinitionInvalid
 from coinrequest.jobtypes.registry import Revision
 
 router = APIRouter(prefix="/v1/job-types/{name}", tags=["Job types"])

@@ -12,8 +12,9 @@ from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Root
 from coinrequest.api.rights import UrlReader, UrlSubmitter
 from coinrequest.api.submissions import UrlSubmission, read_body
+from coinrequest.errors import FieldError
 from coinrequest.jobs import submission, url_tests
-from coinrequest.jobtypes.errors import FieldError, ParamsInvalid
+from coinrequest.jobtypes.errors import ParamsInvalid
 
 router = APIRouter(prefix="/v1", tags=["URL tests"])
 

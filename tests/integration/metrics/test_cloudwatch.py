@@ -1,4 +1,4 @@
-"""The figures that a gateway writes for CloudWatch, over a real database."""
+"""The metrics that a gateway writes for CloudWatch, from a real database."""
 
 import json
 import logging
@@ -57,7 +57,7 @@ def runs(runner: type[Any], seconds: float, state: str = "running") -> None:
 
 
 def written(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """Let the figures be written, and return them."""
+    """Write the metrics, and return them."""
     capsys.readouterr()
     assert cloudwatch.write("coinrequest/test") is False
     output = capsys.readouterr().out
@@ -135,7 +135,7 @@ def test_the_newest_heartbeat_of_each_process_counts(execute: Execute, capsys: p
 
 
 def test_a_process_that_does_not_run_is_left_out(execute: Execute, capsys: pytest.CaptureFixture[str]) -> None:
-    """CloudWatch then has no figure, which its alarm takes for the worst."""
+    """CloudWatch then has no value, and its alarm treats missing data as breaching."""
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
     with airflow_session() as session:
@@ -160,7 +160,7 @@ def test_a_database_that_is_away_is_said_once_and_writes_nothing(
         return airflow_session()
 
     stop = threading.Event()
-    periodic = Periodic("write the figures", lambda: cloudwatch.write("coinrequest/test", sessions), 0.1)
+    periodic = Periodic("write the metrics", lambda: cloudwatch.write("coinrequest/test", sessions), 0.1)
     capsys.readouterr()
     thread = threading.Thread(target=periodic.run, args=(stop,))
     thread.start()
@@ -170,7 +170,7 @@ def test_a_database_that_is_away_is_said_once_and_writes_nothing(
         stop.set()
         periodic.wake()
         thread.join(10)
-    assert caplog.text.count("Cannot write the figures; trying again") == 1
+    assert caplog.text.count("Cannot write the metrics; trying again") == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines
     assert all("_aws" in json.loads(line) for line in lines)
