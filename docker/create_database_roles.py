@@ -1,9 +1,8 @@
 """Create the database `airflow`, its owner, and the role under which agents read job definitions.
 
-For a server whose first user is no superuser, as on RDS; in containers docker/create-roles.sh does the same. Repeating
-it changes nothing but the passwords, so that it is also how they are changed. The connection comes from libpq's own
-variables (`PGHOST`, `PGUSER`, `PGPASSWORD`, ...), the passwords from `COINREQUEST_OWNER_PASSWORD` and
-`COINREQUEST_READER_PASSWORD`.
+For a server whose first user is not a superuser, as on RDS; in containers docker/create-roles.sh does the same. Run
+again, it only sets the passwords, so it also changes them. The connection comes from libpq's variables (`PGHOST`,
+`PGUSER`, `PGPASSWORD`, ...), the passwords from `COINREQUEST_OWNER_PASSWORD` and `COINREQUEST_READER_PASSWORD`.
 """
 
 import os
@@ -17,7 +16,7 @@ DATABASE = "airflow"
 OWNER = "airflow"
 READER = "coinrequest_reader"
 
-# Any number that nothing else on the server locks: several instances start at the same time.
+# Several instances start at the same time. Any number that nothing else on the server locks will do.
 _LOCK = 7_302_615
 
 
@@ -34,14 +33,14 @@ def create_database_roles(connection: "psycopg.Connection[tuple[object, ...]]", 
     """
     connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
     for role, password in ((OWNER, owner), (READER, reader)):
-        # What the server gets, and may log, is the verifier of SCRAM and not the password.
+        # The server gets, and may log, the SCRAM verifier instead of the password.
         verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
         statement = (
             "ALTER ROLE {} LOGIN PASSWORD {}" if _exists(connection, role) else "CREATE ROLE {} LOGIN PASSWORD {}"
         )
         connection.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Literal(verifier)))
-    # Only who may become a role may give it a database. Since PostgreSQL 16 the right to manage a role, which its
-    # creator has, does not include that: https://www.postgresql.org/docs/16/role-attributes.html
+    # To give a database to a role, one has to be its member. Since PostgreSQL 16 the creator of a role may manage it
+    # but is not its member: https://www.postgresql.org/docs/16/role-attributes.html
     connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(OWNER)))
     statement = (
         "ALTER DATABASE {} OWNER TO {}" if _has_database(connection) else "CREATE DATABASE {} OWNER {} ENCODING 'UTF8'"
@@ -50,10 +49,10 @@ def create_database_roles(connection: "psycopg.Connection[tuple[object, ...]]", 
 
 
 def grant_rights(connection: "psycopg.Connection[tuple[object, ...]]") -> None:
-    """Give the reader its rights, and take from everybody what nobody needs.
+    """Give the reader its rights, and revoke the default rights that nothing needs.
 
     Args:
-        connection: to the database itself, as a member of its owner.
+        connection: to this database, as a member of its owner.
 
     Raises:
         psycopg.Error: the server refused something.
@@ -70,8 +69,8 @@ def _has_database(connection: "psycopg.Connection[tuple[object, ...]]") -> bool:
 
 
 def main() -> int:
-    """Do it with what the environment says; return the exit code."""
-    # This database is on every server.
+    """Run it with the settings in the environment; return the exit code."""
+    # Every server has this database.
     with psycopg.connect(dbname="postgres", autocommit=True, connect_timeout=10) as connection:
         create_database_roles(
             connection, os.environ["COINREQUEST_OWNER_PASSWORD"], os.environ["COINREQUEST_READER_PASSWORD"]

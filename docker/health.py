@@ -1,4 +1,4 @@
-"""Say whether the process of this container works: `python health.py PROCESS`; exit code 0 means that it does.
+"""Check whether the process of this container works: `python health.py PROCESS`; exit code 0: it does.
 
 Each check costs tenths of a second: `airflow jobs check` and `celery inspect` would import Airflow every time, which
 takes seconds of CPU on a small machine. `run-process` checks an agent by the age of a file, for still less.
@@ -18,22 +18,22 @@ _TIMEOUT_SECONDS = 8.0
 
 
 class Unhealthy(Exception):
-    """The process does not work; the message says what is wrong."""
+    """The process does not work; the message says why."""
 
 
 def check_web_server() -> None:
-    """Ask the web server for its version, and its part that serves tasks, which is built at its first request."""
+    """Ask the web server for its version, and ask its part for tasks, which is built at its first request."""
     _ask(8080, "/api/v2/version", _TIMEOUT_SECONDS)
     _ask(8080, "/execution/health", 60.0)
 
 
 def check_flower() -> None:
-    """Ask Flower's own address for that."""
+    """Ask Flower's own health check."""
     _ask(5555, "/healthcheck", _TIMEOUT_SECONDS)
 
 
 def check_heartbeat(process: str) -> None:
-    """Look up when the process of this very container last reported itself in the metadata database."""
+    """Check when the process of this container last sent its heartbeat to the metadata database."""
     query = (
         "SELECT extract(epoch FROM now() - max(latest_heartbeat)) FROM job"
         " WHERE job_type = %s AND hostname = %s AND state = 'running'"
@@ -42,7 +42,7 @@ def check_heartbeat(process: str) -> None:
 
 
 def check_gateway() -> None:
-    """Look up when the gateway of this container last reported itself; without its broker it works on."""
+    """Check when the gateway of this container last reported; it also does so without its broker."""
     query = "SELECT extract(epoch FROM now() - max(seen_at)) FROM coinrequest_gateway WHERE starts_with(name, %s)"
     _check_age("gateway", query, (f"{socket.gethostname()}:",), _OLDEST_GATEWAY_REPORT_SECONDS)
 
@@ -61,13 +61,13 @@ def _check_age(process: str, query: str, values: tuple[str, ...], oldest: float)
         row = connection.execute(query, values).fetchone()
     age = row[0] if row else None
     if age is None:
-        raise Unhealthy(f"the {process} has not reported itself yet")
+        raise Unhealthy(f"the {process} has not reported yet")
     if age > oldest:
-        raise Unhealthy(f"the {process} last reported itself {age:.0f} s ago")
+        raise Unhealthy(f"the {process} last reported {age:.0f} s ago")
 
 
 def main(process: str) -> int:
-    """Check one process; return the exit code, and write what is wrong to standard error."""
+    """Check one process; return the exit code, and write a problem to standard error."""
     try:
         if process == "api-server":
             check_web_server()

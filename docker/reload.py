@@ -1,8 +1,8 @@
-"""Run a command, and run it anew when a file changes: `python reload.py FOLDER... -- COMMAND...`, for development.
+"""Run a command, and restart it when a file changes: `python reload.py FOLDER... -- COMMAND...`, for development.
 
-A change, and a SIGTERM to this process, ask the command to end by SIGTERM, and give it all the time that it needs: an
-agent ends its jobs first. (The command line of `watchfiles` kills after 5 s.) A command that ends by itself ends this
-process with the same exit code, so that a container is as alive as what it runs.
+After a change, or a SIGTERM to this process, the command gets SIGTERM and all the time that it needs: an agent finishes
+its jobs first. (The command line of `watchfiles` kills after 5 s.) When the command ends by itself, this process ends
+with the same exit code, and so does the container.
 """
 
 import signal
@@ -13,24 +13,24 @@ from collections.abc import Sequence
 
 from watchfiles import watch
 
-_LOOK_MILLISECONDS = 1000
+_INTERVAL_MILLISECONDS = 1000
 
 
 def run(folders: Sequence[str], command: Sequence[str]) -> int:
     """Run the command until it ends by itself or this process is told to stop.
 
     Args:
-        folders: what is watched, with everything below.
-        command: the program and its words.
+        folders: watched, with everything below them.
+        command: the program and its arguments.
 
     Returns:
-        The exit code of the command's last run; 128 and the signal's number if one ended it, as in a shell.
+        The exit code of the command's last run; 128 plus the number of a signal that ended it, as in a shell.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     process = subprocess.Popen(command)
-    for changes in watch(*folders, stop_event=stop, rust_timeout=_LOOK_MILLISECONDS, yield_on_timeout=True):
+    for changes in watch(*folders, stop_event=stop, rust_timeout=_INTERVAL_MILLISECONDS, yield_on_timeout=True):
         if process.poll() is not None:
             break
         if changes:

@@ -1,8 +1,7 @@
 """Write the Secrets of a development cluster, with new random values, to standard output.
 
-Runs in the image, which has what it imports: `docker run --rm -i IMAGE python - < development_secrets.py`.
-Nothing is left anywhere but in what reads the output. Staging and production get theirs from elsewhere:
-docs/how-to/kubernetes.md.
+It runs in the image, which has what it imports: `docker run --rm -i IMAGE python - < development_secrets.py`. It keeps
+no copy of the values. Staging and production get their Secrets from elsewhere: docs/how-to/kubernetes.md.
 """
 
 import json
@@ -23,7 +22,7 @@ def secret_values(folder: Path) -> dict[str, dict[str, str]]:
     """Return the values of each Secret by its name.
 
     Args:
-        folder: what docker/write_secrets.py has written.
+        folder: the output of docker/write_secrets.py.
     """
     values = {process: _exports(folder / "servers" / f"{process}.env") for process in _SERVERS}
     values["api-server"]["COINREQUEST_METRICS_TOKEN"] = secrets.token_urlsafe(32)
@@ -42,7 +41,7 @@ def secret_values(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def manifests(values: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Return the Secrets as one list that `kubectl create -f -` reads."""
+    """Return the Secrets as one List, which `kubectl create -f -` reads."""
     return {
         "apiVersion": "v1",
         "kind": "List",

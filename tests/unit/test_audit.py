@@ -17,7 +17,7 @@ BAD = {"name": "bad", "version": "2", "vulns": [{"id": "PYSEC-1", "aliases": ["C
     ("packages", "code", "said"),
     [
         ([FINE], "CLEAN", "no vulnerability is known of 1 packages"),
-        ([FINE, BAD], "VULNERABLE", "bad 2: PYSEC-1, mended in ['3']"),
+        ([FINE, BAD], "VULNERABLE", "bad 2: PYSEC-1, fixed in ['3']"),
         ([SKIPPED, BAD], "VULNERABLE", "bad 2"),
         ([FINE, SKIPPED], "UNKNOWN", "1 of 2 packages could not be looked up"),
         ([], "UNKNOWN", "0 of 0"),
