@@ -1,4 +1,4 @@
-"""A look at something slow that all callers in one process share."""
+"""Sharing one slow call among all callers in a process."""
 
 import threading
 import time
@@ -9,42 +9,42 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class SharedLook(Generic[T]):
-    """Looks in a thread of its own, once at a time, and keeps what it saw (or why it could not) for a while.
+class SingleFlight(Generic[T]):
+    """Calls a slow function in a thread of its own, one call at a time, and shares its result or its error.
 
     Args:
-        look: what takes long.
-        keep: for how many seconds an answer is given again.
+        function: the slow function.
+        keep: for how many seconds a result is reused.
         name: of the thread.
     """
 
-    def __init__(self, look: Callable[[], T], *, keep: float, name: str) -> None:
-        self._look = look
+    def __init__(self, function: Callable[[], T], *, keep: float, name: str) -> None:
+        self._function = function
         self._keep = keep
-        # A look that hangs must not take the threads that serve requests.
+        # A call that hangs must not block the threads that serve requests.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._lock = threading.Lock()
-        self._answer: Future[T] | None = None
+        self._future: Future[T] | None = None
         self._ended = 0.0
-        self._seen: T | None = None
+        self._last: T | None = None
 
-    def answer(self) -> Future[T]:
-        """Return the answer: the last one while it is fresh, one that is under way, or that of a new look."""
+    def call(self) -> Future[T]:
+        """Return the future of the call in progress, of the last call while its result is fresh, or of a new call."""
         with self._lock:
-            fresh = self._answer is not None and (
-                not self._answer.done() or time.monotonic() - self._ended < self._keep
+            fresh = self._future is not None and (
+                not self._future.done() or time.monotonic() - self._ended < self._keep
             )
-            if self._answer is None or not fresh:
-                self._answer = self._thread.submit(self._timed)
-            return self._answer
+            if self._future is None or not fresh:
+                self._future = self._thread.submit(self._run)
+            return self._future
 
     def last(self) -> T | None:
-        """Return what was seen last, however long ago; None: nothing yet."""
-        return self._seen
+        """Return the last result, however old; None: there is none yet."""
+        return self._last
 
-    def _timed(self) -> T:
+    def _run(self) -> T:
         try:
-            self._seen = self._look()
-            return self._seen
+            self._last = self._function()
+            return self._last
         finally:
             self._ended = time.monotonic()

@@ -15,7 +15,7 @@ from coinrequest.api.authentication import new_session
 from coinrequest.api.models import Component, HealthReport
 from coinrequest.api.served_queues import served_queues
 from coinrequest.metrics.snapshot import GATEWAY_SEEN_WITHIN
-from coinrequest.single_flight import SharedLook
+from coinrequest.single_flight import SingleFlight
 
 TIME_LIMIT = 1.0
 # Seconds. The database may be started anew meanwhile without a report.
@@ -36,12 +36,12 @@ async def check() -> HealthReport:
     All who ask within a second share a look: however many they are, none waits for a thread, and the parts are asked
     once.
     """
-    return await asyncio.shield(asyncio.wrap_future(_report.answer()))
+    return await asyncio.shield(asyncio.wrap_future(_report.call()))
 
 
 def _look() -> HealthReport:
     deadline = time.monotonic() + TIME_LIMIT
-    answers = {look: _looks[look].answer() for look in _looks}
+    answers = {look: _looks[look].call() for look in _looks}
     components: dict[str, Component] = {}
     for look, answer in answers.items():
         for name, component in _in_time(look, answer, deadline).items():
@@ -122,7 +122,7 @@ def _look_at_agents() -> Mapping[str, str]:
     return airflow_pool(TIME_LIMIT / 2).troubles()
 
 
-_troubles = SharedLook(_look_at_agents, keep=5.0, name="agents' health")
+_troubles = SingleFlight(_look_at_agents, keep=5.0, name="agents' health")
 
 
 def _agents() -> Mapping[str, Component]:
@@ -130,7 +130,7 @@ def _agents() -> Mapping[str, Component]:
     if broker_url() is None:
         return {}
     try:
-        troubles = _troubles.answer().result(TIME_LIMIT * 0.9)
+        troubles = _troubles.call().result(TIME_LIMIT * 0.9)
     except TimeoutError:
         return {}
     except AgentsUnreachable as error:
@@ -195,7 +195,7 @@ def _gateway_ill(detail: str) -> Mapping[str, Component]:
 
 # A look that hangs is not begun again beside itself.
 _looks = {
-    look: SharedLook(look, keep=0, name=f"health: {look.__name__.strip('_')}")
+    look: SingleFlight(look, keep=0, name=f"health: {look.__name__.strip('_')}")
     for look in (_database, _processes, _broker, _agents, _queues, _gateway)
 }
-_report = SharedLook(_look, keep=1.0, name="health")
+_report = SingleFlight(_look, keep=1.0, name="health")

@@ -14,7 +14,7 @@ from support.api_environment import Clients
 
 from coinrequest.airflow.celery_pool import Agent, AgentsUnreachable, Running
 from coinrequest.airflow.workload import Workload
-from coinrequest.single_flight import SharedLook
+from coinrequest.single_flight import SingleFlight
 
 URL = "/jobs/v1/agents"
 STARTED = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -28,7 +28,7 @@ def look(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> Installed:
     from coinrequest.api.routes import agents
 
     def install(look: Callable[[], list[Agent]], keep: float = 0) -> None:
-        monkeypatch.setattr(agents, "_agents", SharedLook(look, keep=keep, name="test"))
+        monkeypatch.setattr(agents, "_agents", SingleFlight(look, keep=keep, name="test"))
 
     return install
 

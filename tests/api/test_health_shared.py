@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.api_environment import Clients
 
-from coinrequest.single_flight import SharedLook
+from coinrequest.single_flight import SingleFlight
 
 HEALTH = "/jobs/v1/health"
 
@@ -19,8 +19,8 @@ def look(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
     from coinrequest.api import health
 
     def install(look: Callable[[], Any], keep: float) -> None:
-        monkeypatch.setattr(health, "_looks", {look: SharedLook(look, keep=0, name="test")})
-        monkeypatch.setattr(health, "_report", SharedLook(health._look, keep=keep, name="test"))
+        monkeypatch.setattr(health, "_looks", {look: SingleFlight(look, keep=0, name="test")})
+        monkeypatch.setattr(health, "_report", SingleFlight(health._look, keep=keep, name="test"))
 
     return install
 
@@ -46,7 +46,7 @@ def test_a_report_is_kept_for_a_second() -> None:
 
     from coinrequest.api import health
 
-    assert "_report = SharedLook(_look, keep=1.0" in inspect.getsource(health)
+    assert "_report = SingleFlight(_look, keep=1.0" in inspect.getsource(health)
 
 
 def test_a_look_that_hangs_is_told_and_not_begun_again(

@@ -15,7 +15,7 @@ from support.api_environment import Clients
 
 from coinrequest.jobs.job import Job
 from coinrequest.metrics import counters
-from coinrequest.single_flight import SharedLook
+from coinrequest.single_flight import SingleFlight
 
 URL = "/jobs/metrics"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ Value = Callable[..., float | None]
 def count_each_time(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from coinrequest.api.routes import metrics
 
-    monkeypatch.setattr(metrics, "_retained", SharedLook(metrics._count_retained, keep=0, name="test"))
+    monkeypatch.setattr(metrics, "_retained", SingleFlight(metrics._count_retained, keep=0, name="test"))
 
 
 @pytest.fixture

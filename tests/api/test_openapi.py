@@ -59,9 +59,9 @@ CHECKS = [
 def no_agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An inspection of the agents that finds none; there is no broker here."""
     from coinrequest.api.routes import agents
-    from coinrequest.single_flight import SharedLook
+    from coinrequest.single_flight import SingleFlight
 
-    monkeypatch.setattr(agents, "_agents", SharedLook(list, keep=1, name="test"))
+    monkeypatch.setattr(agents, "_agents", SingleFlight(list, keep=1, name="test"))
 
 
 def test_the_service_answers_as_described(airflow_app: Any, tokens: dict[str, str], no_agents: None) -> None:

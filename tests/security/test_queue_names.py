@@ -13,7 +13,7 @@ from coinrequest import queues
 from coinrequest.airflow.celery_pool import Agent
 from coinrequest.channel import redis_transport, topology
 from coinrequest.jobtypes.grammar import QUEUE_PATTERN
-from coinrequest.single_flight import SharedLook
+from coinrequest.single_flight import SingleFlight
 from coinrequest.stack.layout import project_root
 
 TYPES = "/jobs/v1/job-types"
@@ -86,8 +86,8 @@ def agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
 
     def serve(*served: str) -> None:
         agent = Agent("one@host", "host", served, 4, datetime(2026, 1, 1, tzinfo=UTC), 0, ())
-        look = SharedLook(lambda: [agent], keep=60, name="test")
-        look.answer().result()
+        look = SingleFlight(lambda: [agent], keep=60, name="test")
+        look.call().result()
         monkeypatch.setattr(route, "_agents", look)
 
     return serve
@@ -128,7 +128,7 @@ def test_a_broker_that_is_away_keeps_nobody_from_registering(
     def away() -> list[Agent]:
         raise AgentsUnreachable("away")
 
-    monkeypatch.setattr(route, "_agents", SharedLook(away, keep=0, name="test"))
+    monkeypatch.setattr(route, "_agents", SingleFlight(away, keep=0, name="test"))
     answer = op.post(TYPES, json=queued(definition, "mail"))
     assert (answer.status_code, answer.json()["warnings"]) == (201, [])
 

@@ -203,7 +203,7 @@ def test_what_others_run_on_agents_has_no_name(
     from coinrequest.airflow.celery_pool import Agent, Running
     from coinrequest.airflow.workload import Workload
     from coinrequest.api.routes import agents
-    from coinrequest.single_flight import SharedLook
+    from coinrequest.single_flight import SingleFlight
 
     now = datetime.now(UTC)
     running = tuple(
@@ -211,7 +211,7 @@ def test_what_others_run_on_agents_has_no_name(
         for name in (world.own, world.foreign, "hand-written")
     )
     one = Agent("one@host", "host", ("default",), 4, now, 1, running)
-    monkeypatch.setattr(agents, "_agents", SharedLook(lambda: [one], keep=0, name="test"))
+    monkeypatch.setattr(agents, "_agents", SingleFlight(lambda: [one], keep=0, name="test"))
     seen = member("reads").get(f"{V1}/agents").json()["agents"][0]["running"]
     assert [(task["job"], task["dag_id"]) for task in seen] == [
         (world.job[world.own], world.own),

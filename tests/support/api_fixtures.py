@@ -97,9 +97,9 @@ def tables_unchanged(airflow_app: Any) -> Iterator[None]:
 def _always_look() -> None:
     """Let health look whenever it is asked: tests change something, and ask at once."""
     from coinrequest.api import health
-    from coinrequest.single_flight import SharedLook
+    from coinrequest.single_flight import SingleFlight
 
-    health._report = SharedLook(health._look, keep=0, name="test")
+    health._report = SingleFlight(health._look, keep=0, name="test")
 
 
 @pytest.fixture

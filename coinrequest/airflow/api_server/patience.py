@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from coinrequest.airflow.api_server.paths import route_path
-from coinrequest.single_flight import SharedLook
+from coinrequest.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Patience:
 
     def __init__(self, app: Application, answers: Callable[[], bool] = _database_answers) -> None:
         self._app = app
-        self._look = SharedLook(answers, keep=_KEEP, name="silence")
+        self._look = SingleFlight(answers, keep=_KEEP, name="silence")
         self._silent = False
         self._abandoned: set[asyncio.Task[None]] = set()
 
@@ -117,7 +117,7 @@ class Patience:
     async def _answers(self) -> bool:
         """Look whether the database answers, and say in the log when that changes."""
         try:
-            looking = asyncio.wrap_future(self._look.answer())
+            looking = asyncio.wrap_future(self._look.call())
             answers = await asyncio.wait_for(asyncio.shield(looking), LOOK_LIMIT)
         except TimeoutError:
             answers = False

@@ -15,7 +15,7 @@ from coinrequest.api.authentication import new_session
 from coinrequest.api.operations_models import Agent, AgentList, RunningTask
 from coinrequest.api.rights import JobNames
 from coinrequest.jobs.run_ids import jobs_of_runs
-from coinrequest.single_flight import SharedLook
+from coinrequest.single_flight import SingleFlight
 
 router = APIRouter(tags=["Operations"])
 
@@ -32,10 +32,10 @@ def _look() -> list[celery_pool.Agent]:
     return _pool.agents()
 
 
-_agents = SharedLook(_look, keep=_KEEP, name="agents")
+_agents = SingleFlight(_look, keep=_KEEP, name="agents")
 
 
-def look() -> SharedLook[list[celery_pool.Agent]]:
+def look() -> SingleFlight[list[celery_pool.Agent]]:
     """Return the look at the agents that all callers share."""
     return _agents
 
@@ -48,7 +48,7 @@ async def list_agents(names: JobNames, request: Request) -> Any:
     503 when the broker cannot be reached. An agent that is not in the list does not answer.
     """
     try:
-        agents = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(_agents.answer())), _TIME_LIMIT)
+        agents = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(_agents.call())), _TIME_LIMIT)
     except TimeoutError:
         return _unreachable(request, f"The broker did not answer within {_TIME_LIMIT:g} s")
     except AgentsUnreachable as error:

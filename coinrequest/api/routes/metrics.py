@@ -9,7 +9,7 @@ from coinrequest.api.authentication import RequestSession, new_session
 from coinrequest.api.rights import scraper
 from coinrequest.metrics import snapshot
 from coinrequest.metrics.prometheus import render
-from coinrequest.single_flight import SharedLook
+from coinrequest.single_flight import SingleFlight
 
 router = APIRouter(tags=["Operations"])
 
@@ -22,7 +22,7 @@ def _count_retained() -> Any:
         return snapshot.retained(session)
 
 
-_retained = SharedLook(_count_retained, keep=_KEEP_RETAINED, name="metrics")
+_retained = SingleFlight(_count_retained, keep=_KEEP_RETAINED, name="metrics")
 
 
 @router.get(
@@ -45,7 +45,7 @@ def read_metrics(
     `Authorization: Bearer`.
     """
     # Started first: the two reads then run at the same time.
-    retained = _retained.answer()
+    retained = _retained.call()
     metrics = snapshot.take(session)
     text, media_type = render(metrics, retained.result(), accept)
     return Response(text, headers={"Content-Type": media_type})
