@@ -24,7 +24,7 @@ def served_queues(patience: float) -> frozenset[str] | None:
         return None
     found: Sequence[Agent] | None
     try:
-        found = agents.look().answer().result(patience)
+        found = agents.look().call().result(patience)
     except (NotInTime, AgentsUnreachable):
         found = agents.look().last()
     return None if found is None else frozenset(queue for agent in found for queue in agent.queues)
