@@ -1,4 +1,4 @@
-"""Airflow's tables, as far as jobs need them: the one module of this room that touches them (Airflow 3.3.2)."""
+"""Runs of a DAG and their tasks: create them, read their states and results (Airflow 3.3.2)."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, cast, func, select, text
 from sqlalchemy.orm import Session
 
+from coinrequest.airflow import audit_log
 from coinrequest.airflow.session import params_checked
 from coinrequest.airflow.task_progress import Progress, Report, RunningTask
 from coinrequest.airflow.task_reports import FAILURE, PROGRESS
@@ -32,6 +33,24 @@ class Status:
 
     paused: bool
     stale: bool
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run that is to be created.
+
+    Attributes:
+        params: its conf.
+        user: who submits it.
+        run_after: when it may start, with a zone.
+        priority: overrides the priority of the DAG's tasks, unless it is None.
+    """
+
+    run_id: str
+    params: Mapping[str, Any]
+    user: str
+    run_after: datetime
+    priority: int | None = None
 
 
 @dataclass(frozen=True)
@@ -74,42 +93,30 @@ def hold(session: Session, dag_id: str) -> Status | None:
     return None if row is None else Status(paused=bool(row.is_paused), stale=bool(row.is_stale))
 
 
-def create(
-    session: Session,
-    dag: Any,
-    *,
-    run_id: str,
-    params: Mapping[str, Any],
-    user: str,
-    run_after: datetime,
-    priority: int | None = None,
-) -> None:
+def create(session: Session, dag: Any, run: NewRun) -> None:
     """Create a queued run of `dag`, as Airflow's own trigger route does, and note it in the audit log.
 
-    Args:
-        priority: overrules the priority of the DAG's tasks, except the items of a mapped task, which Airflow
-            creates later.
+    Its priority does not reach the items of a mapped task, which Airflow creates later.
     """
-    from airflow.models.log import Log
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     with params_checked(session):
         dag.create_dagrun(
-            run_id=run_id,
+            run_id=run.run_id,
             logical_date=None,
             data_interval=None,
-            run_after=run_after,
-            conf=dict(params),
+            run_after=run.run_after,
+            conf=dict(run.params),
             run_type=DagRunType.MANUAL,
             triggered_by=DagRunTriggeredByType.REST_API,
-            triggering_user_name=user,
+            triggering_user_name=run.user,
             state=DagRunState.QUEUED,
             session=session,
         )
-    if priority is not None:
-        set_priority(session, dag.dag_id, run_id, priority)
-    session.add(Log(event="job.submit", owner=user, dag_id=dag.dag_id, run_id=run_id))
+    if run.priority is not None:
+        set_priority(session, dag.dag_id, run.run_id, run.priority)
+    audit_log.record(session, "job.submit", dag.dag_id, user=run.user, run_id=run.run_id)
 
 
 def set_priority(session: Session, dag_id: str, run_id: str, priority: int) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session, joinedload
 
 from coinrequest.airflow.runs import TaskState
-from coinrequest.jobs.errors import LogUnknown
+from coinrequest.errors import CoinrequestError
 
 _SOURCES = "::group::Log message source details"
 _CAUSE = "The above exception was the direct cause of the following exception:"
@@ -17,6 +17,10 @@ _GROUP, _END = "::group::", "::endgroup::"
 # What every line of one log has in common, or what only Airflow's developers look for.
 _LEFT_OUT = {"timestamp", "level", "event", "logger", "error_detail", "filename", "lineno", "ti", "ti_id"}
 _LEFT_OUT |= {"dag_id", "run_id", "task_id", "map_index", "try_number"}
+
+
+class LogUnknown(CoinrequestError):
+    """A run has no such task, item or attempt, or it has not begun; the message names those there are."""
 
 
 def read_log(session: Session, dag_id: str, run_id: str, task: TaskState, attempt: int) -> Iterator[str]:

@@ -12,6 +12,7 @@ from sqlalchemy import exc as database
 from starlette.exceptions import HTTPException
 
 from coinrequest.actions.catalogue import UnknownAction
+from coinrequest.airflow.task_logs import LogUnknown
 from coinrequest.api.authentication import Forbidden, Unauthenticated
 from coinrequest.database.errors import is_trouble, sqlstate
 from coinrequest.errors import FieldError, FieldErrors
@@ -23,7 +24,7 @@ from coinrequest.generator.lifecycle import (
     RevisionUnknown,
 )
 from coinrequest.generator.publishing import PublishingFailed
-from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused, LogUnknown
+from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused
 from coinrequest.jobtypes.errors import DocumentTooLarge, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged
 from coinrequest.notices.log import NoticeUnknown

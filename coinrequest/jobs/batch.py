@@ -14,7 +14,7 @@ from coinrequest.database.tables import job as table
 from coinrequest.generator.lifecycle import JobTypeUnknown
 from coinrequest.jobs.errors import JobTypePaused
 from coinrequest.jobs.job import Job, Origin
-from coinrequest.jobs.submission import Submission, create_run, new_job, row_of, runnable
+from coinrequest.jobs.submission import Submission, create_run, new_job, new_run, row_of, runnable
 from coinrequest.jobtypes.definition import load_definition
 from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 from coinrequest.jobtypes.params import check_params
@@ -86,7 +86,7 @@ def submit_all(session: Session, orders: Sequence[Order], *, user: str, origin: 
 
 def _create_runs(session: Session, dag: Any, jobs: Sequence[Job]) -> None:
     if bulk_runs.is_possible():
-        bulk_runs.create_all(session, dag, jobs)
+        bulk_runs.create_all(session, dag, [new_run(job) for job in jobs])
         return
     # Somebody's hook wants to see each task instance, as Airflow's own function shows them.
     for job in jobs:

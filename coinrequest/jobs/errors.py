@@ -21,9 +21,5 @@ class JobTypeGone(Exception):
     """The job's type was deleted, so Airflow would never run the job again."""
 
 
-class LogUnknown(Exception):
-    """The job has no such task, item or attempt, or it has not begun; the message names those there are."""
-
-
 class JobNotFailed(Exception):
     """The job has not failed, so it cannot be retried."""

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from coinrequest.airflow import runs, task_logs
 from coinrequest.airflow.runs import TaskState
-from coinrequest.jobs.errors import LogUnknown
+from coinrequest.airflow.task_logs import LogUnknown
 from coinrequest.jobs.job import Job
 
 _LISTED = 20

@@ -140,15 +140,12 @@ def store(session: Session, dag: Any, job: Job) -> None:
 
 def create_run(session: Session, dag: Any, job: Job) -> None:
     """Create the run of a job whose row is there, when the caller commits."""
-    runs.create(
-        session,
-        dag,
-        run_id=str(job.id),
-        params=job.params,
-        user=job.submitted_by,
-        run_after=job.run_after or job.submitted_at,
-        priority=job.priority,
-    )
+    runs.create(session, dag, new_run(job))
+
+
+def new_run(job: Job) -> runs.NewRun:
+    """Return the run of a new job."""
+    return runs.NewRun(str(job.id), job.params, job.submitted_by, job.run_after or job.submitted_at, job.priority)
 
 
 def row_of(job: Job) -> dict[str, Any]:
