@@ -1,25 +1,42 @@
-"""Waiting longer after each failure, up to a bound."""
+"""Exponential backoff with jitter, for everything that tries again after a failure."""
 
 import random
 from dataclasses import dataclass, field
 
+# Every limit is reached long before, and more doublings would overflow a float.
+_MOST_DOUBLINGS = 30
+
 
 @dataclass
 class Backoff:
-    """Times to wait, in seconds: doubled with each failure, up to `longest`, each shortened by chance by up to a half.
+    """Delays between attempts: they double with each failure, up to a limit, and each is shortened at random.
 
-    So many who wait for the same server do not all come at once.
+    The randomness keeps clients that failed together from returning together:
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+
+    Attributes:
+        first: seconds to wait after the first failure.
+        longest: the longest delay in seconds.
+        jitter: the largest share of a delay that is taken off at random, from 0 (none) to 1 ("full jitter").
     """
 
     first: float = 0.2
     longest: float = 10.0
-    _next: float = field(default=0.0, init=False)
+    jitter: float = 0.5
+    _failures: int = field(default=0, init=False)
+
+    def delay(self, failures: int) -> float:
+        """Return the seconds to wait after a number of failures in a row; 0 before the first one."""
+        if failures < 1:
+            return 0.0
+        doubled = self.first * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
+        return min(doubled, self.longest) * random.uniform(1 - self.jitter, 1)  # noqa: S311 - not a secret
 
     def next(self) -> float:
-        """Return how long to wait now."""
-        self._next = min(self._next * 2, self.longest) if self._next else self.first
-        return self._next * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        """Count another failure, and return the seconds to wait after it."""
+        self._failures += 1
+        return self.delay(self._failures)
 
     def reset(self) -> None:
-        """Begin anew, after a success."""
-        self._next = 0.0
+        """Start over after a success."""
+        self._failures = 0

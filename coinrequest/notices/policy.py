@@ -1,8 +1,9 @@
 """How often, how long and how many at a time: the numbers of the delivery of notices."""
 
-import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from coinrequest.backoff import Backoff
 
 # How long a notice is tried, counted from its creation or from the request to deliver it again.
 LIFETIME = timedelta(hours=24)
@@ -47,6 +48,6 @@ class Policy:
         Args:
             wish: before which the receiver wants no other attempt (`Retry-After`).
         """
-        doubled = self.first_delay * 2.0 ** min(attempts - 1, 30)
-        delay = min(doubled, self.longest_delay) * random.uniform(1 - self.jitter, 1)  # noqa: S311 - no secret
+        backoff = Backoff(self.first_delay.total_seconds(), self.longest_delay.total_seconds(), self.jitter)
+        delay = timedelta(seconds=backoff.delay(attempts))
         return min(max(now + delay, wish or now), give_up_at)

@@ -9,6 +9,7 @@ is known to one process only: each gateway learns it with a few attempts.
 import threading
 from dataclasses import dataclass
 
+from coinrequest.backoff import Backoff
 from coinrequest.notices.policy import Policy
 
 
@@ -24,6 +25,7 @@ class Receivers:
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
+        self._pauses = Backoff(policy.first_delay.total_seconds(), policy.longest_pause.total_seconds(), jitter=0.0)
         self._lock = threading.Lock()
         self._known: dict[str, _Receiver] = {}
 
@@ -51,7 +53,7 @@ class Receivers:
                 receiver.unanswered = 0
             else:
                 receiver.unanswered += 1
-                receiver.paused_until = now + self._pause(receiver.unanswered)
+                receiver.paused_until = now + self._pauses.delay(receiver.unanswered - self._policy.patience + 1)
             if receiver.in_flight == 0 and receiver.unanswered == 0:
                 del self._known[name]
 
@@ -61,9 +63,3 @@ class Receivers:
         if receiver.unanswered < self._policy.patience:
             return self._policy.per_receiver - receiver.in_flight
         return 1 if receiver.in_flight == 0 and receiver.paused_until <= now else 0
-
-    def _pause(self, unanswered: int) -> float:
-        doublings = min(unanswered - self._policy.patience, 30)
-        if doublings < 0:
-            return 0.0
-        return min(self._policy.first_delay * 2.0**doublings, self._policy.longest_pause).total_seconds()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from coinrequest.http.retry_after import backoff
+from coinrequest.backoff import Backoff
 from coinrequest.prices.answer_cache import AnswerCache
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
 from coinrequest.prices.exchange import BODY_LIMIT, Answer, AskAgain, Question, ask, new_session
@@ -26,6 +26,7 @@ __all__ = ["BODY_LIMIT", "TIMEOUT_SECONDS", "Answer", "PriceClient", "fetch", "f
 TIMEOUT_SECONDS = 10.0
 CACHE_SECONDS = 1.0
 ATTEMPTS = 3
+BACKOFF = Backoff(first=0.25, longest=2.0, jitter=1.0)
 
 
 class PriceClient:
@@ -43,7 +44,7 @@ class PriceClient:
         cache_seconds: float = CACHE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        delay: Callable[[int], float] = backoff,
+        delay: Callable[[int], float] = BACKOFF.delay,
     ) -> None:
         self._clock = clock
         self._sleep = sleep

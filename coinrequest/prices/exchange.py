@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from coinrequest.http.retry_after import read_retry_after
+from coinrequest.http.retry_after import parse_retry_after
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited
 from coinrequest.prices.failure_text import failure_text
 from coinrequest.prices.host_limits import CONNECTIONS
@@ -144,7 +144,7 @@ class _Silence(Exception):
 def _check_status(source: str, response: "requests.Response") -> None:
     status = response.status_code
     if status >= 500 or status in {408, 425, 429}:
-        retry_after = read_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+        retry_after = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
         text = f"it answered with status {status}" + (" (too many requests)" if status == 429 else "")
         if retry_after is not None:
             text += f" and wants to be left alone for {retry_after:.0f} seconds"

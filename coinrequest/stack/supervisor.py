@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from coinrequest.backoff import Backoff
 from coinrequest.stack.errors import StartFailed
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.processes import Identity, identify, kill_marked
@@ -21,6 +22,7 @@ from coinrequest.stack.state import ProcessState, ProcessStatus, StackPhase, Sta
 
 CRASH_LIMIT = 5
 CRASH_WINDOW = 120.0
+_RESTARTS = Backoff(first=1.0, longest=30.0, jitter=0.0)
 _TICK = 0.1
 
 
@@ -162,7 +164,7 @@ class Supervisor:
         self._crashes[name] = crashes
         gives_up = len(crashes) >= CRASH_LIMIT
         if not gives_up:
-            self._due[name] = now + min(2.0 ** max(len(crashes) - 1, 0), 30.0)
+            self._due[name] = now + _RESTARTS.delay(max(len(crashes), 1))
         self._note(
             name,
             state=ProcessState.FAILED if gives_up else ProcessState.CRASHED,

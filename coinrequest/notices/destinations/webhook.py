@@ -4,7 +4,6 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
@@ -13,6 +12,7 @@ from coinrequest.airflow import encryption
 from coinrequest.airflow.credentials import password_of
 from coinrequest.http.errors import RequestFailed, UrlRefused
 from coinrequest.http.guard import configured_guard
+from coinrequest.http.retry_after import parse_retry_after
 from coinrequest.http.transport import Request, Response, send
 from coinrequest.http.webhook_address import webhook_refusal
 from coinrequest.notices.claims import Claim
@@ -116,24 +116,12 @@ def _outcome(response: Response, now: datetime) -> Outcome:
     text = response.body.decode(errors="replace")
     if 200 <= status < 300:
         return Outcome(delivered=True, status=status, response=text)
+    wait = parse_retry_after(response.headers.get("retry-after"), now)
     redirected = " with a redirect, which is not followed" if 300 <= status < 400 else ""
     return Outcome(
         status=status,
         error=f"the receiver answered {status}{redirected}",
         response=text,
-        retry_at=retry_at(response.headers, now),
+        retry_at=None if wait is None else now + timedelta(seconds=wait),
         gone=status == _GONE,
     )
-
-
-def retry_at(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """Return when the receiver wants the next attempt: `Retry-After`, in seconds or as a date (RFC 9110, 10.2.3)."""
-    from email.utils import parsedate_to_datetime
-
-    value = headers.get("retry-after", "").strip()
-    try:
-        # No notice lives as long as ten digits of seconds, and a date cannot hold many more.
-        wish = now + timedelta(seconds=int(value[:10])) if value.isdecimal() else parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return wish.replace(tzinfo=UTC) if wish.tzinfo is None else wish

@@ -1,6 +1,5 @@
 """Any exchange that ccxt knows, as a source: `ccxt:binance`. It needs the extra `coinrequest[ccxt]`."""
 
-import contextlib
 import importlib
 import json
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
+from coinrequest.http.retry_after import parse_retry_after
 from coinrequest.prices.client import TIMEOUT_SECONDS
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin
 from coinrequest.prices.price import Price
@@ -135,9 +135,7 @@ def _read_exactly(body: str) -> Any:
 
 
 def _retry_after(headers: Mapping[str, str] | None) -> float | None:
-    with contextlib.suppress(ValueError):
-        return float(int((headers or {}).get("Retry-After", "")))
-    return None
+    return parse_retry_after((headers or {}).get("Retry-After"), datetime.now(UTC))
 
 
 def _text(error: Exception) -> str:

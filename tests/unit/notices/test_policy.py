@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coinrequest.notices.destinations.webhook import retry_at
 from coinrequest.notices.policy import LIFETIME, Policy
 
 NOW = datetime(2030, 1, 31, 8, tzinfo=UTC)
@@ -34,25 +33,3 @@ def test_the_last_attempt_is_at_the_deadline() -> None:
 def test_a_receiver_may_ask_for_more_time_and_not_for_less() -> None:
     assert STEADY.next_attempt(1, NOW, NOW + LIFETIME, NOW + timedelta(seconds=90)) == NOW + timedelta(seconds=90)
     assert STEADY.next_attempt(5, NOW, NOW + LIFETIME, NOW) == NOW + timedelta(seconds=16)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("120", NOW + timedelta(seconds=120)),
-        (" 0 ", NOW),
-        ("Thu, 31 Jan 2030 08:05:00 GMT", NOW + timedelta(minutes=5)),
-        ("Thu, 31 Jan 2030 08:05:00 -0000", NOW + timedelta(minutes=5)),
-        ("", None),
-        ("soon", None),
-        ("-5", None),
-        ("1.5", None),
-        ("9" * 500, NOW + timedelta(seconds=9_999_999_999)),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(value: str, expected: datetime | None) -> None:
-    assert retry_at({"retry-after": value}, NOW) == expected
-
-
-def test_no_wish_is_no_wish() -> None:
-    assert retry_at({}, NOW) is None

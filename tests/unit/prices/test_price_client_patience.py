@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from support.fake_clock import FakeClock
 from support.http_stub import HttpStub, Reply
 
-from coinrequest.http import retry_after
-from coinrequest.http.retry_after import backoff, read_retry_after
 from coinrequest.prices import host_limits
-from coinrequest.prices.client import PriceClient
+from coinrequest.prices.client import BACKOFF, PriceClient
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
 from coinrequest.prices.sources import SOURCES
 from coinrequest.prices.token_bucket import TokenBucket
@@ -178,34 +176,8 @@ def test_a_bucket_lends_what_is_still_to_come() -> None:
     assert bucket.reserve(1.5) == 1.5
 
 
-@given(st.text() | st.integers().map(str) | st.datetimes().map(str))
-def test_any_header_is_read_without_an_error(value: str) -> None:
-    seconds = read_retry_after(value, datetime.now(UTC))
-    assert seconds is None or 0 <= seconds <= retry_after.LONGEST_RETRY_AFTER_SECONDS
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, None),
-        ("0", 0),
-        (" 7 ", 7),
-        ("9" * 5000, 86_400),
-        ("-1", None),
-        ("soon", None),
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 17),
-        ("Sunday, 06-Nov-94 08:49:37 GMT", 17),
-        ("Sun Nov  6 08:49:37 1994", 17),
-        ("Sun, 06 Nov 1994 08:49:00 GMT", 0),
-        ("Fri, 31 Dec 9999 23:59:59 -2359", 86_400),
-    ],
-)
-def test_a_header_is_seconds_or_a_date(value: str | None, seconds: float | None) -> None:
-    assert read_retry_after(value, datetime(1994, 11, 6, 8, 49, 20, tzinfo=UTC)) == seconds
-
-
-def test_the_delay_is_spread_and_grows_up_to_a_limit() -> None:
-    delays = {failures: [backoff(failures) for _ in range(200)] for failures in (1, 2, 10)}
+def test_the_delay_is_spread_and_grows_up_to_two_seconds() -> None:
+    delays = {failures: [BACKOFF.delay(failures) for _ in range(200)] for failures in (1, 2, 10)}
     assert all(0 <= delay <= 2 for tries in delays.values() for delay in tries)
     assert max(delays[1]) <= 0.25 < max(delays[2]) <= 0.5 < max(delays[10])
     assert len(set(delays[1])) > 100
