@@ -1,4 +1,4 @@
-"""Replaces the database by one from a backup; the present one is kept beside it."""
+"""Replaces the database by one from a backup, and keeps the old one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,9 +31,10 @@ class Backup:
 
 
 def restore(commands: Commands, installation: Installation, backup: Backup, ask: Ask | None, timeout: float) -> str:
-    """Restore beside the present database, swap the two, and update Terraform's state; return the old one's new name.
+    """Restore into a new database, swap it with the present one, and update Terraform's state.
 
-    The host name stays the same. Open connections break, and processes connect again by themselves.
+    The host name stays the same. Open connections break, and processes reconnect. The old database gets another name,
+    which is returned.
 
     Args:
         commands: runs the programs.
@@ -57,7 +58,7 @@ def restore(commands: Commands, installation: Installation, backup: Backup, ask:
         raise Refused("nothing was restored.")
     moment = f"{datetime.now(UTC):%Y%m%dt%H%M%S}"
     restored, before = f"{name}-restored-{moment}", f"{name}-before-{moment}"
-    with commands.output.step(f"restore {what} beside it, as {restored}"):
+    with commands.output.step(f"restore {what} as {restored}"):
         if backup.snapshot:
             snapshot = _under_key(rds, backup.snapshot, found["KmsKeyId"], f"{name}-copy-{moment}")
             rds.restore_db_instance_from_db_snapshot(
@@ -95,7 +96,7 @@ def _settings(of: Mapping[str, Any]) -> dict[str, Any]:
         "CopyTagsToSnapshot": True,
         "DeletionProtection": of["DeletionProtection"],
         "EnableCloudwatchLogsExports": of.get("EnabledCloudwatchLogsExports", []),
-        # Nobody knows the backup's master password. RDS makes a new one, in a secret of its own.
+        # The backup's master password is unknown. RDS makes a new one, and a secret for it.
         "ManageMasterUserPassword": True,
         "MasterUserSecretKmsKeyId": of["KmsKeyId"],
         "Tags": of.get("TagList", []),

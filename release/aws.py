@@ -47,7 +47,7 @@ class AwsTarget:
         return replace(options, registry=self._registry, arguments=(BUILD_ARGUMENT, *options.arguments))
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keep other releases of this account away; Terraform's lock of the state keeps away those of others."""
+        """Block other releases by this account; Terraform's lock of the state blocks those by others."""
         return self._state.lock()
 
     def remember(self) -> str | None:
@@ -73,13 +73,13 @@ class AwsTarget:
         self._run("smoke")
 
     def roll_back(self) -> None:
-        """Apply the image from before again. If AWS has already gone back to it, nothing is replaced."""
+        """Apply the previous image again. If AWS has already returned to it, nothing is replaced."""
         if self._before is None:
             raise Failed("Nothing ran before.")
         self._apply(self._before)
 
     def previous(self) -> str:
-        """Return the image of the release before the one that runs."""
+        """Return the image of the previous release."""
         image = self._state.before(self._before)
         if image is None:
             raise Refused(f"No other release to {self.name} is known here. Name one: deploy --image NAME:TAG")

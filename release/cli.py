@@ -19,7 +19,7 @@ from release.target import Target
 
 _FAILED, _REFUSED = 1, 2
 _EPILOG = """
-Exit codes: 0 done; 1 failed, and what ran before works (again); 2 refused, nothing was changed;
+Exit codes: 0 done; 1 failed, and the previous version works; 2 refused, nothing was changed;
 3 failed, and so did the roll-back: it needs attention. docs/how-to/release.md says more.
 """
 
@@ -106,8 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     deploy = commands.add_parser("deploy", help="release the checked-out commit, or an image that is already built")
     build = commands.add_parser("build", help="test, build and push only; another machine releases it")
-    status = commands.add_parser("status", help="show what runs now and what ran before")
-    rollback = commands.add_parser("rollback", help="return to the release before, by hand")
+    status = commands.add_parser("status", help="show what runs, and the last releases")
+    rollback = commands.add_parser("rollback", help="return to the previous release, by hand")
     for command in (deploy, build):
         command.add_argument("--registry", metavar="PREFIX", help="push the image there: ghcr.io/team")
         command.add_argument("--skip-tests", action="store_true", help="build without testing; the summary says so")

@@ -97,7 +97,7 @@ class ComposeTarget:
         self.name = f"Compose project {self._project}"
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keep other releases of this account to this project away."""
+        """Block other releases by this account to this project."""
         return self._state.lock()
 
     def remember(self) -> str | None:
@@ -117,7 +117,7 @@ class ComposeTarget:
         self._compare(image)
 
     def migrate(self, image: str) -> None:
-        """Start the database and the broker, and run the service `migrate` once, beside what runs."""
+        """Start the database and the broker, and run the service `migrate` once, while the platform runs."""
         wait = ("--wait", "--wait-timeout", f"{self._timeout:.0f}")
         if self._services.backing:
             self._compose(image, "up", "--detach", *wait, *self._services.backing)
@@ -136,7 +136,7 @@ class ComposeTarget:
         self._check(image)
 
     def roll_back(self) -> None:
-        """Start the image from before again, without its migrations; remove services that did not run before."""
+        """Start the previous image again, without its migrations; remove services that did not run before."""
         if self._before is None:
             raise Failed("Nothing ran before.")
         image = self._before.image
@@ -146,7 +146,7 @@ class ComposeTarget:
         self._up(image, [name for name in self._services.application if name in self._before.counts])
 
     def previous(self) -> str:
-        """Return the image of the release before the one that runs."""
+        """Return the image of the previous release."""
         image = self._state.before(self._before.image if self._before else None)
         if image is None:
             raise Refused(f"No other release to {self.name} is known here. Name one: deploy --image coinrequest:COMMIT")

@@ -65,10 +65,10 @@ def deploy(commands: Commands, target: Target, options: BuildOptions, service_lo
         service_logs: the file for the logs of the services after a failure.
 
     Returns:
-        0: released; 1: rolled back, and the version before works; 3: rolled back, and it does not work.
+        0: released; 1: rolled back, and the previous version works; 3: rolled back, and it does not work.
 
     Raises:
-        ReleaseError: it failed before anything was replaced; the version before still runs.
+        ReleaseError: it failed before anything was replaced; the previous version still runs.
     """
     output = commands.output
     with target.lock():
@@ -88,7 +88,7 @@ def deploy(commands: Commands, target: Target, options: BuildOptions, service_lo
             with output.step("smoke test"):
                 target.smoke_test(image)
         except (Exception, KeyboardInterrupt) as error:
-            # Whatever the error is: a half-done release is worse than the version before.
+            # Whatever the error is: the previous version is better than half a release.
             return _roll_back(commands, target, image, before, _problem(error), service_logs)
         target.record(image, RELEASED)
     output.summary()
@@ -97,7 +97,7 @@ def deploy(commands: Commands, target: Target, options: BuildOptions, service_lo
 
 
 def undo(commands: Commands, target: Target, service_logs: Path) -> int:
-    """Return to the release before, by hand; return the exit code as `deploy` does."""
+    """Return to the previous release, by hand; return the exit code as `deploy` does."""
     output = commands.output
     with target.lock():
         with output.step(f"look at what runs: {target.name}"):

@@ -81,7 +81,7 @@ class KubernetesTarget:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold a ConfigMap, which can be created only once, against everybody who releases to this cluster.
+        """Block all other releases to this cluster: hold a ConfigMap, which can be created only once.
 
         Raises:
             Refused: it exists.
@@ -146,7 +146,7 @@ class KubernetesTarget:
             run("delete", "--ignore-not-found", "--wait=false")
 
     def roll_back(self) -> None:
-        """Undo every Deployment to its revision from before; remove the new ones."""
+        """Undo every Deployment to its previous revision; remove the new ones."""
         numbers = {found.deployment: found.number for found in self._deployments()}
         for name, number in numbers.items():
             if name not in self._before:
@@ -157,7 +157,7 @@ class KubernetesTarget:
             self._await_roll_out("deployment", name)
 
     def previous(self) -> str:
-        """Return the image of the release before, which the cluster keeps with its revisions."""
+        """Return the image of the previous release, which the cluster keeps with its revisions."""
         current = _most_common_image(self._before)
         found = [one for one in self._revisions() if one.cause.startswith(RELEASED) and one.image != current]
         if not found:

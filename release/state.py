@@ -33,7 +33,7 @@ def now() -> str:
 
 
 def default_folder() -> Path:
-    """Return `COINREQUEST_RELEASE_STATE`, or the folder that the XDG Base Directory Specification gives an account."""
+    """Return `COINREQUEST_RELEASE_STATE`, or the account's state folder by the XDG Base Directory Specification."""
     own = os.environ.get("COINREQUEST_RELEASE_STATE")
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(own) if own else Path(state) / "coinrequest" / "releases"

@@ -12,7 +12,7 @@ class Target(Protocol):
     """What messages call it: `Compose project coinrequest`."""
 
     def lock(self) -> AbstractContextManager[None]:
-        """Keep others from releasing to it meanwhile; `Refused` if somebody is."""
+        """Block other releases to it; `Refused` if one is under way."""
 
     def remember(self) -> str | None:
         """Note what runs now, for `roll_back`; return its image, or None if nothing runs."""
@@ -21,7 +21,7 @@ class Target(Protocol):
         """Make sure that an image which was built elsewhere is available."""
 
     def migrate(self, image: str) -> None:
-        """Bring servers and databases to the state that the image needs, while the version before still serves."""
+        """Bring servers and databases to the state that the image needs, while the previous version still serves."""
 
     def roll_out(self, image: str) -> None:
         """Replace what runs by the image, and wait until all of it is healthy."""
@@ -33,7 +33,7 @@ class Target(Protocol):
         """Return to what `remember` noted, and wait until all of it is healthy. Databases stay migrated."""
 
     def previous(self) -> str:
-        """Return the image of the release before the one that `remember` noted; `Refused` if there is none."""
+        """Return the image released before the one that `remember` noted; `Refused` if there is none."""
 
     def return_to(self, image: str) -> None:
         """Roll out the image of an earlier release again, and wait until all of it is healthy."""
@@ -45,4 +45,4 @@ class Target(Protocol):
         """Write the last log lines of the services to a file."""
 
     def status(self) -> list[str]:
-        """Return lines that say what runs now and what ran before."""
+        """Return lines that describe what runs and the last releases."""
