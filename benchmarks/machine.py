@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -27,12 +27,8 @@ def describe() -> dict[str, str]:
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
         "Python": platform.python_version(),
+        **{name: version(package) for name, package in _PACKAGES.items()},
     }
-    for name, package in _PACKAGES.items():
-        try:
-            described[name] = version(package)
-        except PackageNotFoundError:
-            described[name] = "not installed"
     words = subprocess.run([str(redis_binary()), "--version"], capture_output=True, text=True, check=False).stdout
     described["Redis"] = next((word[2:] for word in words.split() if word.startswith("v=")), words.strip())
     return described
@@ -46,10 +42,7 @@ def postgres_version(stack: Stack) -> str:
 
 
 def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown processor"
+    listing = Path("/proc/cpuinfo")  # macOS has none
+    lines = listing.read_text().splitlines() if listing.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown processor")

@@ -35,11 +35,6 @@ class Results:
         self.content.setdefault("machine", {}).update(machine)
         self._save()
 
-    def get(self, name: str) -> dict[str, Any]:
-        """Return what is known of a benchmark; empty where it never ran."""
-        found: dict[str, Any] = self.content["benchmarks"].get(name, {})
-        return found
-
     def _save(self) -> None:
         draft = self._path.with_suffix(".draft")
         draft.write_text(json.dumps(self.content, indent=1) + "\n")
