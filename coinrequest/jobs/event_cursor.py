@@ -1,6 +1,7 @@
-"""What a listener has been told of a job, as the id of an event: whoever comes back with it is told the rest.
+"""The position of a listener in the events of a job, as the id of an event.
 
-So any process can go on where another stopped, nothing is told twice, and nothing has to be kept for listeners.
+A listener that reconnects with the id of its last event gets the following ones. So any process can continue where
+another stopped, no event is sent twice, and nothing is stored for listeners.
 """
 
 import base64
@@ -15,8 +16,8 @@ from coinrequest.airflow.runs import TaskState
 from coinrequest.airflow.task_progress import Report, RunningTask
 from coinrequest.jobs.job import DONE, State
 
-# An id comes back in a header, of which servers and proxies take 8 KiB; it holds far less unless a job has hundreds
-# of mapped items.
+# The id returns in a request header, which servers and proxies limit to 8 KiB. It is far shorter, unless a job has
+# hundreds of mapped items.
 LONGEST_ID = 4096
 _LARGEST_CONTENT = 4 * 1024 * 1024
 
@@ -30,10 +31,10 @@ class Snapshot:
 
 
 @dataclass
-class Told:
-    """What a listener has been told: the job's state, and the attempt and state of each task and mapped item.
+class EventCursor:
+    """What a listener knows: the job's state, and the attempt and state of each task and mapped item.
 
-    The last report of each is no part of the id: whoever comes back may hear it again.
+    The last report of each task is not part of the id: a listener that reconnects may get it again.
     """
 
     state: State | None = None
@@ -42,20 +43,20 @@ class Told:
 
     @property
     def done(self) -> bool:
-        """Whether the job's end has been told."""
+        """Whether the listener knows that the job has ended."""
         return self.state in DONE
 
-    def tell(self, snapshot: Snapshot) -> Iterator[State | TaskState | RunningTask]:
-        """Yield what is new in a snapshot, and count each as told: the job's state first, but its end last.
+    def advance(self, snapshot: Snapshot) -> Iterator[State | TaskState | RunningTask]:
+        """Yield what is new in a snapshot, and move past each item: the job's state first, but its end last.
 
-        A task that changed its state is itself the news; of one that goes on running it is what it reports.
+        A task whose state changed is new as such; a task that keeps running is new if its report is.
         """
         if snapshot.state != self.state and snapshot.state not in DONE:
             self.state = snapshot.state
             yield snapshot.state
         for task in snapshot.tasks:
             key, now = (task.task, task.map_index), (task.attempt, task.state)
-            # A task that waits for its first turn is nothing new.
+            # A task that has never been scheduled is not new.
             if now != self.tasks.get(key, (0, None)):
                 self.tasks[key] = now
                 yield task
@@ -67,16 +68,16 @@ class Told:
             yield snapshot.state
 
     def id(self) -> str:
-        """Return this as the id of an event. Where it would be too long, the tasks are left out and told again."""
+        """Return the id of the event. If it would be too long, it omits the tasks, whose events are then sent again."""
         rows = [[task, index, attempt, state] for (task, index), (attempt, state) in self.tasks.items()]
-        text = _packed([self.state, *rows])
-        return text if len(text) <= LONGEST_ID else _packed([self.state])
+        text = _encode([self.state, *rows])
+        return text if len(text) <= LONGEST_ID else _encode([self.state])
 
     @classmethod
     def read(cls, text: str | None) -> Self:
-        """Return what an id says; for one that is not ours, nothing has been told."""
+        """Return the cursor of an id; one at the beginning if the id is not one of ours."""
         try:
-            state, *rows = _unpacked(text or "")
+            state, *rows = _decode(text or "")
             tasks = {
                 (str(task), None if index is None else int(index)): (int(attempt), None if word is None else str(word))
                 for task, index, attempt, word in rows
@@ -86,13 +87,13 @@ class Told:
         return cls(cast(State | None, state), tasks) if state in (None, *get_args(State)) else cls()
 
 
-def _packed(content: list[object]) -> str:
+def _encode(content: list[object]) -> str:
     return base64.urlsafe_b64encode(zlib.compress(json.dumps(content, separators=(",", ":")).encode())).decode()
 
 
-def _unpacked(text: str) -> list[Any]:
+def _decode(text: str) -> list[Any]:
     content = zlib.decompressobj().decompress(base64.urlsafe_b64decode(text), _LARGEST_CONTENT)
     found = json.loads(content)
     if not isinstance(found, list):
-        raise ValueError("not an id of ours")
+        raise ValueError("not an id of an event")
     return found

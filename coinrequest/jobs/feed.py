@@ -1,13 +1,15 @@
-"""Following jobs, for any number of listeners at once.
+"""Following jobs and waiting for their end, for any number of listeners at once.
 
-All who listen in one process share one small read at a time; nobody holds a thread or a database connection.
+All listeners of an event loop share one small, repeated read. None of them holds a thread or a database connection.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -16,58 +18,96 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from coinrequest.airflow import runs
+from coinrequest.airflow.session import airflow_session
 from coinrequest.database.tables import job as table
 from coinrequest.jobs.event_cursor import Snapshot
-from coinrequest.jobs.watch import interval
+from coinrequest.jobs.job import DONE
 
 log = logging.getLogger(__name__)
 
-_AFTER_A_FAILURE = 1.0
+# Seconds between two reads. Most jobs end within a second or two, so the newest listener is served often, and less
+# often the longer it has listened.
+_SHORTEST, _LONGEST, _SHARE = 0.05, 0.5, 0.05
 
-Read = Callable[[Collection[UUID]], Mapping[UUID, Snapshot]]
+Read = Callable[[Collection[UUID], Collection[UUID]], Mapping[UUID, Snapshot]]
 
 
-def snapshots(session: Session, job_ids: Collection[UUID]) -> dict[UUID, Snapshot]:
-    """Return how these jobs are now, with two indexed reads; a job that is unknown is left out."""
+def interval(listened: float) -> float:
+    """Return the seconds until the next read, when the newest listener has listened for `listened` seconds."""
+    return min(max(listened * _SHARE, _SHORTEST), _LONGEST)
+
+
+def snapshots(session: Session, job_ids: Collection[UUID], with_tasks: Collection[UUID]) -> dict[UUID, Snapshot]:
+    """Return the current state of jobs by one indexed read, and the tasks of some of them by another.
+
+    Args:
+        job_ids: those that are wanted; a job that is unknown is left out.
+        with_tasks: those of them whose tasks are wanted too.
+    """
     states = session.execute(select(table.c.id, table.c.state).where(table.c.id.in_(job_ids))).all()
-    tasks = runs.task_states(session, [row.id for row in states])
+    wanted = [row.id for row in states if row.id in with_tasks]
+    tasks = runs.task_states(session, wanted) if wanted else {}
     return {row.id: Snapshot(row.state, tuple(tasks.get(row.id, ()))) for row in states}
 
 
 @dataclass(eq=False)
 class _Listener:
-    """One who follows a job: the newest snapshot, and whether it was not looked at yet."""
+    """A listener of one job, with the last snapshot and whether it has yet to be seen."""
 
+    with_tasks: bool
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     snapshot: Snapshot | None = None
 
 
 class Feed:
-    """Tells listeners how their jobs change.
+    """Reports changes of jobs to their listeners.
 
     Args:
-        read: returns how some jobs are now, leaving out those that are unknown; called in a thread.
+        read: returns the snapshots of jobs, as `snapshots` does; called in a thread.
     """
 
     def __init__(self, read: Read) -> None:
         self._read = read
         self._listeners: dict[UUID, set[_Listener]] = {}
         self._newest = 0.0
-        self._wake = asyncio.Event()
+        self._next_read = math.inf
+        self._rescheduled = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def follow(self, job_id: UUID, seconds: float) -> AsyncGenerator[Snapshot, None]:
-        """Yield how a job is, now and after each change, for so many seconds or until the job is unknown.
+    def follow(self, job_id: UUID, seconds: float) -> AsyncGenerator[Snapshot, None]:
+        """Yield a job's state and tasks, now and after each change, until the time is up or the job is unknown.
 
-        A listener that is slow is told the newest state only.
+        A slow listener gets the newest snapshot only.
         """
-        until = time.monotonic() + seconds
-        listener = _Listener()
-        self._listeners.setdefault(job_id, set()).add(listener)
+        return self._listen(job_id, seconds, with_tasks=True, first_read=0.0)
+
+    async def wait(self, job_id: UUID, seconds: float) -> bool:
+        """Return whether a job ends within so many seconds, as soon as that is known.
+
+        The caller has just read the job, so the first read can wait.
+        """
+        async with aclosing(self._listen(job_id, seconds, with_tasks=False, first_read=_SHORTEST)) as changes:
+            async for snapshot in changes:
+                if snapshot.state in DONE:
+                    return True
+        return False
+
+    @property
+    def listeners(self) -> int:
+        """The number of listeners."""
+        return sum(map(len, self._listeners.values()))
+
+    async def _listen(
+        self, job_id: UUID, seconds: float, *, with_tasks: bool, first_read: float
+    ) -> AsyncGenerator[Snapshot, None]:
         self._newest = time.monotonic()
-        self._wake.set()
+        until = self._newest + seconds
+        listener = _Listener(with_tasks)
+        self._listeners.setdefault(job_id, set()).add(listener)
+        self._next_read = min(self._next_read, self._newest + first_read)
+        self._rescheduled.set()
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._look())
+            self._task = asyncio.create_task(self._poll())
         try:
             while await _within(until - time.monotonic(), listener.changed):
                 if listener.snapshot is None:
@@ -79,32 +119,40 @@ class Feed:
             if not listeners:
                 self._listeners.pop(job_id, None)
 
-    @property
-    def listeners(self) -> int:
-        """How many listen."""
-        return sum(map(len, self._listeners.values()))
-
-    async def _look(self) -> None:
-        while self._listeners:
-            asked = tuple(self._listeners)
-            try:
-                found = await asyncio.to_thread(self._read, asked)
-            except Exception:
-                # The listeners have a time limit of their own, and the database may be back before it.
-                log.exception("Cannot look for changes of jobs")
-                await asyncio.sleep(_AFTER_A_FAILURE)
+    async def _poll(self) -> None:
+        while True:
+            if await _within(self._next_read - time.monotonic(), self._rescheduled):
                 continue
-            for job_id in asked:
-                snapshot = found.get(job_id)
-                for listener in self._listeners.get(job_id, ()):
-                    if snapshot is None or snapshot != listener.snapshot:
-                        listener.snapshot = snapshot
-                        listener.changed.set()
-            await _within(interval(time.monotonic() - self._newest), self._wake)
+            self._next_read = math.inf
+            asked = tuple(self._listeners)
+            if not asked:
+                return
+            with_tasks = {id for id in asked if any(listener.with_tasks for listener in self._listeners[id])}
+            try:
+                found = await asyncio.to_thread(self._read, asked, with_tasks)
+            except Exception:
+                # Listeners have their own time limits, and the database may be back before they are reached.
+                log.exception("Cannot read the states of jobs")
+                pause = _LONGEST
+            else:
+                self._publish(asked, with_tasks, found)
+                pause = interval(time.monotonic() - self._newest)
+            # A listener that came during the read may have asked for an earlier one.
+            self._next_read = min(self._next_read, time.monotonic() + pause)
+
+    def _publish(self, asked: Collection[UUID], with_tasks: Collection[UUID], found: Mapping[UUID, Snapshot]) -> None:
+        for job_id in asked:
+            snapshot = found.get(job_id)
+            for listener in self._listeners.get(job_id, ()):
+                if listener.with_tasks and job_id not in with_tasks:
+                    continue  # It came during the read, which left the tasks out.
+                if snapshot is None or snapshot != listener.snapshot:
+                    listener.snapshot = snapshot
+                    listener.changed.set()
 
 
 async def _within(seconds: float, event: asyncio.Event) -> bool:
-    """Wait for an event for at most so many seconds, and take it back; return whether it came."""
+    """Wait for an event for at most so many seconds, and clear it; return whether it was set."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
         event.clear()
@@ -115,6 +163,11 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
 _feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, Feed] = WeakKeyDictionary()
 
 
-def shared_feed(read: Read) -> Feed:
-    """Return the feed of the running event loop, made with `read` when there is none yet."""
-    return _feeds.setdefault(asyncio.get_running_loop(), Feed(read))
+def shared_feed() -> Feed:
+    """Return the feed of the running event loop."""
+    return _feeds.setdefault(asyncio.get_running_loop(), Feed(_read_snapshots))
+
+
+def _read_snapshots(job_ids: Collection[UUID], with_tasks: Collection[UUID]) -> Mapping[UUID, Snapshot]:
+    with airflow_session() as session:
+        return snapshots(session, job_ids, with_tasks)

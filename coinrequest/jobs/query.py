@@ -120,11 +120,6 @@ def _newest(chosen: Any, types: Collection[str] | None, limit: int) -> Any:
     return found.order_by(of_each.c.submitted_at.desc(), of_each.c.id.desc()).limit(limit)
 
 
-def finished(session: Session, job_ids: Collection[UUID]) -> set[UUID]:
-    """Return which of these jobs are done, with one indexed read."""
-    return set(session.scalars(select(table.c.id).where(table.c.id.in_(job_ids), table.c.state.in_(DONE))))
-
-
 def _joined(jobs: Any, largest: int) -> Any:
     """Return a query of jobs with their runs; params of more than `largest` bytes stay in the database."""
     run = runs.run_table()

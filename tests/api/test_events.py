@@ -172,7 +172,7 @@ def test_a_listener_that_hangs_up_is_forgotten_and_one_that_idles_hears_a_commen
     async def scenario() -> tuple[bytes, int]:
         received = await listen(airflow_app, f"{JOBS}/{job['id']}/events", tokens["Viewer"], b": ping")
         for _ in range(100):
-            if not (left := shared_feed(lambda _: {}).listeners):
+            if not (left := shared_feed().listeners):
                 break
             await asyncio.sleep(0.05)
         return received, left

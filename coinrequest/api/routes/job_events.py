@@ -1,6 +1,6 @@
-"""What happens to a job, as server-sent events."""
+"""Events of a job, as server-sent events."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 from uuid import UUID
@@ -17,37 +17,38 @@ from coinrequest.api.job_models import job_detail, job_summary, task_change, tas
 from coinrequest.api.parameters import Root
 from coinrequest.api.rights import JobReader
 from coinrequest.jobs import query
-from coinrequest.jobs.event_cursor import Snapshot, Told
-from coinrequest.jobs.feed import shared_feed, snapshots
+from coinrequest.jobs.event_cursor import EventCursor
+from coinrequest.jobs.feed import shared_feed
 from coinrequest.jobs.job import Job
 
 router = APIRouter(prefix="/v1/jobs/{id}", tags=["Jobs"])
 
-# So that no connection stays for ever; the listener comes back by itself, with the id of the last event.
+# Seconds, so that no connection stays open for ever; the client reconnects with the id of its last event.
 LONGEST_STREAM = 3600.0
 
 
 class NothingMore(Exception):
-    """The listener was told of the job's end, and came back only because the connection ended."""
+    """The client knows that the job has ended, and reconnected only because its connection was closed."""
 
 
 def nothing_more(_request: Request, _error: Exception) -> Response:
-    """Let the listener stop coming back (WHATWG HTML, section 9.2.3: an event source ends with a 204)."""
+    """Stop the client from reconnecting (WHATWG HTML, section 9.2.3: an event source ends with a 204)."""
     return Response(status_code=204)
 
 
-async def _told(
+async def _cursor(
     user: JobReader,
     id: UUID,
     last_event_id: Annotated[
-        str | None, Header(alias="Last-Event-ID", description="Of the last event that arrived: what followed it")
+        str | None,
+        Header(alias="Last-Event-ID", description="The id of the last event that arrived; the events after it follow"),
     ] = None,
-) -> Told:
-    """Return what the listener knows already; a job that is unknown is not found before the stream begins."""
-    told = Told.read(last_event_id)
-    if (await run_in_threadpool(_read, id)).state == told.state and told.done:
+) -> EventCursor:
+    """Return the position of the client; an unknown job is a 404 before the stream begins."""
+    cursor = EventCursor.read(last_event_id)
+    if (await run_in_threadpool(_read, id)).state == cursor.state and cursor.done:
         raise NothingMore
-    return told
+    return cursor
 
 
 @router.get(
@@ -56,41 +57,38 @@ async def _told(
     response_class=EventSourceResponse,
     responses={
         200: {
-            "description": "Events `queued`, `running`, `task`, `progress` (what a running task reports) and `done`, "
-            "which holds the job with its result"
+            "description": "Events `queued`, `running`, `task`, `progress` (the report of a running task) and `done`, "
+            "which has the job with its result"
         },
-        204: {"description": "`done` has arrived before, and nothing has happened since"},
+        204: {"description": "`done` was sent before, and nothing has happened since"},
         **problems.documented(404, 422),
     },
 )
-async def follow_job(id: UUID, root: Root, told: Annotated[Told, Depends(_told)]) -> AsyncIterator[ServerSentEvent]:
-    """How the job is now and whatever happens to it, until it is done, as server-sent events.
+async def follow_job(
+    id: UUID, root: Root, cursor: Annotated[EventCursor, Depends(_cursor)]
+) -> AsyncIterator[ServerSentEvent]:
+    """The current state of the job and every change until it is done, as server-sent events.
 
-    Whoever comes back with the id of the last event as `Last-Event-ID`, as browsers do, is told the rest and nothing
-    twice. A comment comes every 15 seconds, so that a connection that is lost is noticed.
+    A client that reconnects with the id of its last event as `Last-Event-ID`, as browsers do, gets the following
+    events and none twice. A comment is sent every 15 seconds, so that a lost connection is noticed.
     """
-    async with aclosing(shared_feed(_snapshots).follow(id, LONGEST_STREAM)) as changes:
+    async with aclosing(shared_feed().follow(id, LONGEST_STREAM)) as changes:
         async for snapshot in changes:
-            for new in told.tell(snapshot):
+            for new in cursor.advance(snapshot):
                 if isinstance(new, TaskState):
-                    yield ServerSentEvent(event="task", data=task_change(new), id=told.id())
+                    yield ServerSentEvent(event="task", data=task_change(new), id=cursor.id())
                     continue
                 if isinstance(new, RunningTask):
-                    yield ServerSentEvent(event="progress", data=task_progress(new), id=told.id())
+                    yield ServerSentEvent(event="progress", data=task_progress(new), id=cursor.id())
                     continue
                 job = await run_in_threadpool(_read, id)
-                if not told.done:
-                    yield ServerSentEvent(event=new, data=job_summary(root, job), id=told.id())
+                if not cursor.done:
+                    yield ServerSentEvent(event=new, data=job_summary(root, job), id=cursor.id())
                 elif job.done:
-                    yield ServerSentEvent(event="done", data=job_detail(root, job), id=told.id())
+                    yield ServerSentEvent(event="done", data=job_detail(root, job), id=cursor.id())
                     return
 
 
 def _read(job_id: UUID) -> Job:
     with new_session() as session:
         return query.with_progress(session, query.find(session, job_id))
-
-
-def _snapshots(job_ids: Collection[UUID]) -> Mapping[UUID, Snapshot]:
-    with new_session() as session:
-        return snapshots(session, job_ids)

@@ -21,9 +21,9 @@ from coinrequest.api.rights import JobNames, JobReader, JobSubmitter, TypeSubmit
 from coinrequest.api.submissions import LABEL_NAME, Cancel, Submission, read_body, read_submission
 from coinrequest.errors import FieldError
 from coinrequest.jobs import control, query, submission
+from coinrequest.jobs.feed import shared_feed
 from coinrequest.jobs.job import Job, State
 from coinrequest.jobs.query import Filters
-from coinrequest.jobs.watch import shared_watch
 from coinrequest.jobtypes.errors import ParamsInvalid
 from coinrequest.times import nearest_in_utc
 
@@ -149,7 +149,7 @@ async def read_job(
     until = time.monotonic() + wait
     job = await run_in_threadpool(_read, id)
     while not job.done and (left := until - time.monotonic()) > 0:
-        await shared_watch(_finished).wait(id, left)
+        await shared_feed().wait(id, left)
         job = await run_in_threadpool(_read, id)
     return job_detail(root, job)
 
@@ -157,11 +157,6 @@ async def read_job(
 def _read(job_id: UUID) -> Job:
     with new_session() as session:
         return query.with_progress(session, query.find(session, job_id))
-
-
-def _finished(job_ids: Collection[UUID]) -> set[UUID]:
-    with new_session() as session:
-        return query.finished(session, job_ids)
 
 
 @router.post(

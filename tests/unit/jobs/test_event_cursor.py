@@ -1,4 +1,4 @@
-"""What a listener has been told, and is not told twice."""
+"""Which events a listener gets, and that it gets none twice."""
 
 import base64
 import zlib
@@ -10,73 +10,73 @@ import pytest
 
 from coinrequest.airflow.runs import TaskState
 from coinrequest.airflow.task_progress import Report, RunningTask
-from coinrequest.jobs.event_cursor import LONGEST_ID, Snapshot, Told
+from coinrequest.jobs.event_cursor import LONGEST_ID, EventCursor, Snapshot
 
 
 def task(state: str | None, attempt: int = 1, *, name: str = "wait", index: int | None = None) -> TaskState:
     return TaskState(name, index, state, attempt, None, None)
 
 
-def news(told: Told, snapshot: Snapshot) -> list[Any]:
-    return list(told.tell(snapshot))
+def new_in(cursor: EventCursor, snapshot: Snapshot) -> list[Any]:
+    return list(cursor.advance(snapshot))
 
 
-def test_the_end_comes_after_the_tasks_and_all_else_before_them() -> None:
-    told = Told()
-    assert news(told, Snapshot("queued", (task(None, 0),))) == ["queued"]
-    assert news(told, Snapshot("running", (task("running"),))) == ["running", task("running")]
-    assert news(told, Snapshot("success", (task("success"),))) == [task("success"), "success"]
-    assert told.done
+def test_the_end_follows_the_tasks_and_other_states_precede_them() -> None:
+    cursor = EventCursor()
+    assert new_in(cursor, Snapshot("queued", (task(None, 0),))) == ["queued"]
+    assert new_in(cursor, Snapshot("running", (task("running"),))) == ["running", task("running")]
+    assert new_in(cursor, Snapshot("success", (task("success"),))) == [task("success"), "success"]
+    assert cursor.done
 
 
-def test_nothing_is_told_twice() -> None:
-    told, snapshot = Told(), Snapshot("running", (task("running"), task(None, 0, name="later")))
-    assert len(news(told, snapshot)) == 2
-    assert news(told, snapshot) == []
+def test_nothing_is_sent_twice() -> None:
+    cursor, snapshot = EventCursor(), Snapshot("running", (task("running"), task(None, 0, name="later")))
+    assert len(new_in(cursor, snapshot)) == 2
+    assert new_in(cursor, snapshot) == []
 
 
-def test_another_attempt_is_news() -> None:
-    told = Told()
-    news(told, Snapshot("running", (task("up_for_retry"),)))
-    assert news(told, Snapshot("running", (task("up_for_retry", 2),))) == [task("up_for_retry", 2)]
+def test_another_attempt_is_new() -> None:
+    cursor = EventCursor()
+    new_in(cursor, Snapshot("running", (task("up_for_retry"),)))
+    assert new_in(cursor, Snapshot("running", (task("up_for_retry", 2),))) == [task("up_for_retry", 2)]
 
 
 def test_a_job_that_is_retried_is_queued_again() -> None:
-    told = Told()
-    news(told, Snapshot("failed", (task("failed"),)))
-    assert news(told, Snapshot("queued", (task(None),))) == ["queued", task(None)]
+    cursor = EventCursor()
+    new_in(cursor, Snapshot("failed", (task("failed"),)))
+    assert new_in(cursor, Snapshot("queued", (task(None),))) == ["queued", task(None)]
 
 
-def test_what_a_running_task_reports_is_told_once_and_again_to_whoever_comes_back() -> None:
+def test_a_report_is_sent_once_and_again_after_a_reconnect() -> None:
     first, second = (Report(done, 10, "rows", datetime(2026, 3, 1, tzinfo=UTC)) for done in (1, 2))
-    told = Told()
+    cursor = EventCursor()
     begun = replace(task("running"), report=first)
-    assert news(told, Snapshot("running", (begun,))) == ["running", begun, RunningTask("wait", None, first)]
-    assert news(told, Snapshot("running", (begun,))) == []
+    assert new_in(cursor, Snapshot("running", (begun,))) == ["running", begun, RunningTask("wait", None, first)]
+    assert new_in(cursor, Snapshot("running", (begun,))) == []
     further = Snapshot("running", (replace(begun, report=second),))
-    assert news(told, further) == [RunningTask("wait", None, second)]
-    assert news(Told.read(told.id()), further) == [RunningTask("wait", None, second)]
+    assert new_in(cursor, further) == [RunningTask("wait", None, second)]
+    assert new_in(EventCursor.read(cursor.id()), further) == [RunningTask("wait", None, second)]
 
 
-def test_whoever_comes_back_at_any_event_is_told_exactly_the_rest() -> None:
+def test_a_reconnect_after_any_event_gets_exactly_the_following_ones() -> None:
     items = tuple(task("success", index=index) for index in range(5))
     snapshot = Snapshot("success", (*items, task("success", name="x")))
-    told, ids, all_news = Told(), [], []
-    for new in told.tell(snapshot):
-        ids.append(told.id())
-        all_news.append(new)
+    cursor, ids, sent = EventCursor(), [], []
+    for new in cursor.advance(snapshot):
+        ids.append(cursor.id())
+        sent.append(new)
     for position, text in enumerate(ids, start=1):
-        assert news(Told.read(text), snapshot) == all_news[position:]
+        assert new_in(EventCursor.read(text), snapshot) == sent[position:]
 
 
 def test_an_id_fits_a_header_however_large_the_job_is() -> None:
-    told = Told()
-    news(told, Snapshot("running", tuple(task("running", attempt=1 + i % 7, name=f"t{i}") for i in range(5000))))
-    text = told.id()
+    cursor = EventCursor()
+    new_in(cursor, Snapshot("running", tuple(task("running", attempt=1 + i % 7, name=f"t{i}") for i in range(5000))))
+    text = cursor.id()
     assert len(text) <= LONGEST_ID
     assert text.isascii()
     assert text.isprintable()
-    assert Told.read(text).state == "running"
+    assert EventCursor.read(text).state == "running"
 
 
 @pytest.mark.parametrize(
@@ -96,5 +96,5 @@ def test_an_id_fits_a_header_however_large_the_job_is() -> None:
         base64.urlsafe_b64encode(zlib.compress(b" " * 50_000_000)).decode(),
     ],
 )
-def test_an_id_that_is_not_ours_says_nothing(text: str | None) -> None:
-    assert Told.read(text) == Told()
+def test_an_unknown_id_is_the_beginning(text: str | None) -> None:
+    assert EventCursor.read(text) == EventCursor()
