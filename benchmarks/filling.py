@@ -92,8 +92,9 @@ def register(session: Any, documents: list[dict[str, object]]) -> None:
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.serialization.definitions.dag import SerializedDAG
 
+    from coinrequest.airflow import dag_tables
+    from coinrequest.airflow.dag_tables import BUNDLE_NAME
     from coinrequest.generator import publishing
-    from coinrequest.generator.shards import BUNDLE_NAME
     from coinrequest.jobtypes import registry
     from coinrequest.jobtypes.definition import parse_definition
     from coinrequest.jobtypes.installation import Version, current_id
@@ -115,7 +116,7 @@ def register(session: Any, documents: list[dict[str, object]]) -> None:
         )
         publishing._request_parse(session, checked.name)
     version = str(Version(installation, revision.number))
-    publishing._ensure_bundle(session)
+    dag_tables.ensure_bundle(session)
     SerializedDAG.bulk_write_to_db(BUNDLE_NAME, version, serialised, None, session=session)
     known = SerializedDagModel._prefetch_dag_write_metadata([dag.dag_id for dag in serialised], session=session)
     for dag in serialised:

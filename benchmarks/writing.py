@@ -17,7 +17,7 @@ from airflow.utils.session import create_session
 from structlog import get_logger
 
 from benchmarks.measure import print_result
-from coinrequest.generator.shards import BUNDLE_NAME
+from coinrequest.airflow.dag_tables import BUNDLE_NAME
 
 
 def measure(files: int) -> list[dict[str, float]]:

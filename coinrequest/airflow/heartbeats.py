@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from coinrequest.generator.shards import BUNDLE_NAME
+from coinrequest.airflow.dag_tables import BUNDLE_NAME
 
 _PROCESSES = {"SchedulerJob": "scheduler", "DagProcessorJob": "dag_processor", "TriggererJob": "triggerer"}
 _AGES = text(

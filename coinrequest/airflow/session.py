@@ -1,11 +1,16 @@
 """Sessions of the metadata database, for processes that Airflow lets have them (Airflow 3.3.2)."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 Sessions = Callable[[], AbstractContextManager[Session]]
+
+# Seconds after which a database that accepts a connection but says nothing counts as silent; libpq's minimum is two.
+_SILENCE = 2
 
 
 def airflow_session() -> AbstractContextManager[Session]:
@@ -13,6 +18,30 @@ def airflow_session() -> AbstractContextManager[Session]:
     from airflow.utils.session import create_session
 
     return create_session(scoped=False)
+
+
+def database_answers() -> bool:
+    """Return whether the database says anything to a connection of its own, beside the pool (Airflow 3.3.2).
+
+    Raises:
+        sqlalchemy.exc.DBAPIError, OSError: it refuses the connection, which is an answer.
+    """
+    from airflow import settings as airflow_settings
+    from airflow.configuration import conf
+
+    engine: Any = airflow_settings.engine
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    if conf.has_option("database", "sql_alchemy_connect_args"):
+        options.update(conf.getimport("database", "sql_alchemy_connect_args"))
+    started = time.monotonic()
+    try:
+        # Where it is accepted, the server has started a process for it, and has looked up the user.
+        engine.dialect.connect(*arguments, **{**options, "connect_timeout": _SILENCE}).close()
+    except Exception:
+        if time.monotonic() - started < _SILENCE:
+            raise
+        return False
+    return True
 
 
 # In a session's `info` while it stores runs whose params were checked.

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from coinrequest import problem_details
 from coinrequest.api import openapi, problems
 from coinrequest.api.routes import (
     actions,
@@ -55,7 +56,7 @@ def create_app() -> FastAPI:
     app.add_middleware(Faults)
     problems.install(app)
     app.add_exception_handler(job_events.NothingMore, job_events.nothing_more)
-    openapi.install(app, problems.Problem)
+    openapi.install(app, problem_details.Problem)
     for module in (
         actions,
         job_types,
@@ -95,7 +96,7 @@ class Faults:
                 raise
             reference = uuid.uuid4().hex[:12]
             log.exception("Fault %s in %s %s", reference, scope["method"], scope["path"])
-            answer: Any = problems.response(
+            answer: Any = problem_details.response(
                 Request(scope), 500, f"A fault of the service; its log has the cause under {reference}"
             )
             await answer(scope, receive, send)

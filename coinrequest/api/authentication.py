@@ -6,12 +6,10 @@ What the user may do then, `coinrequest.api.rights` asks.
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
-from typing import Annotated, Any
+from typing import Annotated
 
-from airflow import settings as airflow_settings
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
@@ -24,11 +22,10 @@ from sqlalchemy.orm import Session
 
 from coinrequest.airflow.api_server.patience import is_abandoned
 from coinrequest.airflow.session import airflow_session
+from coinrequest.errors import CoinrequestError
 
 # A flood of our requests leaves so many connections of the pool to the UI, and to agents that report.
 _LEFT_TO_AIRFLOW = 5
-# Seconds until a database that takes a connection and says nothing counts as silent; libpq knows no less than two.
-_SILENCE = 2
 # One for each event loop.
 _limiter: RunVar[CapacityLimiter] = RunVar("sessions of requests")
 
@@ -44,12 +41,8 @@ _bearer = HTTPBearer(
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-class Unauthenticated(Exception):
+class Unauthenticated(CoinrequestError):
     """The request carries no token, or one that is not valid (any more)."""
-
-
-class Forbidden(Exception):
-    """The user is known and lacks the right; the message names it."""
 
 
 async def signed_in_user(request: Request, credentials: Credentials) -> BaseUser:
@@ -92,27 +85,6 @@ def _sessions() -> CapacityLimiter:
         limiter = CapacityLimiter(max(1, pool - _LEFT_TO_AIRFLOW))
         _limiter.set(limiter)
         return limiter
-
-
-def database_answers() -> bool:
-    """Return whether the database says anything to a connection of its own, beside the pool (Airflow 3.3.2).
-
-    Raises:
-        sqlalchemy.exc.DBAPIError, OSError: it refuses the connection, which is an answer.
-    """
-    engine: Any = airflow_settings.engine
-    arguments, options = engine.dialect.create_connect_args(engine.url)
-    if conf.has_option("database", "sql_alchemy_connect_args"):
-        options.update(conf.getimport("database", "sql_alchemy_connect_args"))
-    started = time.monotonic()
-    try:
-        # Where it is accepted, the server has started a process for it, and has looked up the user.
-        engine.dialect.connect(*arguments, **{**options, "connect_timeout": _SILENCE}).close()
-    except Exception:
-        if time.monotonic() - started < _SILENCE:
-            raise
-        return False
-    return True
 
 
 async def _session(request: Request) -> AsyncIterator[Session]:

@@ -7,13 +7,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import exc as database
 from starlette.exceptions import HTTPException
 
 from coinrequest.actions.catalogue import UnknownAction
+from coinrequest.airflow.api_server.rights import Forbidden
 from coinrequest.airflow.task_logs import LogUnknown
-from coinrequest.api.authentication import Forbidden, Unauthenticated
+from coinrequest.api.authentication import Unauthenticated
 from coinrequest.database.errors import is_trouble, sqlstate
 from coinrequest.errors import FieldError, FieldErrors
 from coinrequest.generator.lifecycle import (
@@ -28,10 +28,8 @@ from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypeP
 from coinrequest.jobtypes.errors import DocumentTooLarge, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged
 from coinrequest.notices.log import NoticeUnknown
+from coinrequest.problem_details import MEDIA_TYPE, FieldProblem, Problem, response, unavailable
 from coinrequest.settings import SettingInvalid, SettingMissing
-
-MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 5
 
 _STATUS: Mapping[type[Exception], int] = {
     Forbidden: 403,
@@ -55,44 +53,6 @@ _STATUS: Mapping[type[Exception], int] = {
     SettingInvalid: 500,
     SettingMissing: 500,
 }
-
-
-class FieldProblem(BaseModel):
-    """One thing that is wrong."""
-
-    field: str = Field(description="Where it is; empty for the request as a whole", examples=["tasks[0].action"])
-    message: str = Field(description="What is wrong, and the way out", examples=["there is no action 'url.tset'"])
-
-
-class Problem(BaseModel):
-    """What every error looks like (RFC 9457)."""
-
-    model_config = ConfigDict(title="Problem")
-
-    type: str = Field(default="about:blank", description="The kind of problem; its title and status say it all")
-    title: str = Field(examples=["Unprocessable Entity"])
-    status: int = Field(examples=[422])
-    detail: str = Field(description="What is wrong, for a person")
-    instance: str = Field(description="The address that was asked", examples=["/jobs/v1/job-types"])
-    errors: list[FieldProblem] = Field(description="Every field that is wrong; empty where no field is")
-
-
-def response(
-    request: Request,
-    status: int,
-    detail: str,
-    errors: Iterable[FieldError] = (),
-    headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    """Return one problem as a response."""
-    problem = Problem(
-        title=http.HTTPStatus(status).phrase,
-        status=status,
-        detail=detail,
-        instance=request.scope.get("path", ""),
-        errors=[FieldProblem(field=error.field, message=error.message) for error in errors],
-    )
-    return JSONResponse(problem.model_dump(), status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -168,11 +128,6 @@ def _database(request: Request, error: Any) -> JSONResponse:
     if values or isinstance(getattr(error, "orig", None), ValueError | OverflowError):
         return response(request, 422, "A value in the request cannot be stored")
     raise error
-
-
-def unavailable(request: Request, detail: str) -> JSONResponse:
-    """Return the problem of a server behind this one that does not do its part."""
-    return response(request, 503, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def _unavailable(request: Request, error: Exception) -> JSONResponse:

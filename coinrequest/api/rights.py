@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from coinrequest import settings
 from coinrequest.airflow.api_server import rights
-from coinrequest.airflow.api_server.rights import Right
-from coinrequest.api.authentication import Credentials, Forbidden, SignedIn, new_session, signed_in_user
+from coinrequest.airflow.api_server.rights import Forbidden, Right
+from coinrequest.api.authentication import Credentials, SignedIn, new_session, signed_in_user
 from coinrequest.api.parameters import JobTypeName
 from coinrequest.jobs import query
 from coinrequest.jobs.errors import JobUnknown

@@ -112,7 +112,7 @@ class JobTypeBundle(BaseDagBundle):
             return Version(0, 0)
 
     def _synchronise(self) -> None:
-        from coinrequest.generator.publishing import retire_broken, retire_deleted
+        from coinrequest.airflow.dag_tables import mark_broken_stale, mark_deleted_stale
 
         with registry_connection.connect() as connection:
             newest = Version(installation.current_id(connection), registry.last_number(connection))
@@ -120,9 +120,9 @@ class JobTypeBundle(BaseDagBundle):
                 self._start_over()
             if newest != self._shown:
                 self._write(registry.changed_between(connection, self._shown.number, newest.number))
-        retire_deleted()
+        mark_deleted_stale()
         if broken := broken_names(self._working):
-            retire_broken(broken, as_of=newest.number)
+            mark_broken_stale(broken, as_of=newest.number)
         if newest != self._shown:
             self._shown = newest
             write_atomically(self._version_file, str(newest))

@@ -11,7 +11,7 @@ from airflow.sdk import DAG, Asset, BaseOperator
 
 from coinrequest import settings
 from coinrequest.generator.params import airflow_params
-from coinrequest.jobtypes.definition import CronSchedule, Definition, IntervalSchedule, Task
+from coinrequest.jobtypes.definition import DEFAULT_MAX_JOBS, CronSchedule, Definition, IntervalSchedule, Task
 from coinrequest.jobtypes.expansion import items_limit
 from coinrequest.jobtypes.grammar import LONGEST_TASK
 from coinrequest.jobtypes.references import find_references
@@ -19,7 +19,8 @@ from coinrequest.jobtypes.schedule import cron_expression, next_run_times
 from coinrequest.worker.operator import ActionOperator, ItemsOperator
 
 TAG = "job-type"
-DEFAULT_MAX_JOBS = 16
+# Airflow stores the default arguments with the DAG; no operator has one of this name.
+_REVISION = "revision"
 # How many tasks of one job may wait for an agent or run, and of all jobs of a type together; the rest waits until then
 # in the database. A job always gets a few.
 JOB_TASKS = 64
@@ -34,7 +35,7 @@ def build_dag(
 
     Args:
         definition: the job type.
-        number: the revision; shown in the DAG's documentation.
+        number: the revision; shown in the DAG's documentation, and read by `revision_of`.
         announces: whether other types are scheduled after this one.
         created_at: when the revision was made, with a zone; a schedule starts there.
     """
@@ -49,9 +50,9 @@ def build_dag(
         max_active_runs=_max_active_runs(definition),
         max_active_tasks=max(_LEAST_JOB_TASKS, min(JOB_TASKS, TYPE_TASKS // _max_active_runs(definition))),
         dagrun_timeout=definition.timeout,
-        default_args={"owner": definition.owner},
+        default_args={"owner": definition.owner, _REVISION: number},
         tags=sorted({TAG, *definition.tags}),
-        doc_md=documentation(definition.name, number),
+        doc_md=_documentation(definition.name, number),
         is_paused_upon_creation=False,
     ) as dag:
         made = {task.id: _operator(definition, task) for task in definition.tasks}
@@ -68,15 +69,14 @@ def build_dag(
     return dag
 
 
-def documentation(name: str, number: int) -> str:
-    """Return the DAG's documentation; `revision_of` reads the number back."""
+def revision_of(dag: Any) -> int | None:
+    """Return the revision that a DAG was built from; None: another release built it, or it is no job type."""
+    revision = dag.default_args.get(_REVISION)
+    return revision if isinstance(revision, int) else None
+
+
+def _documentation(name: str, number: int) -> str:
     return f"Job type **{name}**, revision {number}. [Definition](/jobs/v1/job-types/{name}/revisions/{number})"
-
-
-def revision_of(doc_md: str | None) -> int | None:
-    """Return the revision that a generated DAG was built from, by its documentation."""
-    words = (doc_md or "").partition(", revision ")[2].partition(".")[0]
-    return int(words) if words.isdigit() else None
 
 
 def _schedule(definition: Definition) -> Any:

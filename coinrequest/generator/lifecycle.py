@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from coinrequest import settings
-from coinrequest.airflow import audit_log
+from coinrequest.airflow import audit_log, dag_tables
 from coinrequest.errors import FieldError
 from coinrequest.generator import publishing
 from coinrequest.http.guard import configured_guard
@@ -162,7 +162,7 @@ def set_paused(session: Session, name: str, *, paused: bool, author: str) -> Rev
     """
     registry.lock(session)
     current = current_revision(session, name)
-    publishing.set_paused(session, name, paused=paused)
+    dag_tables.set_paused(session, name, paused=paused)
     audit_log.record(session, f"job_type.{'pause' if paused else 'resume'}", name, user=author)
     return current
 
@@ -178,7 +178,7 @@ def delete(session: Session, name: str, *, author: str) -> None:
     current_revision(session, name)
     # Withdrawn first: that waits for submissions in flight, whose jobs are then counted.
     publishing.withdraw(session, name)
-    if active := publishing.active_jobs(session, name):
+    if active := dag_tables.active_runs(session, name):
         raise JobsActive(
             f"{name!r} has {active} active job(s): wait for them (resume the type if it is paused), "
             "or cancel them (POST /jobs/v1/jobs/{id}/cancel), then repeat"
@@ -213,7 +213,7 @@ def _checked(
     errors: list[FieldError] = []
     if name is not None and definition.name != name:
         errors.append(FieldError("name", f"must be {name!r}, as in the address"))
-    unknown = publishing.unknown_pools(session, {task.pool for task in definition.tasks if task.pool})
+    unknown = dag_tables.unknown_pools(session, {task.pool for task in definition.tasks if task.pool})
     for index, task in enumerate(definition.tasks):
         if task.pool in unknown:
             errors.append(FieldError(f"tasks[{index}].pool", f"no pool {task.pool!r}; create it under Admin, Pools"))
@@ -249,7 +249,7 @@ def _create(
     author: str,
 ) -> Revision:
     """Store a type that does not exist, or was deleted by the revision `deleted`."""
-    if publishing.foreign_dag(session, definition.name):
+    if dag_tables.is_foreign(session, definition.name):
         raise JobTypeExists(f"{definition.name!r} is a DAG of the dags folder; choose another name")
     # Others may have begun to wait for it while it existed.
     announces = deleted is not None and deleted.announces

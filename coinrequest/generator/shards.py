@@ -13,8 +13,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypedDict
 
-BUNDLE_NAME = "job_types"
-
 # 10,000 types make 78 DAGs a shard: about half a second of the dag-processor's loop when one of them changes.
 # Changing the number moves DAGs between files; Airflow follows at the next parse.
 SHARD_COUNT = 128

@@ -22,6 +22,7 @@ from coinrequest.jobtypes.grammar import (
 )
 
 __all__ = [
+    "DEFAULT_MAX_JOBS",
     "AfterSchedule",
     "AppriseNotify",
     "ChannelNotify",
@@ -36,6 +37,10 @@ __all__ = [
     "load_definition",
     "parse_definition",
 ]
+
+
+# How many jobs of a type run at once where its definition does not say it.
+DEFAULT_MAX_JOBS = 16
 
 
 def parse_definition(document: Mapping[str, object]) -> Definition:

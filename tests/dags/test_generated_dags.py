@@ -172,9 +172,11 @@ def test_jinja_never_sees_a_definition() -> None:
     assert tuple(dag.get_task("wait").template_fields) == ()
 
 
-def test_the_revision_can_be_read_back() -> None:
-    from coinrequest.generator.dag import documentation, revision_of
+def test_airflow_keeps_the_revision_of_a_dag() -> None:
+    from airflow.sdk import DAG
+    from airflow.serialization.serialized_objects import DagSerialization
 
-    assert revision_of(documentation("a-type", 42)) == 42
-    assert revision_of("Written by a person") is None
-    assert revision_of(None) is None
+    from coinrequest.generator.dag import revision_of
+
+    assert revision_of(DagSerialization.from_dict(_serialised(_build()))) == 7
+    assert revision_of(DAG("written-by-hand", schedule=None)) is None

@@ -88,7 +88,8 @@ def made(airflow_app: Any, op: Any) -> dict[str, str]:
     from airflow.utils.session import create_session
     from itsdangerous import URLSafeSerializer
 
-    from coinrequest.generator.shards import BUNDLE_NAME, shard_path
+    from coinrequest.airflow.dag_tables import BUNDLE_NAME
+    from coinrequest.generator.shards import shard_path
 
     daily = {"schedule": {"cron": "0 0 1 1 *"}}
     assert op.post("/jobs/v1/job-types", json=small("matrix.a", **daily)).status_code == 201

@@ -159,7 +159,8 @@ def test_a_parse_renews_the_copy_of_an_older_release(older_copy: str) -> None:
     from airflow.utils.session import create_session
     from structlog import get_logger
 
-    from coinrequest.generator.shards import BUNDLE_NAME, shard_path
+    from coinrequest.airflow.dag_tables import BUNDLE_NAME
+    from coinrequest.generator.shards import shard_path
 
     with create_session(scoped=False) as session:
         # Airflow leaves a copy alone that is younger than half a minute.

@@ -48,7 +48,7 @@ def renew(url: str) -> None:
 def bundle_of(version: str | None) -> Any:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-    from coinrequest.generator.shards import BUNDLE_NAME
+    from coinrequest.airflow.dag_tables import BUNDLE_NAME
 
     bundle = DagBundlesManager().get_bundle(BUNDLE_NAME, version)
     bundle.initialize()

@@ -225,7 +225,8 @@ def test_a_dag_processor_without_room_keeps_what_it_has_and_catches_up(
 ) -> None:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-    from coinrequest.generator.shards import BUNDLE_NAME, read_entries, shard_path
+    from coinrequest.airflow.dag_tables import BUNDLE_NAME
+    from coinrequest.generator.shards import read_entries, shard_path
 
     monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH", str(disk.folder))
     assert op.put(f"/jobs/v1/job-types/{name}", json=definition).status_code == 201

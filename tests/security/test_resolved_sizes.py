@@ -7,7 +7,8 @@ import pytest
 from support.measured import Checker
 
 from coinrequest.jobtypes.references import Scope, resolve
-from coinrequest.jobtypes.sizes import MEBIBYTE, Room, TooLarge
+from coinrequest.jobtypes.sizes import Room, TooLarge
+from coinrequest.limits import MEBIBYTE
 
 BODY = "{{ tasks.a.output.body }}"
 

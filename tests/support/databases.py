@@ -18,18 +18,18 @@ def _secrets() -> Secrets:
     return ensure_secrets(Layout(Path(os.environ["AIRFLOW_HOME"]).parent / "stack").secrets)
 
 
-def _owner() -> URL:
+def owner_url() -> URL:
     return make_url(os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
 
 
 def reader_url() -> str:
     """Return the URL under which agents read the registry."""
-    return _owner().set(username="coinrequest_reader", password=_secrets().postgres_reader).render_as_string(False)
+    return owner_url().set(username="coinrequest_reader", password=_secrets().postgres_reader).render_as_string(False)
 
 
 def superuser_url(database: str = "postgres") -> str:
     """Return the URL of the server's first user."""
-    url = _owner().set(username="postgres", password=_secrets().postgres_superuser, database=database)
+    url = owner_url().set(username="postgres", password=_secrets().postgres_superuser, database=database)
     return url.render_as_string(False)
 
 
@@ -61,7 +61,7 @@ def copied(name: str) -> Iterator[str]:
     settings.engine.dispose()
     as_superuser(_free("airflow"), f'CREATE DATABASE "{name}" OWNER airflow TEMPLATE airflow')
     try:
-        yield _owner().set(database=name).render_as_string(False)
+        yield owner_url().set(database=name).render_as_string(False)
     finally:
         as_superuser(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 

@@ -19,7 +19,8 @@ import pytest
 from coinrequest import settings
 from coinrequest.http.errors import RequestFailed
 from coinrequest.http.guard import AddressGuard
-from coinrequest.http.transport import Request, send
+from coinrequest.http.messages import Request
+from coinrequest.http.transport import send
 from coinrequest.urltest import test_url, test_urls
 from support.guard_corpus import ALLOWED, FORBIDDEN, names
 from support.http_stub import served

@@ -14,9 +14,8 @@ from fastapi import HTTPException
 from sqlalchemy import Connection
 
 from coinrequest.airflow.api_server.run_times import check_times
-from coinrequest.generator.dag import DEFAULT_MAX_JOBS
 from coinrequest.jobtypes import registry
-from coinrequest.jobtypes.definition import load_definition
+from coinrequest.jobtypes.definition import DEFAULT_MAX_JOBS, load_definition
 
 MOST_RUNS = 1000
 MOST_ACTIVE_RUNS = 100

@@ -13,11 +13,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from coinrequest import settings
+from coinrequest import problem_details, settings
 from coinrequest.airflow.api_server import same_origin, sign_in_limits
 from coinrequest.airflow.api_server.admission import install
 from coinrequest.airflow.api_server.paths import route_path
-from coinrequest.api import problems
 
 STRANGERS_BYTES = 16 * 1024
 MEMBERS_BYTES = 1024 * 1024
@@ -88,12 +87,14 @@ class FrontDoor:
         reason = same_origin.is_foreign(headers, {*self._origins, _own_origin(scope, headers)})
         if reason is not None:
             remedy = "use a page of this installation, or send a token as Authorization: Bearer"
-            return problems.response(
+            return problem_details.response(
                 Request(scope), 403, f"The cookie does not sign this request in: {reason}; {remedy}"
             )
         # FAB's own pages send forms, each with a token of its own against forgery.
         if same_origin.is_form(headers) and not path.startswith("/auth/"):
-            return problems.response(Request(scope), 415, "Name the type of the body: Content-Type: application/json")
+            return problem_details.response(
+                Request(scope), 415, "Name the type of the body: Content-Type: application/json"
+            )
         return None
 
 
@@ -153,7 +154,7 @@ class _Exchange:
         again = {"Retry-After": str(seconds)}
         if Headers(scope=self._scope).get("content-type", "").startswith("application/x-www-form-urlencoded"):
             return PlainTextResponse(detail, 429, again)
-        return problems.response(Request(self._scope), 429, detail, headers=again)
+        return problem_details.response(Request(self._scope), 429, detail, headers=again)
 
 
 def protect(app: ASGIApp) -> FrontDoor:
@@ -183,6 +184,6 @@ def _declared_too_large(scope: Scope, headers: Headers, limit: int) -> Response 
 
 def _too_large(scope: Scope, limit: int) -> Response:
     who = "" if limit > STRANGERS_BYTES else " of a sign-in, or of a request without one,"
-    return problems.response(
+    return problem_details.response(
         Request(scope), 413, f"The body{who} may have {limit:,} bytes at most", headers={"Connection": "close"}
     )

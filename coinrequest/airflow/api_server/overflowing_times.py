@@ -12,7 +12,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from coinrequest.api import problems
+from coinrequest import problem_details
 from coinrequest.times import EARLIEST, LONGEST_AHEAD
 
 
@@ -52,7 +52,7 @@ class OverflowingTimes:
             if names:
                 latest = datetime.now(UTC) + LONGEST_AHEAD
                 detail = f"{', '.join(names)} must be between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}, in UTC"
-                await problems.response(Request(scope), 422, detail)(scope, receive, send)
+                await problem_details.response(Request(scope), 422, detail)(scope, receive, send)
                 return
         for message in held:
             await send(message)

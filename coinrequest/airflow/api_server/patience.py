@@ -50,7 +50,7 @@ def is_abandoned(scope: MutableMapping[str, Any]) -> bool:
 
 
 def _database_answers() -> bool:
-    from coinrequest.api.authentication import database_answers
+    from coinrequest.airflow.session import database_answers
 
     return database_answers()
 
@@ -135,7 +135,7 @@ class Patience:
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     from starlette.requests import Request
 
-    from coinrequest.api import problems
+    from coinrequest import problem_details
 
     detail = SILENT if route_path(scope).startswith(_OURS) else SILENT_AIRFLOW
-    await problems.unavailable(Request(scope), detail)(scope, receive, send)
+    await problem_details.unavailable(Request(scope), detail)(scope, receive, send)

@@ -23,13 +23,18 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
 from airflow.configuration import conf
 from fastapi import HTTPException
 
-from coinrequest.api.authentication import Forbidden
-from coinrequest.generator.shards import BUNDLE_NAME
+from coinrequest.airflow.dag_tables import BUNDLE_NAME
+from coinrequest.errors import CoinrequestError
 
 if TYPE_CHECKING:
     _Base = BaseAuthManager[Any]
 else:
     _Base = object
+
+
+class Forbidden(CoinrequestError):
+    """The user is known and lacks the right; the message names it."""
+
 
 # No DAG has this id: who may do something with it may do so with all.
 _EVERY = "*"

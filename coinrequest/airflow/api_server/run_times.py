@@ -15,7 +15,7 @@ from fastapi import HTTPException
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from coinrequest.generator.shards import BUNDLE_NAME
+from coinrequest.airflow.dag_tables import BUNDLE_NAME
 from coinrequest.times import out_of_bounds
 
 _RUN_FIELDS = ("run_after", "logical_date", "data_interval_start", "data_interval_end", "partition_date")

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
+from coinrequest import problem_details
 from coinrequest.airflow import celery_pool
 from coinrequest.airflow.celery_pool import AgentsUnreachable, CeleryPool, Running
 from coinrequest.api import problems
@@ -57,7 +58,7 @@ async def list_agents(names: JobNames, request: Request) -> Any:
 
 
 def _unreachable(request: Request, detail: str) -> Any:
-    return problems.response(request, 503, detail, headers={"Retry-After": str(problems.RETRY_AFTER_SECONDS)})
+    return problem_details.unavailable(request, detail)
 
 
 def _described(agents: list[celery_pool.Agent], names: frozenset[str] | None) -> AgentList:

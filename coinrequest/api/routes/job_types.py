@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
+from coinrequest.airflow import dag_tables
 from coinrequest.airflow.api_server.rights import CHANGE, READ
 from coinrequest.api import cursors, problems
 from coinrequest.api.authentication import RequestSession
@@ -26,7 +27,7 @@ from coinrequest.api.openapi import DEFINITION_BODY, ETAG, LOCATION, YAML
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root, expected_revision
 from coinrequest.api.rights import Registrar, TypeNames, TypeReader, TypeRegistrar
 from coinrequest.api.served_queues import DRY_RUN, REGISTRATION, warnings_about
-from coinrequest.generator import lifecycle, publishing
+from coinrequest.generator import lifecycle
 from coinrequest.generator.lifecycle import Readable
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.document import dump_yaml
@@ -52,7 +53,7 @@ def answered(
     session: Session, root: str, user: BaseUser, revision: Revision, warnings: Sequence[DefinitionWarning] = ()
 ) -> JobTypeDetail:
     """Return the answer about the type of `revision`."""
-    paused = revision.name in publishing.paused_names(session, [revision.name])
+    paused = revision.name in dag_tables.paused_ids(session, [revision.name])
     return job_type_detail(root, revision, seen(user, revision), paused=paused, warnings=warnings)
 
 
@@ -113,7 +114,7 @@ def list_job_types(
     after = cursors.decode(cursor, 1)[0] if cursor else ""
     found = registry.live(session, after=after, limit=limit + 1, names=names)
     shown = found[:limit]
-    paused = publishing.paused_names(session, [revision.name for revision in shown])
+    paused = dag_tables.paused_ids(session, [revision.name for revision in shown])
     return JobTypeList(
         job_types=[job_type_summary(root, revision, paused=revision.name in paused) for revision in shown],
         next_cursor=cursors.encode(shown[-1].name) if len(found) > limit else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from coinrequest.generator.shards import BUNDLE_NAME
+from coinrequest.airflow.dag_tables import BUNDLE_NAME
 
 pytestmark = pytest.mark.usefixtures("airflow_app")
 

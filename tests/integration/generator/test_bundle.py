@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("airflow_app")
 def _bundle(version: str | None = None) -> Any:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-    from coinrequest.generator.shards import BUNDLE_NAME
+    from coinrequest.airflow.dag_tables import BUNDLE_NAME
 
     bundle = DagBundlesManager().get_bundle(BUNDLE_NAME, version)
     bundle.initialize()
@@ -146,7 +146,7 @@ def test_an_agent_builds_one_dag_as_of_the_version_of_its_run(name: str) -> None
         bag = _parse(bundle.path / shard_path(name), bundle, dag_id=name)
         assert set(bag.dags) == {name}
         assert bag.dags[name].task_dict["wait"].inputs == {"value": value}
-        assert revision_of(bag.dags[name].doc_md) == number
+        assert revision_of(bag.dags[name]) == number
 
 
 def test_an_agent_that_has_a_definition_needs_no_database(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,8 @@ def _parse_as_the_processor_does(name: str) -> None:
     from airflow.utils.session import create_session
     from structlog import get_logger
 
-    from coinrequest.generator.shards import BUNDLE_NAME, shard_path
+    from coinrequest.airflow.dag_tables import BUNDLE_NAME
+    from coinrequest.generator.shards import shard_path
 
     bundle = DagBundlesManager().get_bundle(BUNDLE_NAME)
     bundle.initialize()
