@@ -8,10 +8,9 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 
+from coinrequest.durations import DurationInvalid, parse_duration
+
 DEFAULT_QUEUE = "default"
-
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class SettingMissing(RuntimeError):
@@ -217,7 +216,7 @@ def _listed(variable: str) -> tuple[str, ...]:
 
 def _duration(variable: str, default: str) -> timedelta:
     text = os.environ.get(variable) or default
-    number, unit = text[:-1], text[-1]
-    if not (number.isascii() and number.isdigit() and unit in _UNITS):
-        raise SettingInvalid(f"{variable} must be a whole number and a unit, such as 24h or 30d, not {text!r}")
-    return timedelta(seconds=int(number) * _UNITS[unit])
+    try:
+        return parse_duration(text, longest=timedelta.max)
+    except DurationInvalid as error:
+        raise SettingInvalid(f"{variable} {error}, not {text!r}") from None

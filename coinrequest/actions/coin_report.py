@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from coinrequest.actions.base import Action, ActionModel
 from coinrequest.actions.coin_prices import CoinPrice
+from coinrequest.limits import MAX_ITEMS
 from coinrequest.prices.report import PriceLine, compose_report
 
 
@@ -14,7 +15,7 @@ class CoinReportInputs(ActionModel):
     """What to report."""
 
     prices: tuple[CoinPrice, ...] = Field(
-        strict=False, max_length=1_000, description="what `coin.prices` gave, whole or in part"
+        strict=False, max_length=MAX_ITEMS, description="what `coin.prices` gave, whole or in part"
     )
     title: str = Field(default="Coin prices", min_length=1, max_length=200, description="what the prices are of")
 

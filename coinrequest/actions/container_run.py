@@ -11,11 +11,11 @@ from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.containers.images import ImageInvalid, is_allowed, parse_image
 from coinrequest.actions.containers.output import Output
 from coinrequest.actions.containers.runtime import Order, OutOfTime, Runtime, RuntimeUnavailable, Stopped
+from coinrequest.limits import MEBIBYTE
 
 _logger = logging.getLogger(__name__)
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}", re.ASCII)
-_MEBIBYTE = 1024 * 1024
 # How much of the output stands in an error, whose text is limited as well.
 _TAIL_IN_ERROR = 1_500
 
@@ -233,7 +233,7 @@ def _order(inputs: ContainerRunInputs, job: str) -> Order:
         environment=inputs.environment,
         working_directory=inputs.working_directory,
         user=inputs.user,
-        memory_bytes=inputs.memory * _MEBIBYTE,
+        memory_bytes=inputs.memory * MEBIBYTE,
         cpus=inputs.cpus,
         timeout=inputs.timeout,
         network=network if inputs.network else None,

@@ -8,6 +8,7 @@ from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.context import ConnectionUnavailable
 from coinrequest.actions.mail_connection import mail_server
 from coinrequest.actions.mail_files import TableInvalid, file_of, readable_text
+from coinrequest.limits import MEBIBYTE
 from coinrequest.mail import (
     Attachment,
     MailFailed,
@@ -21,7 +22,6 @@ from coinrequest.mail import (
 )
 
 MAX_ATTACHMENTS = 10
-MAX_ATTACHED_BYTES = 1_048_576
 
 
 class EmailFailed(ActionFailed):
@@ -89,7 +89,7 @@ class EmailSendInputs(ActionModel):
         description="text, or any output, which is then written as readable text; without it the text is made of html",
     )
     html: str | None = Field(
-        default=None, max_length=1_048_576, description="the same for readers of HTML; nothing in it is fetched"
+        default=None, max_length=MEBIBYTE, description="the same for readers of HTML; nothing in it is fetched"
     )
     attachments: tuple[EmailAttachment, ...] = Field(
         default=(), strict=False, max_length=MAX_ATTACHMENTS, description="files, together at most 1 MiB"
@@ -178,6 +178,6 @@ def _attachments(inputs: EmailSendInputs) -> list[Attachment]:
     except TableInvalid as error:
         raise EmailInvalid(str(error)) from error
     size = sum(len(one.content) for one in attachments)
-    if size > MAX_ATTACHED_BYTES:
-        raise EmailInvalid(f"the attachments have {size} bytes together; the limit is {MAX_ATTACHED_BYTES}")
+    if size > MEBIBYTE:
+        raise EmailInvalid(f"the attachments have {size} bytes together; the limit is {MEBIBYTE}")
     return attachments

@@ -18,12 +18,11 @@ from coinrequest.http.headers import PLAIN_TEXT, check_headers, with_content_typ
 from coinrequest.http.messages import REDIRECT_LIMIT, Request, Response
 from coinrequest.http.target import MAX_URL_LENGTH
 from coinrequest.http.transport import send
+from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.urltest import json_path
 from coinrequest.urltest.expectations import Expectations, text_of
 
 BODY_LIMIT = 262_144
-# What JSON is read and extracted from; more than the result holds.
-READ_LIMIT = 1_048_576
 
 
 class HttpRequestFailed(ActionFailed):
@@ -83,7 +82,9 @@ class HttpRequestInputs(_WithJson):
     headers: dict[str, str] = Field(
         default={}, max_length=50, description="names and values; no secrets, for they are stored with the job"
     )
-    body: str | None = Field(default=None, max_length=1_048_576, description="text to send; not together with json")
+    body: str | None = Field(
+        default=None, max_length=MAX_BODY_BYTES, description="text to send; not together with json"
+    )
     json_body: Any = Field(default=None, alias="json", description="a document to send as JSON; null sends none")
     connection: str | None = Field(
         default=None,
@@ -182,7 +183,7 @@ class HttpRequest(Action[HttpRequestInputs, HttpRequestResult]):
             body=body,
             timeout=inputs.timeout,
             redirect_limit=inputs.redirect_limit,
-            body_limit=READ_LIMIT,
+            body_limit=MAX_BODY_BYTES,  # the JSON to extract from may be longer than what the result shows
         )
         try:
             response = send(request, configured_guard())
@@ -241,7 +242,7 @@ def _extracted(inputs: HttpRequestInputs, response: Response, document: Any) -> 
     if not inputs.extract:
         return {}
     if document is ...:
-        why = f"is longer than {READ_LIMIT} bytes" if response.truncated else "is no JSON"
+        why = f"is longer than {MAX_BODY_BYTES} bytes" if response.truncated else "is no JSON"
         raise HttpExtractFailed(f"nothing can be extracted: the answer {why}", response.status)
     extracted: dict[str, Any] = {}
     for name, path in inputs.extract.items():

@@ -14,13 +14,13 @@ from coinrequest.actions.context import ConnectionUnavailable
 from coinrequest.actions.sql.placeholders import PARAMETER_NAME, StatementInvalid
 from coinrequest.actions.sql.session import KindUnsuited, Session, Statement, session_for
 from coinrequest.actions.sql.values import ValueUnreadable, json_ready
+from coinrequest.limits import MAX_RESULT_BYTES
 
 _logger = logging.getLogger(__name__)
 
 ROW_LIMIT = 10_000
-RESULT_LIMIT = 1024 * 1024
 # Room for the names of the columns and the counts.
-_ROWS_LIMIT = RESULT_LIMIT - 65_536
+_ROWS_LIMIT = MAX_RESULT_BYTES - 65_536
 _ROWS_AT_ONCE = 200
 
 

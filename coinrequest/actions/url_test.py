@@ -11,11 +11,10 @@ from coinrequest.http.headers import MAX_HEADERS, PLAIN_TEXT, check_headers, wit
 from coinrequest.http.messages import REDIRECT_LIMIT
 from coinrequest.http.target import MAX_URL_LENGTH
 from coinrequest.http.transport import perform
+from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.urltest import url_test
 from coinrequest.urltest.expectations import MAX_PATTERN_LENGTH, Expectations
 from coinrequest.urltest.plan import Method, Plan
-
-_LARGEST_BODY = 1_048_576
 
 
 class UrlTestFailed(ActionFailed):
@@ -92,7 +91,7 @@ class UrlTestInputs(ActionModel):
     headers: dict[str, str] = Field(
         default={}, max_length=MAX_HEADERS, description="names and values; no secrets, for they are stored with the job"
     )
-    body: str | None = Field(default=None, max_length=_LARGEST_BODY, description="text to send, as UTF-8")
+    body: str | None = Field(default=None, max_length=MAX_BODY_BYTES, description="text to send, as UTF-8")
     attempts: int = Field(
         default=url_test.ATTEMPTS,
         ge=1,

@@ -23,6 +23,7 @@ from kombu.transport import redis, virtual  # noqa: TID253 - no task loads this 
 
 from coinrequest.channel import topology
 from coinrequest.channel.received import KEPT_BYTES, Received
+from coinrequest.limits import MEBIBYTE
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +199,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
     Message = Message
     unacked_key = UNACKED_KEY
     unacked_index_key = UNACKED_INDEX_KEY
-    largest_message = 1024 * 1024
+    largest_message = MEBIBYTE
     refusal = ""
     _rests = False
     from_transport_options = (*redis.Channel.from_transport_options, "largest_message")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from coinrequest.http.certificate import Certificate
+from coinrequest.limits import MAX_BODY_BYTES
 
-BODY_LIMIT = 1_048_576
 REDIRECT_LIMIT = 10
 
 
@@ -37,7 +37,7 @@ class Request:
     timeout: float = 10.0
     connect_timeout: float | None = None
     redirect_limit: int = REDIRECT_LIMIT
-    body_limit: int = BODY_LIMIT
+    body_limit: int = MAX_BODY_BYTES
     ip_version: Literal[4, 6] | None = None
     verify_tls: bool = True
     resolve: Mapping[str, Sequence[str]] = field(default_factory=dict)

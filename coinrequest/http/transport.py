@@ -4,17 +4,12 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from coinrequest.http.errors import RequestFailed
 from coinrequest.http.guard import AddressGuard
-from coinrequest.http.messages import BODY_LIMIT, REDIRECT_LIMIT, Hop, Phases, Request, Response
+from coinrequest.http.messages import Request, Response
 from coinrequest.http.redirects import Step, Steps, answer_to
-
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["BODY_LIMIT", "REDIRECT_LIMIT", "Hop", "Phases", "Request", "Response", "perform", "perform_all", "send"]
 
 ValueT = TypeVar("ValueT")
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from coinrequest.errors import FieldError
-from coinrequest.jobtypes.grammar import MAX_ITEMS, Definition, Task
+from coinrequest.jobtypes.grammar import Definition, Task
 from coinrequest.jobtypes.references import Reference, split
+from coinrequest.limits import MAX_ITEMS
 
 # The scheduler looks at every task of a job again and again, and each is a row with a log.
 MAX_JOB_TASKS = 5_000

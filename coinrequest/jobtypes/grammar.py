@@ -29,9 +29,9 @@ from pydantic_core import PydanticCustomError
 
 from coinrequest.durations import DURATION_PATTERN, DurationInvalid, format_duration, parse_duration
 from coinrequest.jobtypes.references import Reference, has_braces, split
+from coinrequest.limits import MAX_ITEMS
 
 MAX_TASKS = 100
-MAX_ITEMS = 1000
 MAX_RETRIES = 20
 # Redis hands a task to another agent after its visibility time-out, which is longer (config/airflow.cfg).
 LONGEST_TASK = timedelta(hours=24)
@@ -69,7 +69,7 @@ def _duration(value: object) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str):
-        raise _problem("write a duration as text, such as 30s, 5m, 1h30m or 2d")
+        raise _problem("must be a duration as text, such as 30s, 5m, 1h30m or 2d")
     try:
         return parse_duration(value)
     except DurationInvalid as error:

@@ -13,8 +13,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from coinrequest.jobtypes.sizes import MEBIBYTE, Room
+from coinrequest.jobtypes.sizes import Room
 from coinrequest.jobtypes.suggestions import hint, quoted
+from coinrequest.limits import MEBIBYTE
 
 MAX_RESOLVED_BYTES = 4 * MEBIBYTE
 ROOTS = ("params", "tasks", "item", "job")

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-MEBIBYTE = 1024 * 1024
+from coinrequest.limits import MEBIBYTE
+
 # Of a number, a separator, a pair of brackets: what they take at least.
 _SMALL = 2
 

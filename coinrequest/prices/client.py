@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from coinrequest.backoff import Backoff
 from coinrequest.prices.answer_cache import AnswerCache
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
-from coinrequest.prices.exchange import BODY_LIMIT, Answer, AskAgain, Question, ask, new_session
+from coinrequest.prices.exchange import Answer, AskAgain, Question, ask, new_session
 from coinrequest.prices.host_limits import RETRY_SHARE, HostLimits
 
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["BODY_LIMIT", "TIMEOUT_SECONDS", "Answer", "PriceClient", "fetch", "forget_answers"]
+__all__ = ["TIMEOUT_SECONDS", "Answer", "PriceClient", "fetch", "forget_answers"]
 
 TIMEOUT_SECONDS = 10.0
 CACHE_SECONDS = 1.0

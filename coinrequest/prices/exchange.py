@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from coinrequest.http.retry_after import parse_retry_after
+from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited
 from coinrequest.prices.failure_text import failure_text
 from coinrequest.prices.host_limits import CONNECTIONS
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 READ_TIMEOUT_SECONDS = 5.0
-BODY_LIMIT = 1_048_576
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,8 @@ def _read(source: str, response: "requests.Response", is_late: Callable[[], bool
     try:
         while piece := response.raw.read1(65_536, decode_content=True):
             body += piece
-            if len(body) > BODY_LIMIT:
-                raise BadResponse(source, f"the answer is longer than {BODY_LIMIT} bytes")
+            if len(body) > MAX_BODY_BYTES:
+                raise BadResponse(source, f"the answer is longer than {MAX_BODY_BYTES} bytes")
             if is_late():
                 raise AskAgain(late)
     except urllib3.exceptions.ReadTimeoutError as error:

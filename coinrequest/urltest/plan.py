@@ -7,7 +7,8 @@ from typing import Literal, TypedDict, get_args
 
 from coinrequest.http.guard import AddressGuard, configured_guard
 from coinrequest.http.headers import check_headers
-from coinrequest.http.messages import BODY_LIMIT, REDIRECT_LIMIT, Request
+from coinrequest.http.messages import REDIRECT_LIMIT, Request
+from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.urltest.expectations import Expectations
 
 ATTEMPTS = 3
@@ -66,7 +67,7 @@ class Plan:
     timeout: float = TIMEOUT_SECONDS
     connect_timeout: float | None = None
     redirect_limit: int = REDIRECT_LIMIT
-    body_limit: int = BODY_LIMIT
+    body_limit: int = MAX_BODY_BYTES
     ip_version: Literal[4, 6] | None = None
     verify_tls: bool = True
     resolve: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -14,11 +14,11 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from coinrequest.limits import MAX_RESULT_BYTES, MEBIBYTE
 from coinrequest.worker.action_context import AirflowContext
 from coinrequest.worker.failure import failure_told
 
-RESULT_LIMIT = 1024 * 1024
-OUTPUTS_LIMIT = 16 * 1024 * 1024
+OUTPUTS_LIMIT = 16 * MEBIBYTE
 MOST_ERRORS = 20
 
 
@@ -66,8 +66,10 @@ class ActionOperator(BaseOperator):
             self._running = None
             result = output.model_dump(mode="json")
             size = len(json.dumps(result, ensure_ascii=False).encode(errors="surrogatepass"))
-            if size > RESULT_LIMIT:
-                raise AirflowFailException(f"The result of {self.action} has {size} bytes; the limit is {RESULT_LIMIT}")
+            if size > MAX_RESULT_BYTES:
+                raise AirflowFailException(
+                    f"The result of {self.action} has {size} bytes; the limit is {MAX_RESULT_BYTES}"
+                )
         took = time.perf_counter() - began
         self.log.info(
             "Job %s: task %s done in %.4f s, %.4f s of it in the action, %s bytes of result",
@@ -123,7 +125,7 @@ class ItemsOperator(BaseOperator):
 
         with failure_told(context["ti"], self.execution_timeout), _too_large_for_good():
             # They are stored as the result of this task.
-            room = Room("the items together", RESULT_LIMIT)
+            room = Room("the items together", MAX_RESULT_BYTES)
             items = resolve(self.items, scope_of(context, self.upstream_outputs, None), room)
             if not isinstance(items, list):
                 raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")

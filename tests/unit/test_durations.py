@@ -1,4 +1,4 @@
-"""Durations are written as people say them."""
+"""Durations as people write them."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -40,5 +40,5 @@ def test_no_text_breaks_the_parser(text):
 
 
 def test_a_negative_duration_cannot_be_written():
-    with pytest.raises(ValueError, match="not negative"):
+    with pytest.raises(ValueError, match="cannot be negative"):
         format_duration(timedelta(seconds=-1))

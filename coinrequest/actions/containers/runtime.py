@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from coinrequest.actions.containers.output import Output
+from coinrequest.limits import MEBIBYTE
 
 NAME_PREFIX = "coinrequest-"
 # A container that its agent has left alone is removed this many seconds after its time was over.
 GRACE_SECONDS = 60
-TMP_BYTES = 64 * 1024 * 1024
+TMP_BYTES = 64 * MEBIBYTE
 PROCESSES = 256
 
 Report = Callable[[float], None]
@@ -53,7 +54,7 @@ class Order:
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = ""
     user: int = 65_534
-    memory_bytes: int = 256 * 1024 * 1024
+    memory_bytes: int = 256 * MEBIBYTE
     cpus: float = 1.0
     timeout: float = 300.0
     network: str | None = None

@@ -12,8 +12,9 @@ from coinrequest.airflow import encryption
 from coinrequest.airflow.credentials import password_of
 from coinrequest.http.errors import RequestFailed, UrlRefused
 from coinrequest.http.guard import configured_guard
+from coinrequest.http.messages import Request, Response
 from coinrequest.http.retry_after import parse_retry_after
-from coinrequest.http.transport import Request, Response, send
+from coinrequest.http.transport import send
 from coinrequest.http.webhook_address import webhook_refusal
 from coinrequest.notices.claims import Claim
 from coinrequest.notices.outcome import KEPT, Outcome

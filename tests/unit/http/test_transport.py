@@ -14,8 +14,10 @@ from support.http_stub import Hit, HttpStub, Reply
 from support.raw_server import LOOPBACK, Conversation, raw_server
 
 from coinrequest.http.exchange import Exchange
+from coinrequest.http.messages import Request, Response
 from coinrequest.http.multi import Transfers
-from coinrequest.http.transport import BODY_LIMIT, Request, Response, send
+from coinrequest.http.transport import send
+from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.urltest import AddressGuard, RequestFailed, url_test
 
 
@@ -88,9 +90,9 @@ def test_a_body_is_read_up_to_its_limit(http_stub: HttpStub, length: int, trunca
 
 
 def test_a_long_body_is_not_read_to_its_end(http_stub: HttpStub) -> None:
-    http_stub.replies = [Reply(body=b"x" * (BODY_LIMIT + 100_000))]
+    http_stub.replies = [Reply(body=b"x" * (MAX_BODY_BYTES + 100_000))]
     seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
-    assert (seen.result, seen.size, seen.truncated) == ("200", BODY_LIMIT, True)
+    assert (seen.result, seen.size, seen.truncated) == ("200", MAX_BODY_BYTES, True)
 
 
 def test_a_body_without_end_is_left() -> None:
@@ -109,7 +111,7 @@ def test_a_bomb_is_measured_as_it_unfolds(http_stub: HttpStub) -> None:
 
     http_stub.replies = [Reply(body=gzip.compress(b"\0" * 20_000_000), headers={"Content-Encoding": "gzip"})]
     seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
-    assert (seen.size, seen.truncated) == (BODY_LIMIT, True)
+    assert (seen.size, seen.truncated) == (MAX_BODY_BYTES, True)
 
 
 def test_a_kept_connection_is_not_used_again() -> None:

@@ -14,7 +14,7 @@ import pytest
 from support.http_stub import HttpStub, Reply
 from support.raw_price_server import RawServer, reset
 
-from coinrequest.prices import client
+from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.prices.client import PriceClient
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin
 from coinrequest.prices.failure_text import failure_text
@@ -91,7 +91,7 @@ def test_a_packed_answer_is_unpacked(http_stub: HttpStub, price_client: PriceCli
 
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_an_answer_without_end_is_given_up(http_stub: HttpStub, price_client: PriceClient, is_packed: bool) -> None:
-    body = b" " * 20_000_000 if is_packed else b" " * (client.BODY_LIMIT + 1)
+    body = b" " * 20_000_000 if is_packed else b" " * (MAX_BODY_BYTES + 1)
     http_stub.replies = [Reply(body=body)]
     if is_packed:
         http_stub.replies = [Reply(body=gzip.compress(body, 1), headers={"Content-Encoding": "gzip"})]
