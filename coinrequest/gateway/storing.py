@@ -11,9 +11,8 @@ from coinrequest.errors import FieldErrors
 from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.reading import reason_of
 from coinrequest.generator.lifecycle import JobTypeUnknown
-from coinrequest.jobs.batch import Order, submit_all
 from coinrequest.jobs.errors import JobTypePaused
-from coinrequest.jobs.submission import submit
+from coinrequest.jobs.submission import Order, submit, submit_all
 from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 
 log = logging.getLogger(__name__)

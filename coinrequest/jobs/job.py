@@ -81,3 +81,10 @@ class Job:
     def done(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.state in DONE
+
+
+def new_id() -> UUID:
+    """Return an id that sorts by time (UUID version 7, RFC 9562), so that new rows are neighbours in indexes."""
+    from uuid6 import uuid7
+
+    return UUID(int=uuid7().int)

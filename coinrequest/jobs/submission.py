@@ -1,26 +1,30 @@
-"""Starting a job: the DAG run and the job's row, in the caller's transaction."""
+"""Starting jobs, one or many: their rows and their DAG runs, in the caller's transaction."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from coinrequest.airflow import encryption, runs
+from coinrequest.airflow import bulk_runs, encryption, runs
 from coinrequest.database.tables import job as table
-from coinrequest.generator import lifecycle, publishing
-from coinrequest.jobs import idempotency_keys, query
+from coinrequest.generator.lifecycle import JobTypeUnknown
+from coinrequest.jobs import idempotency_keys, query, runnable
 from coinrequest.jobs.callback import Callback
-from coinrequest.jobs.errors import JobTypePaused, JobUnknown
+from coinrequest.jobs.errors import JobTypePaused, KeyReused
 from coinrequest.jobs.idempotency_keys import Key
-from coinrequest.jobs.job import Job, Origin
-from coinrequest.jobtypes import registry
-from coinrequest.jobtypes.definition import load_definition
+from coinrequest.jobs.job import Job, Origin, new_id
+from coinrequest.jobs.runnable import Runnable
+from coinrequest.jobtypes.definition import Definition, load_definition
+from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 from coinrequest.jobtypes.params import check_params
-from coinrequest.jobtypes.registry import Revision
+
+Refusal = JobTypeUnknown | JobTypePaused | ParamsInvalid | DocumentTooLarge | KeyReused
 
 
 @dataclass(frozen=True)
@@ -29,10 +33,10 @@ class Submission:
 
     Attributes:
         params: checked against the type's schema; defaults are filled in.
-        priority: of its tasks, larger is sooner; None: as the definition says.
-        run_after: the job does not start before, with a zone; None: at once.
-        labels: names and values by which jobs are found.
-        callback: who is told when it ends.
+        priority: of its tasks, larger is sooner; None: as defined by the job type.
+        run_after: the earliest start, with a zone; None: at once.
+        labels: names and values by which jobs can be listed.
+        callback: the webhook that is called when it ends.
     """
 
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -42,7 +46,7 @@ class Submission:
     callback: Callback | None = None
 
     def content(self) -> dict[str, Any]:
-        """Return everything that makes two submissions the same."""
+        """Return everything that two equal submissions have in common."""
         callback = None if self.callback is None else {**self.callback.stored(), "secret": self.callback.secret}
         return {
             "params": dict(self.params),
@@ -54,8 +58,47 @@ class Submission:
 
 
 @dataclass(frozen=True)
+class Order:
+    """A job that is to be started.
+
+    Attributes:
+        job_id: the id that it gets.
+        key: makes the same submission under the same key the same job; not twice in one batch.
+    """
+
+    job_id: UUID
+    job_type: str
+    submission: Submission
+    key: Key | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """What two orders under one key must have in common."""
+        return idempotency_keys.digest_of(self.job_type, self.submission.content())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of an order: a new job, or a refusal; neither if its job exists already.
+
+    Attributes:
+        existing: the job that exists under the key, where it has another id.
+    """
+
+    order: Order
+    job: Job | None = None
+    refusal: Refusal | None = None
+    existing: UUID | None = None
+
+    @property
+    def created(self) -> bool:
+        """Whether the order has created a job."""
+        return self.job is not None
+
+
+@dataclass(frozen=True)
 class Accepted:
-    """A job, and whether this submission created it (or an earlier one under the same key or id)."""
+    """A job, and whether this submission created it, or an earlier one under the same key or id."""
 
     job: Job
     created: bool
@@ -71,17 +114,17 @@ def submit(
     job_id: UUID | None = None,
     key: Key | None = None,
 ) -> Accepted:
-    """Start a job of the current revision of `job_type`; it runs when the caller commits.
+    """Start a job of the current revision of `job_type`, when the caller commits.
 
-    Call it first in a transaction: where an older parse has overwritten the DAG, it begins anew.
+    Call it first in a transaction: where an older parse has overwritten the DAG, the transaction begins anew.
 
     Args:
-        job_type: the type's name.
-        submission: what it is started with.
-        user: who submits it.
-        origin: by which way.
-        job_id: the job's id, where the submitter chose one; the same id again is the same job.
-        key: the same key and submission again are the same job.
+        job_type: the name of the type.
+        submission: what the job is started with.
+        user: the submitter.
+        origin: by which way it was submitted.
+        job_id: the job's id, if the submitter chose one; the same id again is the same job.
+        key: the same submission again under the same key is the same job.
 
     Raises:
         JobTypeUnknown: no such type.
@@ -89,36 +132,97 @@ def submit(
         ParamsInvalid: the params do not fit; all errors.
         KeyReused: the key belongs to another submission.
     """
-    digest = idempotency_keys.digest_of(job_type, submission.content()) if key else ""
-    if found := _already_there(session, user, job_id, key, digest):
-        return Accepted(found, created=False)
-    revision, dag = runnable(session, job_type)
-    checked = check_params(load_definition(revision.content()), submission.params)
-    new = new_job(job_id or new_id(), revision, checked, submission, user=user, origin=origin)
-    if key and not idempotency_keys.take(session, user, key, digest, new.id):
-        # Somebody else was first; their job is there now, or they failed and the key is free again.
-        winner = idempotency_keys.job_under(session, user, key, digest)
-        if winner is not None:
-            return Accepted(query.find(session, winner), created=False)
-        idempotency_keys.take(session, user, key, digest, new.id)
-    store(session, dag, new)
-    return Accepted(new, created=True)
+    order = Order(job_id or new_id(), job_type, submission, key)
+    existing = None
+    if key is not None:
+        existing = idempotency_keys.job_under(session, user, key, order.digest)
+    elif job_id is not None and _known(session, [job_id]):
+        existing = job_id
+    if existing is not None:
+        return Accepted(query.find(session, existing), created=False)
+    (outcome,) = _start(session, [order], user=user, origin=origin)
+    if outcome.refusal is not None:
+        raise outcome.refusal
+    if outcome.job is not None:
+        return Accepted(outcome.job, created=True)
+    return Accepted(query.find(session, outcome.existing or order.job_id), created=False)
 
 
-def new_job(
-    job_id: UUID,
-    revision: Revision,
-    params: Mapping[str, Any],
-    submission: Submission,
-    *,
-    user: str,
-    origin: Origin,
-) -> Job:
-    """Return the job that is submitted now, with its checked params."""
+def submit_all(session: Session, orders: Sequence[Order], *, user: str, origin: Origin) -> list[Outcome]:
+    """Start a job for each order that is neither refused nor known, when the caller commits.
+
+    Call it first in a transaction, as `submit`. If it raises, nothing may be committed: submit the orders one by one
+    then.
+
+    Returns:
+        The outcomes, in the order of the orders.
+    """
+    known = _known(session, [order.job_id for order in orders])
+    fresh: dict[UUID, Order] = {}
+    for order in orders:
+        if order.job_id not in known:
+            fresh.setdefault(order.job_id, order)
+    started = dict(zip(fresh, _start(session, list(fresh.values()), user=user, origin=origin), strict=True))
+    # Of several orders with one id the first gets the outcome; to the others the job is known.
+    return [started.pop(order.job_id, Outcome(order)) for order in orders]
+
+
+def _known(session: Session, job_ids: Sequence[UUID]) -> set[UUID]:
+    return set(session.scalars(select(table.c.id).where(table.c.id.in_(job_ids))))
+
+
+def _start(session: Session, orders: Sequence[Order], *, user: str, origin: Origin) -> list[Outcome]:
+    by_type: dict[str, list[Order]] = defaultdict(list)
+    for order in orders:
+        by_type[order.job_type].append(order)
+    outcomes: dict[UUID, Outcome] = {}
+    # All types are locked before the first row is written.
+    for name, found in runnable.hold(session, by_type).items():
+        if not isinstance(found, Runnable):
+            outcomes |= {order.job_id: Outcome(order, refusal=found) for order in by_type[name]}
+            continue
+        definition = load_definition(found.revision.content())
+        of_type = [_accept(session, order, found, definition, user=user, origin=origin) for order in by_type[name]]
+        _store(session, found.dag, [outcome.job for outcome in of_type if outcome.job is not None])
+        outcomes |= {outcome.order.job_id: outcome for outcome in of_type}
+    return [outcomes[order.job_id] for order in orders]
+
+
+def _accept(
+    session: Session, order: Order, found: Runnable, definition: Definition, *, user: str, origin: Origin
+) -> Outcome:
+    """Check an order and take its key; the job of its outcome is not stored yet."""
+    try:
+        params = check_params(definition, order.submission.params)
+        existing = None if order.key is None else _take_key(session, user, order.key, order)
+    except (ParamsInvalid, DocumentTooLarge, KeyReused) as refusal:
+        return Outcome(order, refusal=refusal)
+    if existing is not None:
+        return Outcome(order, existing=existing)
+    return Outcome(order, job=_new_job(order, found.revision.number, params, user=user, origin=origin))
+
+
+def _take_key(session: Session, user: str, key: Key, order: Order) -> UUID | None:
+    """Take the key of an order; return the job of a concurrent submission that was faster.
+
+    Raises:
+        KeyReused: that was another submission.
+    """
+    if idempotency_keys.take(session, user, key, order.digest, order.job_id):
+        return None
+    # Its job is there now; or it failed, and the key is free again.
+    winner = idempotency_keys.job_under(session, user, key, order.digest)
+    if winner is None:
+        idempotency_keys.take(session, user, key, order.digest, order.job_id)
+    return winner
+
+
+def _new_job(order: Order, revision: int, params: Mapping[str, Any], *, user: str, origin: Origin) -> Job:
+    submission = order.submission
     return Job(
-        id=job_id,
-        job_type=revision.name,
-        revision=revision.number,
+        id=order.job_id,
+        job_type=order.job_type,
+        revision=revision,
         state="queued",
         params=params,
         submitted_by=user,
@@ -131,25 +235,25 @@ def new_job(
     )
 
 
-def store(session: Session, dag: Any, job: Job) -> None:
-    """Write the job's row and its run, when the caller commits."""
-    # The job comes first: the trigger on Airflow's table then finds it, and adds no row of its own.
-    session.execute(insert(table).values(**row_of(job)))
-    create_run(session, dag, job)
+def _store(session: Session, dag: Any, jobs: Sequence[Job]) -> None:
+    """Write new jobs of one type and their runs."""
+    if not jobs:
+        return
+    # The jobs come first: the trigger on Airflow's table then finds them, and adds no rows of its own.
+    session.execute(insert(table), [_row(job) for job in jobs])
+    new_runs = [
+        runs.NewRun(str(job.id), job.params, job.submitted_by, job.run_after or job.submitted_at, job.priority)
+        for job in jobs
+    ]
+    if bulk_runs.is_possible():
+        bulk_runs.create_all(session, dag, new_runs)
+        return
+    # A hook of the installation must see each task instance, as Airflow's own function passes them.
+    for run in new_runs:
+        runs.create(session, dag, run)
 
 
-def create_run(session: Session, dag: Any, job: Job) -> None:
-    """Create the run of a job whose row is there, when the caller commits."""
-    runs.create(session, dag, new_run(job))
-
-
-def new_run(job: Job) -> runs.NewRun:
-    """Return the run of a new job."""
-    return runs.NewRun(str(job.id), job.params, job.submitted_by, job.run_after or job.submitted_at, job.priority)
-
-
-def row_of(job: Job) -> dict[str, Any]:
-    """Return the row of a new job."""
+def _row(job: Job) -> dict[str, Any]:
     callback = job.callback
     return {
         "id": job.id,
@@ -166,53 +270,3 @@ def row_of(job: Job) -> dict[str, Any]:
         "callback": callback.stored() if callback else None,
         "callback_secret": encryption.encrypt(callback.secret) if callback and callback.secret else None,
     }
-
-
-def new_id() -> UUID:
-    """Return an id that sorts by time (UUID version 7, RFC 9562), so that new rows are neighbours in indexes."""
-    from uuid6 import uuid7
-
-    return UUID(int=uuid7().int)
-
-
-def _already_there(session: Session, user: str, job_id: UUID | None, key: Key | None, digest: str) -> Job | None:
-    known = idempotency_keys.job_under(session, user, key, digest) if key else job_id
-    if known is None:
-        return None
-    try:
-        return query.find(session, known)
-    except JobUnknown:
-        return None
-
-
-def runnable(session: Session, job_type: str) -> tuple[Revision, Any]:
-    """Return the current revision and its DAG, and keep both from being deleted until the transaction ends.
-
-    Raises:
-        JobTypeUnknown: no such type.
-        JobTypePaused: the type starts no jobs.
-    """
-    found = _current(session, job_type)
-    if found is None:
-        # An older parse has overwritten the DAG. Healing it takes the registry's lock, which has to come
-        # before the lock on the DAG, as it does for whoever registers: so begin anew.
-        session.rollback()
-        registry.lock(session)
-        lifecycle.ensure_published(session, lifecycle.current_revision(session, job_type))
-        session.commit()
-        found = _current(session, job_type)
-    if found is None:
-        raise lifecycle.JobTypeUnknown(f"Job type {job_type!r} is being changed; repeat the request")
-    return found
-
-
-def _current(session: Session, job_type: str) -> tuple[Revision, Any] | None:
-    # The lock comes first: what is read behind it cannot change before the run is there.
-    status = runs.hold(session, job_type)
-    revision = lifecycle.current_revision(session, job_type)
-    if status is None or status.stale:
-        return None
-    if status.paused:
-        raise JobTypePaused(f"Job type {job_type!r} is paused; POST /jobs/v1/job-types/{job_type}/resume, then repeat")
-    dag = publishing.dag_of(session, job_type, revision.number)
-    return None if dag is None else (revision, dag)

@@ -1,6 +1,6 @@
 """The outbox: turns the jobs that have ended into the notices that are owed for them.
 
-Airflow's transaction that ends a run also writes a completion (`coinrequest.database.migrations.following`). This
+Airflow's transaction that ends a run also writes a completion (`coinrequest/database/schema.sql`). This
 module replaces completions by notices in one transaction, so nothing is lost in between, and nothing comes twice.
 """
 
@@ -19,8 +19,7 @@ from coinrequest.database.tables import job as job_table
 from coinrequest.database.tables import notice as notice_table
 from coinrequest.jobs import query
 from coinrequest.jobs.errors import JobUnknown
-from coinrequest.jobs.job import Job, JobError
-from coinrequest.jobs.submission import new_id
+from coinrequest.jobs.job import Job, JobError, new_id
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition, load_definition
 from coinrequest.metrics.counters import record

@@ -65,8 +65,7 @@ def job_type(op: TestClient) -> str:
 
 
 def order(job_type: str, **fields: Any) -> Any:
-    from coinrequest.jobs.batch import Order
-    from coinrequest.jobs.submission import Submission
+    from coinrequest.jobs.submission import Order, Submission
 
     return Order(uuid.uuid4(), job_type, Submission(**fields))
 

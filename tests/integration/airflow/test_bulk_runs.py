@@ -1,4 +1,4 @@
-"""Many jobs in one transaction are what as many single submissions would be."""
+"""The runs of submitted jobs are the same as those that Airflow's own function creates."""
 
 import uuid
 from collections.abc import Sequence
@@ -47,8 +47,7 @@ def job_type(op: Any, name: str) -> str:
 
 
 def _order(job_type: str, params: dict[str, Any], **fields: Any) -> Any:
-    from coinrequest.jobs.batch import Order
-    from coinrequest.jobs.submission import Submission
+    from coinrequest.jobs.submission import Order, Submission
 
     return Order(uuid.uuid4(), job_type, Submission(params, **fields))
 
@@ -56,7 +55,7 @@ def _order(job_type: str, params: dict[str, Any], **fields: Any) -> Any:
 def _submit_all(orders: Sequence[Any]) -> list[Any]:
     from airflow.utils.session import create_session
 
-    from coinrequest.jobs.batch import submit_all
+    from coinrequest.jobs.submission import submit_all
 
     with create_session(scoped=False) as session:
         return submit_all(session, orders, user="channel", origin="channel")
@@ -71,21 +70,35 @@ def _rows(table: str, key: str, run_id: str) -> list[dict[str, Any]]:
     return sorted(rows, key=str)
 
 
-@pytest.mark.parametrize("table", ["dag_run", "task_instance", "log", "coinrequest_job"])
-@pytest.mark.parametrize("priority", [None, 50])
-def test_a_bulk_writes_what_airflow_writes_for_one(job_type: str, table: str, priority: int | None) -> None:
+def _submit(order: Any) -> Any:
     from airflow.utils.session import create_session
 
     from coinrequest.jobs.submission import submit
 
-    orders = [_order(job_type, {"value": 1}, priority=priority, labels={"team": "a"}) for _ in range(3)]
-    single = uuid.uuid4()
     with create_session(scoped=False) as session:
-        submit(session, job_type, orders[0].submission, user="channel", origin="channel", job_id=single)
-    assert all(outcome.created for outcome in _submit_all(orders))
-    expected = _rows(table, "run_id", str(single))
+        return submit(session, order.job_type, order.submission, user="channel", origin="channel", job_id=order.job_id)
+
+
+@pytest.mark.parametrize("table", ["dag_run", "task_instance", "log", "coinrequest_job"])
+@pytest.mark.parametrize("priority", [None, 50])
+def test_one_job_and_a_batch_have_the_rows_that_airflow_writes(
+    job_type: str, table: str, priority: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from coinrequest.airflow import bulk_runs
+
+    by_airflow, single, *batch = (
+        _order(job_type, {"value": 1}, priority=priority, labels={"team": "a"}) for _ in range(5)
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(bulk_runs, "is_possible", lambda: False)
+        patch.setattr(bulk_runs, "create_all", None)
+        assert _submit(by_airflow).created
+    assert bulk_runs.is_possible()
+    assert _submit(single).created
+    assert all(outcome.created for outcome in _submit_all(batch))
+    expected = _rows(table, "run_id", str(by_airflow.job_id))
     assert expected
-    for order in orders:
+    for order in (single, *batch):
         assert _rows(table, "run_id", str(order.job_id)) == expected
 
 

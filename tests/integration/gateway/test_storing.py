@@ -37,8 +37,7 @@ def storing(airflow_app: Any) -> Any:
 
 
 def _order(job_type: str, value: Any = 0, **fields: Any) -> Any:
-    from coinrequest.jobs.batch import Order
-    from coinrequest.jobs.submission import Submission
+    from coinrequest.jobs.submission import Order, Submission
 
     return Order(uuid.uuid4(), job_type, Submission({"value": value}, **fields))
 

@@ -1,0 +1,71 @@
+"""Job types that can start jobs, held so that they stay so until the transaction ends."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from coinrequest.airflow import runs
+from coinrequest.generator import lifecycle, publishing
+from coinrequest.generator.lifecycle import JobTypeUnknown
+from coinrequest.jobs.errors import JobTypePaused
+from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.registry import Revision
+
+
+@dataclass(frozen=True)
+class Runnable:
+    """The current revision of a job type, and its DAG."""
+
+    revision: Revision
+    dag: Any
+
+
+def hold(
+    session: Session, names: Collection[str], *, healed: frozenset[str] = frozenset()
+) -> Mapping[str, Runnable | JobTypeUnknown | JobTypePaused]:
+    """Return job types by name, or why they start no jobs; none is deleted or changed until the transaction ends.
+
+    Call it before anything is written: where an older parse has overwritten a DAG, the transaction begins anew.
+
+    Args:
+        names: of the types.
+        healed: those whose DAGs were published again just now.
+    """
+    found: dict[str, Runnable | JobTypeUnknown | JobTypePaused] = {}
+    # Sorted, so that two transactions take their locks in the same order.
+    for name in sorted(names):
+        try:
+            current = _current(session, name)
+        except (JobTypeUnknown, JobTypePaused) as refusal:
+            found[name] = refusal
+            continue
+        if current is None and name not in healed:
+            _publish_again(session, name)
+            return hold(session, names, healed=healed | {name})
+        found[name] = current or JobTypeUnknown(f"Job type {name!r} is being changed; repeat the request")
+    return found
+
+
+def _current(session: Session, name: str) -> Runnable | None:
+    """Return a type that can start jobs; None: its DAG is not that of the current revision."""
+    # Locked first: what is read afterwards cannot change before the run is there.
+    status = runs.hold(session, name)
+    revision = lifecycle.current_revision(session, name)
+    if status is None or status.stale:
+        return None
+    if status.paused:
+        raise JobTypePaused(f"Job type {name!r} is paused; POST /jobs/v1/job-types/{name}/resume, then repeat")
+    dag = publishing.dag_of(session, name, revision.number)
+    return None if dag is None else Runnable(revision, dag)
+
+
+def _publish_again(session: Session, name: str) -> None:
+    # The registry's lock must come before the lock on the DAG, as in a registration; so this is a new transaction.
+    session.rollback()
+    registry.lock(session)
+    revision = registry.latest(session, name)
+    if revision is not None and not revision.deleted:
+        lifecycle.ensure_published(session, revision)
+    session.commit()
