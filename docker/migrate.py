@@ -4,25 +4,27 @@ One process for all four, because importing Airflow is most of the work.
 """
 
 import sys
+from collections.abc import Callable, Mapping
 
-from coinrequest.install.prepare import migrate, seed
+from coinrequest.airflow.metadata_database import migrate
+from coinrequest.airflow.users import sync_roles
+from coinrequest.install.prepare import register_built_in_types
 from coinrequest.install.users import create_users
 
-
-def create_roles() -> None:
-    """Do what `airflow sync-perm` does; the web server, which does it otherwise, starts after this."""
-    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
-
-    with get_application_builder() as builder:
-        builder.add_permissions(update_perms=True)
-        builder.sm.sync_roles()
+_STEPS: Mapping[str, Callable[[], None]] = {
+    "migrate": migrate,
+    "seed": register_built_in_types,
+    # The web server, which creates the roles otherwise, starts after this.
+    "create roles": sync_roles,
+    "create users": create_users,
+}
 
 
 def main() -> int:
     """Prepare the database; return the exit code."""
-    for step in (migrate, seed, create_roles, create_users):
+    for name, step in _STEPS.items():
         step()
-        sys.stdout.write(f"coinrequest: done: {step.__name__.replace('_', ' ')}\n")
+        sys.stdout.write(f"coinrequest: done: {name}\n")
         sys.stdout.flush()
     return 0
 

@@ -1,6 +1,8 @@
 """When Airflow's processes last showed that they live (Airflow 3.3.2)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -17,6 +19,25 @@ _AGES = text(
 
 # Written after each refresh that succeeded, every few seconds.
 _FOLLOWED = text("SELECT extract(epoch FROM now() - last_refreshed) FROM dag_bundle WHERE name = :bundle")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One of Airflow's processes; `latest` is its last heartbeat in ISO 8601, None where there never was one."""
+
+    is_healthy: bool
+    latest: str | None
+
+
+def processes() -> Mapping[str, Process]:
+    """Return the scheduler, the dag_processor and the triggerer, as Airflow's own health report judges them."""
+    from airflow.api.common.airflow_health import get_airflow_health
+
+    found: Mapping[str, Mapping[str, Any]] = get_airflow_health()
+    return {
+        name: Process(found[name]["status"] == "healthy", found[name].get(f"latest_{name}_heartbeat"))
+        for name in _PROCESSES.values()
+    }
 
 
 def ages(session: Session) -> Mapping[str, float]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, cast, func, select, text
+from sqlalchemy import ARRAY, Text, Uuid, and_, bindparam, case, cast, func, select, text
 from sqlalchemy.orm import Session
 
 from coinrequest.airflow import audit_log
@@ -127,11 +127,23 @@ def set_priority(session: Session, dag_id: str, run_id: str, priority: int) -> N
     )
 
 
-def run_table() -> Any:
-    """Return Airflow's table of runs."""
+def joined(jobs: Any, largest: int) -> Any:
+    """Return a query of jobs with `dag_run_id`, `conf` and `params_omitted` of their runs.
+
+    Args:
+        jobs: the table of jobs, or a query of it.
+        largest: params of more than so many bytes stay in the database.
+    """
     from airflow.models.dagrun import DagRun
 
-    return DagRun.__table__
+    run = DagRun.__table__
+    on = and_(run.c.dag_id == jobs.c.job_type, run.c.run_id == jobs.c.run_id)
+    # The stored size is known without reading the value. It may be compressed, so smaller ones are measured as text.
+    written = cast(run.c.conf, Text)
+    measured = case((func.pg_column_size(run.c.conf) <= 2 * largest, func.octet_length(written)))
+    conf = case((measured <= largest, written)).label("conf")
+    omitted = and_(run.c.conf.is_not(None), func.coalesce(measured > largest, True)).label("params_omitted")
+    return select(jobs, run.c.id.label("dag_run_id"), conf, omitted).select_from(jobs.outerjoin(run, on))
 
 
 def outputs(session: Session, dag_run_id: int, task_id: str) -> list[Any]:

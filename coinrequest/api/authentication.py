@@ -8,7 +8,7 @@ What the user may do then, `coinrequest.api.rights` asks.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.core_api.security import get_user
@@ -23,6 +23,9 @@ from sqlalchemy.orm import Session
 from coinrequest.airflow.api_server.patience import is_abandoned
 from coinrequest.airflow.session import airflow_session
 from coinrequest.errors import CoinrequestError
+
+# A user, as Airflow's auth manager describes one.
+User: TypeAlias = BaseUser
 
 # A flood of our requests leaves so many connections of the pool to the UI, and to agents that report.
 _LEFT_TO_AIRFLOW = 5
@@ -45,7 +48,7 @@ class Unauthenticated(CoinrequestError):
     """The request carries no token, or one that is not valid (any more)."""
 
 
-async def signed_in_user(request: Request, credentials: Credentials) -> BaseUser:
+async def signed_in_user(request: Request, credentials: Credentials) -> User:
     """Return the user of the request's token or cookie.
 
     Raises:
@@ -62,7 +65,7 @@ async def signed_in_user(request: Request, credentials: Credentials) -> BaseUser
         raise Unauthenticated("The user of this token does not exist any more") from error
 
 
-async def user_if_signed_in(request: Request, credentials: Credentials) -> BaseUser | None:
+async def user_if_signed_in(request: Request, credentials: Credentials) -> User | None:
     """Return the user, or None for a request without a valid token."""
     try:
         return await signed_in_user(request, credentials)
@@ -102,8 +105,8 @@ async def _session(request: Request) -> AsyncIterator[Session]:
         limiter.release_on_behalf_of(borrower)
 
 
-SignedIn = Annotated[BaseUser, Depends(signed_in_user)]
-MaybeUser = Annotated[BaseUser | None, Depends(user_if_signed_in)]
+SignedIn = Annotated[User, Depends(signed_in_user)]
+MaybeUser = Annotated[User | None, Depends(user_if_signed_in)]
 
 # One transaction for each request: committed before the response leaves, rolled back at any error.
 RequestSession = Annotated[Session, Depends(_session, scope="function")]

@@ -5,7 +5,6 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any
 
 from sqlalchemy import func, select, text
 
@@ -72,17 +71,11 @@ def _database() -> Mapping[str, Component]:
 
 
 def _processes() -> Mapping[str, Component]:
-    from airflow.api.common.airflow_health import get_airflow_health
-
-    found = get_airflow_health()
     components = {}
-    for name in ("scheduler", "dag_processor", "triggerer"):
-        state: Mapping[str, Any] = found[name]
-        heartbeat = state.get(f"latest_{name}_heartbeat")
-        healthy = state["status"] == "healthy"
+    for name, process in heartbeats.processes().items():
         components[name] = Component(
-            status="healthy" if healthy else "unhealthy",
-            detail=None if healthy else f"last heartbeat: {heartbeat or 'never'}",
+            status="healthy" if process.is_healthy else "unhealthy",
+            detail=None if process.is_healthy else f"last heartbeat: {process.latest or 'never'}",
         )
     if components["dag_processor"].status == "healthy":
         with new_session() as session:

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
@@ -18,7 +17,7 @@ from sqlalchemy.orm import Session
 from coinrequest import settings
 from coinrequest.airflow.api_server import rights
 from coinrequest.airflow.api_server.rights import Forbidden, Right
-from coinrequest.api.authentication import Credentials, SignedIn, new_session, signed_in_user
+from coinrequest.api.authentication import Credentials, SignedIn, User, new_session, signed_in_user
 from coinrequest.api.parameters import JobTypeName
 from coinrequest.jobs import query
 from coinrequest.jobs.errors import JobUnknown
@@ -29,8 +28,8 @@ from coinrequest.notices.log import NoticeUnknown
 # Plain functions: FastAPI runs them in its thread pool, because the checks may read the database.
 
 
-def _general(what: str, allowed: Callable[[BaseUser], bool]) -> Callable[[BaseUser], BaseUser]:
-    def check(user: SignedIn) -> BaseUser:
+def _general(what: str, allowed: Callable[[User], bool]) -> Callable[[User], User]:
+    def check(user: SignedIn) -> User:
         if not allowed(user):
             raise Forbidden(f"{user.get_name()!r} may not {what}; an administrator can give a role for it")
         return user
@@ -38,16 +37,16 @@ def _general(what: str, allowed: Callable[[BaseUser], bool]) -> Callable[[BaseUs
     return check
 
 
-def _named(right: Right) -> Callable[[BaseUser, str], BaseUser]:
-    def check(user: SignedIn, name: JobTypeName) -> BaseUser:
+def _named(right: Right) -> Callable[[User, str], User]:
+    def check(user: SignedIn, name: JobTypeName) -> User:
         right.require(user, name)
         return user
 
     return check
 
 
-def _always(right: Right, name: str) -> Callable[[BaseUser], BaseUser]:
-    def check(user: SignedIn) -> BaseUser:
+def _always(right: Right, name: str) -> Callable[[User], User]:
+    def check(user: SignedIn) -> User:
         right.require(user, name)
         return user
 
@@ -56,10 +55,10 @@ def _always(right: Right, name: str) -> Callable[[BaseUser], BaseUser]:
 
 def _behind(
     find: Callable[[Session, UUID], str | None], unknown: Callable[[UUID], Exception], *needed: Right
-) -> Callable[[BaseUser, UUID], BaseUser]:
+) -> Callable[[User, UUID], User]:
     """Return the check of a route with the id of something whose type `find` knows."""
 
-    def check(user: SignedIn, id: UUID) -> BaseUser:
+    def check(user: SignedIn, id: UUID) -> User:
         # Those who may do it with all types, which is most people, cost no look at the job.
         if not all(right.held_for_all(user) for right in (rights.READ_JOBS, *needed)):
             with new_session() as session:
@@ -77,14 +76,14 @@ _of_job = partial(_behind, query.type_of, lambda id: JobUnknown(f"No job {id}"))
 _of_notice = partial(_behind, log.type_of, lambda id: NoticeUnknown(f"No notice {id}"))
 
 
-def _names(right: Right) -> Callable[[BaseUser], frozenset[str] | None]:
+def _names(right: Right) -> Callable[[User], frozenset[str] | None]:
     def find(user: Reader) -> frozenset[str] | None:
         return right.names(user)
 
     return find
 
 
-def require_connection(user: BaseUser, name: str | None) -> None:
+def require_connection(user: User, name: str | None) -> None:
     """Do nothing where no connection is named, or the user may read connections.
 
     Raises:
@@ -98,18 +97,18 @@ def require_connection(user: BaseUser, name: str | None) -> None:
 
 
 _reader = _general("read job types and jobs", rights.may_list)
-Reader = Annotated[BaseUser, Depends(_reader)]
-Registrar = Annotated[BaseUser, Depends(_general("change job types", rights.may_define_some))]
+Reader = Annotated[User, Depends(_reader)]
+Registrar = Annotated[User, Depends(_general("change job types", rights.may_define_some))]
 """Who may define types under some names; `CHANGE.require` checks the name that the document has."""
-TypeReader = Annotated[BaseUser, Depends(_named(rights.READ))]
-TypeSubmitter = Annotated[BaseUser, Depends(_named(rights.SUBMIT))]
-TypeRegistrar = Annotated[BaseUser, Depends(_named(rights.CHANGE))]
-JobReader = Annotated[BaseUser, Depends(_of_job(rights.READ_RESULTS))]
-JobSubmitter = Annotated[BaseUser, Depends(_of_job(rights.READ_RESULTS, rights.SUBMIT))]
-LogReader = Annotated[BaseUser, Depends(_of_job(rights.READ_LOGS))]
-NoticeSubmitter = Annotated[BaseUser, Depends(_of_notice(rights.SUBMIT))]
-UrlReader = Annotated[BaseUser, Depends(_always(rights.READ_RESULTS, URL_TEST))]
-UrlSubmitter = Annotated[BaseUser, Depends(_always(rights.SUBMIT, URL_TEST))]
+TypeReader = Annotated[User, Depends(_named(rights.READ))]
+TypeSubmitter = Annotated[User, Depends(_named(rights.SUBMIT))]
+TypeRegistrar = Annotated[User, Depends(_named(rights.CHANGE))]
+JobReader = Annotated[User, Depends(_of_job(rights.READ_RESULTS))]
+JobSubmitter = Annotated[User, Depends(_of_job(rights.READ_RESULTS, rights.SUBMIT))]
+LogReader = Annotated[User, Depends(_of_job(rights.READ_LOGS))]
+NoticeSubmitter = Annotated[User, Depends(_of_notice(rights.SUBMIT))]
+UrlReader = Annotated[User, Depends(_always(rights.READ_RESULTS, URL_TEST))]
+UrlSubmitter = Annotated[User, Depends(_always(rights.SUBMIT, URL_TEST))]
 # Of which types the user may see something; None: of all.
 TypeNames = Annotated[frozenset[str] | None, Depends(_names(rights.READ))]
 JobNames = Annotated[frozenset[str] | None, Depends(_names(rights.READ_JOBS))]

@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs, urlsplit
 
 from coinrequest import settings
+from coinrequest.settings import SettingInvalid, SettingMissing
 
 _SCHEMES = ("amqp://", "amqps://", "redis://", "rediss://")
-
-
-class SettingsInvalid(Exception):
-    """The environment does not say what a gateway needs; the message says what is missing."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +40,7 @@ def main(words: Sequence[str] = ()) -> int:
     parser().parse_args(words)
     try:
         channel, database = _channel(), _database()
-    except SettingsInvalid as error:
+    except (SettingInvalid, SettingMissing) as error:
         sys.stderr.write(f"coinrequest gateway: {error}\n")
         return 2
     _configure_logging()
@@ -64,10 +61,10 @@ def _channel() -> str | None:
 
     url = settings.channel_url()
     if url is not None and not url.startswith(_SCHEMES):
-        raise SettingsInvalid(f"COINREQUEST_CHANNEL_URL must begin with one of {', '.join(_SCHEMES)}")
+        raise SettingInvalid(f"COINREQUEST_CHANNEL_URL must begin with one of {', '.join(_SCHEMES)}")
     own = _redis_database(url or "")
     if own is not None and own == _redis_database(celery_pool.broker_url() or ""):
-        raise SettingsInvalid(
+        raise SettingInvalid(
             "COINREQUEST_CHANNEL_URL names the database of Redis that Celery has, where a task's queue may be called "
             "like one of the channel: give the channel a database of its own, such as .../2"
         )
@@ -85,15 +82,14 @@ def _redis_database(url: str) -> tuple[str, int, str] | None:
 
 def _database() -> str:
     """Return the URL of Airflow's metadata database as PostgreSQL's own library reads it."""
-    from airflow.configuration import conf
-    from sqlalchemy import make_url
+    from coinrequest.airflow import metadata_database
 
-    url = conf.get("database", "sql_alchemy_conn", fallback="")
-    if not url.startswith("postgresql"):
-        raise SettingsInvalid(
+    url = metadata_database.url()
+    if url is None:
+        raise SettingMissing(
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN is not set: give the PostgreSQL URL of the metadata database"
         )
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    return url
 
 
 def _configure_logging() -> None:

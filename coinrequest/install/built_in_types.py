@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from coinrequest.airflow.session import airflow_session
 from coinrequest.generator import lifecycle
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.document import load_document
@@ -36,9 +37,7 @@ def seed(session: Session) -> list[str]:
 
 def main() -> None:
     """Seed the registry of the configured database."""
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
+    with airflow_session() as session:
         written = seed(session)
     log.info("Built-in job types written: %s", ", ".join(written) or "none")
 

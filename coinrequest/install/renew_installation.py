@@ -10,12 +10,12 @@ import sys
 
 from sqlalchemy import text
 
+from coinrequest.airflow.session import airflow_session
+
 
 def main() -> int:
     """Do it on the database of the environment; return the exit code."""
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
+    with airflow_session() as session:
         if session.scalar(text("SELECT to_regclass('public.coinrequest_installation')")) is None:
             sys.stdout.write("The database is from before there were ids; `airflow db migrate` makes one.\n")
             return 0

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, get_args
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, String, Text, and_, case, cast, func, literal, select, true, tuple_
+from sqlalchemy import ARRAY, Row, String, func, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from coinrequest.airflow import runs
@@ -54,7 +54,7 @@ def find(session: Session, job_id: UUID) -> Job:
     Raises:
         JobUnknown: no job has this id.
     """
-    row = session.execute(_joined(table, _ALONE).where(table.c.id == job_id)).one_or_none()
+    row = session.execute(runs.joined(table, _ALONE).where(table.c.id == job_id)).one_or_none()
     if row is None:
         raise JobUnknown(f"No job {job_id}")
     return with_outcome(session, row)
@@ -104,7 +104,7 @@ def page(
     if before is not None:
         chosen = chosen.where(tuple_(table.c.submitted_at, table.c.id) < tuple_(*before))
     newest = _newest(chosen, filters.visible, limit).subquery()
-    query = _joined(newest, _IN_A_LIST).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
+    query = runs.joined(newest, _IN_A_LIST).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
     return [_job(row) for row in session.execute(query)]
 
 
@@ -118,18 +118,6 @@ def _newest(chosen: Any, types: Collection[str] | None, limit: int) -> Any:
     of_each = chosen.where(table.c.job_type == names.c.name).order_by(*order).limit(limit).lateral()
     found = select(of_each).select_from(names.join(of_each, true()))
     return found.order_by(of_each.c.submitted_at.desc(), of_each.c.id.desc()).limit(limit)
-
-
-def _joined(jobs: Any, largest: int) -> Any:
-    """Return a query of jobs with their runs; params of more than `largest` bytes stay in the database."""
-    run = runs.run_table()
-    on = and_(run.c.dag_id == jobs.c.job_type, run.c.run_id == jobs.c.run_id)
-    # The stored size is known without reading the value. It may be compressed, so what is left is measured as text.
-    written = cast(run.c.conf, Text)
-    measured = case((func.pg_column_size(run.c.conf) <= 2 * largest, func.octet_length(written)))
-    conf = case((measured <= largest, written)).label("conf")
-    omitted = and_(run.c.conf.is_not(None), func.coalesce(measured > largest, True)).label("params_omitted")
-    return select(jobs, run.c.id.label("dag_run_id"), conf, omitted).select_from(jobs.outerjoin(run, on))
 
 
 def _job(row: Row[Any]) -> Job:

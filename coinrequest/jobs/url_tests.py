@@ -4,37 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from coinrequest.airflow.task_reports import FAILURE
-from coinrequest.database.stored import Unreadable, bounded_time, read_json
+from coinrequest.airflow.ended_runs import ended_runs
+from coinrequest.database.stored import Unreadable, read_json
 
 JOB_TYPE = "url-test"
 
-# Characters: of a stored result, and of what is answered of it.
-_LONGEST = 64 * 1024
+# Characters.
 _LONGEST_TEXT = 4096
-
-# A page is found by the index of ended jobs, and only then are its URLs and results looked up.
-_DONE = text(
-    f"""
-    SELECT {bounded_time("job.ended_at")} AS ended_at, job.state, left(run.conf ->> 'url', 8192) AS url, output.value
-    FROM (
-        SELECT * FROM coinrequest_job
-        WHERE job_type = :job_type AND ended_at IS NOT NULL AND state IN ('success', 'failed', 'cancelled')
-        ORDER BY ended_at DESC, id DESC LIMIT :limit OFFSET :offset
-    ) AS job
-    JOIN dag_run AS run ON run.dag_id = job.job_type AND run.run_id = job.run_id
-    LEFT JOIN LATERAL (
-        SELECT left(xcom.value::text, :longest) AS value FROM xcom
-        WHERE xcom.dag_run_id = run.id
-            AND xcom.key = CASE job.state WHEN 'success' THEN 'return_value' WHEN 'failed' THEN :failure END
-        ORDER BY xcom.timestamp DESC LIMIT 1
-    ) AS output ON true
-    ORDER BY job.ended_at DESC, job.id DESC
-    """  # noqa: S608 - of constants alone
-)
 
 
 @dataclass(frozen=True)
@@ -54,9 +32,8 @@ class TestedUrl:
 
 def done(session: Session, *, limit: int, offset: int = 0) -> Sequence[TestedUrl]:
     """Return the URL tests that are done, the last to be done first, with one read."""
-    page = {"limit": limit, "offset": offset, "longest": _LONGEST}
-    rows = session.execute(_DONE, {"job_type": JOB_TYPE, "failure": FAILURE, **page})
-    return [TestedUrl(row.ended_at, row.url or "", _result(row.state, row.value)) for row in rows]
+    runs = ended_runs(session, JOB_TYPE, "url", limit=limit, offset=offset)
+    return [TestedUrl(run.ended_at, run.param or "", _result(run.state, run.output)) for run in runs]
 
 
 def _result(state: str, stored: str | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from coinrequest.install.prepare import SEEDED
+from coinrequest.install.prepare import REGISTERED
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import HOST, Ports
@@ -22,7 +22,7 @@ _STOP_TIMEOUTS = {"triggerer": 2.0, "api-server": 5.0}
 
 # What each logs when it begins its work.
 _LOADED = {
-    "prepare": SEEDED,
+    "prepare": REGISTERED,
     "api-server": "Application startup complete",
     "scheduler": "Starting the scheduler",
     "dag-processor": "Starting the Dag Processor Job",

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 from coinrequest.airflow import dag_tables
 from coinrequest.airflow.api_server.rights import CHANGE, READ
 from coinrequest.api import cursors, problems
-from coinrequest.api.authentication import RequestSession
+from coinrequest.api.authentication import RequestSession, User
 from coinrequest.api.bodies import Document
 from coinrequest.api.models import (
     DefinitionWarning,
@@ -38,19 +37,19 @@ router = APIRouter(prefix="/v1/job-types", tags=["Job types"])
 YAML_TYPE = "application/yaml"
 
 
-def readable(user: BaseUser) -> Readable:
+def readable(user: User) -> Readable:
     """Return which of the types that a definition names the user may know of."""
     return lambda name: READ.held(user, name)
 
 
-def seen(user: BaseUser, revision: Revision) -> dict[str, Any]:
+def seen(user: User, revision: Revision) -> dict[str, Any]:
     """Return the definition of a revision: whole for those who may change it, and so give it back."""
     content: dict[str, Any] = revision.content()
     return content if CHANGE.held(user, revision.name) else without_tokens(content)
 
 
 def answered(
-    session: Session, root: str, user: BaseUser, revision: Revision, warnings: Sequence[DefinitionWarning] = ()
+    session: Session, root: str, user: User, revision: Revision, warnings: Sequence[DefinitionWarning] = ()
 ) -> JobTypeDetail:
     """Return the answer about the type of `revision`."""
     paused = revision.name in dag_tables.paused_ids(session, [revision.name])

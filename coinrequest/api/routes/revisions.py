@@ -2,13 +2,12 @@
 
 from typing import Annotated
 
-from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from coinrequest.api import cursors, problems
-from coinrequest.api.authentication import RequestSession
+from coinrequest.api.authentication import RequestSession, User
 from coinrequest.api.bodies import Document
 from coinrequest.api.models import (
     JobTypeDetail,
@@ -128,7 +127,7 @@ def compare(
     return RevisionDiff(from_revision=earlier.number, to_revision=later.number, diff="".join(lines))
 
 
-def _yaml_lines(user: BaseUser, revision: Revision) -> list[str]:
+def _yaml_lines(user: User, revision: Revision) -> list[str]:
     return [] if revision.deleted else dump_yaml(seen(user, revision)).splitlines(keepends=True)
 
 
