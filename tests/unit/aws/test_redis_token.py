@@ -10,6 +10,7 @@ from fake_data_services import NAME, REGION, FakeElastiCache, client
 
 from aws import redis_token
 from aws.redis_token import ONLY_TOKEN, ReplicationGroup, set_first_token
+from release import polling
 from release.errors import Failed
 
 TOKEN = "c0ffee" * 8
@@ -83,6 +84,17 @@ def test_a_new_group_that_is_interrupted_is_not_taken_for_the_old_one(
 # -- the program ---------------------------------------------------------------------------------------------
 
 WORDS = ("--replication-group", NAME, "--secret", SECRET, "--region", REGION)
+
+
+def test_the_program_sets_the_token(
+    elasticache: FakeElastiCache, secrets: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {("elasticache", REGION): elasticache, ("secretsmanager", REGION): secrets}
+    monkeypatch.setattr(redis_token, "client", lambda service, region: found[service, region])
+    monkeypatch.setattr(polling, "sleep", lambda _seconds: None)
+    assert redis_token.main(WORDS) == 0
+    assert elasticache.tokens == [TOKEN]
+    assert TOKEN not in "".join(capsys.readouterr())
 
 
 def test_the_program_says_who_was_refused_what(cloud: None, capsys: pytest.CaptureFixture[str]) -> None:

@@ -234,9 +234,7 @@ def test_a_dry_run_changes_nothing(aws: Clients, groups: FakeAutoScaling, stream
     assert stream.getvalue().count("would do: ") == 5
 
 
-@pytest.mark.parametrize(
-    ("which", "text"), [("nothing", "There are: database-owner"), ("master", "RDS itself")]
-)
+@pytest.mark.parametrize(("which", "text"), [("nothing", "There are: database-owner"), ("master", "RDS itself")])
 def test_what_cannot_be_rotated_is_refused(aws: Clients, stream: io.StringIO, which: str, text: str) -> None:
     with pytest.raises(Refused, match=text):
         rotate.rotate(aws, NAME, which, Output(stream), interval=0)
