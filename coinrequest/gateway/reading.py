@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from coinrequest.api.submissions import read_submission
 from coinrequest.errors import FieldError, FieldErrors
 from coinrequest.gateway.outcomes import MessageRefused
 from coinrequest.jobs.submission import Order, Submission
+from coinrequest.jobs.submission_body import read_submission
 from coinrequest.jobtypes.document import load_document
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES
 from coinrequest.jobtypes.suggestions import hint, quoted

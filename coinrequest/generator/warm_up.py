@@ -16,13 +16,13 @@ from coinrequest import settings
 from coinrequest.actions.catalogue import actions
 from coinrequest.database import registry_connection
 from coinrequest.generator import bundle, dag, loader
-from coinrequest.http import exchange, multi
+from coinrequest.http import exchange, transfers
 from coinrequest.http.user_agent import user_agent
 from coinrequest.jobtypes import json_schema, messages, registry
 from coinrequest.worker import operator
 
 # What actions load when they first need it is here too: libcurl and JSONPath take 0.1 s, and 4 MiB of each agent.
-__all__ = ["bundle", "dag", "exchange", "jsonpath", "loader", "messages", "multi", "operator"]
+__all__ = ["bundle", "dag", "exchange", "jsonpath", "loader", "messages", "operator", "transfers"]
 
 DagBundlesManager()
 actions()

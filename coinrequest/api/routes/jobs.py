@@ -17,13 +17,14 @@ from coinrequest.api.bodies import OptionalDocument, SubmissionDocument
 from coinrequest.api.job_models import JobDetail, JobList, job_detail, job_summary
 from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
+from coinrequest.api.request_models import Cancel
 from coinrequest.api.rights import JobNames, JobReader, JobSubmitter, TypeSubmitter, require_connection
-from coinrequest.api.submissions import LABEL_NAME, Cancel, Submission, read_body, read_submission
 from coinrequest.errors import FieldError
 from coinrequest.jobs import control, query, submission
 from coinrequest.jobs.feed import shared_feed
 from coinrequest.jobs.job import Job, State
 from coinrequest.jobs.query import Filters
+from coinrequest.jobs.submission_body import LABEL_NAME, Submission, read_body, read_submission
 from coinrequest.jobtypes.errors import ParamsInvalid
 from coinrequest.times import nearest_in_utc
 

@@ -10,10 +10,11 @@ from coinrequest.api.bodies import SubmissionDocument
 from coinrequest.api.job_models import TestedUrl, UrlJobAccepted, job_links
 from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Root
+from coinrequest.api.request_models import UrlSubmission
 from coinrequest.api.rights import UrlReader, UrlSubmitter
-from coinrequest.api.submissions import UrlSubmission, read_body
 from coinrequest.errors import FieldError
 from coinrequest.jobs import submission, url_tests
+from coinrequest.jobs.submission_body import read_body
 from coinrequest.jobtypes.errors import ParamsInvalid
 
 router = APIRouter(prefix="/v1", tags=["URL tests"])

@@ -1,4 +1,4 @@
-"""The bodies with which jobs are submitted and cancelled, checked whole: every field that is wrong is named."""
+"""What a job is submitted with, as REST and the channel take it: every field that is wrong is named."""
 
 import base64
 import binascii
@@ -132,18 +132,6 @@ class Submission(_Part):
     )
     callback: Callback | None = Field(default=None, description="Who is told when the job ends")
     idempotency: Idempotency = Field(default=Idempotency(), description="Goes with the header `Idempotency-Key`")
-
-
-class Cancel(_Part):
-    """Why a job is cancelled."""
-
-    reason: Annotated[str, Field(max_length=1000)] | None = Field(default=None, examples=["wrong currencies"])
-
-
-class UrlSubmission(_Part):
-    """A URL to be tested."""
-
-    url: str = Field(description="http or https; without a scheme it is http", examples=["https://example.org"])
 
 
 def read_body(document: dict[str, Any], model: type[Body]) -> Body:
