@@ -53,10 +53,10 @@ class BTCPrice:
                 of its kinds: `BadResponse` (the answer is no JSON or no price), `UnknownCoin`, `RateLimited`.
             ValueError: a code that is none, or an unknown source.
         """
-        from coinrequest.prices.client import forget_answers
+        from coinrequest.prices.client import clear_cache
         from coinrequest.prices.lookup import get_prices
 
-        forget_answers()  # each call has a price and a date of its own, also the second within a second
+        clear_cache()  # each call has a price and a date of its own, also the second within a second
         return [
             BtcPrice(currency=price.quote, rate=format(price.amount, "f"), price_date=price.fetched_at.isoformat())
             for price in get_prices("BTC", currencies, None if source is None else [source]).prices

@@ -22,7 +22,7 @@ class PatternInvalid(ValueError):
     """An expression that RE2 does not understand, or that is too large; the message says which."""
 
 
-def compiled(expression: str) -> Any:
+def compile_pattern(expression: str) -> Any:
     """Compile an expression; its methods are those of Python's `re`.
 
     Args:

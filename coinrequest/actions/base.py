@@ -20,9 +20,9 @@ class ActionFailed(Exception):
     """The work was tried and did not succeed; the text is for the person who reads the result."""
 
 
-# For `Field(json_schema_extra=WRITTEN_OUT)`: an input that is written out in the definition, without references. It is
-# for a text that somebody executes: whoever may only submit a job must not write a part of it.
-WRITTEN_OUT: dict[str, JsonValue] = {"references": False}
+# For `Field(json_schema_extra=NO_REFERENCES)`: an input that must be written in the definition itself. A text that is
+# executed has it, so that nobody who may only submit jobs can change that text.
+NO_REFERENCES: dict[str, JsonValue] = {"references": False}
 
 
 class ActionModel(BaseModel):

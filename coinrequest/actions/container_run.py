@@ -10,7 +10,7 @@ from coinrequest import settings
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.containers.images import ImageInvalid, is_allowed, parse_image
 from coinrequest.actions.containers.output import Output
-from coinrequest.actions.containers.runtime import Order, OutOfTime, Runtime, RuntimeUnavailable, Stopped
+from coinrequest.actions.containers.runtime import ContainerSpec, Runtime, RuntimeUnavailable, Stopped, TimedOut
 from coinrequest.limits import MEBIBYTE
 
 _logger = logging.getLogger(__name__)
@@ -177,7 +177,7 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
 
         try:
             outcome = runtime.run(order, output, report)
-        except OutOfTime as error:
+        except TimedOut as error:
             raise ContainerTimeout(f"{order.image} ran longer than {inputs.timeout:g} s{_tail(output)}") from error
         except (RuntimeUnavailable, Stopped) as error:
             # A container that `stop` has just removed cannot be found either.
@@ -208,7 +208,7 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
                 _logger.warning("the container could not be removed at once", exc_info=True)
 
 
-def _order(inputs: ContainerRunInputs, job: str) -> Order:
+def _order(inputs: ContainerRunInputs, job: str) -> ContainerSpec:
     """Return the container that is asked for, if the administrator allows it.
 
     Raises:
@@ -227,7 +227,7 @@ def _order(inputs: ContainerRunInputs, job: str) -> Order:
             "a container may not reach the network: an administrator allows it with COINREQUEST_CONTAINER_NETWORK, "
             "such as bridge"
         )
-    return Order(
+    return ContainerSpec(
         image=str(image),
         command=inputs.command,
         environment=inputs.environment,

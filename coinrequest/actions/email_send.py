@@ -6,8 +6,8 @@ from pydantic import AfterValidator, BaseModel, Field, field_validator, model_va
 
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.context import ConnectionUnavailable
+from coinrequest.actions.mail_attachments import TableInvalid, make_attachment, readable_text
 from coinrequest.actions.mail_connection import mail_server
-from coinrequest.actions.mail_files import TableInvalid, file_of, readable_text
 from coinrequest.limits import MEBIBYTE
 from coinrequest.mail import (
     Attachment,
@@ -174,7 +174,7 @@ class EmailSend(Action[EmailSendInputs, EmailSendResult]):
 
 def _attachments(inputs: EmailSendInputs) -> list[Attachment]:
     try:
-        attachments = [file_of(one.name, one.content, one.content_type) for one in inputs.attachments]
+        attachments = [make_attachment(one.name, one.content, one.content_type) for one in inputs.attachments]
     except TableInvalid as error:
         raise EmailInvalid(str(error)) from error
     size = sum(len(one.content) for one in attachments)

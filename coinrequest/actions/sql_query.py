@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field, JsonValue, field_validator
 
 from coinrequest import settings
-from coinrequest.actions.base import WRITTEN_OUT, Action, ActionFailed, ActionModel
+from coinrequest.actions.base import NO_REFERENCES, Action, ActionFailed, ActionModel
 from coinrequest.actions.context import ConnectionUnavailable
 from coinrequest.actions.sql.placeholders import PARAMETER_NAME, StatementInvalid
-from coinrequest.actions.sql.session import KindUnsuited, Session, Statement, session_for
-from coinrequest.actions.sql.values import ValueUnreadable, json_ready
+from coinrequest.actions.sql.session import Session, Statement, UnsupportedDatabase, session_for
+from coinrequest.actions.sql.values import UnsupportedValue, json_ready
 from coinrequest.limits import MAX_RESULT_BYTES
 
 _logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class SqlQueryInputs(ActionModel):
         max_length=65_536,
         description="one statement; :name stands for a parameter. Values belong into parameters, never into this text",
         examples=["SELECT id, total FROM orders WHERE day = :day ORDER BY id"],
-        json_schema_extra=WRITTEN_OUT,
+        json_schema_extra=NO_REFERENCES,
     )
     parameters: dict[str, JsonValue] = Field(
         default={},
@@ -189,7 +189,7 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
             yield
         except ActionFailed:
             raise
-        except (ConnectionUnavailable, KindUnsuited) as error:
+        except (ConnectionUnavailable, UnsupportedDatabase) as error:
             raise SqlRefused(str(error)) from error
         except StatementInvalid as error:
             raise SqlStatementFailed(str(error)) from error
@@ -244,6 +244,6 @@ def _row(columns: tuple[str, ...], values: Any) -> dict[str, Any]:
     for name, value in zip(columns, values, strict=True):
         try:
             row[name] = json_ready(value)
-        except ValueUnreadable as error:
+        except UnsupportedValue as error:
             raise SqlResultInvalid(f"column {name!r} holds {error}: convert it in the statement") from error
     return row

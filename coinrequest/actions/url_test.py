@@ -230,7 +230,7 @@ class UrlTestAction(Action[UrlTestInputs, UrlTestResult]):
                 self.context.report(attempt - 1, inputs.attempts, f"attempt {attempt} of {inputs.attempts}")
 
         plan = _plan(inputs)
-        seen = perform(url_test.tested(inputs.url, plan, report), plan.address_guard)
+        seen = perform(url_test.url_test_steps(inputs.url, plan, report), plan.address_guard)
         if inputs.must_pass and not seen.passed:
             # Unlike the URL as it was given, the last one is without a password.
             where = f"{seen.final_url}: " if seen.final_url else ""

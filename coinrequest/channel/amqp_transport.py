@@ -14,7 +14,7 @@ from amqp import spec
 from amqp.exceptions import UnexpectedFrame
 from kombu.transport import pyamqp  # noqa: TID253
 
-from coinrequest.channel.received import KEPT_BYTES, Received
+from coinrequest.channel.incoming import KEPT_BYTES, IncomingMessage
 
 _METHOD, _HEADER, _BODY, _HEARTBEAT = 1, 2, 3, 8
 _WITH_CONTENT = (spec.Basic.Return, spec.Basic.Deliver, spec.Basic.GetOk)
@@ -78,7 +78,7 @@ def frame_handler(
         # A message without a size is complete with its header, and its header comes first.
         expected = _METHOD if message is None else _BODY if message.body_size else _HEADER
         if kind != expected:
-            raise UnexpectedFrame(f"Received frame {kind} while expecting type: {expected}")
+            raise UnexpectedFrame(f"IncomingMessage frame {kind} while expecting type: {expected}")
         if message is None:
             method = unpack_from(">HH", buf, 0)
             if method not in _WITH_CONTENT:
@@ -99,7 +99,7 @@ def frame_handler(
     return on_frame
 
 
-class Message(Received):
+class Message(IncomingMessage):
     """A message of AMQP."""
 
     def __init__(self, raw: Any, channel: Any = None, **rest: Any) -> None:

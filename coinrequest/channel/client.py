@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from coinrequest.backoff import Backoff
 from coinrequest.channel import topology
-from coinrequest.channel.connection import ChannelUnavailable, connect, errors_of, without_password
+from coinrequest.channel.connection import ChannelUnavailable, broker_errors, connect, without_password
 from coinrequest.channel.messages import CONTENT_ENCODING, CONTENT_TYPE, job_message
 
 _POLL_SECONDS = 1.0
@@ -77,7 +77,7 @@ class ChannelClient:
                 delivery_mode=2,
                 confirm_timeout=_CONFIRM_SECONDS,
             )
-        except errors_of(self._connection) as error:
+        except broker_errors(self._connection) as error:
             self._disconnect()
             raise _unavailable(error) from error
         return job_id
@@ -119,7 +119,7 @@ class ChannelClient:
                 [self._queue], channel=channel, auto_declare=False, on_message=self._waiting.append
             )
             consumer.consume()
-        except errors_of(connection) as error:
+        except broker_errors(connection) as error:
             connection.release()
             raise _unavailable(error) from error
         self._connection, self._producer = connection, connection.Producer(channel)
@@ -132,7 +132,7 @@ class ChannelClient:
         if connection is not None:
             try:
                 connection.release()
-            except errors_of(connection):
+            except broker_errors(connection):
                 pass
 
     def _acknowledge(self) -> None:
@@ -145,7 +145,7 @@ class ChannelClient:
             self._disconnect()
 
     def _errors(self) -> tuple[type[BaseException], ...]:
-        return (OSError,) if self._connection is None else errors_of(self._connection)
+        return (OSError,) if self._connection is None else broker_errors(self._connection)
 
 
 def _unavailable(error: BaseException) -> ChannelUnavailable:

@@ -73,7 +73,7 @@ def connect(
     )
 
 
-def errors_of(connection: Connection) -> tuple[type[BaseException], ...]:
+def broker_errors(connection: Connection) -> tuple[type[BaseException], ...]:
     """Return what a connection raises when the broker is away, closes it, or refuses something."""
     return (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from coinrequest.channel import topology
-from coinrequest.channel.connection import ChannelUnavailable, connect, errors_of, is_amqp, without_password
+from coinrequest.channel.connection import ChannelUnavailable, broker_errors, connect, is_amqp, without_password
+from coinrequest.channel.incoming import CONTENT_ENCODINGS, safe_headers, safe_name, safe_text
 from coinrequest.channel.messages import CONTENT_ENCODING, CONTENT_TYPE
-from coinrequest.channel.received import CONTENT_ENCODINGS, plain_headers, plain_name, plain_text
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +76,9 @@ class ResultPublisher:
             "",
             topology.DEAD_LETTER_QUEUE,
             {
-                "content_type": plain_name(content_type or "application/octet-stream"),
+                "content_type": safe_name(content_type or "application/octet-stream"),
                 "content_encoding": (known and content_encoding) or "binary",
-                "headers": {**plain_headers(headers), "x-reason": plain_text(reason, LONGEST_REASON)},
+                "headers": {**safe_headers(headers), "x-reason": safe_text(reason, LONGEST_REASON)},
             },
         )
 
@@ -102,7 +102,7 @@ class ResultPublisher:
                     confirm_timeout=_CONFIRM_SECONDS,
                     **{"content_type": CONTENT_TYPE, "content_encoding": CONTENT_ENCODING, **properties},
                 )
-            except (*errors_of(connection), *_nacked()) as error:
+            except (*broker_errors(connection), *_nacked()) as error:
                 self._drop()
                 self._failure = f"{type(error).__name__}: {without_password(error)}"
                 self._rests_until = time.monotonic() + _REST_SECONDS
@@ -126,7 +126,7 @@ class ResultPublisher:
             self._connection.drain_events(timeout=0.001)
         except TimeoutError:
             return False
-        except errors_of(self._connection):
+        except broker_errors(self._connection):
             return True
         return False
 
@@ -135,7 +135,7 @@ class ResultPublisher:
         if connection is not None:
             try:
                 connection.release()
-            except errors_of(connection):
+            except broker_errors(connection):
                 log.debug("A broken connection cannot be closed", exc_info=True)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 from kombu.transport import redis, virtual  # noqa: TID253 - no task loads this module
 
 from coinrequest.channel import topology
-from coinrequest.channel.received import KEPT_BYTES, Received
+from coinrequest.channel.incoming import KEPT_BYTES, IncomingMessage
 from coinrequest.limits import MEBIBYTE
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class _Taken:
     largest: int
 
 
-class Message(Received):
+class Message(IncomingMessage):
     """A message that was taken from a list. One that no kombu wrote is its own body."""
 
     def __init__(self, taken: _Taken, channel: Any = None, **rest: Any) -> None:

@@ -12,8 +12,8 @@ from coinrequest.channel import topology
 from coinrequest.channel.connection import (
     LARGEST_MESSAGE,
     VISIBILITY_SECONDS,
+    broker_errors,
     connect,
-    errors_of,
     is_amqp,
     without_password,
 )
@@ -81,7 +81,7 @@ class Consumer(Generic[Job]):
             try:
                 with connection:
                     self._serve(connection, stop)
-            except errors_of(connection) as error:
+            except broker_errors(connection) as error:
                 self._status.disconnected(f"{type(error).__name__}: {without_password(error)}")
                 stop.wait(self._reconnect.next())
             except Exception as error:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from coinrequest.channel.connection import ChannelUnavailable
+from coinrequest.channel.incoming import safe_text
 from coinrequest.channel.messages import REFUSED, result_message
 from coinrequest.channel.publisher import LONGEST_REASON, ResultPublisher
-from coinrequest.channel.received import plain_text
 from coinrequest.gateway.outcomes import MessageRefused, Outcome, Wanted
 from coinrequest.gateway.status import ChannelStatus, Held
 
@@ -124,8 +124,8 @@ class Handler(Generic[Job]):
 
     def _refuse(self, message: Any, refusal: MessageRefused) -> None:
         """Put a message aside, tell its publisher why, and acknowledge it when both are at the broker."""
-        reason = plain_text(refusal.reason, LONGEST_REASON)
-        job_type = None if refusal.job_type is None else plain_text(refusal.job_type, _LONGEST_JOB_TYPE)
+        reason = safe_text(refusal.reason, LONGEST_REASON)
+        job_type = None if refusal.job_type is None else safe_text(refusal.job_type, _LONGEST_JOB_TYPE)
         log.warning("Job %s: refused: %s", refusal.job_id or "without an id", reason)
         try:
             self._publisher.dead_letter(

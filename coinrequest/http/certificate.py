@@ -32,7 +32,7 @@ class Certificate:
     verified: bool
 
 
-def read_certificate(fields: Sequence[tuple[str, str]], *, verified: bool, now: datetime) -> Certificate | None:
+def parse_certificate(fields: Sequence[tuple[str, str]], *, verified: bool, now: datetime) -> Certificate | None:
     """Read what CURLINFO_CERTINFO says of one certificate (https://curl.se/libcurl/c/CURLINFO_CERTINFO.html).
 
     Args:

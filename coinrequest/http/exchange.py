@@ -15,7 +15,7 @@ from typing import Any
 import certifi
 import pycurl  # noqa: TID253 - `transport` imports this module late
 
-from coinrequest.http.certificate import Certificate, read_certificate
+from coinrequest.http.certificate import Certificate, parse_certificate
 from coinrequest.http.errors import CertificateRefused, RequestFailed, UrlRefused
 from coinrequest.http.guard import AddressGuard
 from coinrequest.http.messages import Phases, Request, Response
@@ -130,7 +130,7 @@ class Exchange:
         if not chain:
             return None
         fields = [(name.decode(errors="replace"), value.decode(errors="replace")) for name, value in chain[0]]
-        return read_certificate(fields, verified=verified, now=datetime.now(UTC))
+        return parse_certificate(fields, verified=verified, now=datetime.now(UTC))
 
     def close(self) -> None:
         """Close the connection and free the handle."""

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from coinrequest import settings
 from coinrequest.http.errors import UrlRefused
-from coinrequest.http.target import read_host
+from coinrequest.http.target import parse_host
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -100,7 +100,7 @@ class AddressGuard:
             except ValueError:
                 # A mistyped network must not pass for a host name that nobody ever asks for.
                 try:
-                    hosts.add(_plain_host(read_host(entry)))
+                    hosts.add(_plain_host(parse_host(entry)))
                 except UrlRefused:
                     raise ValueError(f"{entry!r} is neither a network nor a host name") from None
         self._networks = tuple(networks)

@@ -44,7 +44,7 @@ ValueT = TypeVar("ValueT")
 Steps = Generator[Step, Response, ValueT]
 
 
-def answer_to(request: Request) -> Steps[Response]:
+def follow_redirects(request: Request) -> Steps[Response]:
     """Make the exchanges of a request and its redirects, and return the last answer, whatever its status.
 
     Raises:

@@ -104,7 +104,7 @@ def parse_target(url: str) -> Target:
         raise UrlRefused("the user name or the password has control characters")
     return Target(
         scheme=scheme,
-        host=read_host(host_and_port["host"]),
+        host=parse_host(host_and_port["host"]),
         port=_port(host_and_port["port"] or _DEFAULT_PORTS[scheme]),
         path=f"{path}?{query}" if query else path,
         username=username,
@@ -112,7 +112,7 @@ def parse_target(url: str) -> Target:
     )
 
 
-def read_host(host: str) -> str:
+def parse_host(host: str) -> str:
     """Read a host as a URL has it: a name, an IPv4 address with four decimal numbers, or an IPv6 one in brackets.
 
     Returns:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from coinrequest.http.errors import RequestFailed
 from coinrequest.http.guard import AddressGuard
 from coinrequest.http.messages import Request, Response
-from coinrequest.http.redirects import Step, Steps, answer_to
+from coinrequest.http.redirects import Step, Steps, follow_redirects
 
 ValueT = TypeVar("ValueT")
 
@@ -25,7 +25,7 @@ def send(request: Request, guard: AddressGuard) -> Response:
         UrlRefused: the URL or the address behind it, of the first request or of a redirect, is not allowed.
         RequestFailed: no answer came in time, or at all.
     """
-    return perform(answer_to(request), guard)
+    return perform(follow_redirects(request), guard)
 
 
 def perform(steps: Steps[ValueT], guard: AddressGuard) -> ValueT:
@@ -68,7 +68,7 @@ class _Running(Generic[ValueT]):
     def __init__(self, guard: AddressGuard) -> None:
         # They load libcurl, which who only imports this may never need.
         from coinrequest.http.exchange import Exchange
-        from coinrequest.http.multi import Transfers
+        from coinrequest.http.transfers import Transfers
 
         self._new_exchange = Exchange
         self._guard = guard

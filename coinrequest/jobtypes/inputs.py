@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from coinrequest.actions.base import WRITTEN_OUT
+from coinrequest.actions.base import NO_REFERENCES
 from coinrequest.actions.catalogue import UnknownAction, action_names, find_action, why_unavailable
 from coinrequest.errors import FieldError
 from coinrequest.jobtypes.checks import TaskView
@@ -93,10 +93,10 @@ def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -
 
 
 def _written_out(model: type[BaseModel]) -> Iterator[str]:
-    """Yield the inputs that are marked with `coinrequest.actions.base.WRITTEN_OUT`."""
+    """Yield the inputs that are marked with `coinrequest.actions.base.NO_REFERENCES`."""
     for name, field in model.model_fields.items():
         extra = field.json_schema_extra
-        if isinstance(extra, Mapping) and WRITTEN_OUT.items() <= extra.items():
+        if isinstance(extra, Mapping) and NO_REFERENCES.items() <= extra.items():
             yield field.alias or name
 
 

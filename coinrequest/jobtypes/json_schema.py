@@ -81,7 +81,7 @@ class _Check:
         compiled = self._compiled.get(expression)
         if compiled is None:
             try:
-                compiled = self._compiled[expression] = patterns.compiled(expression)
+                compiled = self._compiled[expression] = patterns.compile_pattern(expression)
             except patterns.PatternInvalid as error:
                 raise SchemaUnsupported(f"the pattern {quoted(expression)} {error}") from None
             self.root.spend(compiled.programsize)

@@ -11,7 +11,7 @@ from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES, SchemaRoot, SchemaTooComplex, lookup, with_defaults
 from coinrequest.jobtypes.plain import plain_errors
 from coinrequest.jobtypes.suggestions import hint, nearest, quoted
-from coinrequest.patterns import PatternInvalid, compiled
+from coinrequest.patterns import PatternInvalid, compile_pattern
 
 Path = tuple[str | int, ...]
 
@@ -125,7 +125,7 @@ def _pattern_errors(parts: Mapping[Path, Any]) -> Iterator[FieldError]:
     size = 0
     for field, expression in found:
         try:
-            size += compiled(expression).programsize
+            size += compile_pattern(expression).programsize
         except PatternInvalid as error:
             yield FieldError(
                 field,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from coinrequest import settings
 from coinrequest.mail.errors import MailInvalid
 from coinrequest.mail.message import Addresses, Attachment, compose, safe_name
-from coinrequest.mail.server import MailServer, deliver, server_of
+from coinrequest.mail.server import MailServer, deliver, parse_server_url
 
 _logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def send_mail(
     """
     url = settings.smtp_url()
     if server is None and url is not None:
-        server = server_of(url)
+        server = parse_server_url(url)
     addresses = Addresses(
         sender=(server.sender if server is not None else "") or settings.mail_from(),
         to=tuple(to) or (() if cc or bcc else settings.mail_to()),

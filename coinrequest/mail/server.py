@@ -47,7 +47,7 @@ class MailServer:
         return f"{self.host}:{self.port or (465 if self.security == 'tls' else 25)}"
 
 
-def server_of(url: str) -> MailServer:
+def parse_server_url(url: str) -> MailServer:
     """Read the URL of a server: `smtp://[user:password@]host[:port]`, or `smtps://...` for TLS from the first byte.
 
     Raises:

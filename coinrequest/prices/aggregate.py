@@ -26,7 +26,7 @@ LEAST_QUOTES = 3
 DEVIATIONS = Decimal(5)
 TOLERANCE = Decimal("0.05")
 
-# An amount has at most 40 digits (`read_amount`): a sum of a million of them, and any half of one, are exact.
+# An amount has at most 40 digits (`parse_amount`): a sum of a million of them, and any half of one, are exact.
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 

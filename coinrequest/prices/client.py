@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from coinrequest.backoff import Backoff
-from coinrequest.prices.answer_cache import AnswerCache
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
-from coinrequest.prices.exchange import Answer, AskAgain, Question, ask, new_session
-from coinrequest.prices.host_limits import RETRY_SHARE, HostLimits
+from coinrequest.prices.http_exchange import RetryableError, SourceRequest, SourceResponse, ask, new_session
+from coinrequest.prices.rate_limits import RETRY_SHARE, HostLimits
+from coinrequest.prices.response_cache import ResponseCache
 
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["TIMEOUT_SECONDS", "Answer", "PriceClient", "fetch", "forget_answers"]
+__all__ = ["TIMEOUT_SECONDS", "PriceClient", "SourceResponse", "clear_cache", "fetch"]
 
 TIMEOUT_SECONDS = 10.0
 CACHE_SECONDS = 1.0
@@ -49,16 +49,18 @@ class PriceClient:
         self._clock = clock
         self._sleep = sleep
         self._delay = delay
-        self._cache: AnswerCache[Answer] = AnswerCache(cache_seconds, clock)
+        self._cache: ResponseCache[SourceResponse] = ResponseCache(cache_seconds, clock)
         self._hosts: dict[tuple[str, str], HostLimits] = {}
         self._session: requests.Session | None = None
         self._lock = threading.Lock()
 
-    def fetch(self, source: str, url: str, params: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> Answer:
+    def fetch(
+        self, source: str, url: str, params: Mapping[str, str], timeout: float = TIMEOUT_SECONDS
+    ) -> SourceResponse:
         """GET a JSON document; see `fetch` of this module."""
         self._open_session()  # the first one loads the library, which is not the source's fault
         deadline = self._clock() + timeout
-        question = Question(source, url, tuple(params.items()))
+        question = SourceRequest(source, url, tuple(params.items()))
         try:
             return self._cache.get(question, lambda: self._ask(question, deadline, timeout), deadline)
         except TimeoutError as error:
@@ -68,7 +70,7 @@ class PriceClient:
         """Drop the answers that are kept, so that the next caller asks the source."""
         self._cache.forget()
 
-    def _ask(self, question: Question, deadline: float, timeout: float) -> Answer:
+    def _ask(self, question: SourceRequest, deadline: float, timeout: float) -> SourceResponse:
         host = self._host(question)
         self._wait_for_turn(host, question, deadline)
         host.retries.add(RETRY_SHARE)
@@ -77,19 +79,19 @@ class PriceClient:
             attempts += 1
             try:
                 return self._ask_once(host, question, deadline, timeout)
-            except AskAgain as failure:
+            except RetryableError as failure:
                 if not self._waited_to_ask_again(host, failure, attempts, deadline):
                     raise failure.as_error(question.source, attempts) from failure.__cause__
 
-    def _ask_once(self, host: HostLimits, question: Question, deadline: float, timeout: float) -> Answer:
+    def _ask_once(self, host: HostLimits, question: SourceRequest, deadline: float, timeout: float) -> SourceResponse:
         if not host.connections.acquire(timeout=max(0.0, deadline - self._clock())):
-            raise AskAgain(f"the answers to other requests were not there after {timeout:g} seconds")
+            raise RetryableError(f"the answers to other requests were not there after {timeout:g} seconds")
         try:
             return ask(self._open_session(), question, deadline, timeout, self._clock)
         finally:
             host.connections.release()
 
-    def _wait_for_turn(self, host: HostLimits, question: Question, deadline: float) -> None:
+    def _wait_for_turn(self, host: HostLimits, question: SourceRequest, deadline: float) -> None:
         remaining = deadline - self._clock()
         wait = host.turns.reserve(remaining)
         if wait > remaining:
@@ -98,7 +100,7 @@ class PriceClient:
         if wait > 0:
             self._sleep(wait)
 
-    def _waited_to_ask_again(self, host: HostLimits, failure: AskAgain, attempts: int, deadline: float) -> bool:
+    def _waited_to_ask_again(self, host: HostLimits, failure: RetryableError, attempts: int, deadline: float) -> bool:
         """Wait until the next attempt, if there may be one and it would be in time; return whether."""
         patience = failure.retry_after or 0.0
         if failure.status == 429:
@@ -113,7 +115,7 @@ class PriceClient:
         self._sleep(max(delay, turn))
         return True
 
-    def _host(self, question: Question) -> HostLimits:
+    def _host(self, question: SourceRequest) -> HostLimits:
         try:
             address = urlsplit(question.url)
             hostname = address.hostname or ""
@@ -132,7 +134,7 @@ class PriceClient:
 _shared = PriceClient()
 
 
-def fetch(source: str, url: str, params: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> Answer:
+def fetch(source: str, url: str, params: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> SourceResponse:
     """GET a JSON document with the client that this process shares.
 
     Args:
@@ -152,7 +154,7 @@ def fetch(source: str, url: str, params: Mapping[str, str], timeout: float = TIM
     return _shared.fetch(source, url, params, timeout)
 
 
-def forget_answers() -> None:
+def clear_cache() -> None:
     """Drop the answers that the shared client keeps, for whoever must not get one of a second ago."""
     _shared.forget()
 

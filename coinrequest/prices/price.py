@@ -91,7 +91,7 @@ class PriceAnswer:
         return tuple(dict.fromkeys(quote.source for quote in self.quotes))
 
 
-def read_amount(value: object) -> Decimal:
+def parse_amount(value: object) -> Decimal:
     """Return an amount of money from JSON, without a float in between.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from coinrequest.http.transport import perform_all
 from coinrequest.urltest.plan import Options, Plan
-from coinrequest.urltest.url_test import UrlTest, tested
+from coinrequest.urltest.url_test import UrlTest, url_test_steps
 
 CONCURRENCY = 50
 
@@ -32,7 +32,7 @@ def test_urls(
     if concurrency < 1:
         raise ValueError("concurrency must be at least 1")
     plan = Plan(**options)
-    return perform_all((tested(url, plan) for url in urls), concurrency, plan.address_guard)
+    return perform_all((url_test_steps(url, plan) for url in urls), concurrency, plan.address_guard)
 
 
 test_urls.__test__ = False  # type: ignore[attr-defined]

@@ -103,7 +103,7 @@ def _show(urls: Sequence[str], done: Sequence[UrlTest], expect: Expectations, to
         for test in sorted(done, key=lambda test: asked.index(test.url) if test.url in asked else len(asked)):
             waterfall.show(console, test, expect)
             console.print()
-    if hint := report.way_out(done):
+    if hint := report.allow_hint(done):
         console.print(hint, soft_wrap=True)
 
 

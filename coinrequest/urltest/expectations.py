@@ -188,7 +188,7 @@ def _expression(pattern: str) -> Any:
     if len(pattern) > MAX_PATTERN_LENGTH:
         raise ValueError(f"an expression has at most {MAX_PATTERN_LENGTH} characters")
     try:
-        return patterns.compiled(pattern)
+        return patterns.compile_pattern(pattern)
     except patterns.PatternInvalid as error:
         raise ValueError(f"{_shown(pattern)} {error}") from None
 

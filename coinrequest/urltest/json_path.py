@@ -142,7 +142,7 @@ def _regular_expression(method: str) -> Any:
             if not isinstance(value, str) or not isinstance(pattern, str):
                 return False
             try:
-                return getattr(patterns.compiled(_as_re2(pattern)), method)(value) is not None
+                return getattr(patterns.compile_pattern(_as_re2(pattern)), method)(value) is not None
             except (patterns.PatternInvalid, UnicodeEncodeError):  # a lone surrogate is no text
                 return False
 

@@ -68,7 +68,7 @@ def _urgency(test: UrlTest) -> tuple[bool, float, str]:
     return not test.passed, test.phases.total if test.phases else 0.0, test.url
 
 
-def way_out(tests: Sequence[UrlTest]) -> str | None:
+def allow_hint(tests: Sequence[UrlTest]) -> str | None:
     """Return how the addresses that were refused could be tested; None if none was.
 
     Nobody is invited to open the addresses where clouds hand out credentials.

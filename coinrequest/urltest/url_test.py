@@ -1,7 +1,5 @@
 """The URL test: a request, tried a few times until the server is content, and what was seen."""
 
-# ruff: noqa: PT028 - these test URLs; they are not tests of this project
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +9,12 @@ from typing import Unpack
 from coinrequest.http.certificate import Certificate
 from coinrequest.http.errors import RequestFailed, UrlRefused
 from coinrequest.http.messages import Hop, Phases, Response
-from coinrequest.http.redirects import Steps, answer_to
+from coinrequest.http.redirects import Steps, follow_redirects
 from coinrequest.http.target import with_scheme
 from coinrequest.http.transport import perform
 from coinrequest.urltest.plan import ATTEMPTS, TIMEOUT_SECONDS, Options, Plan
 
-__all__ = ["ATTEMPTS", "TIMEOUT_SECONDS", "UrlTest", "test_url", "tested"]
+__all__ = ["ATTEMPTS", "TIMEOUT_SECONDS", "UrlTest", "test_url", "url_test_steps"]
 
 _logger = logging.getLogger(__name__)
 
@@ -80,14 +78,14 @@ def test_url(url: str, **options: Unpack[Options]) -> UrlTest:
         ValueError: an option cannot be used; nothing was opened.
     """
     plan = Plan(**options)
-    return perform(tested(url, plan), plan.address_guard)
+    return perform(url_test_steps(url, plan), plan.address_guard)
 
 
 # Whoever imports it into a module of tests has a function to call there, not one more test.
 test_url.__test__ = False  # type: ignore[attr-defined]
 
 
-def tested(url: str, plan: Plan, on_attempt: Callable[[int], None] | None = None) -> Steps[UrlTest]:
+def url_test_steps(url: str, plan: Plan, on_attempt: Callable[[int], None] | None = None) -> Steps[UrlTest]:
     """Make the exchanges of a test (see `redirects`) and return what was seen.
 
     Args:
@@ -104,7 +102,7 @@ def tested(url: str, plan: Plan, on_attempt: Callable[[int], None] | None = None
         if on_attempt is not None:
             on_attempt(made)
         try:
-            response = yield from answer_to(request)
+            response = yield from follow_redirects(request)
         except RequestFailed as error:
             _logger.info("attempt %d of %d: %s", made, plan.attempts, error)
             if made >= plan.attempts or not plan.retry_errors or isinstance(error, UrlRefused):

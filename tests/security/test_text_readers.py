@@ -15,7 +15,7 @@ READERS = (
     "coinrequest.jobtypes.formats:_is_host_name",
     "coinrequest.jobtypes.formats:_is_uri",
     "coinrequest.jobtypes.formats:_is_date_time",
-    "coinrequest.patterns:compiled",
+    "coinrequest.patterns:compile_pattern",
     "coinrequest.urltest.json_path:check",
     "coinrequest.urltest.json_path:_as_re2",
     "coinrequest.urltest.expectations:_ranges",

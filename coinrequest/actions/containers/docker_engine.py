@@ -16,14 +16,14 @@ from coinrequest.actions.containers.output import Output
 from coinrequest.actions.containers.runtime import (
     PROCESSES,
     TMP_BYTES,
-    Order,
+    ContainerSpec,
     Outcome,
-    OutOfTime,
     Report,
     Runtime,
     RuntimeUnavailable,
     Stopped,
-    is_left_over,
+    TimedOut,
+    is_orphaned,
     labels,
     new_name,
 )
@@ -40,7 +40,7 @@ _LATE_SECONDS = 3
 _TMP_OPTIONS = f"rw,noexec,nosuid,nodev,size={TMP_BYTES},mode=1777"
 
 
-def container_options(order: Order) -> dict[str, Any]:
+def container_options(order: ContainerSpec) -> dict[str, Any]:
     """Return how a container is made, as `docker.DockerClient.containers.create` takes it."""
     return {
         "command": list(order.command) or None,
@@ -79,10 +79,10 @@ class DockerRuntime(Runtime):
         self._address = address
         self._container: Any = None
 
-    def run(self, order: Order, output: Output, report: Report) -> Outcome:
+    def run(self, order: ContainerSpec, output: Output, report: Report) -> Outcome:
         """Run a container to its end; see `Runtime.run`."""
         with _failures(), contextlib.closing(self._connect()) as client:
-            _remove_left_overs(client)
+            _remove_orphans(client)
             container = _create(client, order)
             self._container = container
             _logger.info("container %s of %s", container.name, order.image)
@@ -109,7 +109,7 @@ class DockerRuntime(Runtime):
             return DockerClient(base_url=self._address, timeout=_REQUEST_SECONDS)
         return DockerClient.from_env(timeout=_REQUEST_SECONDS)
 
-    def _follow(self, container: Any, order: Order, output: Output, report: Report) -> Outcome:
+    def _follow(self, container: Any, order: ContainerSpec, output: Output, report: Report) -> Outcome:
         # Attached before the start, so that nothing is missed.
         attached = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
         reader = threading.Thread(target=_read, args=(attached, output), name=container.name, daemon=True)
@@ -117,7 +117,7 @@ class DockerRuntime(Runtime):
         container.start()
         return self._wait(container, order, reader, report)
 
-    def _wait(self, container: Any, order: Order, reader: threading.Thread, report: Report) -> Outcome:
+    def _wait(self, container: Any, order: ContainerSpec, reader: threading.Thread, report: Report) -> Outcome:
         started = time.monotonic()
         while True:
             reader.join(_LOOK_SECONDS)
@@ -127,7 +127,7 @@ class DockerRuntime(Runtime):
             if not reader.is_alive() and (state := _ended(container)) is not None:
                 return Outcome(exit_code=int(state["ExitCode"]), out_of_memory=_wanted_too_much(container, state))
             if elapsed > order.timeout:
-                raise OutOfTime
+                raise TimedOut
             report(elapsed)
             if not reader.is_alive():  # it closed its output and goes on
                 time.sleep(_LOOK_SECONDS)
@@ -176,7 +176,7 @@ def _ended(container: Any) -> Any:
     return state if state["Status"] in ("exited", "dead") else None
 
 
-def _create(client: Any, order: Order) -> Any:
+def _create(client: Any, order: ContainerSpec) -> Any:
     from docker.errors import ImageNotFound
 
     options = container_options(order)
@@ -205,10 +205,10 @@ def _remove(container: Any) -> None:
         _logger.warning("container %s could not be removed", container.name, exc_info=True)
 
 
-def _remove_left_overs(client: Any) -> None:
+def _remove_orphans(client: Any) -> None:
     """Remove containers whose agent was killed before it could."""
     for container in client.containers.list(all=True, filters={"label": "coinrequest.until"}, ignore_removed=True):
-        if is_left_over(container.name, container.labels):
+        if is_orphaned(container.name, container.labels):
             _logger.warning("removing %s, which nobody waits for any more", container.name)
             _remove(container)
 
@@ -218,7 +218,7 @@ def _failures() -> Iterator[None]:
     """Give what the library raises a name of ours."""
     try:
         yield
-    except (RuntimeUnavailable, OutOfTime, Stopped):
+    except (RuntimeUnavailable, TimedOut, Stopped):
         raise
     except Exception as error:
         explanation = getattr(error, "explanation", None) or error

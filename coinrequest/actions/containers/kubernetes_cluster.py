@@ -11,14 +11,14 @@ from typing import Any
 from coinrequest.actions.containers.kubernetes_pod import CONTAINER, pod_manifest
 from coinrequest.actions.containers.output import Output
 from coinrequest.actions.containers.runtime import (
-    Order,
+    ContainerSpec,
     Outcome,
-    OutOfTime,
     Report,
     Runtime,
     RuntimeUnavailable,
     Stopped,
-    is_left_over,
+    TimedOut,
+    is_orphaned,
     new_name,
 )
 
@@ -47,10 +47,10 @@ class KubernetesRuntime(Runtime):
         self._look_seconds = look_seconds
         self._pod = ""
 
-    def run(self, order: Order, output: Output, report: Report) -> Outcome:
+    def run(self, order: ContainerSpec, output: Output, report: Report) -> Outcome:
         """Run a pod to its end; see `Runtime.run`."""
         with _failures(), _client() as pods:
-            self._remove_left_overs(pods)
+            self._remove_orphans(pods)
             name = new_name()
             self._pod = name
             try:
@@ -73,7 +73,7 @@ class KubernetesRuntime(Runtime):
             with _failures(), _client() as pods:
                 self._remove(pods, self._pod)
 
-    def _ended(self, pods: Any, order: Order, report: Report) -> Any:
+    def _ended(self, pods: Any, order: ContainerSpec, report: Report) -> Any:
         """Wait until the pod has ended, and return it."""
         started = time.monotonic()
         while True:
@@ -81,7 +81,7 @@ class KubernetesRuntime(Runtime):
                 raise Stopped
             pod = pods.read_namespaced_pod(self._pod, self._namespace, _request_timeout=_REQUEST_SECONDS)
             if pod.status.reason == "DeadlineExceeded" or time.monotonic() - started > order.timeout:
-                raise OutOfTime
+                raise TimedOut
             if pod.status.phase in ("Succeeded", "Failed"):
                 return pod
             if (problem := _problem(pod)) is not None:
@@ -113,13 +113,13 @@ class KubernetesRuntime(Runtime):
             if getattr(error, "status", None) != 404:
                 _logger.warning("pod %s/%s could not be deleted", self._namespace, name, exc_info=True)
 
-    def _remove_left_overs(self, pods: Any) -> None:
+    def _remove_orphans(self, pods: Any) -> None:
         """Delete pods whose agent was killed before it could."""
         found = pods.list_namespaced_pod(
             self._namespace, label_selector="coinrequest.action=container.run", _request_timeout=_REQUEST_SECONDS
         )
         for pod in found.items:
-            if is_left_over(pod.metadata.name, pod.metadata.labels or {}):
+            if is_orphaned(pod.metadata.name, pod.metadata.labels or {}):
                 _logger.warning("deleting %s, which nobody waits for any more", pod.metadata.name)
                 self._remove(pods, pod.metadata.name)
 
@@ -171,7 +171,7 @@ def _failures() -> Iterator[None]:
     """Give what the client raises a name of ours."""
     try:
         yield
-    except (RuntimeUnavailable, OutOfTime, Stopped):
+    except (RuntimeUnavailable, TimedOut, Stopped):
         raise
     except Exception as error:
         # An ApiException's own text has all headers of the answer.

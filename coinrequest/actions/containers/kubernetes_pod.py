@@ -6,12 +6,12 @@ https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
 
 from typing import Any
 
-from coinrequest.actions.containers.runtime import TMP_BYTES, Order, labels
+from coinrequest.actions.containers.runtime import TMP_BYTES, ContainerSpec, labels
 
 CONTAINER = "task"
 
 
-def pod_manifest(name: str, order: Order) -> dict[str, Any]:
+def pod_manifest(name: str, order: ContainerSpec) -> dict[str, Any]:
     """Return the pod for an order.
 
     Everything that a definition does not decide is fixed: no root, no capability, no service account's token, no
@@ -69,7 +69,7 @@ def pod_manifest(name: str, order: Order) -> dict[str, Any]:
     }
 
 
-def _network(order: Order) -> str:
+def _network(order: ContainerSpec) -> str:
     """Return the label by which a NetworkPolicy of the cluster tells the pods that may use the network."""
     return "none" if order.network is None else "allowed"
 

@@ -24,7 +24,7 @@ class RuntimeUnavailable(Exception):
     """The engine or the cluster cannot be used, or has no such image; the message says why."""
 
 
-class OutOfTime(Exception):
+class TimedOut(Exception):
     """The container ran longer than it may."""
 
 
@@ -33,7 +33,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ContainerSpec:
     """A container to run, with everything that it is given.
 
     Attributes:
@@ -81,7 +81,7 @@ class Runtime(ABC):
         self.stopped = False
 
     @abstractmethod
-    def run(self, order: Order, output: Output, report: Report) -> Outcome:
+    def run(self, order: ContainerSpec, output: Output, report: Report) -> Outcome:
         """Run a container to its end.
 
         Args:
@@ -91,7 +91,7 @@ class Runtime(ABC):
 
         Raises:
             RuntimeUnavailable: it cannot be run.
-            OutOfTime: it ran too long, and was killed.
+            TimedOut: it ran too long, and was killed.
             Stopped: `stop` was called, and it was killed.
         """
 
@@ -119,7 +119,7 @@ def labels(timeout: float, job: str = "") -> dict[str, str]:
     }
 
 
-def is_left_over(name: str, written: Mapping[str, str]) -> bool:
+def is_orphaned(name: str, written: Mapping[str, str]) -> bool:
     """Tell whether a container is one of ours whose agent can no longer be waiting for it."""
     until = written.get("coinrequest.until", "")
     return name.startswith(NAME_PREFIX) and until.isascii() and until.isdigit() and int(until) < time.time()

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from coinrequest.actions.sql.placeholders import MYSQL, rewrite
-from coinrequest.actions.sql.session import OutOfTime, Session, Statement, refuse_lists
+from coinrequest.actions.sql.session import Session, Statement, TimedOut, refuse_lists
 
 # ER_QUERY_TIMEOUT of MySQL, ER_STATEMENT_TIMEOUT of MariaDB.
 _TIMEOUTS = frozenset({3024, 1969})
@@ -69,4 +69,4 @@ class MysqlSession(Session):
 
     def is_timeout(self, error: Exception) -> bool:
         """Tell whether the server ended the statement."""
-        return isinstance(error, OutOfTime) or bool(error.args and error.args[0] in _TIMEOUTS)
+        return isinstance(error, TimedOut) or bool(error.args and error.args[0] in _TIMEOUTS)

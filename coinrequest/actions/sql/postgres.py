@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from coinrequest.actions.sql.placeholders import POSTGRES, rewrite
-from coinrequest.actions.sql.session import KindUnsuited, OutOfTime, Session, Statement
+from coinrequest.actions.sql.session import Session, Statement, TimedOut, UnsupportedDatabase
 
 _QUERY_CANCELED = "57014"
 
 
-class ReadsOnly(Exception):
+class NotAQuery(Exception):
     """The server refused the statement because it is no query."""
 
 
@@ -33,7 +33,7 @@ class PostgresSession(Session):
         from psycopg.rows import tuple_row
 
         if not isinstance(self.connection, psycopg.Connection):
-            raise KindUnsuited(
+            raise UnsupportedDatabase(
                 "PostgreSQL is reached through psycopg 3 alone; psycopg2 sends several statements as one"
             )
         rewritten = rewrite(statement.sql, statement.parameters.keys(), POSTGRES, "pyformat")
@@ -54,7 +54,7 @@ class PostgresSession(Session):
         try:
             self._cursor.execute(text, values)
         except psycopg.errors.SyntaxError as error:
-            raise ReadsOnly(
+            raise NotAQuery(
                 f"{_first_line(error)} (with read_only, a statement begins with SELECT, WITH, VALUES or TABLE)"
             ) from error
 
@@ -81,7 +81,7 @@ class PostgresSession(Session):
 
     def is_timeout(self, error: Exception) -> bool:
         """Tell whether the server ended the statement."""
-        return isinstance(error, OutOfTime) or getattr(error, "sqlstate", None) == _QUERY_CANCELED
+        return isinstance(error, TimedOut) or getattr(error, "sqlstate", None) == _QUERY_CANCELED
 
 
 def _first_line(error: Exception) -> str:

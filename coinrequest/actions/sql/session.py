@@ -12,11 +12,11 @@ from coinrequest.actions.context import Database
 from coinrequest.actions.sql.placeholders import OTHER, STYLES, Syntax, rewrite
 
 
-class KindUnsuited(Exception):
+class UnsupportedDatabase(Exception):
     """This kind of database, or its driver, cannot do what is asked; the message says what would."""
 
 
-class OutOfTime(Exception):
+class TimedOut(Exception):
     """The time of the statement is over."""
 
 
@@ -54,9 +54,9 @@ class Session(ABC):
         """Begin a transaction and execute the statement; `columns` has the names of what it returns.
 
         Raises:
-            KindUnsuited: it cannot be held to reading, or not with these parameters.
+            UnsupportedDatabase: it cannot be held to reading, or not with these parameters.
             StatementInvalid: text and parameters do not fit.
-            OutOfTime: it took too long.
+            TimedOut: it took too long.
             Exception: whatever the driver raises.
         """
         self._deadline = time.monotonic() + statement.timeout
@@ -71,7 +71,7 @@ class Session(ABC):
         """Return the next rows, at most `count`; none: there are no more.
 
         Raises:
-            OutOfTime: it took too long.
+            TimedOut: it took too long.
             Exception: whatever the driver raises.
         """
         self._seconds_left()
@@ -99,12 +99,12 @@ class Session(ABC):
 
     def is_timeout(self, error: Exception) -> bool:
         """Tell whether the driver's error says that the statement took too long."""
-        return isinstance(error, OutOfTime)
+        return isinstance(error, TimedOut)
 
     def _seconds_left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise OutOfTime
+            raise TimedOut
         return left
 
 
@@ -129,18 +129,20 @@ def refuse_lists(parameters: Mapping[str, Any]) -> None:
     """Refuse what only PostgreSQL can bind.
 
     Raises:
-        KindUnsuited: a parameter is a list.
+        UnsupportedDatabase: a parameter is a list.
     """
     for name, value in parameters.items():
         if isinstance(value, list):
-            raise KindUnsuited(f"parameter {name!r} is a list, which only PostgreSQL takes; give one for each value")
+            raise UnsupportedDatabase(
+                f"parameter {name!r} is a list, which only PostgreSQL takes; give one for each value"
+            )
 
 
 def paramstyle(connection: Any) -> str:
     """Return how the driver of a connection writes parameters (PEP 249).
 
     Raises:
-        KindUnsuited: its module does not say.
+        UnsupportedDatabase: its module does not say.
     """
     name = type(connection).__module__
     while name:
@@ -148,14 +150,14 @@ def paramstyle(connection: Any) -> str:
         if style in STYLES:
             return str(style)
         name = name.rpartition(".")[0]
-    raise KindUnsuited(f"the driver {type(connection).__module__} does not say how it takes parameters")
+    raise UnsupportedDatabase(f"the driver {type(connection).__module__} does not say how it takes parameters")
 
 
 def session_for(database: Database, *, read_only: bool) -> Session:
     """Return the session for a database.
 
     Raises:
-        KindUnsuited: nothing would hold a database of this kind to reading, and only reading is asked for.
+        UnsupportedDatabase: nothing would hold a database of this kind to reading, and only reading is asked for.
     """
     if database.kind == "postgres":
         from coinrequest.actions.sql.postgres import PostgresSession
@@ -170,7 +172,7 @@ def session_for(database: Database, *, read_only: bool) -> Session:
 
         return SqliteSession(database.connection)
     if read_only:
-        raise KindUnsuited(
+        raise UnsupportedDatabase(
             f"a database of the kind {database.kind!r} cannot be held to reading: an administrator grants writing "
             "with name:write in COINREQUEST_SQL_CONNECTIONS, and the definition says read_only: false"
         )

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from coinrequest.actions.sql.placeholders import SQLITE, Syntax
-from coinrequest.actions.sql.session import OtherSession, OutOfTime, Statement
+from coinrequest.actions.sql.session import OtherSession, Statement, TimedOut
 
 _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 # How many of SQLite's own steps lie between two looks at the clock; some hundred microseconds.
@@ -40,7 +40,7 @@ class SqliteSession(OtherSession):
 
     def is_timeout(self, error: Exception) -> bool:
         """Tell whether the progress handler ended the statement."""
-        return isinstance(error, OutOfTime) or (isinstance(error, sqlite3.OperationalError) and self._is_over())
+        return isinstance(error, TimedOut) or (isinstance(error, sqlite3.OperationalError) and self._is_over())
 
 
 def _judge(action: int, first: Any, second: Any, database: Any, trigger: Any) -> int:

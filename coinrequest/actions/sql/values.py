@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 
-class ValueUnreadable(ValueError):
+class UnsupportedValue(ValueError):
     """A value has no form in JSON; the message says which kind it is."""
 
 
@@ -21,14 +21,14 @@ def json_ready(value: Any) -> Any:
     that it has in Python.
 
     Raises:
-        ValueUnreadable: a NUL character, which the platform's own database cannot store.
+        UnsupportedValue: a NUL character, which the platform's own database cannot store.
     """
     match value:
         case None | bool() | int():
             return value
         case str():
             if "\x00" in value:
-                raise ValueUnreadable("text with a NUL character")
+                raise UnsupportedValue("text with a NUL character")
             return value
         case float():
             # JSON has neither infinity nor NaN.

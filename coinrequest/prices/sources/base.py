@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from coinrequest.prices.client import TIMEOUT_SECONDS, Answer, fetch
+from coinrequest.prices.client import TIMEOUT_SECONDS, SourceResponse, fetch
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, UnknownCoin
-from coinrequest.prices.price import Price, read_amount
+from coinrequest.prices.price import Price, parse_amount
 
 # Before the id of an exchange that ccxt asks, such as `ccxt:binance`.
 CCXT_PREFIX = "ccxt:"
@@ -48,7 +48,7 @@ class Source(ABC):
             PriceUnavailable: or one of its kinds; then there is no price in any of the currencies left.
         """
 
-    def _fetch(self, path: str, params: Mapping[str, str] | None = None) -> Answer:
+    def _fetch(self, path: str, params: Mapping[str, str] | None = None) -> SourceResponse:
         return fetch(self.name, self.base_url + path, params or {}, self.timeout)
 
     def _each(self, currencies: Sequence[str], read: Callable[[str], Price]) -> Iterator[Price | PriceUnavailable]:
@@ -61,7 +61,7 @@ class Source(ABC):
 
     def _amount(self, value: object) -> Decimal:
         try:
-            return read_amount(value)
+            return parse_amount(value)
         except ValueError as error:
             raise BadResponse(self.name, str(error)) from error
 
@@ -88,7 +88,7 @@ class Source(ABC):
     def _no_price(self, coin: str, *currencies: str) -> UnknownCoin:
         return UnknownCoin(self.name, f"there is no price of {coin} in {', '.join(currencies)}")
 
-    def _refused(self, answer: Answer, errors: object) -> PriceUnavailable:
+    def _refused(self, answer: SourceResponse, errors: object) -> PriceUnavailable:
         """Say why an answer with an error status has no price: a status that blames the question blames the coin."""
         kind = UnknownCoin if answer.status in {400, 404} else PriceUnavailable
         reason = message(errors)

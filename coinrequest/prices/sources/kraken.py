@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from coinrequest.prices.client import Answer
+from coinrequest.prices.client import SourceResponse
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin
 from coinrequest.prices.price import Price
 from coinrequest.prices.sources.base import Source, message
@@ -33,7 +33,7 @@ class Kraken(Source):
             )
         return self._each(currencies, lambda currency: self._price(coin, currency, answer, tickers))
 
-    def _tickers(self, coin: str, currencies: Sequence[str]) -> tuple[Answer, dict[str, Any]]:
+    def _tickers(self, coin: str, currencies: Sequence[str]) -> tuple[SourceResponse, dict[str, Any]]:
         pairs = ",".join(_own(coin) + _own(currency) for currency in currencies)
         answer = self._fetch("/0/public/Ticker", {"pair": pairs})
         document = self._dictionary(answer.document)
@@ -49,7 +49,7 @@ class Kraken(Source):
             raise PriceUnavailable(self.name, f"it answered with status {answer.status}")
         return answer, self._dictionary(document.get("result"), "result")
 
-    def _price(self, coin: str, currency: str, answer: Answer, tickers: Mapping[str, Any]) -> Price:
+    def _price(self, coin: str, currency: str, answer: SourceResponse, tickers: Mapping[str, Any]) -> Price:
         name = next((name for name in _pair_names(coin, currency) if name in tickers), None)
         if name is None:
             raise BadResponse(self.name, f"the answer has no price of {coin} in {currency}")

@@ -13,7 +13,7 @@ import pytest
 from support.sql import VARIABLE, OpenContext, query, superuser_url
 
 from coinrequest.actions.context import Database
-from coinrequest.actions.sql.session import KindUnsuited, Statement, session_for
+from coinrequest.actions.sql.session import Statement, UnsupportedDatabase, session_for
 from coinrequest.actions.sql_query import (
     SqlQuery,
     SqlQueryInputs,
@@ -235,7 +235,7 @@ def test_psycopg2_is_refused(url: str) -> None:
     connection = psycopg2.connect(url)
     try:
         session = session_for(Database(kind="postgres", connection=connection), read_only=True)
-        with pytest.raises(KindUnsuited, match="psycopg 3"):
+        with pytest.raises(UnsupportedDatabase, match="psycopg 3"):
             session.execute(Statement("SELECT 1"))
     finally:
         connection.close()

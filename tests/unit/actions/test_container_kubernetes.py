@@ -13,10 +13,12 @@ from support.http_stub import Hit, HttpStub, Reply
 from coinrequest.actions.containers.kubernetes_cluster import KubernetesRuntime
 from coinrequest.actions.containers.kubernetes_pod import pod_manifest
 from coinrequest.actions.containers.output import Output
-from coinrequest.actions.containers.runtime import Order, OutOfTime, RuntimeUnavailable, Stopped
+from coinrequest.actions.containers.runtime import ContainerSpec, RuntimeUnavailable, Stopped, TimedOut
 from coinrequest.stack.layout import project_root
 
-ORDER = Order(image="docker.io/library/busybox:1.36", command=("sh", "-c", "echo $(HOME)"), environment={"A": "1"})
+ORDER = ContainerSpec(
+    image="docker.io/library/busybox:1.36", command=("sh", "-c", "echo $(HOME)"), environment={"A": "1"}
+)
 PODS = "/api/v1/namespaces/jobs/pods"
 
 
@@ -169,14 +171,14 @@ def test_how_a_pod_failed_is_told(
 @pytest.mark.parametrize(
     ("status", "error", "message"),
     [
-        ({"phase": "Failed", "reason": "DeadlineExceeded"}, OutOfTime, "^$"),
+        ({"phase": "Failed", "reason": "DeadlineExceeded"}, TimedOut, "^$"),
         ({"phase": "Failed", "reason": "Evicted", "message": "no memory"}, RuntimeUnavailable, "Evicted no memory"),
         (
             _status("Pending", waiting={"reason": "ImagePullBackOff", "message": "no such image"}),
             RuntimeUnavailable,
             "cannot begin: ImagePullBackOff no such image",
         ),
-        ({"phase": "Pending"}, OutOfTime, "^$"),
+        ({"phase": "Pending"}, TimedOut, "^$"),
     ],
 )
 def test_a_pod_that_does_not_end_by_itself_is_deleted(
@@ -185,7 +187,7 @@ def test_a_pod_that_does_not_end_by_itself_is_deleted(
     cluster = Cluster(status)
     http_stub.answer = cluster.answer
     with pytest.raises(error, match=message):
-        runtime.run(Order(image="a", timeout=0.2), Output(), lambda _elapsed: None)
+        runtime.run(ContainerSpec(image="a", timeout=0.2), Output(), lambda _elapsed: None)
     assert len(cluster.deleted) == 1
 
 
@@ -235,4 +237,6 @@ def test_the_component_allows_what_is_called_and_opens_the_network_by_the_pods_l
     assert named["deny-by-default"]["spec"]["podSelector"] == {}
     selector = named["to-the-world"]["spec"]["podSelector"]["matchLabels"]
     assert not selector.items() <= pod_manifest("a", ORDER)["metadata"]["labels"].items()
-    assert selector.items() <= pod_manifest("a", Order(image="a", network="bridge"))["metadata"]["labels"].items()
+    assert (
+        selector.items() <= pod_manifest("a", ContainerSpec(image="a", network="bridge"))["metadata"]["labels"].items()
+    )

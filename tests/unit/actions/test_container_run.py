@@ -22,13 +22,13 @@ from coinrequest.actions.container_run import (
 from coinrequest.actions.containers.docker_engine import container_options
 from coinrequest.actions.containers.output import TAIL_LIMIT, Output
 from coinrequest.actions.containers.runtime import (
-    Order,
+    ContainerSpec,
     Outcome,
-    OutOfTime,
     Report,
     Runtime,
     RuntimeUnavailable,
-    is_left_over,
+    TimedOut,
+    is_orphaned,
     labels,
     new_name,
 )
@@ -43,9 +43,9 @@ class FakeRuntime(Runtime):
     def __init__(self, end: Outcome | Exception, written: bytes = b"") -> None:
         super().__init__()
         self.end, self.written = end, written
-        self.orders: list[Order] = []
+        self.orders: list[ContainerSpec] = []
 
-    def run(self, order: Order, output: Output, report: Report) -> Outcome:
+    def run(self, order: ContainerSpec, output: Output, report: Report) -> Outcome:
         self.orders.append(order)
         output.add(self.written)
         report(0.5)
@@ -87,7 +87,7 @@ def test_a_container_that_ends_well_gives_its_output_and_its_document(monkeypatc
         "json": {"rows": 3},
     }
     assert runtime.orders == [
-        Order(
+        ContainerSpec(
             image="docker.io/library/busybox:1.36",
             command=("sh", "-c", "echo $A; rm -rf /"),
             environment={"A": "b c"},
@@ -106,7 +106,7 @@ def test_a_container_that_ends_well_gives_its_output_and_its_document(monkeypatc
     [
         (Outcome(3, False), ContainerFailed, "busybox:1.36 ended with exit code 3; it wrote last:\nthe reason"),
         (Outcome(137, True), ContainerFailed, "wanted more than 256 MiB of memory; it wrote last:\nthe reason"),
-        (OutOfTime(), ContainerTimeout, "ran longer than 300 s; it wrote last:\nthe reason"),
+        (TimedOut(), ContainerTimeout, "ran longer than 300 s; it wrote last:\nthe reason"),
         (RuntimeUnavailable("no engine"), ContainerUnavailable, "no engine"),
     ],
 )
@@ -130,7 +130,7 @@ def test_a_container_that_stop_removed_is_not_taken_for_a_broken_engine(monkeypa
 
 def test_stop_fails_in_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(FakeRuntime):
-        def run(self, order: Order, output: Output, report: Report) -> Outcome:
+        def run(self, order: ContainerSpec, output: Output, report: Report) -> Outcome:
             action.stop()
             return Outcome(0, False)
 
@@ -229,7 +229,7 @@ def test_inputs_that_do_not_fit_are_refused(wrong: dict[str, Any]) -> None:
 
 
 def test_what_a_docker_container_is_made_of_is_fixed() -> None:
-    options = container_options(Order(image="a"))
+    options = container_options(ContainerSpec(image="a"))
     assert options | {"labels": None} == {
         "command": None,
         "environment": {},
@@ -285,11 +285,11 @@ def test_a_container_tells_whose_it_is() -> None:
 
 def test_only_what_nobody_waits_for_any_more_is_left_over() -> None:
     name = new_name()
-    assert is_left_over(name, labels(timeout=-100))
-    assert not is_left_over(name, labels(timeout=10))
-    assert not is_left_over("postgres", labels(timeout=-100))
-    assert not is_left_over(name, {})
-    assert not is_left_over(name, {"coinrequest.until": "soon"})
+    assert is_orphaned(name, labels(timeout=-100))
+    assert not is_orphaned(name, labels(timeout=10))
+    assert not is_orphaned("postgres", labels(timeout=-100))
+    assert not is_orphaned(name, {})
+    assert not is_orphaned(name, {"coinrequest.until": "soon"})
 
 
 @given(st.lists(st.binary(max_size=90_000), max_size=5))

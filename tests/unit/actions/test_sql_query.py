@@ -19,8 +19,8 @@ from pydantic import ValidationError
 from coinrequest.actions.base import ActionFailed
 from coinrequest.actions.context import ActionContext, ConnectionUnavailable, Database
 from coinrequest.actions.sql.mysql import MysqlSession
-from coinrequest.actions.sql.session import KindUnsuited, Statement, paramstyle
-from coinrequest.actions.sql.values import ValueUnreadable, json_ready
+from coinrequest.actions.sql.session import Statement, UnsupportedDatabase, paramstyle
+from coinrequest.actions.sql.values import UnsupportedValue, json_ready
 from coinrequest.actions.sql_query import (
     SqlQuery,
     SqlQueryInputs,
@@ -242,7 +242,7 @@ def test_values_become_json_without_losing_anything() -> None:
     assert json_ready(uuid.UUID(int=1)) == "00000000-0000-0000-0000-000000000001"
     assert json_ready(float("inf")) == "inf"
     assert json_ready(memoryview(b"\x00")) == "AA=="
-    with pytest.raises(ValueUnreadable):
+    with pytest.raises(UnsupportedValue):
         json_ready({"a": ["\x00"]})
 
 
@@ -294,7 +294,7 @@ def test_the_style_of_a_driver_is_what_its_module_says(monkeypatch: pytest.Monke
     driver = types.ModuleType("driver_of_the_test")
     monkeypatch.setitem(__import__("sys").modules, "driver_of_the_test", driver)
     connection = type("Connection", (), {"__module__": "driver_of_the_test.inner"})()
-    with pytest.raises(KindUnsuited, match="does not say"):
+    with pytest.raises(UnsupportedDatabase, match="does not say"):
         paramstyle(connection)
     driver.paramstyle = "numeric"  # type: ignore[attr-defined]
     assert paramstyle(connection) == "numeric"

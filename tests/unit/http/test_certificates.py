@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.raw_server import LOOPBACK, Conversation, make_certificate, raw_server
 
-from coinrequest.http.certificate import read_certificate
+from coinrequest.http.certificate import parse_certificate
 from coinrequest.urltest import Expectations, UrlTest, url_test
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
@@ -129,4 +129,4 @@ def test_a_redirect_to_plain_http_leaves_none(trusted: Path) -> None:
     ],
 )
 def test_what_cannot_be_read_is_none(fields: list[tuple[str, str]]) -> None:
-    assert read_certificate(fields, verified=True, now=datetime.now(UTC)) is None
+    assert parse_certificate(fields, verified=True, now=datetime.now(UTC)) is None

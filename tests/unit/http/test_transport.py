@@ -15,7 +15,7 @@ from support.raw_server import LOOPBACK, Conversation, raw_server
 
 from coinrequest.http.exchange import Exchange
 from coinrequest.http.messages import Request, Response
-from coinrequest.http.multi import Transfers
+from coinrequest.http.transfers import Transfers
 from coinrequest.http.transport import send
 from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.urltest import AddressGuard, RequestFailed, url_test

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from coinrequest.prices import Price
 from coinrequest.prices.aggregate import AGGREGATES, Aggregate, combine, mean, median
-from coinrequest.prices.price import PLACES, read_amount
+from coinrequest.prices.price import PLACES, parse_amount
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 AMOUNTS = st.decimals(min_value="1e-20", max_value="9" * 20, allow_nan=False, allow_infinity=False).map(
@@ -59,7 +59,7 @@ def test_order_does_not_matter_and_the_price_lies_among_the_quotes(amounts: list
         found = function(amounts)
         assert found == function(shuffled)
         assert min(amounts) <= found <= max(amounts)
-        assert read_amount(format(found, "f")) == found
+        assert parse_amount(format(found, "f")) == found
 
 
 @given(SEVERAL, st.sampled_from(AGGREGATES))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coinrequest.prices import Price
-from coinrequest.prices.price import read_amount
+from coinrequest.prices.price import parse_amount
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PRICE = Price(base="BTC", quote="USD", amount=Decimal("2.50"), source="kraken", fetched_at=NOW)
@@ -54,14 +54,14 @@ def test_prices_of_a_pair_are_ordered_by_amount_and_no_others() -> None:
 
 @given(st.decimals(min_value="1e-20", max_value="9" * 20, places=20))
 def test_an_amount_survives_exactly_as_text_and_as_number(amount: Decimal) -> None:
-    assert read_amount(format(amount, "f")) == amount
-    assert read_amount(amount) == amount
+    assert parse_amount(format(amount, "f")) == amount
+    assert parse_amount(amount) == amount
 
 
 @given(st.text(max_size=50) | st.floats() | st.integers() | st.none() | st.booleans() | st.lists(st.integers()))
 def test_whatever_else_stands_there_is_an_amount_above_zero_or_an_error(value: object) -> None:
     try:
-        amount = read_amount(value)
+        amount = parse_amount(value)
     except ValueError:
         pass
     else:
@@ -74,4 +74,4 @@ def test_whatever_else_stands_there_is_an_amount_above_zero_or_an_error(value: o
 )
 def test_what_only_looks_like_an_amount_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="amount"):
-        read_amount(value)
+        parse_amount(value)

@@ -16,9 +16,9 @@ from support.raw_price_server import RawServer, reset
 
 from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.prices.client import PriceClient
+from coinrequest.prices.connection_errors import describe_connection_error
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin
-from coinrequest.prices.failure_text import failure_text
-from coinrequest.prices.price import read_amount
+from coinrequest.prices.price import parse_amount
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -55,7 +55,7 @@ def test_forty_digits_stay_exact_and_are_no_amount(http_stub: HttpStub, price_cl
     assert document == [Decimal(digits), Decimal(f"{digits}.{digits}"), Decimal("9e9999")]
     for number in document:
         with pytest.raises(ValueError, match="is not an amount"):
-            read_amount(number)
+            parse_amount(number)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_server_that_drips_ends_at_the_deadline(raw_stub: RawServer, price_cli
 def test_a_silent_server_is_asked_again_while_there_is_time(
     raw_stub: RawServer, price_client: PriceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coinrequest.prices.exchange.READ_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr("coinrequest.prices.http_exchange.READ_TIMEOUT_SECONDS", 0.3)
 
     def silent_at_first(connection: socket.socket) -> bool:
         if len(raw_stub.requests) == 1:
@@ -234,8 +234,8 @@ def test_a_refused_certificate_is_told_in_the_words_of_tls() -> None:
     refused.verify_message = "certificate has expired"
     wrapped = OSError("HTTPSConnectionPool(host='x', port=443): Max retries exceeded")
     wrapped.__cause__ = refused
-    assert failure_text(wrapped) == "its certificate is not accepted: certificate has expired"
-    assert failure_text(OSError("<object at 0x7f>")) == "the connection failed"
+    assert describe_connection_error(wrapped) == "its certificate is not accepted: certificate has expired"
+    assert describe_connection_error(OSError("<object at 0x7f>")) == "the connection failed"
 
 
 def test_nothing_of_the_environment_is_used(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.fake_clock import FakeClock
 from support.http_stub import HttpStub, Reply
 
-from coinrequest.prices import host_limits
+from coinrequest.prices import rate_limits
 from coinrequest.prices.client import BACKOFF, PriceClient
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
 from coinrequest.prices.sources import SOURCES
@@ -121,7 +121,7 @@ def test_too_many_requests_without_a_wish_are_rate_limited_too(http_stub: HttpSt
 
 
 def test_a_dead_host_is_not_hammered(http_stub: HttpStub, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_limits, "UNKNOWN_HOST", host_limits.RateLimit(1e6, 1e6))
+    monkeypatch.setattr(rate_limits, "UNKNOWN_HOST", rate_limits.RateLimit(1e6, 1e6))
     asking = PriceClient(cache_seconds=0, clock=clock, sleep=clock.sleep, delay=lambda _failures: 0)
     http_stub.replies = [Reply(500)]
     for _ in range(100):
@@ -140,7 +140,7 @@ def test_a_host_is_asked_no_faster_than_it_allows(http_stub: HttpStub, asking: P
 
 def test_each_source_has_a_limit_of_its_own() -> None:
     hosts = {urlsplit(source.public_url).hostname for source in SOURCES.values()}
-    assert hosts <= set(host_limits.PUBLISHED)
+    assert hosts <= set(rate_limits.PUBLISHED)
 
 
 def test_a_turn_beyond_the_deadline_is_an_error_at_once(

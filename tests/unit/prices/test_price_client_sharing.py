@@ -13,10 +13,10 @@ from support.fake_clock import FakeClock
 from support.http_stub import HttpStub, Reply
 from support.raw_price_server import RawServer
 
-from coinrequest.prices import client, host_limits
-from coinrequest.prices.answer_cache import AnswerCache
+from coinrequest.prices import client, rate_limits
 from coinrequest.prices.client import PriceClient
 from coinrequest.prices.errors import PriceUnavailable
+from coinrequest.prices.response_cache import ResponseCache
 
 CALLERS = 12
 
@@ -50,7 +50,7 @@ def test_who_asks_the_same_at_the_same_time_shares_one_request(http_stub: HttpSt
 
 def test_who_waits_together_fails_together_each_with_an_error_of_its_own() -> None:
     clock = CountingClock(CALLERS - 1)
-    cache: AnswerCache[str] = AnswerCache(1, clock)
+    cache: ResponseCache[str] = ResponseCache(1, clock)
     asked = []
 
     def ask() -> str:
@@ -81,7 +81,7 @@ def test_a_caller_in_a_hurry_does_not_wait_for_the_request_of_another(http_stub:
 
 def test_a_patient_caller_is_not_bound_by_the_deadline_of_another() -> None:
     clock = CountingClock(1)
-    cache: AnswerCache[str] = AnswerCache(1, clock)
+    cache: ResponseCache[str] = ResponseCache(1, clock)
     is_asked = threading.Event()
 
     def too_late() -> str:
@@ -133,7 +133,7 @@ def test_an_answer_can_be_forgotten_and_an_error_always_is(http_stub: HttpStub, 
     with pytest.raises(PriceUnavailable):
         client.fetch("somewhere", http_stub.url, {})
     assert client.fetch("somewhere", http_stub.url, {}).document == [1]
-    client.forget_answers()
+    client.clear_cache()
     assert client.fetch("somewhere", http_stub.url, {}).document == [2]
 
 
@@ -184,7 +184,7 @@ def test_the_client_is_imported_without_its_libraries() -> None:
 
 
 def test_requests_that_hang_do_not_pile_up(raw_stub: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_limits, "CONNECTIONS", 1)
+    monkeypatch.setattr(rate_limits, "CONNECTIONS", 1)
     raw_stub.reply = lambda connection: raw_stub.drip(connection, b"HTTP/1.1 200 OK\r\nX-Slow: ")
     asking = PriceClient()
     for number in range(3):
@@ -194,7 +194,7 @@ def test_requests_that_hang_do_not_pile_up(raw_stub: RawServer, monkeypatch: pyt
 
 
 def test_a_body_that_drips_is_left_at_the_deadline(raw_stub: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host_limits, "CONNECTIONS", 1)
+    monkeypatch.setattr(rate_limits, "CONNECTIONS", 1)
 
     def drip_at_first(connection: socket.socket) -> bool:
         if len(raw_stub.requests) == 1:

@@ -25,7 +25,7 @@ _INTEGERS = range(-(2**63), 2**63)
 _MEANINGFUL = ("compression", "cc", "bcc", "x-reason")
 
 
-class Received(Message):  # type: ignore[misc]
+class IncomingMessage(Message):  # type: ignore[misc]
     """A message as it came.
 
     Attributes:
@@ -48,34 +48,34 @@ class Received(Message):  # type: ignore[misc]
         # Without its headers, so that kombu finds nothing to decompress.
         super().__init__(
             body=body,
-            content_type=None if content_type is None else plain_name(content_type),
-            content_encoding=None if content_encoding is None else plain_name(content_encoding),
+            content_type=None if content_type is None else safe_name(content_type),
+            content_encoding=None if content_encoding is None else safe_name(content_encoding),
             **rest,
         )
-        self.headers = plain_headers(headers)
+        self.headers = safe_headers(headers)
         self.fault = fault or _fault(headers, self.content_encoding)
 
 
-def plain_text(value: object, longest: int) -> str:
+def safe_text(value: object, longest: int) -> str:
     """Return a text that every broker and every encoding takes, at most so many characters of it."""
     text = str(value) if isinstance(value, str | int | float) else f"({type(value).__name__})"
     return text[:longest].encode("utf-8", "replace").decode()
 
 
-def plain_headers(headers: object) -> dict[str, Any]:
+def safe_headers(headers: object) -> dict[str, Any]:
     """Return headers as a table that every broker takes, and that has no effect."""
     if not isinstance(headers, Mapping):
         return {}
     return {_header_name(name): _plain(value) for name, value in itertools.islice(headers.items(), _MOST_HEADERS)}
 
 
-def plain_name(value: object) -> str:
+def safe_name(value: object) -> str:
     """Return a name that is short and ASCII, as a content type and the name of a header have to be."""
-    return ascii(plain_text(value, _LONGEST_NAME))[1:-1][:_LONGEST_NAME]
+    return ascii(safe_text(value, _LONGEST_NAME))[1:-1][:_LONGEST_NAME]
 
 
 def _header_name(name: object) -> str:
-    plain = plain_name(name)
+    plain = safe_name(name)
     return f"original-{plain}" if plain.lower() in _MEANINGFUL else plain
 
 
@@ -87,9 +87,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, str):
-        return plain_text(value, _LONGEST_VALUE)
+        return safe_text(value, _LONGEST_VALUE)
     try:
-        return plain_text(json.dumps(value, default=repr), _LONGEST_VALUE)
+        return safe_text(json.dumps(value, default=repr), _LONGEST_VALUE)
     except (TypeError, ValueError, RecursionError):
         return f"({type(value).__name__})"
 

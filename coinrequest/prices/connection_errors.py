@@ -1,7 +1,7 @@
 """What went wrong with a connection, in words for a person: no classes, addresses or pools of the library."""
 
 
-def failure_text(error: BaseException) -> str:
+def describe_connection_error(error: BaseException) -> str:
     """Return the reason at the bottom of a chain of exceptions, such as `Connection refused`."""
     import http.client
     import socket

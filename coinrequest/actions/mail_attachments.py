@@ -36,7 +36,7 @@ def readable_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def file_of(name: str, content: Any, content_type: str | None = None) -> Attachment:
+def make_attachment(name: str, content: Any, content_type: str | None = None) -> Attachment:
     """Make a file of any output: a text as it is, anything else in the format that the name's ending says.
 
     Args:

@@ -11,7 +11,7 @@ AnswerT = TypeVar("AnswerT")
 GRACE_SECONDS = 0.25
 
 
-class AnswerCache(Generic[AnswerT]):
+class ResponseCache(Generic[AnswerT]):
     """Keeps answers, and never an error; threads may share it.
 
     Args:

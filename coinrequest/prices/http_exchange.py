@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from coinrequest.http.retry_after import parse_retry_after
 from coinrequest.limits import MAX_BODY_BYTES
+from coinrequest.prices.connection_errors import describe_connection_error
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited
-from coinrequest.prices.failure_text import failure_text
-from coinrequest.prices.host_limits import CONNECTIONS
+from coinrequest.prices.rate_limits import CONNECTIONS
 
 if TYPE_CHECKING:
     import requests
@@ -22,7 +22,7 @@ READ_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SourceRequest:
     """What is asked: a GET of `url` with `params`; `source` is the name for errors."""
 
     source: str
@@ -31,7 +31,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SourceResponse:
     """What a source answered. Callers may share it: read it, and do not change it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Answer:
     received_at: datetime
 
 
-class AskAgain(Exception):
+class RetryableError(Exception):
     """There is no answer, and a moment later there may be one; its cause, if any, is chained to it.
 
     Attributes:
@@ -86,11 +86,11 @@ def new_session() -> "requests.Session":
 
 def ask(
     session: "requests.Session",
-    question: Question,
+    question: SourceRequest,
     deadline: float,
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
-) -> Answer:
+) -> SourceResponse:
     """Ask once.
 
     Args:
@@ -101,7 +101,7 @@ def ask(
         clock: seconds that only grow.
 
     Raises:
-        AskAgain: 408, 425, 429 or 5xx, no connection, no answer in time, or one that broke off.
+        RetryableError: 408, 425, 429 or 5xx, no connection, no answer in time, or one that broke off.
         BadResponse: the answer is not JSON, or longer than 1 MiB, or a redirect.
         PriceUnavailable: the address or the certificate cannot be used.
     """
@@ -110,7 +110,7 @@ def ask(
     remaining = deadline - clock()
     late = f"no whole answer within {timeout:g} seconds"
     if remaining <= 0:
-        raise AskAgain(late)
+        raise RetryableError(late)
     silent = f"it was silent for {READ_TIMEOUT_SECONDS:g} seconds" if remaining > READ_TIMEOUT_SECONDS else late
     try:
         request = session.prepare_request(requests.Request("GET", question.url, params=question.params))
@@ -125,19 +125,19 @@ def ask(
             body = _read(question.source, response, lambda: clock() > deadline, late)
     except requests.ConnectTimeout as error:
         text = late if remaining <= CONNECT_TIMEOUT_SECONDS else f"no connection within {CONNECT_TIMEOUT_SECONDS:g} s"
-        raise AskAgain(text) from error
-    except (requests.Timeout, _Silence) as error:
-        raise AskAgain(silent) from (error.__cause__ or error)
+        raise RetryableError(text) from error
+    except (requests.Timeout, _ReadTimeout) as error:
+        raise RetryableError(silent) from (error.__cause__ or error)
     except requests.exceptions.SSLError as error:
-        raise PriceUnavailable(question.source, f"the request failed: {failure_text(error)}") from error
+        raise PriceUnavailable(question.source, f"the request failed: {describe_connection_error(error)}") from error
     except ValueError as error:  # of the library: none of its errors about the network is one
         raise PriceUnavailable(question.source, "its address is not a URL that can be asked") from error
     except requests.RequestException as error:
-        raise AskAgain(f"the request failed: {failure_text(error)}") from error
-    return Answer(response.status_code, _parse(question.source, response.status_code, body), datetime.now(UTC))
+        raise RetryableError(f"the request failed: {describe_connection_error(error)}") from error
+    return SourceResponse(response.status_code, _parse(question.source, response.status_code, body), datetime.now(UTC))
 
 
-class _Silence(Exception):
+class _ReadTimeout(Exception):
     """The body did not go on."""
 
 
@@ -148,7 +148,7 @@ def _check_status(source: str, response: "requests.Response") -> None:
         text = f"it answered with status {status}" + (" (too many requests)" if status == 429 else "")
         if retry_after is not None:
             text += f" and wants to be left alone for {retry_after:.0f} seconds"
-        raise AskAgain(text, status, retry_after)
+        raise RetryableError(text, status, retry_after)
     if 300 <= status < 400:
         raise BadResponse(source, f"it answered with a redirect to {response.headers.get('Location', '')[:200]!r}")
 
@@ -164,11 +164,11 @@ def _read(source: str, response: "requests.Response", is_late: Callable[[], bool
             if len(body) > MAX_BODY_BYTES:
                 raise BadResponse(source, f"the answer is longer than {MAX_BODY_BYTES} bytes")
             if is_late():
-                raise AskAgain(late)
+                raise RetryableError(late)
     except urllib3.exceptions.ReadTimeoutError as error:
-        raise _Silence from error
+        raise _ReadTimeout from error
     except urllib3.exceptions.HTTPError as error:
-        raise AskAgain("the answer broke off") from error
+        raise RetryableError("the answer broke off") from error
     return bytes(body)
 
 
