@@ -1,1 +1,1 @@
-"""Jobs: submit one, follow it, read its result. A job is one DAG run of a job type."""
+"""Jobs: submit, follow and control them. A job is one DAG run of a job type."""

@@ -1,4 +1,4 @@
-"""Who is told when a job ends, as its submitter asked."""
+"""The webhook that a submitter wants called when a job ends."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -9,7 +9,7 @@ OUTCOMES: tuple[Outcome, ...] = ("success", "failure")
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL as it may be shown: without user information, and `?…` for a query, which may hold a token."""
+    """Return a URL without user information, and with `?…` in place of a query, which may hold a token."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -22,10 +22,10 @@ class Callback:
     """A webhook for one job.
 
     Attributes:
-        url: where the notice is posted; kept whole, and never shown so.
-        on: which outcomes are told; a cancelled job counts as a failure.
+        url: where the notice is posted; stored in full, but shown only as `shown_url`.
+        on: the outcomes that are reported; a cancelled job counts as a failure.
         secret: signs the notice, as `whsec_...` (Standard Webhooks); it is stored encrypted and never shown.
-        secret_connection: instead of `secret`, the Airflow connection whose password is one.
+        secret_connection: instead of `secret`, the Airflow connection that has it as its password.
     """
 
     url: str
@@ -35,23 +35,23 @@ class Callback:
 
     @property
     def shown_url(self) -> str:
-        """Where the notice is posted, as it may be shown."""
+        """The URL without what may be secret."""
         return without_secrets(self.url)
 
     def stored(self) -> dict[str, Any]:
-        """Return what may be stored as it is: everything but the secret. Whoever shows it shows `shown_url`."""
+        """Return the fields that are stored in plain text: all but the secret."""
         return {"url": self.url, "on": list(self.on), "secret_connection": self.secret_connection}
 
     @classmethod
     def read(cls, stored: Any, secret: str | None) -> Self:
-        """Return the callback that `stored` and a secret describe.
+        """Return the callback of stored fields and a secret.
 
         Raises:
-            ValueError: somebody changed what is stored, so that it describes none.
+            ValueError: the stored fields were edited, and are not those of a callback.
         """
         match stored:
             case {"url": str(url), "on": [*on]} if set(map(str, on)) <= set(OUTCOMES):
                 connection = stored.get("secret_connection")
                 if connection is None or isinstance(connection, str):
                     return cls(url, tuple(on), secret, connection)
-        raise ValueError("what is stored describes no callback")
+        raise ValueError("the stored fields are not those of a callback")

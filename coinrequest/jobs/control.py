@@ -1,4 +1,4 @@
-"""Cancelling and retrying jobs, each in the caller's transaction."""
+"""Cancelling and retrying jobs, in the caller's transaction."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -14,30 +14,30 @@ from coinrequest.jobs.job import Job
 
 
 def cancel(session: Session, job_id: UUID, *, user: str, reason: str | None = None) -> Job:
-    """Stop a job that is queued or running, when the caller commits; return it, cancelled.
+    """Cancel a queued or running job, when the caller commits; return it, cancelled.
 
     Args:
         user: who cancels it.
-        reason: why, for those who read the job later.
+        reason: why; shown with the job.
 
     Raises:
         JobUnknown: no job has this id.
         JobDone: the job has ended.
     """
-    job = _held(session, job_id)
+    job = _lock(session, job_id)
     if job.done:
         raise JobDone(f"Job {job_id} has ended ({job.state}), so it cannot be cancelled")
-    # Before the run fails: the trigger on Airflow's table then sees that the failure is a cancellation.
-    _note(session, job_id, cancelled_by=user, cancelled_at=datetime.now(UTC), cancel_reason=reason)
+    # Before the run fails, so that the trigger on Airflow's table records a cancellation rather than a failure.
+    _update(session, job_id, cancelled_by=user, cancelled_at=datetime.now(UTC), cancel_reason=reason)
     run_control.fail(session, job.job_type, job.run_id)
     audit_log.record(session, "job.cancel", job.job_type, user=user, run_id=job.run_id, extra=reason)
     return query.find(session, job_id)
 
 
 def retry(session: Session, job_id: UUID, *, user: str) -> Job:
-    """Run what failed or did not run of a job again, when the caller commits; return it, queued.
+    """Run the failed and skipped tasks of a job again, when the caller commits; return it, queued.
 
-    It keeps its revision and its params. Its end is told again.
+    It keeps its revision and its params. Notices are sent again when it ends.
 
     Raises:
         JobUnknown: no job has this id.
@@ -46,16 +46,16 @@ def retry(session: Session, job_id: UUID, *, user: str) -> Job:
         JobTypePaused: its type starts no jobs.
     """
     job_type = query.find(session, job_id).job_type
-    # The locks come in the order of submissions and deletions: the type, the run, the job.
+    # Locks are taken in the same order as by submissions and deletions: the type, the run, the job.
     status = runs.hold(session, job_type)
-    job = _held(session, job_id)
+    job = _lock(session, job_id)
     if job.state not in ("failed", "cancelled"):
         raise JobNotFailed(f"Job {job_id} is {job.state}; only a failed or cancelled job can be retried")
     if status is None or status.stale:
         raise JobTypeGone(f"Job type {job_type!r} was deleted; register it again, then repeat")
     if status.paused:
         raise JobTypePaused(f"Job type {job_type!r} is paused; POST /jobs/v1/job-types/{job_type}/resume, then repeat")
-    _note(session, job_id, cancelled_by=None, cancelled_at=None, cancel_reason=None)
+    _update(session, job_id, cancelled_by=None, cancelled_at=None, cancel_reason=None)
     run_control.rerun(session, job_type, job.run_id)
     if job.priority is not None:
         runs.set_priority(session, job_type, job.run_id, job.priority)
@@ -63,14 +63,14 @@ def retry(session: Session, job_id: UUID, *, user: str) -> Job:
     return query.find(session, job_id)
 
 
-def _held(session: Session, job_id: UUID) -> Job:
-    """Return a job that nobody else changes until the transaction ends."""
+def _lock(session: Session, job_id: UUID) -> Job:
+    """Lock a job until the transaction ends, and return it."""
     job = query.find(session, job_id)
-    # Airflow's row first, then ours: that is how the trigger comes by.
+    # Airflow's row first, then ours, as in the transactions in which the trigger runs.
     run_control.lock_run(session, job.job_type, job.run_id)
     session.execute(select(table.c.id).where(table.c.id == job_id).with_for_update())
     return query.find(session, job_id)
 
 
-def _note(session: Session, job_id: UUID, **values: str | datetime | None) -> None:
+def _update(session: Session, job_id: UUID, **values: str | datetime | None) -> None:
     session.execute(update(table).where(table.c.id == job_id).values(**values))

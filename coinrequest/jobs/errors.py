@@ -1,25 +1,27 @@
-"""What can be wrong with a job."""
+"""Errors of jobs."""
+
+from coinrequest.errors import CoinrequestError
 
 
-class JobUnknown(Exception):
+class JobUnknown(CoinrequestError):
     """No job has this id."""
 
 
-class JobTypePaused(Exception):
-    """The type is paused, so it starts no jobs."""
+class JobTypePaused(CoinrequestError):
+    """The job type is paused, so it starts no jobs."""
 
 
-class KeyReused(Exception):
+class KeyReused(CoinrequestError):
     """The idempotency key belongs to another submission."""
 
 
-class JobDone(Exception):
+class JobDone(CoinrequestError):
     """The job has ended, so it cannot be cancelled."""
 
 
-class JobTypeGone(Exception):
+class JobTypeGone(CoinrequestError):
     """The job's type was deleted, so Airflow would never run the job again."""
 
 
-class JobNotFailed(Exception):
+class JobNotFailed(CoinrequestError):
     """The job has not failed, so it cannot be retried."""

@@ -1,8 +1,7 @@
-"""Idempotency keys: a submission that is repeated under the same key is the same job.
+"""Idempotency keys: repeating a submission under the same key returns the same job.
 
-A key belongs to its submitter and lives as long as `settings.key_lifetime()` says. Its row is written in the
-transaction that creates the job, and its primary key lets one of many concurrent submissions win; the others
-wait for it and find its job.
+A key belongs to its submitter and expires after `settings.key_lifetime()`. Its row is written in the transaction that
+creates the job. Of concurrent submissions its primary key lets one win; the others wait, and then find that job.
 """
 
 import hashlib
@@ -28,9 +27,9 @@ class Key:
     """An idempotency key.
 
     Attributes:
-        text: at most 255 characters, chosen by the submitter.
-        free_on_failure: whether a job that failed or was cancelled gives the key free, so that the same
-            submission starts a new one.
+        text: chosen by the submitter; at most 255 characters.
+        free_on_failure: whether the key becomes free when the job fails or is cancelled, so that the same submission
+            starts a new job.
     """
 
     text: str
@@ -38,16 +37,16 @@ class Key:
 
 
 def digest_of(job_type: str, submission: Mapping[str, Any]) -> str:
-    """Return what two submissions under one key must have in common: a SHA-256 of the type and the content."""
+    """Return a digest that submissions under one key must share: a SHA-256 of the job type and the content."""
     content = json.dumps([job_type, submission], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def job_under(session: Session, user: str, key: Key, digest: str) -> UUID | None:
-    """Return the job that was started under a key that is still alive, if there is one.
+    """Return the job that was started under a key, if the key has not expired or become free.
 
     Raises:
-        KeyReused: it was started by another submission.
+        KeyReused: the job was started by another submission.
     """
     found = session.execute(
         select(table.c.digest, table.c.job_id, table.c.free_on_failure, table.c.expires_at, job_table.c.state)
@@ -58,7 +57,7 @@ def job_under(session: Session, user: str, key: Key, digest: str) -> UUID | None
         return None
     freed = found.free_on_failure and found.state in ("failed", "cancelled")
     if found.expires_at < datetime.now(UTC) or freed or found.state is None:
-        # Only what was just read is removed: somebody else may have taken the key meanwhile.
+        # Delete only the row that was read: another submission may have taken the key meanwhile.
         session.execute(
             delete(table).where(table.c.submitted_by == user, table.c.key == key.text, table.c.job_id == found.job_id)
         )
@@ -72,7 +71,7 @@ def job_under(session: Session, user: str, key: Key, digest: str) -> UUID | None
 
 
 def take(session: Session, user: str, key: Key, digest: str, job_id: UUID) -> bool:
-    """Take a key for a job; wait for whoever is taking it. Return False if somebody else got it."""
+    """Take a key for a job; wait for a concurrent submission that takes it. Return False if that one got it."""
     taken = session.execute(
         insert(table)
         .values(

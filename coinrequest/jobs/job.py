@@ -1,4 +1,4 @@
-"""What a job is to those who ask for it."""
+"""Jobs as they are read and shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ class JobError:
     """Why a job failed.
 
     Attributes:
-        task: the first task that failed; None when no task did (the job's own time limit, for example).
-        map_index: which item of a mapped task; None for other tasks.
+        task: the first task that failed; None if no task did, for example because of the job's time limit.
+        map_index: the item of a mapped task; None for other tasks.
     """
 
     task: str | None
@@ -34,19 +34,18 @@ class Job:
     """One run of a job type. All times have a zone (UTC).
 
     Attributes:
-        state: `removed` says that the run was deleted in Airflow.
-        params_omitted: whether `params` is empty because they are too long for where the job was read.
-        origin: by which way it was started; `after` is the end of another type's job, `airflow` Airflow's own button
-            or API.
-        priority: of its tasks, larger is sooner; None: as the definition says.
-        labels: names and values by which it is found.
-        callback: who is told when it ends; without its secret where the job was read again.
-        run_after: it does not start before.
-        run_id: of its run in Airflow; the job's own id, except where Airflow itself started the run.
+        state: `removed` means that the run was deleted in Airflow.
+        params_omitted: whether `params` is empty because they exceed the size limit of the query.
+        origin: how it was started; `after` by the end of another type's job, `airflow` in Airflow's UI or API.
+        priority: of its tasks, larger is sooner; None: as defined by the job type.
+        labels: names and values by which jobs can be listed.
+        callback: the webhook that is called when it ends; without its secret if the job was read from the database.
+        run_after: the earliest start.
+        run_id: of its run in Airflow; the job's own id, unless Airflow itself started the run.
         cancelled_by: who cancelled it, with `cancelled_at` and `cancel_reason`.
-        result: the output of the definition's `result` task, once the job succeeded; a list where that task is
+        result: the output of the definition's `result` task, once the job has succeeded; a list if that task is
             mapped.
-        progress: how far it is, where that was asked for.
+        progress: how far it is; None unless it was requested.
     """
 
     id: UUID
@@ -73,13 +72,13 @@ class Job:
     run_id: str = ""
 
     def __post_init__(self) -> None:
-        """Name the run as the job, where nobody else named it."""
+        """Use the job's id as the run id by default."""
         if not self.run_id:
             object.__setattr__(self, "run_id", str(self.id))
 
     @property
     def done(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether it has ended."""
         return self.state in DONE
 
 

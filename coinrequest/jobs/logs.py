@@ -1,4 +1,4 @@
-"""The log of a job: of the task, item and attempt that is asked for, or that one most likely wants to read."""
+"""Logs of jobs: of a given task, item and attempt, or by default of the most interesting one."""
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
@@ -17,15 +17,15 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 def open_log(
     session: Session, job: Job, *, task: str | None = None, map_index: int | None = None, attempt: int | None = None
 ) -> Iterator[str]:
-    """Return the lines of a log; they are read as they are taken, also when the session is closed.
+    """Return the lines of a log. They are read lazily, and need the session no more.
 
     Args:
-        task: whose log; None: of the task that failed first, or of the one that began last.
-        map_index: of which item of a mapped task; None: likewise.
-        attempt: of which attempt; None: the last.
+        task: the task; None: the one that failed first, or else the one that started last.
+        map_index: the item of a mapped task; None: likewise.
+        attempt: the attempt; None: the last.
 
     Raises:
-        LogUnknown: there is none; the message names those there are.
+        LogUnknown: there is no such log; the message names those that exist.
     """
     tasks = runs.task_states(session, [job.id]).get(job.id, [])
     chosen = choose(tasks, task, map_index)
@@ -35,10 +35,10 @@ def open_log(
 
 
 def choose(tasks: Collection[TaskState], task: str | None = None, map_index: int | None = None) -> TaskState:
-    """Return the task, or its item, whose log is wanted.
+    """Return the task, or its item, whose log is to be read.
 
     Raises:
-        LogUnknown: there is no such task or item, or none of them has begun.
+        LogUnknown: there is no such task or item, or it has not started.
     """
     wanted = [state for state in tasks if task in (None, state.task)]
     if not wanted:
@@ -50,14 +50,14 @@ def choose(tasks: Collection[TaskState], task: str | None = None, map_index: int
         if not wanted:
             have = f"it has the items {indexes[0]} to {indexes[-1]}" if indexes else "it is not mapped"
             raise LogUnknown(f"{_named(task)} has no item {map_index}; {have}")
-    begun = [state for state in wanted if state.attempt > 0]
-    if not begun:
+    started = [state for state in wanted if state.attempt > 0]
+    if not started:
         names = list(dict.fromkeys(state.task for state in tasks))
-        raise LogUnknown(f"{_named(task)} has not begun, so there is no log; the job has the tasks {_listed(names)}")
-    failed = [state for state in begun if state.state == "failed"]
+        raise LogUnknown(f"{_named(task)} has not started, so there is no log; the job has the tasks {_listed(names)}")
+    failed = [state for state in started if state.state == "failed"]
     if failed:
         return min(failed, key=lambda state: state.ended_at or _NEVER)
-    return max(begun, key=lambda state: state.started_at or _NEVER)
+    return max(started, key=lambda state: state.started_at or _NEVER)
 
 
 def _named(task: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Looking for jobs: one by its id, or pages of them, newest first."""
+"""Reading jobs: one by its id, or pages of them, newest first."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,22 +16,23 @@ from coinrequest.jobs.callback import Callback
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.jobs.job import DONE, Job, JobError, Origin, State
 from coinrequest.jobtypes import registry
+from coinrequest.limits import MEBIBYTE
 
 _STATES: Mapping[str, State] = {state: state for state in get_args(State)}
-# Bytes as PostgreSQL writes JSON. A run from before there was a limit may hold megabytes.
-_IN_A_LIST = 1024
-_ALONE = 1024 * 1024
+# Bytes of params as JSON text. Runs from before the limit may have megabytes.
+_MAX_LISTED_PARAMS = 1024
+_MAX_PARAMS = MEBIBYTE
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which jobs are wanted; None and empty: all.
+    """Filters of a list; those that are None or empty are not applied.
 
     Attributes:
-        labels: each of them with its value.
-        since: submitted at or after, with a zone.
-        until: submitted before, with a zone.
-        visible: of these types only, which may be many.
+        labels: names and values that a job must have.
+        since: submitted at this time or later, with a zone.
+        until: submitted before this time, with a zone.
+        visible: the types that the reader may see, which may be many.
     """
 
     job_type: str | None = None
@@ -49,19 +50,19 @@ def type_of(session: Session, job_id: UUID) -> str | None:
 
 
 def find(session: Session, job_id: UUID) -> Job:
-    """Return one job, with its result or its error once it is done.
+    """Return a job, with its result or its error once it is done.
 
     Raises:
         JobUnknown: no job has this id.
     """
-    row = session.execute(runs.joined(table, _ALONE).where(table.c.id == job_id)).one_or_none()
+    row = session.execute(runs.joined(table, _MAX_PARAMS).where(table.c.id == job_id)).one_or_none()
     if row is None:
         raise JobUnknown(f"No job {job_id}")
     return with_outcome(session, row)
 
 
 def with_progress(session: Session, job: Job) -> Job:
-    """Return the job with how far it is, by one indexed read more."""
+    """Return the job with its progress, by one more indexed read."""
     return replace(job, progress=runs.progress(session, job.job_type, job.run_id))
 
 
@@ -82,12 +83,12 @@ def page(
     before: tuple[datetime, UUID] | None = None,
     limit: int = 50,
 ) -> list[Job]:
-    """Return up to `limit` jobs, newest first, without results and errors, and with params of 1 KiB at most.
+    """Return up to `limit` jobs, newest first, without results and errors, and without params of more than 1 KiB.
 
     Args:
-        before: the time of submission and the id of the last job of the page before.
+        before: submission time and id of the last job of the previous page.
     """
-    # The page is found in the jobs' own table, by an index, and only then are its runs looked up.
+    # The page is selected from the jobs' own table, by an index, before its runs are joined.
     chosen = select(table)
     if filters.job_type is not None:
         chosen = chosen.where(table.c.job_type == filters.job_type)
@@ -104,16 +105,16 @@ def page(
     if before is not None:
         chosen = chosen.where(tuple_(table.c.submitted_at, table.c.id) < tuple_(*before))
     newest = _newest(chosen, filters.visible, limit).subquery()
-    query = runs.joined(newest, _IN_A_LIST).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
+    query = runs.joined(newest, _MAX_LISTED_PARAMS).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
     return [_job(row) for row in session.execute(query)]
 
 
 def _newest(chosen: Any, types: Collection[str] | None, limit: int) -> Any:
-    """Return the newest of the chosen jobs, of some types or of all."""
+    """Return the newest of the chosen jobs, of the given types or of all."""
     order = (table.c.submitted_at.desc(), table.c.id.desc())
     if types is None:
         return chosen.order_by(*order).limit(limit)
-    # Each type's newest by the index of types: those who may see little would else read past everybody's jobs.
+    # The newest of each type, by the index of types: a reader of few types need not scan the jobs of all others.
     names = func.unnest(literal(list(types), ARRAY(String))).table_valued("name").render_derived()
     of_each = chosen.where(table.c.job_type == names.c.name).order_by(*order).limit(limit).lateral()
     found = select(of_each).select_from(names.join(of_each, true()))
@@ -125,7 +126,7 @@ def _job(row: Row[Any]) -> Job:
         id=row.id,
         job_type=row.job_type,
         revision=row.revision,
-        # Nothing more will happen to a job in a state that is none.
+        # A job in an unknown state has ended: nothing changes it any more.
         state=_STATES.get(row.state, "failed"),
         params=_params_of(row.conf),
         params_omitted=row.params_omitted,
@@ -154,7 +155,7 @@ def _params_of(stored: str | None) -> Mapping[str, Any]:
 
 
 def labels_of(stored: Any) -> Mapping[str, str]:
-    """Return the labels of a row; where somebody changed them to none, that is said in their place."""
+    """Return the labels of a row; if they were edited and are none, a mark of that in their place."""
     if isinstance(stored, dict) and all(isinstance(value, str) for value in stored.values()):
         return stored
     return unreadable("labels")
@@ -168,7 +169,7 @@ def _callback_of(stored: Any) -> Callback | None:
 
 
 def _result(session: Session, job: Job, dag_run_id: int) -> Any:
-    """Return the output of the result task, as the job's own revision names it."""
+    """Return the output of the `result` task of the job's own revision."""
     revision = registry.find(session, job.job_type, job.revision)
     if revision is None:
         return None
@@ -184,7 +185,7 @@ def _result(session: Session, job: Job, dag_run_id: int) -> Any:
 
 def _error(session: Session, job: Job, row: Row[Any]) -> JobError:
     if row.state not in _STATES:
-        return JobError(None, None, f"The stored state {row.state!r} is none that a job can have")
+        return JobError(None, None, f"The stored state {row.state!r} is not a state of jobs")
     if job.state == "removed":
         return JobError(None, None, "The run was deleted in Airflow")
     if job.state == "cancelled":
@@ -192,8 +193,8 @@ def _error(session: Session, job: Job, row: Row[Any]) -> JobError:
         return JobError(None, None, f"Cancelled by {job.cancelled_by}{reason}")
     failed = runs.first_failure(session, job.job_type, job.run_id)
     if failed is None:
-        return JobError(None, None, "The job failed, though none of its tasks did: its time limit, or a person")
+        return JobError(None, None, "The job failed although none of its tasks did: by its time limit, or by a person")
     task, map_index = failed.task, failed.map_index
     where = f"Task {task!r}" if map_index is None else f"Item {map_index} of task {task!r}"
-    why = f": {failed.reason}" if failed.reason else "; its log says why"
+    why = f": {failed.reason}" if failed.reason else "; see its log"
     return JobError(task, map_index, f"{where} failed{why}")

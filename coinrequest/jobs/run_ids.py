@@ -1,4 +1,4 @@
-"""From Airflow's runs to jobs."""
+"""Finding the jobs of Airflow's runs."""
 
 from collections.abc import Collection
 from uuid import UUID
@@ -10,7 +10,7 @@ from coinrequest.database.tables import job as table
 
 
 def jobs_of_runs(session: Session, runs: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
-    """Return the jobs of these runs (DAG id and run id each), with one indexed read; other DAGs have none."""
+    """Return the jobs of runs, given as DAG id and run id, by one indexed read; runs of other DAGs have none."""
     if not runs:
         return {}
     found = session.execute(

@@ -1,4 +1,4 @@
-"""The URL tests that are done: the jobs of one type, with what each of them saw."""
+"""URL tests that have ended: the jobs of one type, with their results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ _LONGEST_TEXT = 4096
 
 @dataclass(frozen=True)
 class TestedUrl:
-    """One URL test that is done.
+    """A URL test that has ended.
 
     Attributes:
-        time: when it was done, with a zone.
-        url: as it was submitted.
-        result: the last status code, or the error's text.
+        time: when it ended, with a zone.
+        url: the URL as it was submitted.
+        result: the last status code, or the text of the error.
     """
 
     time: datetime
@@ -31,7 +31,7 @@ class TestedUrl:
 
 
 def done(session: Session, *, limit: int, offset: int = 0) -> Sequence[TestedUrl]:
-    """Return the URL tests that are done, the last to be done first, with one read."""
+    """Return URL tests that have ended, the last one first, by one read."""
     runs = ended_runs(session, JOB_TYPE, "url", limit=limit, offset=offset)
     return [TestedUrl(run.ended_at, run.param or "", _result(run.state, run.output)) for run in runs]
 
@@ -40,12 +40,12 @@ def _result(state: str, stored: str | None) -> str:
     if state == "cancelled":
         return "cancelled"
     if stored is None:
-        return "the test failed; the job's log says why"
+        return "the test failed; see the job's log"
     try:
         # A task sends its output as JSON text, which Airflow stores as a JSON string.
         output = read_json(stored)
         output = read_json(output) if isinstance(output, str) else output
         return str(output["result"] if "result" in output else output["text"])[:_LONGEST_TEXT]
     except (Unreadable, LookupError, TypeError):
-        # Somebody changed it in Airflow.
+        # It was edited in Airflow.
         return "the stored result cannot be read"

@@ -188,4 +188,4 @@ def test_without_a_reason_of_its_own_a_failure_points_at_the_log(op: TestClient,
     leave(job, "coinrequest_failure", entry)
     put(job, "running", attempt=2)
     finish(name, job["id"], "failed")
-    assert op.get(f"{JOBS}/{job['id']}").json()["error"]["message"] == "Task 'wait' failed; its log says why"
+    assert op.get(f"{JOBS}/{job['id']}").json()["error"]["message"] == "Task 'wait' failed; see its log"

@@ -135,7 +135,7 @@ def test_an_earlier_attempt_stays_readable(op: TestClient, job: dict[str, Any]) 
         ("?task=wait&attempt=2", ["1 to 1"]),
         ("?task=wait&map_index=0", ["not mapped"]),
         ("?task=each&map_index=2", ["0 to 1"]),
-        ("?task=later", ["'later' has not begun"]),
+        ("?task=later", ["'later' has not started"]),
     ],
 )
 def test_what_is_not_there_is_not_found_and_what_is_there_is_named(

@@ -114,7 +114,7 @@ def test_a_test_that_broke_or_was_cancelled_is_done_too(op: TestClient) -> None:
     finish("url-test", broken, state="failed")
     op.post(f"{JOBS}/{cancelled}/cancel")
     found = op.get(f"{GET}?limit=2").json()
-    assert [test["result"] for test in found] == ["cancelled", "the test failed; the job's log says why"]
+    assert [test["result"] for test in found] == ["cancelled", "the test failed; see the job's log"]
 
 
 def test_a_test_that_broke_shows_the_reason_that_its_task_left(op: TestClient) -> None:

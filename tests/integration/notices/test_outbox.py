@@ -101,7 +101,7 @@ def test_a_failure_is_told_to_those_who_asked_for_it(op: TestClient, name: str) 
     assert [row.kind for row in owed(job_id)] == ["apprise", "webhook"]
     data = json.loads(owed(job_id)[1].body)["data"]
     assert (data["state"], data["result"]) == ("failed", None)
-    assert data["error"] == {"task": "wait", "map_index": None, "message": "Task 'wait' failed; its log says why"}
+    assert data["error"] == {"task": "wait", "map_index": None, "message": "Task 'wait' failed; see its log"}
 
 
 def test_a_cancelled_job_counts_as_a_failure(op: TestClient, name: str) -> None:

@@ -35,7 +35,7 @@ DATA = {
 FAILED = DATA | {
     "state": "failed",
     "result": None,
-    "error": {"task": "wait", "map_index": None, "message": "Task 'wait' failed; its log says why"},
+    "error": {"task": "wait", "map_index": None, "message": "Task 'wait' failed; see its log"},
 }
 QUICK = Policy(apprise_seconds=1.0)
 
@@ -123,7 +123,7 @@ def test_a_mail_says_what_failed(smtp: SmtpStub, connection: list[str]) -> None:
     subject, text = decoded(smtp.mails[0])
     assert subject == "btc-report failed"
     assert "State: failed" in text
-    assert "Error: Task 'wait' failed; its log says why" in text
+    assert "Error: Task 'wait' failed; see its log" in text
 
 
 def test_a_chat_message_goes_to_its_server(http_stub: HttpStub, connection: list[str]) -> None:
