@@ -1,4 +1,4 @@
-"""D1 to D5, D14 and D15: the URL test contract, as it has always been."""
+"""The URL test contract, as it has always been."""
 
 import time
 from datetime import datetime
@@ -35,19 +35,19 @@ def _row_of(platform: Platform, url: str) -> dict[str, Any]:
     )
 
 
-def test_d1_add_job_answers_with_the_id_of_the_job(platform: Platform) -> None:
+def test_add_job_answers_with_the_id_of_the_job(platform: Platform) -> None:
     job = platform.succeeded(_add(platform, f"{platform.web.url}/"))
     assert job["job_type"] == "url-test"
     assert platform.client("user").get(f"{API}/add_job").status_code == 405
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"url": ""}', b'{"url": 5}', b'{"url": null}'])
-def test_d1_what_is_no_url_is_refused(platform: Platform, body: bytes) -> None:
+def test_what_is_no_url_is_refused(platform: Platform, body: bytes) -> None:
     answer = platform.client("user").post(f"{API}/add_job", data=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
 
 
-def test_d2_it_answers_at_once_while_the_target_takes_ten_seconds(platform: Platform) -> None:
+def test_it_answers_at_once_while_the_target_takes_ten_seconds(platform: Platform) -> None:
     _add(platform, f"{platform.web.url}/")
     started = time.monotonic()
     job_id = _add(platform, f"{platform.web.url}/slow/8")
@@ -55,7 +55,7 @@ def test_d2_it_answers_at_once_while_the_target_takes_ten_seconds(platform: Plat
     assert platform.succeeded(job_id)["result"]["result"] == "200"
 
 
-def test_d3_up_to_three_attempts_until_the_status_is_below_400(platform: Platform) -> None:
+def test_up_to_three_attempts_until_the_status_is_below_400(platform: Platform) -> None:
     cases = {"/status/200": ("200", 1), "/status/503": ("503", 3), "/flaky/contract": ("200", 2)}
     for path in cases:
         _add(platform, platform.web.url + path)
@@ -68,7 +68,7 @@ def test_d3_up_to_three_attempts_until_the_status_is_below_400(platform: Platfor
     assert text
 
 
-def test_d4_and_d5_completed_jobs_newest_first_that_survive_a_restart(platform: Platform) -> None:
+def test_completed_jobs_newest_first_that_survive_a_restart(platform: Platform) -> None:
     urls = [f"{platform.web.url}/?order={number}" for number in range(12)]
     for url in urls:
         platform.succeeded(_add(platform, url))
@@ -83,7 +83,7 @@ def test_d4_and_d5_completed_jobs_newest_first_that_survive_a_restart(platform: 
     assert _rows(platform) == rows
 
 
-def test_d5_bad_requests_are_never_a_fault(platform: Platform) -> None:
+def test_bad_requests_are_never_a_fault(platform: Platform) -> None:
     user = platform.client("user")
     assert user.post(f"{API}/get_jobs").status_code == 405
     for query in ("limit=x", "limit=0", "limit=-1", "limit=1e3", f"limit={10**30}", "offset=x", "offset=-1"):
@@ -95,14 +95,14 @@ def test_d5_bad_requests_are_never_a_fault(platform: Platform) -> None:
 @pytest.mark.parametrize(
     "url", ["http://169.254.169.254/latest/meta-data/", "file:///etc/passwd", "http://10.0.0.1/", "http://[::1]/"]
 )
-def test_d14_private_targets_are_refused(platform: Platform, url: str) -> None:
+def test_private_targets_are_refused(platform: Platform, url: str) -> None:
     answer = platform.client("user").post(f"{API}/add_job", json={"url": url})
     if answer.status_code == 422:
         return
     assert not _row_of(platform, url)["result"].isdigit()
 
 
-def test_d14_a_redirect_to_a_private_address_is_not_followed(platform: Platform) -> None:
+def test_a_redirect_to_a_private_address_is_not_followed(platform: Platform) -> None:
     with webhook_receiver() as target:
         target.otherwise = Answer(status=302, headers={"Location": "http://10.0.0.1/"})
         url = f"{target.url}/redirect"
@@ -112,7 +112,7 @@ def test_d14_a_redirect_to_a_private_address_is_not_followed(platform: Platform)
     assert "refused" in result
 
 
-def test_d15_odd_urls_come_back_exactly(platform: Platform) -> None:
+def test_odd_urls_come_back_exactly(platform: Platform) -> None:
     base = platform.web.url
     urls = [
         f"{base}/?q='quoted'",

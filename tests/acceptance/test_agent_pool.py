@@ -1,4 +1,4 @@
-"""B5, B6 and C9: jobs are shared between the agents, and each is done once."""
+"""Jobs are shared between the agents, and each is done once."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,7 +55,7 @@ def shares(platform: Platform) -> list[Share]:
     ]
 
 
-def test_b5_the_shorter_of_two_jobs_is_done_first_and_results_name_their_job(platform: Platform) -> None:
+def test_the_shorter_of_two_jobs_is_done_first_and_results_name_their_job(platform: Platform) -> None:
     long = platform.submit("integer", {"value": 5})
     short = platform.submit("integer", {"value": 1})
     first = platform.succeeded(short)
@@ -68,18 +68,18 @@ def test_b5_the_shorter_of_two_jobs_is_done_first_and_results_name_their_job(pla
     assert (ended - started).total_seconds() >= 5
 
 
-def test_b6_every_job_is_done_exactly_once(shares: list[Share]) -> None:
+def test_every_job_is_done_exactly_once(shares: list[Share]) -> None:
     assert len({share.job for share in shares}) == len(shares) == JOBS
     assert {share.tries for share in shares} == {1}
     assert {share.agent for share in shares} <= set(AGENTS), "a message was taken by none, or more than once"
 
 
-def test_b6_more_than_one_agent_works(shares: list[Share]) -> None:
+def test_more_than_one_agent_works(shares: list[Share]) -> None:
     assert {share.agent for share in shares} == set(AGENTS)
     assert len({share.process for share in shares}) > 1
 
 
-def test_c9_no_agent_does_more_than_its_concurrency(shares: list[Share]) -> None:
+def test_no_agent_does_more_than_its_concurrency(shares: list[Share]) -> None:
     for agent in AGENTS:
         own = [share for share in shares if share.agent == agent]
         busiest = max(sum(share.start <= other.start < share.end for share in own) for other in own)

@@ -1,4 +1,4 @@
-"""C14: who may do what, with tokens that the running server gave."""
+"""Who may do what, with tokens that the running server gave."""
 
 import pytest
 import requests
@@ -7,7 +7,7 @@ from support.documents import job_type
 from support.platform import Platform
 
 
-def test_c14_without_a_token_nothing_is_answered(platform: Platform, name: str) -> None:
+def test_without_a_token_nothing_is_answered(platform: Platform, name: str) -> None:
     nobody = platform.client(None)
     for answer in (
         nobody.get(f"{API}/job-types"),
@@ -24,9 +24,7 @@ def test_c14_without_a_token_nothing_is_answered(platform: Platform, name: str) 
     ("role", "reads", "submits", "registers"),
     [("viewer", 200, 403, 403), ("user", 200, 202, 403), ("op", 200, 202, 201), ("admin", 200, 202, 201)],
 )
-def test_c14_the_role_decides(
-    platform: Platform, name: str, role: str, reads: int, submits: int, registers: int
-) -> None:
+def test_the_role_decides(platform: Platform, name: str, role: str, reads: int, submits: int, registers: int) -> None:
     client = platform.client(role)
     assert client.get(f"{API}/job-types/integer").status_code == reads
     assert client.post(f"{API}/job-types/integer/jobs", json={"params": {"value": 0}}).status_code == submits
@@ -34,14 +32,14 @@ def test_c14_the_role_decides(
     assert (platform.dag(name) is not None) == (registers == 201)
 
 
-def test_c14_a_wrong_password_gives_no_token(platform: Platform) -> None:
+def test_a_wrong_password_gives_no_token(platform: Platform) -> None:
     answer = requests.post(
         f"{platform.url}/auth/token", json={"username": "op", "password": "op"}, timeout=30, proxies={"http": ""}
     )
     assert answer.status_code == 401
 
 
-def test_c14_a_change_is_in_the_audit_log_with_its_user(platform: Platform, name: str) -> None:
+def test_a_change_is_in_the_audit_log_with_its_user(platform: Platform, name: str) -> None:
     platform.register(job_type(name))
     platform.submit(name)
     entries = platform.airflow(f"/eventLogs?dag_id={name}&limit=100")["event_logs"]

@@ -1,4 +1,4 @@
-"""C13: a bad definition hurts nobody."""
+"""A bad definition hurts nobody."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_c13_it_is_refused_with_the_field_named_and_nothing_is_stored(platform: Platform, name: str, case: str) -> None:
+def test_it_is_refused_with_the_field_named_and_nothing_is_stored(platform: Platform, name: str, case: str) -> None:
     make, field = REFUSED[case]
     count = platform.sql("SELECT count(*) FROM coinrequest_revision")
     answer = platform.op.post(f"{API}/job-types", json=make(name))
@@ -48,7 +48,7 @@ def test_c13_it_is_refused_with_the_field_named_and_nothing_is_stored(platform: 
     assert platform.dag(name) is None
 
 
-def test_c13_a_corrupt_row_hides_only_its_own_dag(platform: Platform, name: str) -> None:
+def test_a_corrupt_row_hides_only_its_own_dag(platform: Platform, name: str) -> None:
     """As a careless hand in the database would do it; the table itself refuses changes."""
     neighbours = [new_name("n") for _ in range(3000)]
     neighbours = [other for other in neighbours if shard_path(other) == shard_path(name)][:2]
@@ -91,7 +91,7 @@ def test_c13_a_corrupt_row_hides_only_its_own_dag(platform: Platform, name: str)
         platform.run(neighbour)
 
 
-def test_c13_the_revisions_cannot_be_changed_or_removed(platform: Platform, name: str) -> None:
+def test_the_revisions_cannot_be_changed_or_removed(platform: Platform, name: str) -> None:
     platform.register(job_type(name))
     for statement in (
         "UPDATE coinrequest_revision SET document = '{}' WHERE name = :name",

@@ -1,4 +1,4 @@
-"""B1 to B7 and B10: jobs come over the broker, and results go back over it."""
+"""Jobs come over the broker, and results go back over it."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ def submitter(platform: Platform) -> Iterator[UserInterface]:
         yield program
 
 
-def test_b1_to_b4_an_integer_job_over_the_broker(platform: Platform, submitter: UserInterface) -> None:
+def test_an_integer_job_over_the_broker(platform: Platform, submitter: UserInterface) -> None:
     job_id = submitter.submit(3)
     (result,) = submitter.wait_for(job_id)
     assert set(result) == {"job_id", "job_type", "state", "result", "error", "finished_at"}
@@ -33,7 +33,7 @@ def test_b1_to_b4_an_integer_job_over_the_broker(platform: Platform, submitter: 
     started, ended = (datetime.fromisoformat(job[key]) for key in ("started_at", "ended_at"))
     assert (ended - started).total_seconds() >= 3
 
-    # B3: taken, done, published, each with the job's id.
+    # Taken, done, published, each with the job's id.
     gateway = platform.stack.layout.log("gateway").read_text()
     assert sum(job_id in line for line in gateway.splitlines()) >= 2, "taken and published"
     tasks = platform.task_logs("integer", job_id)
@@ -41,14 +41,14 @@ def test_b1_to_b4_an_integer_job_over_the_broker(platform: Platform, submitter: 
     assert "done" in tasks
 
 
-def test_b5_the_shorter_job_answers_first_and_each_result_names_its_job(submitter: UserInterface) -> None:
+def test_the_shorter_job_answers_first_and_each_result_names_its_job(submitter: UserInterface) -> None:
     long, short = submitter.submit(5), submitter.submit(1)
     first, second = submitter.wait_for(long, short)
     assert (first["job_id"], first["result"]["value"]) == (short, 1)
     assert (second["job_id"], second["result"]["value"]) == (long, 5)
 
 
-def test_b6_twenty_jobs_give_twenty_results(platform: Platform, submitter: UserInterface) -> None:
+def test_twenty_jobs_give_twenty_results(platform: Platform, submitter: UserInterface) -> None:
     jobs = [submitter.submit(1) for _ in range(20)]
     results = submitter.wait_for(*jobs, timeout=120)
     submitter.listen(1)
@@ -103,7 +103,7 @@ def test_the_full_form_of_a_message(platform: Platform, submitter: UserInterface
     assert job_id in {found["id"] for found in platform.jobs(label="team:channel")}
 
 
-def test_b7_a_job_waits_for_agents_and_is_answered_then(platform: Platform, submitter: UserInterface) -> None:
+def test_a_job_waits_for_agents_and_is_answered_then(platform: Platform, submitter: UserInterface) -> None:
     with platform.without(*AGENTS):
         job_id = submitter.submit(0)
         eventually(lambda: platform.client("viewer").get(f"{API}/jobs/{job_id}").ok, what="the job is stored")
@@ -111,7 +111,7 @@ def test_b7_a_job_waits_for_agents_and_is_answered_then(platform: Platform, subm
     submitter.wait_for(job_id)
 
 
-def test_b10_the_gateway_may_be_away(platform: Platform, submitter: UserInterface) -> None:
+def test_the_gateway_may_be_away(platform: Platform, submitter: UserInterface) -> None:
     """What is published waits at the broker; what completes waits in the outbox."""
     over_rest = platform.submit("integer", {"value": 1})
     over_the_channel = submitter.submit(2)
@@ -124,7 +124,7 @@ def test_b10_the_gateway_may_be_away(platform: Platform, submitter: UserInterfac
     submitter.wait_for(waiting, over_the_channel)
 
 
-def test_b7_a_gateway_that_is_killed_loses_nothing(platform: Platform, submitter: UserInterface) -> None:
+def test_a_gateway_that_is_killed_loses_nothing(platform: Platform, submitter: UserInterface) -> None:
     first = [submitter.submit(0) for _ in range(10)]
     platform.stack.kill("gateway", signal.SIGKILL)
     second = [submitter.submit(0) for _ in range(10)]

@@ -1,4 +1,4 @@
-"""C4 and C5: the price of Bitcoin, by the hand-written DAG, by the library, and as a job type."""
+"""The price of Bitcoin, by the hand-written DAG, by the library, and as a job type."""
 
 import json
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from support.web_stub import RATES
 from coinrequest import BTCPrice
 
 
-def test_c4_all_four_tasks_of_the_price_dag_succeed(platform: Platform) -> None:
+def test_all_four_tasks_of_the_price_dag_succeed(platform: Platform) -> None:
     run_id = platform.trigger("btc_price_operator")
     platform.run_succeeded("btc_price_operator", run_id)
     states = {task["task_id"]: task["state"] for task in platform.task_instances("btc_price_operator", run_id)}
@@ -23,7 +23,7 @@ def test_c4_all_four_tasks_of_the_price_dag_succeed(platform: Platform) -> None:
     assert RATES["USD"] in mail["body"].replace(",", "")
 
 
-def test_c5_the_library_gets_processes_and_composes(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_library_gets_processes_and_composes(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COINREQUEST_PRICE_URL", platform.web.url)
     prices = BTCPrice.get_btc_prices()
     assert {price["currency"]: price["rate"] for price in prices} == RATES
@@ -38,7 +38,7 @@ def test_c5_the_library_gets_processes_and_composes(platform: Platform, monkeypa
     assert first.utcoffset() == timedelta(0)
 
 
-def test_c5_the_price_is_a_job_type_too(platform: Platform) -> None:
+def test_the_price_is_a_job_type_too(platform: Platform) -> None:
     result = platform.run("coin-prices", {"currencies": ["EUR", "USD"]})["result"]
     assert RATES["EUR"] in json.dumps(result)
     assert RATES["USD"] in json.dumps(result)

@@ -1,4 +1,4 @@
-"""C8 and B2: somebody is told when a job completes, whatever happens to mail servers and receivers."""
+"""Somebody is told when a job completes, whatever happens to mail servers and receivers."""
 
 import base64
 import os
@@ -59,7 +59,7 @@ def _data(request: Received) -> dict[str, Any]:
     return dict(request.json()["data"])
 
 
-def test_c8_one_message_on_success_and_one_on_failure(platform: Platform, receiver: Receiver) -> None:
+def test_one_message_on_success_and_one_on_failure(platform: Platform, receiver: Receiver) -> None:
     good, bad = new_name("good"), new_name("bad")
     told = [{"on": ["success", "failure"], "webhook": f"{receiver.url}/all"}]
     platform.register(job_type(good, wait_task(), notify=told))
@@ -73,13 +73,13 @@ def test_c8_one_message_on_success_and_one_on_failure(platform: Platform, receiv
     assert (found[bad]["job_id"], found[bad]["state"]) == (jobs[bad], "failed")
     assert "fail" in str(found[bad]["error"])
     for data in found.values():
-        # A12: links begin with the base URL, and lead somewhere.
+        # Links begin with the base URL, and lead somewhere.
         assert all(link.startswith(f"{platform.url}/") for link in data["links"].values())
         assert platform.client("viewer").get(data["links"]["job"].removeprefix(platform.url)).ok
     always(lambda: len(receiver.received) == 2, seconds=1)
 
 
-def test_c8_the_callback_of_one_submission_is_signed(platform: Platform, receiver: Receiver) -> None:
+def test_the_callback_of_one_submission_is_signed(platform: Platform, receiver: Receiver) -> None:
     body = {"params": {"value": 0}, "callback": {"url": f"{receiver.url}/one", "secret": SECRET}}
     answer = platform.client("user").post(f"{API}/job-types/integer/jobs", json=body)
     assert answer.status_code == 202, answer.text
@@ -94,7 +94,7 @@ def test_c8_the_callback_of_one_submission_is_signed(platform: Platform, receive
     assert [attempt["status"] for attempt in notice["attempts"]] == [200]
 
 
-def test_c8_a_secret_in_a_connection_signs_the_notices_of_a_type(platform: Platform, receiver: Receiver) -> None:
+def test_a_secret_in_a_connection_signs_the_notices_of_a_type(platform: Platform, receiver: Receiver) -> None:
     name = new_name("signed")
     secret = {"connection": _connect(platform, new_name("secret"), SECRET)}
     platform.register(job_type(name, notify=[{"on": ["success"], "webhook": receiver.url, "secret": secret}]))
@@ -103,7 +103,7 @@ def test_c8_a_secret_in_a_connection_signs_the_notices_of_a_type(platform: Platf
     assert Webhook(SECRET).verify(request.body, dict(request.headers))["data"]["job_type"] == name
 
 
-def test_c8_e_mail_through_a_connection(platform: Platform, mail: SmtpStub) -> None:
+def test_e_mail_through_a_connection(platform: Platform, mail: SmtpStub) -> None:
     name = new_name("mailed")
     told = {"connection": _mail_connection(platform, mail.port)}
     platform.register(job_type(name, notify=[{"on": ["success", "failure"], "apprise": told}]))
@@ -115,7 +115,7 @@ def test_c8_e_mail_through_a_connection(platform: Platform, mail: SmtpStub) -> N
     assert notice["kind"] == "apprise"
 
 
-def test_c8_a_dead_mail_server_turns_no_job_red_and_loses_no_notice(platform: Platform, receiver: Receiver) -> None:
+def test_a_dead_mail_server_turns_no_job_red_and_loses_no_notice(platform: Platform, receiver: Receiver) -> None:
     name = new_name("dead-mail")
     with smtp_server() as gone:
         port = gone.port
@@ -140,7 +140,7 @@ def test_c8_a_dead_mail_server_turns_no_job_red_and_loses_no_notice(platform: Pl
     assert platform.job(job["id"])["state"] == "success"
 
 
-def test_c8_a_hanging_receiver_delays_nobody_else(platform: Platform, receiver: Receiver) -> None:
+def test_a_hanging_receiver_delays_nobody_else(platform: Platform, receiver: Receiver) -> None:
     with webhook_receiver() as hanging:
         hanging.otherwise = Answer(hang=True)
         name = new_name("hanging")
@@ -153,7 +153,7 @@ def test_c8_a_hanging_receiver_delays_nobody_else(platform: Platform, receiver: 
         assert _data(receiver.received[0])["job_id"] == submitted
 
 
-def test_c8_a_receiver_that_is_gone_for_good_is_given_up_and_asked_again_on_demand(
+def test_a_receiver_that_is_gone_for_good_is_given_up_and_asked_again_on_demand(
     platform: Platform, receiver: Receiver
 ) -> None:
     receiver.otherwise = Answer(status=410, body=b"moved out")
@@ -172,7 +172,7 @@ def test_c8_a_receiver_that_is_gone_for_good_is_given_up_and_asked_again_on_dema
     assert first.body == second.body
 
 
-def test_c8_runs_of_the_schedule_and_of_airflows_button_are_told_too(platform: Platform, receiver: Receiver) -> None:
+def test_runs_of_the_schedule_and_of_airflows_button_are_told_too(platform: Platform, receiver: Receiver) -> None:
     name = new_name("button")
     platform.register(job_type(name, notify=[{"on": ["success"], "webhook": receiver.url}]))
     run_id = platform.trigger(name)
@@ -196,7 +196,7 @@ def test_webhooks_to_private_addresses_and_in_clear_are_refused(platform: Platfo
     assert answer.json()["errors"][0]["field"] == "callback.url"
 
 
-def test_c16_params_are_checked_before_anything_exists(platform: Platform) -> None:
+def test_params_are_checked_before_anything_exists(platform: Platform) -> None:
     name = new_name("checked")
     platform.register(job_type(name, params=params(value={"type": "integer"})))
     answer = platform.client("user").post(

@@ -1,4 +1,4 @@
-"""B7, C17 and C18: agents and the broker may go away, and no job is lost."""
+"""Agents and the broker may go away, and no job is lost."""
 
 import signal
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from support.platform import AGENTS, Platform
 from support.waiting import always, eventually
 
 
-def test_c17_without_agents_jobs_wait_and_the_scheduler_lives(platform: Platform) -> None:
+def test_without_agents_jobs_wait_and_the_scheduler_lives(platform: Platform) -> None:
     restarts = platform.stack.status().processes["scheduler"].restarts
     with platform.without(*AGENTS):
         job = platform.submit("integer", {"value": 0})
@@ -25,7 +25,7 @@ def test_c17_without_agents_jobs_wait_and_the_scheduler_lives(platform: Platform
     platform.succeeded(job)
 
 
-def test_c18_a_broker_outage_degrades_health_and_heals_by_itself(platform: Platform) -> None:
+def test_a_broker_outage_degrades_health_and_heals_by_itself(platform: Platform) -> None:
     """One job is under way and one is submitted while the broker is away; both are done in the end."""
     web_server = platform.process_ids()["api-server"]
     running = platform.submit("integer", {"value": 4})
@@ -44,7 +44,7 @@ def test_c18_a_broker_outage_degrades_health_and_heals_by_itself(platform: Platf
     assert platform.process_ids()["api-server"] == web_server
 
 
-def test_b7_a_job_whose_agent_is_killed_is_retried_or_fails(platform: Platform) -> None:
+def test_a_job_whose_agent_is_killed_is_retried_or_fails(platform: Platform) -> None:
     again, once = new_name("again"), new_name("once")
     platform.register(job_type(again, wait_task(value=6, retries={"max": 1, "delay": "0s"})))
     platform.register(job_type(once, wait_task(value=6)))
@@ -64,7 +64,7 @@ def test_b7_a_job_whose_agent_is_killed_is_retried_or_fails(platform: Platform) 
     platform.run("integer", {"value": 0})
 
 
-def test_b7_an_agent_waits_for_a_web_server_that_restarts(platform: Platform) -> None:
+def test_an_agent_waits_for_a_web_server_that_restarts(platform: Platform) -> None:
     """A task reports to the web server; it may be away for as long as a roll-out takes."""
     job = platform.submit("integer", {"value": 0}, run_after=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
     with platform.without("api-server"):

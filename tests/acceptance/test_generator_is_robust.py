@@ -1,4 +1,4 @@
-"""C15: the database may be down, and parses have no side effects."""
+"""The database may be down, and parses have no side effects."""
 
 import json
 import os
@@ -34,7 +34,7 @@ print(json.dumps(found))
 """
 
 
-def test_c15_parsing_again_gives_the_same_also_without_the_registry(platform: Platform, tmp_path: Path) -> None:
+def test_parsing_again_gives_the_same_also_without_the_registry(platform: Platform, tmp_path: Path) -> None:
     name = new_name("same")
     platform.register(
         job_type(
@@ -48,7 +48,7 @@ def test_c15_parsing_again_gives_the_same_also_without_the_registry(platform: Pl
     assert without_registry == first
 
 
-def test_c15_many_parses_make_no_new_version(platform: Platform, name: str) -> None:
+def test_many_parses_make_no_new_version(platform: Platform, name: str) -> None:
     platform.register(job_type(name, schedule={"cron": "0 3 1 1 *"}))
     platform.run(name)
     revisions = platform.sql("SELECT count(*) FROM coinrequest_revision")
@@ -60,7 +60,7 @@ def test_c15_many_parses_make_no_new_version(platform: Platform, name: str) -> N
     platform.run(name)
 
 
-def test_c15_every_dag_is_there_after_the_database_was_down_during_parses(platform: Platform, name: str) -> None:
+def test_every_dag_is_there_after_the_database_was_down_during_parses(platform: Platform, name: str) -> None:
     """Parses are under way when PostgreSQL stops, and all files are due while it is away."""
     platform.register(job_type(name))
     before = _dags_in_use(platform)

@@ -1,4 +1,4 @@
-"""C2 and C3: the library is importable in every task, and Airflow shows the DAGs without import errors."""
+"""The library is importable in every task, and Airflow shows the DAGs without import errors."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _BUILT_IN = {"btc_price_operator", "coin-prices", "integer", "url-test"}
 _VERSION_IN_PATH = re.compile(r"python3?\.\d+/|site-packages")
 
 
-def test_c2_a_task_imports_the_library_without_a_python_version_in_any_path(platform: Platform) -> None:
+def test_a_task_imports_the_library_without_a_python_version_in_any_path(platform: Platform) -> None:
     assert platform.run("integer", {"value": 0})["result"]["message"] == "job complete"
     for process in ("agent-1", "dag-processor", "scheduler", "api-server"):
         variables = platform.stack.environment(process)
@@ -25,7 +25,7 @@ def test_c2_a_task_imports_the_library_without_a_python_version_in_any_path(plat
                 assert not _VERSION_IN_PATH.search(path.read_text()), path
 
 
-def test_c3_airflow_lists_the_dags_and_no_import_errors(platform: Platform) -> None:
+def test_airflow_lists_the_dags_and_no_import_errors(platform: Platform) -> None:
     output = platform.command([_airflow(), "dags", "list", "--output", "json"])
     listed = json.loads(output[output.index("[{") :])
     assert {dag["dag_id"] for dag in listed} >= _BUILT_IN

@@ -1,4 +1,4 @@
-"""C12: the life of a job type, and that it survives a restart."""
+"""The life of a job type, and that it survives a restart."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ def _says(name: str, value: int, *more: dict[str, Any]) -> dict[str, Any]:
     return job_type(name, wait_task("first", 3), wait_task("last", value, depends_on=["first"]), *more)
 
 
-def test_c12_a_running_job_keeps_its_definition_and_the_next_gets_the_new_one(platform: Platform, name: str) -> None:
+def test_a_running_job_keeps_its_definition_and_the_next_gets_the_new_one(platform: Platform, name: str) -> None:
     first = platform.register(_says(name, 0))
     before = platform.submit(name)
     platform.await_state(before, "running")
@@ -30,7 +30,7 @@ def test_c12_a_running_job_keeps_its_definition_and_the_next_gets_the_new_one(pl
     assert {task["task_id"] for task in platform.task_instances(name, after)} == {"other"}
 
 
-def test_c12_list_get_pause_and_resume(platform: Platform, name: str) -> None:
+def test_list_get_pause_and_resume(platform: Platform, name: str) -> None:
     document = job_type(name, description="to be listed")
     platform.register(document)
     assert platform.op.json(f"{API}/job-types/{name}")["definition"] == document
@@ -45,7 +45,7 @@ def test_c12_list_get_pause_and_resume(platform: Platform, name: str) -> None:
     platform.run(name)
 
 
-def test_c12_duplicates_and_unknown_names(platform: Platform, name: str) -> None:
+def test_duplicates_and_unknown_names(platform: Platform, name: str) -> None:
     document = job_type(name)
     assert platform.op.get(f"{API}/job-types/{name}").status_code == 404
     assert platform.op.delete(f"{API}/job-types/{name}").status_code == 404
@@ -56,7 +56,7 @@ def test_c12_duplicates_and_unknown_names(platform: Platform, name: str) -> None
     assert stale.status_code == 412
 
 
-def test_c12_deletion_is_at_once_and_keeps_the_history(platform: Platform, name: str) -> None:
+def test_deletion_is_at_once_and_keeps_the_history(platform: Platform, name: str) -> None:
     revision = platform.register(job_type(name, wait_task(value=1)))["revision"]
     job = platform.run(name)
     assert platform.op.delete(f"{API}/job-types/{name}").status_code == 204
@@ -74,7 +74,7 @@ def test_c12_deletion_is_at_once_and_keeps_the_history(platform: Platform, name:
     platform.run(name)
 
 
-def test_c12_everything_survives_a_restart(platform: Platform) -> None:
+def test_everything_survives_a_restart(platform: Platform) -> None:
     """The web server, the scheduler and the DAG processor restart, while a job waits to be started."""
     from support.documents import new_name
 

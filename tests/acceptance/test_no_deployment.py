@@ -1,4 +1,4 @@
-"""C11: a job type is defined through the API and needs no deployment."""
+"""A job type is defined through the API and needs no deployment."""
 
 import hashlib
 import time
@@ -15,7 +15,7 @@ _IGNORED = {".git", ".venv", ".stack", "__pycache__", ".pytest_cache", ".ruff_ca
 _DEPLOYED = ("coinrequest", "config", "dags", "plugins")
 
 
-def test_c11_a_new_type_is_a_runnable_dag_and_nothing_was_deployed(platform: Platform, name: str) -> None:
+def test_a_new_type_is_a_runnable_dag_and_nothing_was_deployed(platform: Platform, name: str) -> None:
     files, processes = _deployed_files(), platform.process_ids()
     document = job_type(
         name,
@@ -48,7 +48,7 @@ def test_c11_a_new_type_is_a_runnable_dag_and_nothing_was_deployed(platform: Pla
     assert took < 5
 
 
-def test_c11_yaml_is_accepted_and_comes_back_unchanged(platform: Platform, name: str) -> None:
+def test_yaml_is_accepted_and_comes_back_unchanged(platform: Platform, name: str) -> None:
     text = f"# a comment\nname: {name}\ntasks:\n  - {{id: wait, action: integer.wait, inputs: {{value: 0}}}}\n"
     answer = platform.op.post(f"{API}/job-types", data=text.encode(), headers={"Content-Type": "application/yaml"})
     assert answer.status_code == 201, answer.text

@@ -1,4 +1,4 @@
-"""C16: params are checked against the type's schema before a run exists."""
+"""Params are checked against the type's schema before a run exists."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def typed(platform: Platform) -> str:
         ({"value": 1, "size": 3}, "params"),
     ],
 )
-def test_c16_wrong_params_make_no_run(platform: Platform, typed: str, given: dict[str, Any], field: str) -> None:
+def test_wrong_params_make_no_run(platform: Platform, typed: str, given: dict[str, Any], field: str) -> None:
     answer = platform.client("user").post(f"{API}/job-types/{typed}/jobs", json={"params": given})
     assert answer.status_code == 422, answer.text
     assert any(error["field"].startswith(field) for error in answer.json()["errors"]), answer.text
@@ -38,13 +38,13 @@ def test_c16_wrong_params_make_no_run(platform: Platform, typed: str, given: dic
     assert given not in [run["conf"] for run in runs]
 
 
-def test_c16_airflows_own_trigger_checks_them_too(platform: Platform, typed: str) -> None:
+def test_airflows_own_trigger_checks_them_too(platform: Platform, typed: str) -> None:
     answer = platform.client("admin").post(
         f"/api/v2/dags/{typed}/dagRuns", json={"logical_date": None, "conf": {"value": 6}}
     )
     assert 400 <= answer.status_code < 500, answer.text
 
 
-def test_c16_defaults_are_filled_in(platform: Platform, typed: str) -> None:
+def test_defaults_are_filled_in(platform: Platform, typed: str) -> None:
     job = platform.run(typed, {"value": 0})
     assert job["params"] == {"value": 0, "colour": "red"}

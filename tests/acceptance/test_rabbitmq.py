@@ -1,4 +1,4 @@
-"""The channel over RabbitMQ, with three agents: B4 to B6, B8, and a broker that restarts under load."""
+"""The channel over RabbitMQ, with three agents, and a broker that restarts under load."""
 
 import threading
 import time
@@ -33,13 +33,13 @@ class Installation:
 @pytest.fixture(scope="module")
 def installation(own_stack: OwnStack) -> Iterator[Installation]:
     with rabbitmq() as broker:
-        # B8: the broker changes by the environment alone.
+        # The broker changes by the environment alone.
         options = Options(agents=len(AGENTS), concurrency=2, variables={"COINREQUEST_CHANNEL_URL": broker.url})
         with own_stack(options) as platform:
             yield Installation(platform, broker)
 
 
-def test_b6_twenty_jobs_over_three_agents(installation: Installation) -> None:
+def test_twenty_jobs_over_three_agents(installation: Installation) -> None:
     with user_interface(installation.broker.url) as submitter:
         jobs = [submitter.submit(1) for _ in range(20)]
         results = submitter.wait_for(*jobs, timeout=120)
@@ -50,7 +50,7 @@ def test_b6_twenty_jobs_over_three_agents(installation: Installation) -> None:
     assert len(used) > 1, "one agent did everything"
 
 
-def test_b5_the_shorter_job_answers_first(installation: Installation) -> None:
+def test_the_shorter_job_answers_first(installation: Installation) -> None:
     with user_interface(installation.broker.url) as submitter:
         long, short = submitter.submit(5), submitter.submit(1)
         assert [result["job_id"] for result in submitter.wait_for(long, short)] == [short, long]

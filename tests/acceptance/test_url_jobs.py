@@ -1,4 +1,4 @@
-"""D1 and E2: URL tests are jobs like all others, submitted without waiting for the target."""
+"""URL tests are jobs like all others, submitted without waiting for the target."""
 
 import time
 
@@ -6,7 +6,7 @@ from support.client import API
 from support.platform import Platform
 
 
-def test_d1_a_url_test_is_accepted_while_the_target_takes_its_time(platform: Platform) -> None:
+def test_a_url_test_is_accepted_while_the_target_takes_its_time(platform: Platform) -> None:
     target = f"{platform.web.url}/slow/4"
     started = time.monotonic()
     answer = platform.client("user").post(f"{API}/job-types/url-test/jobs", json={"params": {"url": target}})
@@ -19,7 +19,7 @@ def test_d1_a_url_test_is_accepted_while_the_target_takes_its_time(platform: Pla
     assert job["result"]["phases"]["total"] >= 4
 
 
-def test_d1_whatever_the_url_does_is_the_result(platform: Platform) -> None:
+def test_whatever_the_url_does_is_the_result(platform: Platform) -> None:
     paths = {"/status/404": "404", "/status/500": "500", "/flaky/once": "200"}
     urls = [platform.web.url + path for path in paths]
     jobs = platform.submit_all("url-test", [{"url": url} for url in urls])
@@ -28,7 +28,7 @@ def test_d1_whatever_the_url_does_is_the_result(platform: Platform) -> None:
     assert platform.web.paths.count("/status/500") == 3
 
 
-def test_d1_bad_requests_are_refused(platform: Platform) -> None:
+def test_bad_requests_are_refused(platform: Platform) -> None:
     user, address = platform.client("user"), f"{API}/job-types/url-test/jobs"
     assert user.get(address).status_code == 405
     assert user.post(address, data=b"{").status_code == 422
@@ -36,7 +36,7 @@ def test_d1_bad_requests_are_refused(platform: Platform) -> None:
     assert user.post(address, json={"params": {"url": ""}}).status_code == 422
 
 
-def test_e2_prices_integers_and_url_tests_are_types_of_one_table_through_one_api(platform: Platform) -> None:
+def test_prices_integers_and_url_tests_are_types_of_one_table_through_one_api(platform: Platform) -> None:
     jobs = {
         "integer": platform.submit("integer", {"value": 0}),
         "url-test": platform.submit("url-test", {"url": f"{platform.web.url}/"}),

@@ -1,4 +1,4 @@
-"""C19: a gate for every DAG, hand-written or built in; a failure names the DAG."""
+"""A gate for every DAG, hand-written or built in; a failure names the DAG."""
 
 import os
 import subprocess

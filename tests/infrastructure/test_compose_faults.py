@@ -1,4 +1,4 @@
-"""B6, B7, B10, C17, C18: every service is killed in turn while jobs run, and none is lost; start order is no matter."""
+"""Every service is killed in turn while jobs run, and none is lost; start order is no matter."""
 
 import threading
 import time

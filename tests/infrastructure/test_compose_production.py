@@ -1,4 +1,4 @@
-"""A8, A9, A12, D10, D11, B12: what one machine runs in production, without an engine."""
+"""What one machine runs in production, without an engine."""
 
 import os
 import re
@@ -53,7 +53,7 @@ def test_what_has_no_default_is_asked_for_by_name(missing: str) -> None:
     assert f"required variable {missing} is missing a value: name the " in answer.stderr
 
 
-def test_d10_only_http_and_https_are_published(production: Document) -> None:
+def test_only_http_and_https_are_published(production: Document) -> None:
     public = set()
     for name, service in production["services"].items():
         for port in service.get("ports", []):
@@ -82,7 +82,7 @@ def test_nothing_is_built_and_everything_of_the_project_is_one_image(production:
     assert {"api-server", "scheduler", "agent", "migrate", "secrets", "cli"} <= ours
 
 
-def test_d10_what_runs_for_long_comes_back_after_a_reboot(production: Document) -> None:
+def test_what_runs_for_long_comes_back_after_a_reboot(production: Document) -> None:
     for name, service in production["services"].items():
         assert service.get("restart") == (None if name in ONE_SHOT else "unless-stopped"), name
 
@@ -102,7 +102,7 @@ def test_nothing_runs_with_more_rights_or_memory_than_it_needs(production: Docum
     assert limits < 12 * 2**30, "16 GiB, of which the system keeps a part for its caches"
 
 
-def test_b12_the_environment_differs_only_as_declared(production: Document, development: Document) -> None:
+def test_the_environment_differs_only_as_declared(production: Document, development: Document) -> None:
     declared = {
         "COINREQUEST_BASE_URL",
         "AIRFLOW__API__BASE_URL",
@@ -128,7 +128,7 @@ def test_links_carry_the_public_address(production: Document) -> None:
         )
 
 
-def test_d11_no_password_and_no_debugging_is_in_the_file() -> None:
+def test_no_password_and_no_debugging_is_in_the_file() -> None:
     text = (ROOT / FILES[1]).read_text()
     assert not re.search(r"password|secret_key|fernet|DEBUG|EXPOSE_", text, re.I)
 

@@ -1,4 +1,4 @@
-"""A9, A12, D10: the files for production on a real engine, with a certificate that nobody has signed but itself."""
+"""The files for production on a real engine, with a certificate that nobody has signed but itself."""
 
 import json
 import os
@@ -222,7 +222,7 @@ def test_a_renewed_certificate_is_read_without_a_restart(production: Production)
     eventually(lambda: production.certificate() != before)
 
 
-def test_a8_one_web_server_is_enough(production: Production) -> None:
+def test_one_web_server_is_enough(production: Production) -> None:
     first, second = [one["Name"].removeprefix("/") for one in production.stack.containers("api-server")]
     try:
         subprocess.run(["docker", "kill", first], check=True, capture_output=True, timeout=60)

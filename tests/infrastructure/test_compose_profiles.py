@@ -1,4 +1,4 @@
-"""B4, B5, B8, C8, C22: RabbitMQ, the mail sink, Flower and a foreign user interface, each by its profile."""
+"""RabbitMQ, the mail sink, Flower and a foreign user interface, each by its profile."""
 
 import re
 import time
@@ -47,7 +47,7 @@ def test_everything_is_healthy(running: ComposeStack) -> None:
     assert {f"{name}-1" for name in PROFILES.split(",")} <= set(states)
 
 
-def test_b4_an_integer_job_over_rabbitmq(submitter: UserInterface) -> None:
+def test_an_integer_job_over_rabbitmq(submitter: UserInterface) -> None:
     began = time.monotonic()
     job = submitter.submit(3)
     result = submitter.wait_for(job)[0]
@@ -56,7 +56,7 @@ def test_b4_an_integer_job_over_rabbitmq(submitter: UserInterface) -> None:
     assert result["result"]["message"] == "job complete"
 
 
-def test_b5_the_shorter_job_is_answered_first(submitter: UserInterface) -> None:
+def test_the_shorter_job_is_answered_first(submitter: UserInterface) -> None:
     long, short = submitter.submit(5), submitter.submit(1)
     assert [result["job_id"] for result in submitter.wait_for(long, short)] == [short, long]
 
@@ -80,7 +80,7 @@ def notifying(running: ComposeStack, task: dict[str, Any]) -> str:
     return name
 
 
-def test_c8_one_mail_on_success_and_one_on_failure(running: ComposeStack) -> None:
+def test_one_mail_on_success_and_one_on_failure(running: ComposeStack) -> None:
     good = notifying(running, {"id": "wait", "action": "integer.wait", "inputs": {"value": 0}})
     bad = notifying(running, {"id": "test", "action": "url.test", "inputs": {"url": "http://169.254.169.254/"}})
     jobs = {name: running.submit(name, {}) for name in (good, bad)}
@@ -99,7 +99,7 @@ def test_c8_one_mail_on_success_and_one_on_failure(running: ComposeStack) -> Non
         assert f"http://localhost:{running.settings['COINREQUEST_PORT']}/" in text
 
 
-def test_c8_a_dead_mail_server_turns_no_job_red_and_loses_no_notice(running: ComposeStack) -> None:
+def test_a_dead_mail_server_turns_no_job_red_and_loses_no_notice(running: ComposeStack) -> None:
     name = notifying(running, {"id": "wait", "action": "integer.wait", "inputs": {"value": 0}})
     running.compose("stop", "mail")
     try:
@@ -124,7 +124,7 @@ def test_mail_of_a_job_goes_to_the_sink(running: ComposeStack) -> None:
     assert [mail["To"][0]["Address"] for mail in mails(running) if mail["Subject"] == subject] == ["team@example.org"]
 
 
-def test_c22_flower_asks_for_its_password_and_shows_the_agents(running: ComposeStack) -> None:
+def test_flower_asks_for_its_password_and_shows_the_agents(running: ComposeStack) -> None:
     address = f"http://127.0.0.1:{running.settings['COINREQUEST_FLOWER_PORT']}"
     assert requests.get(f"{address}/workers", timeout=10).status_code == 401
     password = running.sign_in()["COINREQUEST_FLOWER_PASSWORD"]

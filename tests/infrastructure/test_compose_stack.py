@@ -1,4 +1,4 @@
-"""C1, D8, E3: `docker compose up`, the demonstration, three agents, and what each container may do."""
+"""`docker compose up`, the demonstration, three agents, and what each container may do."""
 
 import re
 
@@ -27,7 +27,7 @@ print([name for name, path in cached.items() if path and not os.path.exists(path
 """
 
 
-def test_c1_everything_is_healthy_and_the_login_page_is_there(compose_stack: ComposeStack) -> None:
+def test_everything_is_healthy_and_the_login_page_is_there(compose_stack: ComposeStack) -> None:
     assert {state for name, state in compose_stack.states().items()} == {"healthy", "exited 0"}
     assert len(compose_stack.containers()) == len(SERVERS) + 4
     answer = requests.get(f"{compose_stack.url}/auth/login/", timeout=30)
@@ -37,7 +37,7 @@ def test_c1_everything_is_healthy_and_the_login_page_is_there(compose_stack: Com
     assert health["status"] == "healthy", health
 
 
-def test_c1_the_demonstration_prints_its_result(compose_stack: ComposeStack) -> None:
+def test_the_demonstration_prints_its_result(compose_stack: ComposeStack) -> None:
     shown = compose_stack.compose("run", "--rm", "-T", "cli", "demo").stdout
     assert '"result": "200"' in shown
     assert re.search(r"register -> runnable +\d", shown)
@@ -45,7 +45,7 @@ def test_c1_the_demonstration_prints_its_result(compose_stack: ComposeStack) -> 
     assert "make" not in shown
 
 
-def test_c3_the_dags_are_there_without_import_errors(compose_stack: ComposeStack) -> None:
+def test_the_dags_are_there_without_import_errors(compose_stack: ComposeStack) -> None:
     def listed() -> bool:
         # The dag-processor reads the hand-written ones some seconds after it has started.
         shown = compose_stack.execute("scheduler", "run-process", "airflow", "dags", "list", "-o", "plain")
@@ -55,7 +55,7 @@ def test_c3_the_dags_are_there_without_import_errors(compose_stack: ComposeStack
     assert compose_stack.client("admin").json("/api/v2/importErrors")["total_entries"] == 0
 
 
-def test_a10_the_configuration_is_what_the_file_and_the_environment_say(compose_stack: ComposeStack) -> None:
+def test_the_configuration_is_what_the_file_and_the_environment_say(compose_stack: ComposeStack) -> None:
     def value(section: str, key: str, *settings: str) -> str:
         words = ("scheduler", "run-process", "airflow", "config", "get-value", section, key)
         return compose_stack.compose("exec", "-T", *settings, *words).stdout.split()[-1]
@@ -107,7 +107,7 @@ def test_an_agent_that_is_taken_away_ends_its_job_first(compose_stack: ComposeSt
         assert [task["try_number"] for task in tasks["task_instances"]] == [1], "it ran once, without a retry"
 
 
-def test_b13_no_container_has_more_than_it_needs(compose_stack: ComposeStack) -> None:
+def test_no_container_has_more_than_it_needs(compose_stack: ComposeStack) -> None:
     for container in compose_stack.containers():
         name, host = container["Name"], container["HostConfig"]
         assert host["CapDrop"] == ["ALL"], name
@@ -122,7 +122,7 @@ def test_b13_no_container_has_more_than_it_needs(compose_stack: ComposeStack) ->
         assert {port["HostIp"] for port in published} <= {"127.0.0.1"}, name
 
 
-def test_b13_nothing_runs_as_root(compose_stack: ComposeStack) -> None:
+def test_nothing_runs_as_root(compose_stack: ComposeStack) -> None:
     for service in SERVERS | {"postgres", "redis"}:
         words = ("exec", "-T", "--user", "65534", service, "sh", "-c", "grep -h -E '^(Uid|CapEff)' /proc/[0-9]*/status")
         lines = [line.split() for line in compose_stack.compose(*words).stdout.splitlines()]
@@ -140,7 +140,7 @@ def test_agents_can_read_no_secret_but_their_own(compose_stack: ComposeStack) ->
     assert "postgresql://" not in everything, "docker inspect shows no URL with a password"
 
 
-def test_d11_the_image_starts_nothing_without_its_secrets(compose_image: str, compose_stack: ComposeStack) -> None:
+def test_the_image_starts_nothing_without_its_secrets(compose_image: str, compose_stack: ComposeStack) -> None:
     for process in sorted(SERVERS):
         answer = compose_stack.compose(
             "run", "--rm", "-T", "--no-deps", "-e", "COINREQUEST_SECRETS_FILE=", process, process, check=False

@@ -1,4 +1,4 @@
-"""B11: a release to a real stack, and one that fails and goes back."""
+"""A release to a real stack, and one that fails and goes back."""
 
 import json
 import subprocess
@@ -50,7 +50,7 @@ def started(stack: ComposeStack) -> dict[str, str]:
     }
 
 
-def test_b11_a_version_that_breaks_is_rolled_back(
+def test_a_version_that_breaks_is_rolled_back(
     compose_stack: ComposeStack, compose_image: str, broken_image: str, tmp_path: Path
 ) -> None:
     before = started(compose_stack)

@@ -50,7 +50,7 @@ class UserInterface:
         )
 
     def submit(self, value: int, job_type: str = "integer", job_id: str | None = None) -> str:
-        """Publish an integer job as requirement B4 has it; return its id."""
+        """Publish an integer job in the short form; return its id."""
         job_id = job_id or str(uuid.uuid4())
         self.publish({"job_id": job_id, "job_payload": {"type": job_type, "value": value}})
         return job_id

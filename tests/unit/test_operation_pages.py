@@ -1,4 +1,4 @@
-"""B14, B15, B16, C20: the pages about running it are there, lead to each other, and their commands name what exists."""
+"""The pages about running it are there, lead to each other, and their commands name what exists."""
 
 import re
 import shlex

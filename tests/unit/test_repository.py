@@ -1,4 +1,4 @@
-"""E1: the shape of the repository, and what its documents say about it."""
+"""The shape of the repository, and what its documents say about it."""
 
 import re
 import subprocess
@@ -11,7 +11,6 @@ from coinrequest.stack.layout import project_root
 
 ROOT = project_root()
 LINES = 400
-# E1 names two more: docker-compose.yaml and terraform/.
 EXPECTED = (
     "dags",
     "plugins",
@@ -65,11 +64,11 @@ def _dependencies() -> set[str]:
 
 
 @pytest.mark.parametrize("path", EXPECTED)
-def test_e1_what_is_expected_is_there(path: str) -> None:
+def test_what_is_expected_is_there(path: str) -> None:
     assert (ROOT / path).exists()
 
 
-def test_e1_the_required_dependencies_are_direct_ones() -> None:
+def test_the_required_dependencies_are_direct_ones() -> None:
     assert set(REQUIRED) <= _dependencies()
 
 
