@@ -9,11 +9,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OF_EXTRAS := $(VENV)/.installed-extras
 
-.PHONY: help setup up down status logs demo test test-security check docs format bench release plan apply destroy rotate minikube clean
+.PHONY: help setup up down status logs demo test test-faults test-security test-containers test-aws test-all coverage check docs format bench release plan apply destroy rotate minikube clean
 
 help: ## show this list
 	@echo "Usage: make TARGET"
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "Settings: COINREQUEST_AGENTS=2, COINREQUEST_CONCURRENCY=8, COINREQUEST_PORT=8080, COINREQUEST_STACK_ROOT=/some/folder,"
 	@echo "  COINREQUEST_CHANNEL_URL=amqp://broker/ (docs/how-to/embedded-stack.md lists the others)"
@@ -45,11 +45,26 @@ $(STAMP_OF_EXTRAS): $(STAMP)
 	@scripts/setup --all-extras
 	@touch $@
 
-test: $(STAMP_OF_EXTRAS) ## run all tests; may be run while the stack is up
+test: $(STAMP_OF_EXTRAS) ## run unit, DAG and API tests, and those end to end on a stack of their own
 	@scripts/test
 
-test-security: $(STAMP_OF_EXTRAS) ## run the attacks alone: roles, forged requests, hostile definitions, messages, databases
-	@$(BIN)/pytest tests/security
+test-faults: $(STAMP_OF_EXTRAS) ## kill processes, stop brokers and databases, fill disks
+	@scripts/test faults
+
+test-security: $(STAMP_OF_EXTRAS) ## attack: roles, forged requests, hostile definitions, messages, databases
+	@scripts/test security
+
+test-containers: $(STAMP_OF_EXTRAS) ## try the image, Compose and Kubernetes
+	@scripts/test containers
+
+test-aws: $(STAMP_OF_EXTRAS) ## try Terraform and the instances on AWS
+	@scripts/test aws
+
+test-all: $(STAMP_OF_EXTRAS) ## run all lanes
+	@scripts/test all
+
+coverage: $(STAMP_OF_EXTRAS) ## run what needs no running stack, and show which lines it reaches
+	@scripts/test unit --cov --cov-report=term:skip-covered --cov-report=html && echo "By line: build/coverage/index.html"
 
 check: $(STAMP) ## check style, types, directions between rooms, and the Airflow configuration
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ is down, and leaves it up.
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from support import own_stack as own
 from support.documents import new_name
+from support.lanes import LANES, STACKS, missing_tools, put_into_lanes
 from support.own_stack import OwnStack, running_platform
 from support.platform import AGENTS, SLOTS, Platform
 from support.receiver import Receiver, webhook_receiver
@@ -27,17 +29,19 @@ from coinrequest.stack.options import Options
 pytest_plugins = ["support.api_fixtures"]
 
 _KEEP = "COINREQUEST_TEST_STACK"
-# The fixtures that need a stack, in the order in which their tests run after all others: the shared one is there to the
-# end, and would cost processors beside an own one.
-_STACKS = ("own_stack", "platform")
 _running: list[Platform] = []
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say at once what the chosen lanes cannot do without and is not there."""
+    chosen = set(re.findall(r"\w+", config.option.markexpr or ""))
+    return missing_tools(chosen & set(LANES))
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses a stack, and run it last: what is quick to fail fails first."""
-    for item in items:
-        if _stack_of(item):
-            item.add_marker(pytest.mark.stack)
+    """Put each test into its lane, and what uses a stack last: what is quick to fail fails first."""
+    put_into_lanes(items)
     items.sort(key=_stack_of)
 
 
@@ -48,9 +52,12 @@ def pytest_collection_finish() -> None:
 
 
 def _stack_of(item: pytest.Item) -> int:
-    """Return 0 for a test without a stack, 1 for one with its own, 2 for one on the shared stack."""
+    """Return 0 for a test without a stack, 1 for one with its own, 2 for one on the shared stack.
+
+    They run in this order: the shared stack is there to the end, and would cost processors beside an own one.
+    """
     fixtures = getattr(item, "fixturenames", ())
-    return max((place for place, name in enumerate(_STACKS, 1) if name in fixtures), default=0)
+    return max((place for place, name in enumerate(STACKS, 1) if name in fixtures), default=0)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -103,6 +103,7 @@ def test_the_full_form_of_a_message(platform: Platform, submitter: UserInterface
     assert job_id in {found["id"] for found in platform.jobs(label="team:channel")}
 
 
+@pytest.mark.faults
 def test_a_job_waits_for_agents_and_is_answered_then(platform: Platform, submitter: UserInterface) -> None:
     with platform.without(*AGENTS):
         job_id = submitter.submit(0)
@@ -111,6 +112,7 @@ def test_a_job_waits_for_agents_and_is_answered_then(platform: Platform, submitt
     submitter.wait_for(job_id)
 
 
+@pytest.mark.faults
 def test_the_gateway_may_be_away(platform: Platform, submitter: UserInterface) -> None:
     """What is published waits at the broker; what completes waits in the outbox."""
     over_rest = platform.submit("integer", {"value": 1})
@@ -124,6 +126,7 @@ def test_the_gateway_may_be_away(platform: Platform, submitter: UserInterface) -
     submitter.wait_for(waiting, over_the_channel)
 
 
+@pytest.mark.faults
 def test_a_gateway_that_is_killed_loses_nothing(platform: Platform, submitter: UserInterface) -> None:
     first = [submitter.submit(0) for _ in range(10)]
     platform.stack.kill("gateway", signal.SIGKILL)

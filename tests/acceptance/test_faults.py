@@ -3,9 +3,12 @@
 import signal
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from support.documents import job_type, new_name, wait_task
 from support.platform import AGENTS, Platform
 from support.waiting import always, eventually
+
+pytestmark = pytest.mark.faults
 
 
 def test_without_agents_jobs_wait_and_the_scheduler_lives(platform: Platform) -> None:

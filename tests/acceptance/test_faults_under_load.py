@@ -20,6 +20,8 @@ from support.waiting import eventually
 
 from coinrequest.stack.state import ProcessState
 
+pytestmark = pytest.mark.faults
+
 JOBS = 1000
 SUBMITTERS = 4
 KILLS = ("agent-1", "scheduler", "api-server", "gateway", "redis", "agent-2", "scheduler", "gateway")

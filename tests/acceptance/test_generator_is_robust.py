@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import pytest
 from support.client import API
 from support.documents import job_type, new_name, wait_task
 from support.platform import Platform
@@ -60,6 +61,7 @@ def test_many_parses_make_no_new_version(platform: Platform, name: str) -> None:
     platform.run(name)
 
 
+@pytest.mark.faults
 def test_every_dag_is_there_after_the_database_was_down_during_parses(platform: Platform, name: str) -> None:
     """Parses are under way when PostgreSQL stops, and all files are due while it is away."""
     platform.register(job_type(name))

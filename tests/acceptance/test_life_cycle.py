@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from support.client import API
 from support.documents import job_type, wait_task
 from support.platform import Platform
@@ -74,6 +75,7 @@ def test_deletion_is_at_once_and_keeps_the_history(platform: Platform, name: str
     platform.run(name)
 
 
+@pytest.mark.faults
 def test_everything_survives_a_restart(platform: Platform) -> None:
     """The web server, the scheduler and the DAG processor restart, while a job waits to be started."""
     from support.documents import new_name

@@ -2,12 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from support.client import API, Client
 from support.platform import Platform
 
 CLIENTS = 60
 
 
+@pytest.mark.faults
 def test_sixty_clients_at_once_are_all_answered(platform: Platform) -> None:
     """With all connections in use, Airflow's event loop once waited for one for half a minute at a time."""
     credentials = platform.stack.credentials("user")

@@ -17,6 +17,8 @@ from support.waiting import eventually
 
 from coinrequest.stack.options import Options
 
+pytestmark = pytest.mark.faults
+
 AGENTS = ("agent-1", "agent-2", "agent-3")
 MESSAGES = 500
 RESTARTS = 3

@@ -16,6 +16,8 @@ from support.waiting import eventually
 
 from coinrequest.stack.options import Options
 
+pytestmark = pytest.mark.aws
+
 BUCKET = "task-logs"
 
 

@@ -108,7 +108,7 @@ def test_what_an_earlier_attempt_reported_is_forgotten(op: TestClient, name: str
 @pytest.mark.parametrize(
     "entry",
     ["half", "3", '"text"', [], {}, {"done": 1}, report("many"), report(True), {**report(1), "reported_at": "today"}],
-    ids=str,
+    ids=["half", "number", "text", "list", "empty", "unfinished", "many", "true", "today"],
 )
 def test_a_report_that_is_none_hides_nothing(op: TestClient, name: str, entry: Any) -> None:
     job = start(op, name)

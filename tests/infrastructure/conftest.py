@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_aws.server import FakeAws
 from support.compose import ComposeStack, left_of, require_engine
+from support.fake_aws.server import FakeAws
 from support.terraform import Terraform, copy_to, program
-from terraform_installation import Installation, Removal
-from terraform_life import Life
+from support.terraform_installation import Installation, Removal
+from support.terraform_life import Life
 
 PROFILES = ("rabbitmq", "mail", "flower", "demo-user-interface")
 SERVERS = ("postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent")

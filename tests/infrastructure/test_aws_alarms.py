@@ -2,7 +2,11 @@
 
 import re
 
+import pytest
+
 from coinrequest.stack.layout import project_root
+
+pytestmark = pytest.mark.aws
 
 PAGE = project_root() / "docs" / "how-to" / "aws-alarms.md"
 MODULE = project_root() / "terraform" / "modules" / "observability"

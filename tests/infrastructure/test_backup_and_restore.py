@@ -18,6 +18,8 @@ from support.compose import ROOT, ComposeStack, left_of
 from support.documents import job_type, new_name
 from support.waiting import eventually
 
+pytestmark = pytest.mark.containers
+
 FILES = ("database.dump", "logs.tar.gz", "manifest.json", "secrets.json")
 SCRIPT_SECONDS = 600.0
 

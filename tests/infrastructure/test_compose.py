@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.containers
+
 ROOT = Path(__file__).resolve().parents[2]
 ONE_SHOT = {"secrets", "migrate", "cli"}
 DEFAULT = {"postgres", "redis", "api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent"}

@@ -11,6 +11,8 @@ from support.compose import ComposeStack
 from support.documents import new_name
 from support.waiting import eventually
 
+pytestmark = pytest.mark.containers
+
 JOBS = 60
 SUBMITTING_SECONDS = 100
 VICTIMS = ("agent", "redis", "scheduler", "dag-processor", "gateway", "postgres", "triggerer", "api-server")

@@ -14,6 +14,8 @@ from support.compose import ROOT, ComposeStack, left_of
 from support.compose_file import Document, check_schema, findings, merged, read
 from support.waiting import eventually
 
+pytestmark = pytest.mark.containers
+
 EXAMPLE = "docker-compose.override.example.yaml"
 FOLDERS = ("coinrequest", "dags", "plugins", "config", "docker")
 SERVICES = {"migrate", "api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent"}

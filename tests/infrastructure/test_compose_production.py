@@ -9,6 +9,8 @@ import pytest
 from support.compose import ROOT
 from support.compose_file import Document, check_schema, config, findings, merged, read
 
+pytestmark = pytest.mark.containers
+
 FILES = ("docker-compose.yaml", "docker-compose.production.yaml")
 REQUIRED = {
     "COINREQUEST_IMAGE": "registry.example.org/coinrequest:1.2.0",

@@ -22,6 +22,8 @@ from support.compose import ComposeStack, left_of
 from support.ports import free_ports
 from support.waiting import eventually
 
+pytestmark = pytest.mark.containers
+
 FILES = ("docker-compose.yaml", "docker-compose.production.yaml")
 TAKEN_OVER = "from-another-installation"
 FORGED = "203.0.113.9"

@@ -13,6 +13,8 @@ from support.documents import new_name
 from support.user_interface import UserInterface, user_interface
 from support.waiting import eventually
 
+pytestmark = pytest.mark.containers
+
 PROFILES = "rabbitmq,mail,flower,demo-user-interface"
 
 

@@ -12,6 +12,8 @@ from types import ModuleType
 import pytest
 from support.compose import ROOT
 
+pytestmark = pytest.mark.containers
+
 PROCESSES = ["api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent", "flower"]
 
 

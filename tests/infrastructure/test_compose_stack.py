@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
 import requests
 from support.client import API
 from support.compose import ComposeStack, inspect
 from support.waiting import eventually
+
+pytestmark = pytest.mark.containers
 
 SERVERS = {"api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent"}
 CONFIGURATION = """

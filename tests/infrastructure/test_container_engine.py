@@ -30,6 +30,8 @@ from coinrequest.actions.container_run import (
 from coinrequest.actions.containers import docker_engine
 from coinrequest.actions.containers.runtime import labels, new_name
 
+pytestmark = pytest.mark.containers
+
 PROGRAMS = ("sh", "cat", "id", "sleep", "tail", "touch", "yes", "head", "ls")
 REPOSITORY = "coinrequest-test"
 

@@ -12,6 +12,8 @@ import yaml
 from support.checkers import run_checker
 from support.instance import AGENT, GATEWAY, MODULE, SCHEDULER, TRIGGERER, WEB, Role, user_data
 
+pytestmark = pytest.mark.aws
+
 FILES = MODULE / "files"
 ROLES = (WEB, SCHEDULER, TRIGGERER, AGENT, GATEWAY)
 # What AWS takes for a launch template, before base64.

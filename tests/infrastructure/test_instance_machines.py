@@ -21,6 +21,8 @@ from support.waiting import always, eventually
 
 from coinrequest.install.secrets import Secrets
 
+pytestmark = pytest.mark.aws
+
 # A busy machine; an idle one takes a minute.
 _LAUNCH_SECONDS = 420.0
 

@@ -5,24 +5,24 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import pytest
 import yaml
-from checkov_command import checkov
-from declared_differences import judge, overlay_differences, read_declarations
-from kubernetes_objects import (
+from support.checkov_command import checkov
+from support.declared_differences import judge, overlay_differences, read_declarations
+from support.kubernetes_objects import (
     EVERYTHING,
     EXAMPLES,
     KUBERNETES,
     OVERLAYS,
     PROCESSES,
     ROOT,
-    Manifest,
     named,
     objects,
 )
+from support.kubernetes_schemas import check_schema
+
+pytestmark = pytest.mark.containers
 
 # The oldest and the newest version of Kubernetes that the manifests are for.
 VERSIONS = ("1.31", "1.37")
@@ -41,93 +41,6 @@ SKIPPED_FOR = {
     ("CKV_K8S_38", "examples/isolated-tasks", "Deployment.coinrequest.scheduler"): "it makes the pods of tasks",
     ("CKV_K8S_38", "examples/container-run", "Deployment.coinrequest.agent"): "it makes the pods of containers",
 }
-
-_STRING = {"type": "string"}
-_COUNT = {"type": "integer", "minimum": 0}
-
-
-def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-
-
-# No schema of KEDA comes with the checker. These are the fields that are used, as
-# https://keda.sh/docs/latest/reference/scaledobject-spec/ and .../concepts/authentication/ describe them.
-_POLICIES = {
-    "type": "array",
-    "items": _object(
-        {
-            "type": {"enum": ["Pods", "Percent"]},
-            "value": {"type": "integer", "minimum": 1},
-            "periodSeconds": {"type": "integer", "minimum": 1, "maximum": 1800},
-        },
-        "type",
-        "value",
-        "periodSeconds",
-    ),
-}
-_RULES = _object({"stabilizationWindowSeconds": {**_COUNT, "maximum": 3600}, "policies": _POLICIES})
-KEDA = {
-    "ScaledObject": _object(
-        {
-            "scaleTargetRef": _object({"name": _STRING}, "name"),
-            "minReplicaCount": _COUNT,
-            "maxReplicaCount": _COUNT,
-            "pollingInterval": _COUNT,
-            "triggers": {
-                "type": "array",
-                "minItems": 1,
-                "items": _object(
-                    {
-                        "type": {"const": "metrics-api"},
-                        "metadata": _object(
-                            {
-                                "url": _STRING,
-                                "format": {"enum": ["json", "xml", "yaml", "prometheus"]},
-                                "valueLocation": _STRING,
-                                "targetValue": {"type": "string", "pattern": r"^[0-9.]+$"},
-                                "authMode": {"enum": ["apiKey", "basic", "tls", "bearer"]},
-                            },
-                            "url",
-                            "valueLocation",
-                            "targetValue",
-                        ),
-                        "authenticationRef": _object({"name": _STRING}, "name"),
-                    },
-                    "type",
-                    "metadata",
-                ),
-            },
-            "advanced": _object(
-                {
-                    "horizontalPodAutoscalerConfig": _object(
-                        {"behavior": _object({"scaleUp": _RULES, "scaleDown": _RULES})}, "behavior"
-                    )
-                }
-            ),
-        },
-        "scaleTargetRef",
-        "triggers",
-    ),
-    "TriggerAuthentication": _object(
-        {
-            "secretTargetRef": {
-                "type": "array",
-                "items": _object({"parameter": _STRING, "name": _STRING, "key": _STRING}, "parameter", "name", "key"),
-            }
-        },
-        "secretTargetRef",
-    ),
-}
-
-
-def check_schema(document: Manifest, version: str) -> None:
-    """Fail for a field that the version of Kubernetes does not know, or that has another type."""
-    kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
-    if document["apiVersion"].startswith("keda.sh/"):
-        assert document["apiVersion"] == "keda.sh/v1alpha1"
-        jsonschema.validate(document["spec"], KEDA[document["kind"]])
-    else:
-        kubernetes_validate.validate(document, version, strict=True)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

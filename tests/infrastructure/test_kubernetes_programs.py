@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes_objects import KUBERNETES, PROCESSES, ROOT, kubectl, module, named, objects, of_kind
-from test_kubernetes import check_schema
+from support.kubernetes_objects import KUBERNETES, PROCESSES, ROOT, kubectl, module, named, objects, of_kind
+from support.kubernetes_schemas import check_schema
+
+pytestmark = pytest.mark.containers
 
 MINIKUBE = KUBERNETES / "minikube"
 

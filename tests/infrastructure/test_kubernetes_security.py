@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from kubernetes_objects import (
+from support.kubernetes_objects import (
     EVERYTHING,
     OVERLAYS,
     PROCESSES,
@@ -20,6 +20,8 @@ from kubernetes_objects import (
     of_kind,
     workloads,
 )
+
+pytestmark = pytest.mark.containers
 
 COMPONENT = "app.kubernetes.io/component"
 IN_CLOUD = OVERLAYS[1:]

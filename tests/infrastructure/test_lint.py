@@ -7,6 +7,8 @@ import pytest
 from support.checkers import run_checker
 from support.compose import ROOT
 
+pytestmark = pytest.mark.containers
+
 YAML_RULES = (
     "{extends: default, ignore: [.venv, node_modules], rules: {document-start: disable, line-length: {max: 150},"
     " braces: {max-spaces-inside: 1}, comments: {min-spaces-from-content: 1}, truthy: {check-keys: false},"

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes_objects import EVERYTHING, KUBERNETES, PROCESSES, kubectl, objects
+from support.kubernetes_objects import EVERYTHING, KUBERNETES, PROCESSES, kubectl, objects
 
 from release import cli, manifests
 from release.commands import Commands
 from release.output import Output
+
+pytestmark = pytest.mark.containers
 
 IMAGE = "registry.example.org/team/coinrequest@sha256:" + "0123456789abcdef" * 4
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from support.compose import ROOT, ComposeStack
 
+pytestmark = pytest.mark.containers
+
 SERVERS = {"api-server", "scheduler", "dag-processor", "triggerer", "gateway", "agent"}
 # A version whose web server ends as soon as it starts; all else of it works.
 BROKEN = """\

@@ -16,6 +16,8 @@ from support.compose import ROOT
 from release import cli
 from release.commands import Finished
 
+pytestmark = pytest.mark.containers
+
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 NAMES = {path.stem: path for path in WORKFLOWS}
 

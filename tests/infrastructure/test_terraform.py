@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from support.terraform import ENVIRONMENTS, TERRAFORM, Terraform
 
+pytestmark = pytest.mark.aws
+
 ROOTS = (TERRAFORM, TERRAFORM / "bootstrap")
 _REGION = re.compile(r"\b(?:af|ap|ca|cn|eu|il|me|mx|sa|us)(?:-gov|-iso[a-z]?)?-(?:[a-z]+)-\d[a-z]?\b")
 # The address of a secret is none, nor is whether tokens are asked for (http_tokens).

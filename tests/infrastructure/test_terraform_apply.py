@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from terraform_installation import Installation, Removal
-from terraform_plans import Expected, changes, judge
+from support.terraform_installation import Installation, Removal
+from support.terraform_plans import Expected, changes, judge
+
+pytestmark = pytest.mark.aws
 
 # Where moto's answer is another than AWS' would be, so that Terraform sees a change where there is none. Whatever else
 # a second plan would change is a mistake of ours. (What fake_aws/ mends is not here.)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkov_command import checkov
+from support.checkov_command import checkov
 from support.terraform import TERRAFORM
+
+pytestmark = pytest.mark.aws
 
 _SKIP = re.compile(r"#\s*checkov:skip=(?P<check>[A-Z0-9_]+)(?P<reason>:.*)?$", re.M)
 

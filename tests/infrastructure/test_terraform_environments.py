@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from declared_differences import Difference, judge, read_declarations
+from support.declared_differences import Difference, judge, read_declarations
 from support.terraform import ENVIRONMENTS, TERRAFORM
 
 from aws.installation import read_variables
+
+pytestmark = pytest.mark.aws
 
 FOLDER = TERRAFORM / "environments"
 EXAMPLE = FOLDER / "installation.example.tfvars"

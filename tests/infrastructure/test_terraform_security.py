@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_aws.server import FakeAws
+from support.fake_aws.server import FakeAws
 from support.terraform import ENVIRONMENTS, Terraform, arguments
-from terraform_installation import Installation, plan
-from terraform_plans import Plan, resources
-from terraform_policies import read_reasons, stars, statements, unused
+from support.terraform_installation import Installation, plan
+from support.terraform_plans import Plan, resources
+from support.terraform_policies import read_reasons, stars, statements, unused
+
+pytestmark = pytest.mark.aws
 
 ANYBODY = {"0.0.0.0/0", "::/0"}
 _REGION = re.compile(r"\b(?:af|ap|ca|cn|eu|il|me|mx|sa|us)(?:-gov|-iso[a-z]?)?-[a-z]+-\d\b")

@@ -8,6 +8,8 @@ import pytest
 from support.api_environment import Clients, finish
 from support.simple_auth import simple_auth, token_of
 
+pytestmark = pytest.mark.security
+
 
 @pytest.fixture
 def job(clients: Clients, name: str, definition: dict[str, Any]) -> str:

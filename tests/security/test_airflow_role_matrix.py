@@ -11,6 +11,8 @@ from support.airflow_routes import ROUTES
 from support.api_environment import Clients
 from support.api_environment import definition as small
 
+pytestmark = pytest.mark.security
+
 EVERYBODY = {"nobody", "Viewer", "User", "Op", "Admin", "reads", "runs", "reads another", "runs another"}
 READERS = {"Viewer", "User", "Op", "Admin", "reads", "runs"}
 ALLOWED = {

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from support.api_environment import Clients
 
 pytestmark = [
+    pytest.mark.security,
     pytest.mark.usefixtures("airflow_app"),
     # Where the reading of a body ends with an error, Starlette leaves its streams to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

@@ -9,6 +9,8 @@ import pytest
 from support.budget_corpus import DEFINITIONS, WAIT
 from support.measured import Checker
 
+pytestmark = pytest.mark.security
+
 BASES: tuple[dict[str, Any], ...] = (
     json.loads(DEFINITIONS["a large definition"])
     | {"tasks": [{**WAIT, "inputs": {"value": "{{ params.p1 }}"}}, {**WAIT, "id": "x", "depends_on": ["w"]}]},

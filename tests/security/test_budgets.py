@@ -6,6 +6,8 @@ import pytest
 from support.budget_corpus import DEFINITIONS, DOCUMENTS, PARAMS
 from support.measured import Checker
 
+pytestmark = pytest.mark.security
+
 JSON = "application/json"
 YAML = "application/yaml"
 

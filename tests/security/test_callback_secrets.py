@@ -10,6 +10,8 @@ from support.api_environment import Clients, finish
 
 from coinrequest.jobs.callback import without_secrets
 
+pytestmark = pytest.mark.security
+
 TOKEN = "t0ken-of-somebody"
 HOOK = f"https://example.org/hook?token={TOKEN}&x=1"
 SHOWN = "https://example.org/hook?…"

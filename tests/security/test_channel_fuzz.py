@@ -31,6 +31,8 @@ from support.waiting import eventually
 from coinrequest.channel import topology
 from coinrequest.channel.redis_transport import UNACKED_KEY
 
+pytestmark = pytest.mark.security
+
 COUNT, CHUNK, GOOD = 10_000, 250, 100
 # Read before the fixtures put an environment of their own in its place.
 SEED = int(os.environ.get("COINREQUEST_FUZZ_SEED") or SystemRandom().randrange(2**32))

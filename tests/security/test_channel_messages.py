@@ -25,6 +25,8 @@ from coinrequest.channel.redis_transport import UNACKED_INDEX_KEY, UNACKED_KEY
 from coinrequest.gateway.command import _redis_database
 from coinrequest.jobtypes.grammar import QUEUE_PATTERN
 
+pytestmark = pytest.mark.security
+
 
 @pytest.fixture(params=BROKERS)
 def broker(request: pytest.FixtureRequest) -> Broker:

@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+pytestmark = pytest.mark.security
+
 TYPES = "/jobs/v1/job-types"
 BACKTRACKS = "^(a+)+$|^a+b$"
 YAML = {"Content-Type": "application/yaml"}

@@ -19,7 +19,7 @@ from coinrequest.database import registry_connection
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.installation import current_id
 
-pytestmark = pytest.mark.usefixtures("airflow_app")
+pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 TYPES = "/jobs/v1/job-types"
 _APPEND = text(

@@ -4,7 +4,10 @@ import os
 import threading
 from typing import Any
 
+import pytest
 from support.databases import connected, reader_url
+
+pytestmark = pytest.mark.security
 
 FORGED = (
     "",

@@ -4,6 +4,8 @@ import pytest
 
 from coinrequest.stack.layout import project_root
 
+pytestmark = pytest.mark.security
+
 RIGHTS = "database-rights.psql"
 
 

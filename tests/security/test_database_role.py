@@ -16,7 +16,7 @@ from support.databases import as_superuser, connected, reader_url, superuser_url
 
 from coinrequest.stack.layout import project_root
 
-pytestmark = pytest.mark.usefixtures("airflow_app")
+pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 READABLE = {"coinrequest_revision", "coinrequest_installation"}
 SEARCH_PATH = ["search_path=pg_catalog, public, pg_temp"]

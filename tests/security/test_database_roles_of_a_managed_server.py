@@ -15,6 +15,8 @@ from support.databases import connected
 from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack.layout import Layout, project_root
 
+pytestmark = pytest.mark.security
+
 _DROP = (
     "DROP DATABASE airflow",
     "DROP OWNED BY coinrequest_reader",

@@ -12,7 +12,7 @@ from support.databases import as_superuser, copied
 
 from coinrequest.stack.layout import project_root
 
-pytestmark = pytest.mark.usefixtures("airflow_app")
+pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 _MIGRATE = """
 import sys, warnings

@@ -19,6 +19,8 @@ from support import api_environment as environment
 from coinrequest.jobtypes.document import load_document
 from coinrequest.notices.policy import Policy
 
+pytestmark = pytest.mark.security
+
 JOBS, TYPE = "/jobs/v1/jobs", "url-test"
 BUILTIN = Path(__file__).parents[2] / "coinrequest" / "install" / "job_types"
 DEEP = "[" * 5000 + "]" * 5000

@@ -9,6 +9,8 @@ from starlette.testclient import TestClient
 from support import api_environment as environment
 from support.scheduling import Scheduling
 
+pytestmark = pytest.mark.security
+
 TYPES = "/jobs/v1/job-types"
 
 Register = Callable[..., str]

@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 from support import api_environment as environment
 from support.databases import connected, copied, restored
 
-pytestmark = pytest.mark.usefixtures("airflow_app")
+pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 
 @contextmanager

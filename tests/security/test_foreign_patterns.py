@@ -12,6 +12,8 @@ import pytest
 
 from coinrequest.stack.layout import project_root
 
+pytestmark = pytest.mark.security
+
 PACKAGE = project_root() / "coinrequest"
 FUNCTIONS = {"compile", "match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
 # Put together at run time, of constants of the module alone.

@@ -30,6 +30,8 @@ from coinrequest.airflow.workload import Workload
 from coinrequest.stack.options import Options
 from coinrequest.worker import disk_space
 
+pytestmark = pytest.mark.faults
+
 _WORKER = """
 import pathlib
 from celery import Celery

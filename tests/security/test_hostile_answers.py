@@ -29,6 +29,8 @@ from coinrequest.prices.client import PriceClient
 from coinrequest.prices.errors import PriceUnavailable
 from coinrequest.urltest.url_test import test_url as url_tested
 
+pytestmark = pytest.mark.security
+
 # Seconds, and how much longer a client may take that shares two cores with three others.
 TIMEOUT = 1.5
 LATE = 3.0

@@ -15,6 +15,8 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
+pytestmark = pytest.mark.security
+
 JOBS = "/jobs/v1/jobs"
 TYPES = "/jobs/v1/job-types"
 

@@ -8,6 +8,8 @@ from starlette.testclient import TestClient
 from coinrequest.jobtypes.definition import parse_definition
 from coinrequest.jobtypes.expansion import MAX_JOB_TASKS, items_limit
 
+pytestmark = pytest.mark.security
+
 TYPES = "/jobs/v1/job-types"
 
 

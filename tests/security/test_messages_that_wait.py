@@ -22,6 +22,8 @@ from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.presence import Presence
 from coinrequest.gateway.status import ChannelStatus, Held
 
+pytestmark = pytest.mark.security
+
 HEALTH, METRICS = "/jobs/v1/health", "/jobs/metrics"
 
 # Raised by a real PostgreSQL through the real driver; True: wait, False: it is the message's.

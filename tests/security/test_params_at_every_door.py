@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from support.api_environment import definition as small
 from support.api_environment import finish
 
-pytestmark = pytest.mark.usefixtures("airflow_app")
+pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"

@@ -16,6 +16,8 @@ from coinrequest.jobtypes.grammar import QUEUE_PATTERN
 from coinrequest.single_flight import SingleFlight
 from coinrequest.stack.layout import project_root
 
+pytestmark = pytest.mark.security
+
 TYPES = "/jobs/v1/job-types"
 
 CELERYS = ("unacked", "unacked_index", "unacked_mutex", "x.reply.celery.pidbox", "celeryev.1", "celery-task-meta-1")

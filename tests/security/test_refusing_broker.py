@@ -15,6 +15,8 @@ from support.running_consumer import Store, message, running_consumer
 from support.scheduling import Scheduling
 from support.waiting import always, eventually
 
+pytestmark = pytest.mark.faults
+
 TYPES = "/jobs/v1/job-types"
 
 

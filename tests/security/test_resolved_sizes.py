@@ -10,6 +10,8 @@ from coinrequest.jobtypes.references import Scope, resolve
 from coinrequest.jobtypes.sizes import Room, TooLarge
 from coinrequest.limits import MEBIBYTE
 
+pytestmark = pytest.mark.security
+
 BODY = "{{ tasks.a.output.body }}"
 
 

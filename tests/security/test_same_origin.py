@@ -9,7 +9,7 @@ from starlette.websockets import WebSocketDisconnect
 from support import api_environment as environment
 from support.api_environment import Clients
 
-pytestmark = pytest.mark.usefixtures("airflow_app")
+pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 TYPES = "/jobs/v1/job-types"
 OWN = "http://testserver"

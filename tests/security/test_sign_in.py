@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-pytestmark = pytest.mark.usefixtures("airflow_app")
+pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 PASSWORD = "the right one"
 # From one address of its own each, so that tests do not count for each other.

@@ -22,6 +22,8 @@ from support.web_server import WebServer, web_server
 
 from coinrequest.database.connection import CONNECT_ARGS
 
+pytestmark = pytest.mark.faults
+
 # Seconds.
 LIMIT = 5.0
 # This process is also all the clients. A sign-in that waits in the loop holds it for the whole silence.

@@ -10,6 +10,8 @@ from support import team_roles
 from support.api_environment import Clients, finish
 from support.api_environment import definition as small
 
+pytestmark = pytest.mark.security
+
 V1 = "/jobs/v1"
 
 

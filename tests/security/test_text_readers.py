@@ -3,6 +3,8 @@
 import pytest
 from support.measured import Checker
 
+pytestmark = pytest.mark.security
+
 # Own expressions and parsers, each with texts that come from people, servers or messages.
 READERS = (
     "coinrequest.mail.html_text:plain_text",

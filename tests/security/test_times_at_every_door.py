@@ -15,7 +15,7 @@ from support.databases import as_superuser, copied
 
 from coinrequest.times import LONGEST_AHEAD
 
-pytestmark = pytest.mark.usefixtures("airflow_app")
+pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"

@@ -15,6 +15,8 @@ from support.waiting import eventually
 
 from coinrequest.stack.options import Options
 
+pytestmark = pytest.mark.faults
+
 AGENTS = ("agent-1", "agent-2")
 # What an agent took and did not begin is done within so many seconds of its death.
 WITHIN = 90

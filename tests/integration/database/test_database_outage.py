@@ -3,9 +3,12 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from support.client import API
 from support.platform import Platform
 from support.waiting import eventually
+
+pytestmark = pytest.mark.faults
 
 
 def test_accepted_jobs_finish_and_refused_ones_are_told_so(platform: Platform) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_terraform import ACCOUNT, FakeTerraform
+from support.fake_terraform import ACCOUNT, FakeTerraform
 
 from aws import cli
 from aws.installation import Account, Installation, read_account, read_installation

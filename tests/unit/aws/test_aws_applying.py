@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_terraform import REGISTRY, FakeTerraform
+from support.fake_terraform import REGISTRY, FakeTerraform
 
 from aws import applying, cli, image, waiting
 from release.errors import Failed

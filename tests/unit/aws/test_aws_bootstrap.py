@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from fake_terraform import ACCOUNT, FakeTerraform
+from support.fake_terraform import ACCOUNT, FakeTerraform
 
 from aws import cli
 from aws.account import client

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from fake_terraform import FakeTerraform
+from support.fake_terraform import FakeTerraform
 
 from aws import cli, destroying
 from aws.account import client

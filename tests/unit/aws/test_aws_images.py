@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from fake_terraform import COMMIT, REGISTRY, FakeTerraform
+from support.fake_terraform import COMMIT, REGISTRY, FakeTerraform
 
 from aws import cli, image
 from aws.account import client

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from fake_terraform import ACCOUNT, REGISTRY, FakeTerraform
+from support.fake_terraform import ACCOUNT, REGISTRY, FakeTerraform
 
 from aws import account as accounts
 from aws import cli

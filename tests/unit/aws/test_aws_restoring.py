@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fake_terraform import REGISTRY, FakeTerraform
+from support.fake_terraform import REGISTRY, FakeTerraform
 
 from aws import cli, replacing, restoring
 from aws.account import client

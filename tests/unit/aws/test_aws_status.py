@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from fake_terraform import REGISTRY, FakeTerraform
+from support.fake_terraform import REGISTRY, FakeTerraform
 from support.http_stub import HttpStub, Reply
 
 from aws import account, cli, groups, smoke, status, waiting

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_data_services import NAME, REGION, FakeElastiCache, client
+from support.fake_data_services import NAME, REGION, FakeElastiCache, client
 
 from aws import redis_token
 from aws.redis_token import ONLY_TOKEN, ReplicationGroup, set_first_token

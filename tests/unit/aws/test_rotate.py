@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from fake_data_services import NAME, FakeAutoScaling, FakeElastiCache, clients
+from support.fake_data_services import NAME, FakeAutoScaling, FakeElastiCache, clients
 
 from aws import replacing, rotate
 from aws.redis_token import ONLY_TOKEN

@@ -13,6 +13,8 @@ from support.waiting import eventually
 
 from coinrequest.gateway.outcomes import Outcome
 
+pytestmark = pytest.mark.faults
+
 
 @pytest.fixture
 def stopped(broker: Broker) -> Iterator[Broker]:

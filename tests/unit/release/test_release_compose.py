@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_world import COMMIT, NEW, OLD, World, image_id, serving
+from support.fake_world import COMMIT, NEW, OLD, World, image_id, serving
 
 from release import cli, compose, polling, source
 from release.commands import Finished

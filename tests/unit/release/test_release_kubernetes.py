@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_cluster import NEW, OLD, REGISTRY, RENDERED, Cluster
+from support.fake_cluster import NEW, OLD, REGISTRY, RENDERED, Cluster
 
 from release import cli, manifests
 

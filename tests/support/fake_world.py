@@ -136,7 +136,7 @@ _READS = (" rev-parse ", " status --porcelain", "docker ps ", "docker inspect ",
 
 
 def _short(line: str) -> str:
-    root = str(Path(__file__).resolve().parents[3])
+    root = str(Path(__file__).resolve().parents[2])
     files = f"--file {root}/docker-compose.yaml --file {root}/docker-compose.production.yaml "
     return line.replace(files, "").replace(root, "ROOT").replace(COMMIT, "COMMIT")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from terraform_plans import Plan, resources
+
+from support.terraform_plans import Plan, resources
 
 Statement = dict[str, Any]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fake_aws.inventory import inventory
-from fake_aws.server import FakeAws
+from support.fake_aws.inventory import inventory
+from support.fake_aws.server import FakeAws
 from support.terraform import Terraform, arguments, copy_to
-from terraform_plans import Plan
+from support.terraform_plans import Plan
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
-"""Serve it: `python -m fake_aws PORT MACHINE_IMAGE`."""
+"""Serve it: `python -m support.fake_aws PORT MACHINE_IMAGE`."""
 
 import sys
 
 from moto.server import main
 
-from fake_aws import autoscaling, ec2, elasticache, machine_images, rds, s3, small_services
+from support.fake_aws import autoscaling, ec2, elasticache, machine_images, rds, s3, small_services
 
 
 def serve(port: str, machine_image: str) -> None:

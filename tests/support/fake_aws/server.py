@@ -70,7 +70,7 @@ def fake_aws(machine_image: str) -> Iterator[FakeAws]:
     (port,) = free_ports(1)
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_"))}
     variables |= {
-        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
         # The policies that AWS itself publishes are attached by their ARN.
         "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
         # Seconds until a certificate is issued.
@@ -78,7 +78,7 @@ def fake_aws(machine_image: str) -> Iterator[FakeAws]:
     }
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fake_aws", str(port), machine_image],
+            [sys.executable, "-m", "support.fake_aws", str(port), machine_image],
             env=variables,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fake_aws.server import ACCOUNT, FakeAws
+from support.fake_aws.server import ACCOUNT, FakeAws
 
 Described = Mapping[str, Any]
 

@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from fake_aws.server import FakeAws, fake_aws
+from support.fake_aws.server import FakeAws, fake_aws
 from support.terraform import default_of
-from terraform_installation import Installation, Removal, build, prepare, remove
+from support.terraform_installation import Installation, Removal, build, prepare, remove
 
 
 @dataclass(frozen=True)
