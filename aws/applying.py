@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aws import account, bootstrap, image, terraform, waiting
+from aws import bootstrap, image, terraform, waiting
 from aws.installation import Installation
 from aws.terraform import Change, Terraform
 from release.commands import Commands
@@ -37,10 +37,9 @@ def open_state(commands: Commands, installation: Installation) -> Opened:
     """Check that Terraform can run, and connect with the state of the environment.
 
     Raises:
-        Refused: a program, credentials of the right account, or the bucket of states is missing.
+        Refused: Terraform or the bucket for states is missing.
     """
     terraform.require(commands)
-    account.require(installation.account)
     bootstrap.ensure_backend(installation.account)
     found = Terraform(commands, installation.account.folder, installation.environment)
     with commands.output.step(f"connect with the state of {installation.environment}"):
@@ -98,7 +97,6 @@ def apply(
             opened.terraform.apply()
         outputs = opened.terraform.outputs()
     else:
-        opened.terraform.forget_plan()
         commands.output.line(_NO_CHANGES)
     if not commands.dry_run:
         with commands.output.step("wait until everything works"):

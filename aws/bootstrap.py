@@ -16,6 +16,7 @@ _KEY_ALIAS = "alias/coinrequest-terraform-state"
 
 def run(commands: Commands, account: Account) -> None:
     """Apply terraform/bootstrap, and move its own state into the bucket that it creates. It may be repeated."""
+    terraform.require(commands)
     folder = account.folder / "bootstrap"
     override = folder / "backend_override.tf"
     backend = ("-backend-config=../backend.hcl", f"-backend-config=key={_KEY}")
@@ -41,7 +42,12 @@ def run(commands: Commands, account: Account) -> None:
                 for path in folder.glob("terraform.tfstate*"):
                     path.unlink()
     outputs = terraform.parse_outputs(commands.read("terraform", f"-chdir={folder}", "output", "-json"))
-    _show_name_servers(commands, account, outputs.get("name_servers") or [])
+    if servers := outputs.get("name_servers"):
+        line = commands.output.line
+        line(f"Delegate {account.zone_name} to these name servers, where the domain is registered:")
+        for server in servers:
+            line(f"    {server}")
+        line(f"AWS issues certificates only after that. Check: dig +short NS {account.zone_name}")
 
 
 def ensure_backend(account: Account) -> None:
@@ -83,12 +89,3 @@ def _has_state(account: Account) -> bool:
 def _terraform(commands: Commands, folder: Path, command: str, *options: str) -> None:
     argv = ("terraform", f"-chdir={folder}", command, "-no-color", "-input=false", *options)
     commands.run(*argv, environment={"TF_IN_AUTOMATION": "1"})
-
-
-def _show_name_servers(commands: Commands, account: Account, servers: list[str]) -> None:
-    if servers:
-        line = commands.output.line
-        line(f"Delegate {account.zone_name} to these name servers, where the domain is registered:")
-        for server in servers:
-            line(f"    {server}")
-        line(f"AWS issues certificates only after that. Check: dig +short NS {account.zone_name}")

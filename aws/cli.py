@@ -9,8 +9,8 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 
-from aws import account, applying, bootstrap, destroying, image, replacing, restoring, rotate, smoke, status, terraform
-from aws.installation import Account, Installation, read_account, read_installation
+from aws import account, applying, bootstrap, destroying, image, replacing, restoring, rotate, smoke, status
+from aws.installation import Installation, read_account, read_installation
 from aws.restoring import Backup
 from release.commands import Commands, Execute, run_process
 from release.errors import Failed, Refused, ReleaseError
@@ -61,9 +61,12 @@ def main(argv: Sequence[str] | None = None, execute: Execute | None = None) -> i
 
 def _do(arguments: argparse.Namespace, commands: Commands) -> None:
     if arguments.command == "bootstrap":
-        _bootstrap(commands, read_account())
+        found = read_account()
+        account.require(found)
+        bootstrap.run(commands, found)
         return
     installation = read_installation(arguments.environment)
+    account.require(installation.account)
     match arguments.command:
         case "plan":
             applying.plan(commands, installation, arguments.image_tag)
@@ -71,7 +74,10 @@ def _do(arguments: argparse.Namespace, commands: Commands) -> None:
             ask = None if arguments.yes or commands.dry_run else input
             _apply(commands, installation, arguments.image_tag, ask, arguments.timeout)
         case "image":
-            _image(commands, installation.account, arguments.sign_in)
+            if arguments.sign_in:
+                image.sign_in(commands, installation.account)
+            else:
+                commands.output.line(f"In the registry: {image.build(commands, installation.account)}")
         case "destroy":
             confirmed = commands.dry_run or _confirmed(installation, arguments.confirm)
             ask = None if confirmed else input
@@ -85,21 +91,12 @@ def _do(arguments: argparse.Namespace, commands: Commands) -> None:
             ask = None if arguments.yes else input
             _restore(commands, installation, backup, ask, arguments.timeout)
         case "renew":
-            account.require(installation.account)
             _renew(commands, installation, arguments.timeout)
         case "restart":
-            account.require(installation.account)
             _restart(commands, installation, arguments.timeout)
         case "rotate":
-            account.require(installation.account)
             clients = rotate.connect()
             rotate.rotate(clients, installation.name, arguments.secret, commands.output, dry_run=commands.dry_run)
-
-
-def _bootstrap(commands: Commands, of: Account) -> None:
-    terraform.require(commands)
-    account.require(of)
-    bootstrap.run(commands, of)
 
 
 def _apply(
@@ -113,14 +110,6 @@ def _apply(
     commands.output.line(f"It works: {outputs['url']}")
     commands.output.line(f"Passwords: aws secretsmanager get-secret-value {secret}")
     commands.output.line(f"Dashboard: {outputs['dashboard_url']}")
-
-
-def _image(commands: Commands, of: Account, sign_in_only: bool) -> None:
-    account.require(of)
-    if sign_in_only:
-        image.sign_in(commands, of)
-        return
-    commands.output.line(f"In the registry: {image.build(commands, of)}")
 
 
 def _restore(

@@ -93,12 +93,10 @@ def _destroy(
         with commands.output.step("remove the protection"):
             if opened.terraform.plan(installation.variable_files, variables, *targets):
                 opened.terraform.apply()
-            opened.terraform.forget_plan()
     with commands.output.step("destroy"):
         if opened.terraform.plan(installation.variable_files, variables, "-destroy"):
             report(commands, opened.terraform.changes())
             opened.terraform.apply()
-        opened.terraform.forget_plan()
 
 
 def _keep_snapshot(commands: Commands, installation: Installation) -> None:

@@ -109,13 +109,8 @@ def set_first_token(group: ReplicationGroup, secrets: Any, secret: str, report: 
     report(f"{group.id}: requiring the token")
     group.require_token(token)
     group.wait()
-    mark_only_token(secrets, secret, version)
-    report(f"{group.id} requires its token")
-
-
-def mark_only_token(secrets: Any, secret: str, version: str) -> None:
-    """Note that this version of the secret is the group's only token."""
     Secret(secrets, secret).add_label(version, ONLY_TOKEN)
+    report(f"{group.id} requires its token")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -224,7 +224,7 @@ class _Rotation:
 
     def _wait_for_token(self, version: str) -> None:
         self.redis.wait()
-        redis_token.mark_only_token(self.clients.secrets, self.secret.name, version)
+        self.secret.add_label(version, redis_token.ONLY_TOKEN)
 
     # -- Fernet ------------------------------------------------------------------------------------------------
 

@@ -26,16 +26,10 @@ def run(outputs: Mapping[str, Any]) -> None:
     environment = {
         "COINREQUEST_URL": outputs["url"],
         "COINREQUEST_USERNAME": _USER,
-        "COINREQUEST_PASSWORD": password(secret, _USER),
+        "COINREQUEST_PASSWORD": json.loads(secret)[_USER],
         "COINREQUEST_DEMO_KEEP": "no",
     }
     try:
         demo.run(environment)
     except demo.DemoFailed as error:
         raise Failed(f"the smoke test failed: {error}") from error
-
-
-def password(secret: str, user: str) -> str:
-    """Return a user's password from the text of the secret `people`."""
-    found: dict[str, str] = json.loads(secret)
-    return found[user]

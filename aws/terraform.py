@@ -61,7 +61,7 @@ class Terraform:
         self._run("init", "-input=false", "-reconfigure", "-lockfile=readonly", *backend)
 
     def plan(self, variable_files: Sequence[str], variables: Mapping[str, str], *options: str) -> bool:
-        """Plan, and keep the plan in a file for `apply`; return whether anything changes.
+        """Plan, and keep a plan that changes something in a file for `apply`; return whether it does.
 
         Args:
             variable_files: relative to the root module.
@@ -79,6 +79,7 @@ class Terraform:
             if error.code != _HAS_CHANGES:
                 raise
             return True
+        self.forget_plan()
         return self._commands.dry_run
 
     def changes(self) -> list[Change]:
