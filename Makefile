@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OF_EXTRAS := $(VENV)/.installed-extras
 
-.PHONY: help setup up down status logs demo test test-faults test-security test-containers test-aws test-all coverage check docs format bench release plan apply destroy rotate minikube clean
+.PHONY: help setup up down status logs demo test test-faults test-security test-containers test-aws test-all coverage check docs schema format bench release plan apply destroy rotate minikube clean
 
 help: ## show this list
 	@echo "Usage: make TARGET"
@@ -75,6 +75,9 @@ check: $(STAMP) ## check style, types, directions between rooms, and the Airflow
 
 docs: $(STAMP_OF_EXTRAS) ## build the documentation in build/docs; OPTIONS=serve shows it while you write
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(or $(strip $(OPTIONS)),build)
+
+schema: $(STAMP_OF_EXTRAS) ## write the dump of the schema and the checksums of new migrations (CONTRIBUTING.md)
+	@PYTHONPATH=tests $(BIN)/python -m support.write_schema
 
 format: $(STAMP) ## rewrite the source in the project's style
 	$(BIN)/ruff check --fix .

@@ -37,3 +37,8 @@ def sqlstate(error: BaseException) -> str | None:
     """Return PostgreSQL's five characters, as psycopg or psycopg2 have them; None: the error is not the server's."""
     cause = getattr(error, "orig", None)
     return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
+def is_lock_timeout(error: BaseException) -> bool:
+    """Say whether a statement gave up because others held a lock for longer than `lock_timeout`."""
+    return sqlstate(error) == "55P03"

@@ -1,6 +1,6 @@
-"""The project's own tables, beside Airflow's in the metadata database.
+"""The project's own tables, beside Airflow's in the metadata database, as queries see them. All times are UTC.
 
-`airflow db migrate` creates and upgrades them (`coinrequest.database.migrations.manager`). All times are UTC.
+Only the migrations create and change them, with the functions, triggers and grants that belong to them.
 """
 
 from sqlalchemy import (
@@ -19,16 +19,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
-    event,
     text,
 )
-from sqlalchemy.schema import DDL
 
-from coinrequest.database.migrations.append_only import GUARD_STATEMENTS, reader_grant
-from coinrequest.database.migrations.bounding import BOUNDING_STATEMENTS
-from coinrequest.database.migrations.cleaning import CLEANING_STATEMENTS
-from coinrequest.database.migrations.following import FOLLOWING_STATEMENTS
-from coinrequest.database.migrations.installation import INSTALLATION_STATEMENTS, ORDER_STATEMENTS, RIGHTS_STATEMENTS
 from coinrequest.database.stored import StoredJson, StoredTime
 
 metadata = MetaData()
@@ -47,7 +40,8 @@ revision = Table(
     Index("coinrequest_revision_deleted", "number", postgresql_where=text("change = 'delete'")),
 )
 
-# One row: which history of revisions this is, and the lock of those who write it (`migrations/installation.py`).
+# One row: which history of revisions this is, and the lock that whoever appends a revision holds. Two installations, or
+# one before and after a restore, give the same numbers to different definitions; the id tells them apart.
 installation = Table(
     "coinrequest_installation",
     metadata,
@@ -56,7 +50,7 @@ installation = Table(
     Column("made_at", StoredTime, nullable=False, server_default=text("now()")),
 )
 
-# One row for every run of a job type. State and times follow Airflow's run, by a trigger in the same transaction.
+# One row for every run of a job type. A trigger copies the state and the times of Airflow's run, in its transaction.
 job = Table(
     "coinrequest_job",
     metadata,
@@ -101,7 +95,7 @@ submission_key = Table(
     Index("coinrequest_submission_key_expiry", "expires_at"),
 )
 
-# The outbox: a job that has ended, written in the transaction that ended it. A gateway turns it into notices.
+# The outbox: a job that ended, written in the transaction that ended it. A gateway turns it into notices.
 completion = Table(
     "coinrequest_completion",
     metadata,
@@ -111,7 +105,7 @@ completion = Table(
     Column("ended_at", StoredTime, nullable=False),
 )
 
-# One message that is owed to somebody because a job ended. `state`: pending, delivered, failed.
+# One message to one recipient about the end of a job. `state`: pending, delivered, failed.
 notice = Table(
     "coinrequest_notice",
     metadata,
@@ -133,7 +127,7 @@ notice = Table(
     Index("coinrequest_notice_failed", "ended_at", postgresql_where=text("state = 'failed'")),
 )
 
-# One try to deliver a notice: when, how long (seconds), and what came back (at most 1 KiB of it).
+# One attempt to deliver a notice: when, how long it took, and the answer (at most 1 KiB of it).
 notice_attempt = Table(
     "coinrequest_notice_attempt",
     metadata,
@@ -148,7 +142,7 @@ notice_attempt = Table(
     Index("coinrequest_notice_attempt_of_notice", "notice_id", "number"),
 )
 
-# The gateways that run, each with its last sign of life, and how many messages wait there for the database.
+# The running gateways: when each was last seen, and how many messages it holds until the database is back.
 gateway = Table(
     "coinrequest_gateway",
     metadata,
@@ -161,7 +155,8 @@ gateway = Table(
     Column("waiting_since", StoredTime, nullable=True),
 )
 
-# Counters that only grow, for the metrics: what a gateway saw complete. `label` is a state, or a bucket's bound.
+# Counters for the metrics, which only grow: the completions that gateways processed. `label` is a state, or a bucket's
+# bound.
 tally = Table(
     "coinrequest_tally",
     metadata,
@@ -171,8 +166,8 @@ tally = Table(
     Column("value", Double, nullable=False),
 )
 
-# Attempts to sign in that may have been wrong, of one user, address or both (`key` is a digest of them). `trusted`: the
-# user has signed in from this address.
+# Attempts to sign in, of one user, address or both (`key` is their digest); each counts as a failure until it succeeds.
+# `trusted`: the user has signed in from this address before.
 sign_in = Table(
     "coinrequest_sign_in",
     metadata,
@@ -184,18 +179,3 @@ sign_in = Table(
     Column("expires_at", StoredTime, nullable=False),
     Index("coinrequest_sign_in_expiry", "expires_at"),
 )
-
-_FUNCTIONS = (*GUARD_STATEMENTS, reader_grant("public.coinrequest_revision"))
-for statement in _FUNCTIONS:
-    event.listen(revision, "after_create", DDL(statement.replace("%", "%%")))
-for statement in INSTALLATION_STATEMENTS:
-    event.listen(installation, "after_create", DDL(statement.replace("%", "%%")))
-# After the last of the tables that they write.
-for statement in (
-    *ORDER_STATEMENTS,
-    *FOLLOWING_STATEMENTS,
-    *CLEANING_STATEMENTS,
-    *BOUNDING_STATEMENTS,
-    *RIGHTS_STATEMENTS,
-):
-    event.listen(metadata, "after_create", DDL(statement.replace("%", "%%")))

@@ -8,7 +8,7 @@ from coinrequest.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-# `coinrequest.database.migrations.following` notifies it with the job's id and its new state.
+# `coinrequest_record_run` in `coinrequest/database/schema.sql` notifies it with the job's id and its new state.
 _NOTIFICATIONS = "coinrequest_job"
 _ENDS = ("success", "failed", "cancelled")
 _POLL_SECONDS = 1.0

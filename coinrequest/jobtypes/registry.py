@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from sqlalchemy import ARRAY, Connection, Row, String, and_, any_, func, insert, literal, select, true
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from coinrequest.database.stored import Unreadable, read_json
@@ -72,21 +71,16 @@ class Revision:
 def lock(connection: Session | Connection) -> None:
     """Wait for, and hold until the transaction ends, the right to append revisions.
 
-    It is the row of the installation, which only those who may write can lock; the database takes it by itself before
-    a revision gets its number (`coinrequest.database.migrations.installation`). To hold it from the start lets the
-    caller look before.
+    It is the row of the installation, which only those who may write can lock. The database takes it by itself before
+    a revision gets its number (`coinrequest/database/schema.sql`). To hold it from the start lets the caller look
+    before.
 
     Raises:
-        sqlalchemy.exc.OperationalError: others held it for too long (`waited_too_long`). The time limit is for all
-            locks that the transaction waits for from here on.
+        sqlalchemy.exc.OperationalError: others held it for too long (`database.errors.is_lock_timeout`). The time limit
+            is for all locks that the transaction waits for from here on.
     """
     connection.execute(select(func.set_config("lock_timeout", _LONGEST_WAIT, True)))
     connection.execute(select(installation.c.id).with_for_update())
-
-
-def waited_too_long(error: DBAPIError) -> bool:
-    """Return whether a statement gave up because others held a lock for longer than `lock_timeout`."""
-    return "55P03" in (getattr(error.orig, "sqlstate", None), getattr(error.orig, "pgcode", None))
 
 
 def append(

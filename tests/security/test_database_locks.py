@@ -16,6 +16,7 @@ from support import api_environment as environment
 from support.databases import as_superuser, copied, reader_url
 
 from coinrequest.database import registry_connection
+from coinrequest.database.errors import is_lock_timeout
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.installation import current_id
 
@@ -94,7 +95,7 @@ def test_numbers_become_visible_in_their_order_whoever_writes(name: str) -> None
         second.execute(text("SET LOCAL lock_timeout = '200ms'"))
         with pytest.raises(OperationalError) as refused:
             second.execute(_APPEND, {"name": name})
-        assert registry.waited_too_long(refused.value)
+        assert is_lock_timeout(refused.value)
         second.rollback()
         first.commit()
         # The number was not drawn before the lock was there.

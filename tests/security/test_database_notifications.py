@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from support.databases import connected, reader_url
+from support.databases import as_superuser, connected, reader_url
 
 pytestmark = pytest.mark.security
 
@@ -40,11 +40,10 @@ def test_a_forged_end_of_a_job_only_makes_a_gateway_look(airflow_app: Any, table
         thread.join(10)
 
 
-def test_what_it_hears_are_ids_and_states() -> None:
+def test_what_it_hears_are_ids_and_states(airflow_app: Any) -> None:
     """It may listen, too: nothing more than an id and a state is ever said there."""
-    from coinrequest.database.migrations.following import RECORD_FUNCTION
-
-    said = [line.strip() for line in RECORD_FUNCTION.splitlines() if "pg_notify(" in line]
+    functions = as_superuser("SELECT prosrc FROM pg_proc WHERE proname LIKE 'coinrequest%'", database="airflow")
+    said = [line.strip() for (source,) in functions for line in source.splitlines() if "pg_notify(" in line]
     assert said == [
         "PERFORM pg_catalog.pg_notify('coinrequest_job', known.id::text || ' queued');",
         "PERFORM pg_catalog.pg_notify('coinrequest_job', known.id::text || ' ' || new_state);",

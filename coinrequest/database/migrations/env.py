@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs the migrations of the project's own tables on Airflow's engine."""
+"""Alembic's entry point: runs the migrations of the project's own tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from alembic import context
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
+from coinrequest.database.errors import is_lock_timeout
 from coinrequest.database.migrations.manager import RegistryDBManager
-from coinrequest.jobtypes.registry import waited_too_long
 
 
 def _own(_object: Any, name: str | None, kind: str, *_rest: Any) -> bool:
@@ -18,14 +18,24 @@ def _own(_object: Any, name: str | None, kind: str, *_rest: Any) -> bool:
 
 
 @contextmanager
-def _impatient(connection: Connection) -> Iterator[None]:
-    """Do not wait for ever for a table that somebody reads: everybody else would wait behind the migration."""
+def _connection() -> Iterator[Connection]:
+    """Give the connection of a caller that brings one (Alembic's `config.attributes`), or else one of Airflow's."""
+    if (given := context.config.attributes.get("connection")) is not None:
+        yield given
+        return
+    with settings.get_engine().connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _lock_timeout(connection: Connection) -> Iterator[None]:
+    """Give up on a table that another session holds: everybody else would queue behind the waiting migration."""
     connection.exec_driver_sql("SET lock_timeout = '10s'")
     connection.commit()
     try:
         yield
     except OperationalError as error:
-        if not waited_too_long(error):
+        if not is_lock_timeout(error):
             raise
         raise SystemExit(
             "coinrequest: another session holds a table that the migration changes, for more than 10 s; nothing was "
@@ -49,7 +59,7 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 else:
-    with settings.get_engine().connect() as connection:
+    with _connection() as connection:
         context.configure(
             connection=connection,
             transaction_per_migration=True,
@@ -59,5 +69,5 @@ else:
             version_table=RegistryDBManager.version_table_name,
             include_object=_own,
         )
-        with _impatient(connection), context.begin_transaction():
+        with _lock_timeout(connection), context.begin_transaction():
             context.run_migrations()

@@ -1,4 +1,4 @@
-"""Hooks the project's tables into `airflow db migrate` (`[database] external_db_managers`)."""
+"""Adds the project's tables to `airflow db migrate` (`[database] external_db_managers`, Airflow 3.3.2)."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _HERE = Path(__file__).parent
 
 
 class RegistryDBManager(BaseDBManager):
-    """Creates and upgrades the tables of `coinrequest.database.tables`."""
+    """Creates, upgrades and downgrades the tables of `coinrequest.database.tables`, always by the migrations."""
 
     metadata = own_tables
     version_table_name = "alembic_version_coinrequest"
@@ -18,6 +18,12 @@ class RegistryDBManager(BaseDBManager):
     alembic_file = str(_HERE / "alembic.ini")
     supports_table_dropping = True
     revision_heads_map: dict[str, str] = {"0.1.0": "0002", "0.2.0": "0007"}  # noqa: RUF012 - the base class's contract
+
+    def create_db_from_orm(self) -> None:
+        """Run the migrations on an empty database too: only they hold the functions, triggers and grants."""
+        from alembic import command
+
+        command.upgrade(self.get_alembic_config(), "heads")  # type: ignore[no-untyped-call]
 
     def downgrade(self, to_revision: str, from_revision: str | None = None, show_sql_only: bool = False) -> None:
         """Take the tables back to `to_revision`; `base` removes them."""

@@ -1,111 +1,155 @@
-"""The tables of the models and the tables of the migrations are the same."""
+"""The migrations on a real PostgreSQL make the schema that is committed, from nothing and from each earlier version."""
 
-import json
-from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
-from support.documents import new_name
+from support import schema
+from support.databases import connected, owner_url
 from support.platform import Platform
 
 from coinrequest.database.tables import metadata
-from coinrequest.install.secrets import ensure_secrets
-from coinrequest.stack.environment import database_url
-from coinrequest.stack.ports import kept_ports
 
-_MIGRATE = """
-import contextlib, json, sys, warnings
-warnings.simplefilter("ignore")
-with contextlib.redirect_stdout(sys.stderr):
-    from airflow import settings
+_VERSIONS = [script.revision for script in schema.migrations()]
+_ROWS = Path(__file__).parent / "rows"
+
+
+def committed() -> str:
+    return schema.DUMP.read_text()
+
+
+# -- from nothing ---------------------------------------------------------------------------------------------------
+
+
+def test_airflow_db_migrate_makes_the_committed_schema(airflow_app: Any) -> None:
     from airflow.utils.session import create_session
-    from alembic import command
-    from alembic.autogenerate import compare_metadata
-    from alembic.runtime.migration import MigrationContext
-    from sqlalchemy import inspect, text
+
     from coinrequest.database.migrations.manager import RegistryDBManager
 
-    def tables():
-        with settings.get_engine().connect() as connection:
-            return sorted(set(inspect(connection).get_table_names()) - airflows_own)
-
-    def triggers():
-        with settings.get_engine().connect() as connection:
-            return connection.execute(text(
-                "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
-                " UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc WHERE proname LIKE 'coinrequest%'"
-                " ORDER BY 1")).scalars().all()
-
-    def drift():
-        with settings.get_engine().connect() as connection:
-            options = {"compare_type": True, "compare_server_default": True,
-                       "include_object": lambda o, name, kind, *_: kind != "table" or name.startswith("coinrequest")}
-            context = MigrationContext.configure(connection, opts=options)
-            return [repr(change) for change in compare_metadata(context, RegistryDBManager.metadata)]
-
-    # Airflow's own tables come first, as in `airflow db migrate`: jobs follow its runs.
-    from airflow.models import import_all_models
-    from airflow.models.base import Base
-    import_all_models()
-    Base.metadata.create_all(settings.get_engine())
-    airflows_own = set(Base.metadata.tables)
-
     with create_session() as session:
-        manager = RegistryDBManager(session)
-        config = manager.get_alembic_config()
-        command.upgrade(config, "heads")
-        found = {"tables": tables(), "drift": drift(), "triggers": triggers()}
-        manager.downgrade("base")
-        found["after_downgrade"] = tables()
-        command.upgrade(config, "heads")
-        found["again"] = tables()
-        manager.downgrade("base")
-    with settings.get_engine().begin() as connection:
-        RegistryDBManager.metadata.create_all(connection)
-    found["triggers_of_models"] = triggers()
-    found["heads"] = list(RegistryDBManager.revision_heads_map.values())
-    from alembic.script import ScriptDirectory
-    found["script_heads"] = list(ScriptDirectory.from_config(config).get_heads())
-print(json.dumps(found))
-"""
+        assert RegistryDBManager(session).check_migration()
+    assert schema.dump(owner_url().render_as_string(False)) == committed(), "`make schema` writes it"
 
 
-@pytest.fixture
-def scratch_url(platform: Platform) -> Iterator[str]:
-    """An empty database on the stack's server."""
-    secrets, ports, name = (
-        ensure_secrets(platform.stack.layout.secrets),
-        kept_ports(platform.stack.layout),
-        new_name("scratch"),
-    )
-    url = database_url(ports, "postgres", secrets.postgres_superuser)
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}" OWNER airflow'))
-    try:
-        yield database_url(ports, "airflow", secrets.postgres_owner).rpartition("/")[0] + f"/{name}"
-    finally:
-        with engine.connect() as connection:
-            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
-        engine.dispose()
+def test_the_tables_of_the_queries_are_those_of_the_migrations(airflow_app: Any) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
+    def own(_object: Any, name: str, kind: str, *_rest: Any) -> bool:
+        return kind != "table" or name.startswith("coinrequest")
+
+    options = {"compare_type": True, "compare_server_default": True, "include_object": own}
+    with connected(owner_url().render_as_string(False)) as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
 
 
-def test_migrations_make_what_the_models_say_down_and_up_again(platform: Platform, scratch_url: str) -> None:
-    variables = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": scratch_url}
-    found = json.loads(platform.python(_MIGRATE, process="prepare", variables=variables))
-    own = ["alembic_version_coinrequest", *sorted(metadata.tables)]
-    assert found["tables"] == own
-    assert found["drift"] == []
-    assert found["after_downgrade"] == own[:1]
-    assert found["again"] == own
-    assert found["triggers"] == found["triggers_of_models"] != []
-    assert set(found["script_heads"]) <= set(found["heads"])
+def test_whatever_the_migrations_make_is_named_for_the_project(airflow_app: Any) -> None:
+    """So that the dump, which goes by the name, holds all of it."""
+    with schema.database("head", "heads") as head, schema.database("without") as without:
+        made = schema.objects(head) - schema.objects(without)
+    assert len(made) > 50
+    assert [name for name in made if "coinrequest" not in name] == []
 
 
-def test_airflow_checks_the_projects_migrations_too(platform: Platform) -> None:
-    rows = platform.sql("SELECT version_num FROM alembic_version_coinrequest")
-    assert len(rows) == 1
+def test_the_way_down_leaves_nothing_and_the_way_up_is_open_again(airflow_app: Any) -> None:
+    with schema.database("down", "heads") as url, schema.database("without") as without:
+        schema.downgrade(url, "base")
+        left = schema.objects(url) - schema.objects(without)
+        assert [name for name in left if "alembic_version_coinrequest" not in name] == []
+        schema.upgrade(url)
+        assert schema.dump(url) == committed()
+
+
+def test_each_version_of_the_project_has_its_version_of_the_schema(airflow_app: Any) -> None:
+    from coinrequest.database.migrations.manager import RegistryDBManager
+
+    heads = list(RegistryDBManager.revision_heads_map.values())
+    assert set(heads) <= set(_VERSIONS)
+    assert heads[-1] == _VERSIONS[-1]
+
+
+# -- from each earlier version --------------------------------------------------------------------------------------
+
+# What is in a new column of a row that was there before, unless it is nothing.
+_DEFAULTS: dict[str, dict[str, Any]] = {"coinrequest_job": {"origin": "rest", "labels": {}}}
+# What version 0002 takes from the runs of jobs that were there before.
+_STATES = {
+    "there": {"state": "running", "run_after": "2026-02-01T00:00:00+00:00", "started_at": "2026-02-01T00:01:00+00:00"},
+    "gone": {"state": "removed"},
+}
+_LATEST = "9000-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("version", _VERSIONS[:-1])
+def test_an_upgrade_keeps_every_row_and_makes_the_committed_schema(airflow_app: Any, version: str) -> None:
+    with schema.database("earlier", version) as url:
+        fill(url, version)
+        before = rows(url)
+        assert all(before.values()), "a table has no row: write a file for its version in rows/"
+        schema.upgrade(url)
+        assert schema.dump(url) == committed()
+        after = rows(url)
+        check_airflows_rows(url, version)
+    for table, kept in before.items():
+        assert after[table] == {key: upgraded(table, row, after[table][key]) for key, row in kept.items()}
+    assert len(after["coinrequest_installation"]) == 1
+
+
+def fill(url: str, version: str) -> None:
+    """Write rows into the tables of a version."""
+    with connected(url) as connection:
+        for path in sorted(_ROWS.glob("*.sql")):
+            if path.stem <= version:
+                connection.exec_driver_sql(path.read_text())
+
+
+def rows(url: str) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
+    """Return the rows of the project's tables, by table and primary key."""
+    found = {}
+    with connected(url) as connection:
+        there = set(connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")))
+        for table in metadata.sorted_tables:
+            if table.name in there:
+                whole = connection.scalars(text(f"SELECT to_jsonb(t) FROM {table.name} AS t"))  # noqa: S608 - our own
+                keys = [column.name for column in table.primary_key]
+                found[table.name] = {tuple(row[key] for key in keys): row for row in whole}
+    return found
+
+
+def upgraded(table: str, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return what an upgrade has to make of a row: what was there stays."""
+    new = {column: _DEFAULTS.get(table, {}).get(column) for column in after.keys() - before.keys()}
+    if "state" in new:
+        new |= _STATES[before["run_id"]]
+        # A job whose run is gone ended when the upgrade saw that.
+        new["ended_at"] = after["ended_at"] if before["run_id"] == "gone" else None
+        assert (new["ended_at"] is not None) == (before["run_id"] == "gone")
+    if before.get("run_id") == "late":
+        new["run_after"] = _LATEST
+    return {**before, **new}
+
+
+def check_airflows_rows(url: str, version: str) -> None:
+    """Assert that times which Python cannot read are mended, and that the default pool is unlimited."""
+    with connected(url) as connection:
+        late = connection.execute(text("SELECT run_after::text, logical_date::text FROM dag_run WHERE id = 2")).one()
+        pools = dict(connection.execute(text("SELECT pool, slots FROM slot_pool")).all())
+    assert tuple(late) == ("9000-01-01 00:00:00+00", "8999-12-31 23:59:59.999998+00")
+    # Somebody chose 512 who did so after version 0006.
+    assert pools == {"default_pool": -1 if version < "0006" else 512, "own": 128}
+
+
+# -- on the stack ---------------------------------------------------------------------------------------------------
+
+
+def test_the_stack_has_the_committed_schema(platform: Platform) -> None:
+    assert [
+        row.version_num for row in platform.sql("SELECT version_num FROM alembic_version_coinrequest")
+    ] == _VERSIONS[-1:]
+    assert schema.dump(platform.stack.environment("prepare")["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]) == committed()
 
 
 def test_agents_can_read_definitions_and_nothing_else(platform: Platform) -> None:

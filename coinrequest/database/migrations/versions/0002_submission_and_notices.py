@@ -1,4 +1,4 @@
-"""Jobs that follow every run of a type, idempotency keys, the outbox, notices, gateways and tallies."""
+"""A job for every run of a type, idempotency keys, the outbox, notices, gateways and counters."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -141,20 +141,6 @@ _UNDO = (
 )
 
 _TIME = sa.DateTime(timezone=True)
-_JOB_COLUMNS = (
-    sa.Column("origin", sa.String(16), nullable=False, server_default=sa.text("'rest'")),
-    sa.Column("state", sa.String(16), nullable=False, server_default=sa.text("'queued'")),
-    sa.Column("run_after", _TIME, nullable=True),
-    sa.Column("started_at", _TIME, nullable=True),
-    sa.Column("ended_at", _TIME, nullable=True),
-    sa.Column("priority", sa.Integer, nullable=True),
-    sa.Column("labels", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
-    sa.Column("callback", JSONB, nullable=True),
-    sa.Column("callback_secret", sa.Text, nullable=True),
-    sa.Column("cancelled_by", sa.String(256), nullable=True),
-    sa.Column("cancelled_at", _TIME, nullable=True),
-    sa.Column("cancel_reason", sa.Text, nullable=True),
-)
 _JOB_INDEXES = {
     "coinrequest_job_in_state": ["state", "submitted_at", "id"],
     "coinrequest_job_of_type_in_state": ["job_type", "state", "submitted_at", "id"],
@@ -162,10 +148,27 @@ _JOB_INDEXES = {
 }
 
 
+def _job_columns() -> list[sa.Column[object]]:
+    return [
+        sa.Column("origin", sa.String(16), nullable=False, server_default=sa.text("'rest'")),
+        sa.Column("state", sa.String(16), nullable=False, server_default=sa.text("'queued'")),
+        sa.Column("run_after", _TIME, nullable=True),
+        sa.Column("started_at", _TIME, nullable=True),
+        sa.Column("ended_at", _TIME, nullable=True),
+        sa.Column("priority", sa.Integer, nullable=True),
+        sa.Column("labels", JSONB, nullable=False, server_default=sa.text("'{}'::jsonb")),
+        sa.Column("callback", JSONB, nullable=True),
+        sa.Column("callback_secret", sa.Text, nullable=True),
+        sa.Column("cancelled_by", sa.String(256), nullable=True),
+        sa.Column("cancelled_at", _TIME, nullable=True),
+        sa.Column("cancel_reason", sa.Text, nullable=True),
+    ]
+
+
 def upgrade() -> None:
-    for column in _JOB_COLUMNS:
-        op.add_column("coinrequest_job", column.copy())
-    # Jobs from before follow their runs; those whose runs are gone were removed.
+    for column in _job_columns():
+        op.add_column("coinrequest_job", column)
+    # Existing jobs take the state of their runs; those whose runs are gone count as removed.
     op.execute(
         """
         UPDATE coinrequest_job AS j SET
@@ -286,5 +289,5 @@ def downgrade() -> None:
         op.drop_table(table)
     for name in (*_JOB_INDEXES, "coinrequest_job_labels", "coinrequest_job_ended"):
         op.drop_index(name, "coinrequest_job")
-    for column in _JOB_COLUMNS:
+    for column in _job_columns():
         op.drop_column("coinrequest_job", column.name)

@@ -1,4 +1,4 @@
-"""The installation's id; functions that nobody's temporary objects can divert; no temporary objects for other roles."""
+"""The installation's id; functions with a search path of their own; no temporary objects for other roles."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -192,7 +192,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The functions work on the tables of before, and are safer than those of before: they stay.
+    # The functions stay: they work on the earlier tables, and are safer than the earlier functions.
     op.execute("DROP TRIGGER coinrequest_revision_in_order ON public.coinrequest_revision")
     op.execute("DROP FUNCTION public.coinrequest_revision_in_order()")
     op.execute("DROP FUNCTION public.coinrequest_renew_installation()")

@@ -1,4 +1,4 @@
-"""Every run of a type is a job that follows its run: the trigger against Airflow's own models.
+"""Run tracking: every run of a job type is a job with the state of its run. The triggers, against Airflow's own models.
 
 Fails when Airflow's table of runs changes in what the SQL uses.
 """
@@ -210,19 +210,19 @@ def _notices(driver: Any, count: int) -> list[str]:
 @contextmanager
 def broken_function() -> Iterator[None]:
     """Let the function that the trigger calls fail."""
-    from coinrequest.database.migrations.following import RECORD_FUNCTION
-
+    definition = "SELECT pg_get_functiondef('public.coinrequest_record_run(text, text)'::regprocedure)"
     broken = (
         "CREATE OR REPLACE FUNCTION coinrequest_record_run(dag text, run text) RETURNS boolean LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE EXCEPTION 'broken for a test'; END $$"
     )
     with session() as opened:
+        whole = opened.scalars(text(definition)).one()
         opened.execute(text(broken))
     try:
         yield
     finally:
         with session() as opened:
-            opened.connection().exec_driver_sql(RECORD_FUNCTION.replace("%", "%%"))
+            opened.connection().exec_driver_sql(whole.replace("%", "%%"))
 
 
 def sweep() -> int:
@@ -276,8 +276,8 @@ def test_the_sweep_finds_what_happened_while_the_trigger_was_off(op: TestClient,
 def test_the_columns_that_the_sql_uses_are_there() -> None:
     from airflow.models.dagrun import DagRun
 
-    from coinrequest.database.migrations.following import RECORD_FUNCTION
-
-    used = set(re.findall(r"\br\.([a-z_]+)", RECORD_FUNCTION))
+    with session() as opened:
+        source = opened.scalars(text("SELECT prosrc FROM pg_proc WHERE proname = 'coinrequest_record_run'")).one()
+    used = set(re.findall(r"\br\.([a-z_]+)", source))
     assert {"state", "run_after", "start_date", "end_date", "run_type", "bundle_version"} <= used
     assert used <= set(DagRun.__table__.columns.keys())

@@ -1,4 +1,4 @@
-"""A bound for what runs are started with, and attempts to sign in."""
+"""A limit on the params of a run, and attempts to sign in."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Times that Python cannot read, which would end every scheduler, are in no run and no backfill, and get into none."""
+"""No run or backfill has, or gets, a time that Python cannot read: it would stop every scheduler."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-# Such a run still waits for what will not come, and can be cancelled. Logical dates are unique within a DAG.
+# Such a run keeps waiting, and can be cancelled. Logical dates are unique within a DAG, so each gets its own.
 _REPAIR_RUNS = """
 UPDATE public.dag_run SET
     run_after = least(greatest(run_after, '1900-01-01Z'), '9000-01-01Z'),

@@ -1,4 +1,4 @@
-"""How many messages a gateway holds that wait for the database, and since when."""
+"""How many messages a gateway holds until the database is back, and since when."""
 
 import sqlalchemy as sa
 from alembic import op
