@@ -1,1 +1,1 @@
-"""The guarded HTTP client: requests to addresses that other people choose."""
+"""The guarded HTTP client: requests to URLs that users choose."""

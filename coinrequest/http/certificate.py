@@ -11,16 +11,16 @@ _ESCAPED = re.compile(r"(?:\\[0-9A-F]{2})+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What a server showed.
+    """The certificate of a TLS server.
 
     Attributes:
-        subject: whom it is for, such as `CN = example.org`; newer ones can leave it empty.
-        issuer: who signed it.
-        names: the host names and addresses that it holds for (RFC 5280, 4.2.1.6).
-        not_before: when it begins to hold, UTC.
-        not_after: when it ends to hold, UTC.
-        days_left: until then, counted at the time of the test; negative if it is over.
-        verified: whether it was checked against the trusted authorities and the host's name, and stood.
+        subject: the owner, such as `CN = example.org`; newer certificates may leave it empty.
+        issuer: the authority that signed it.
+        names: the host names and addresses for which it is valid (RFC 5280, 4.2.1.6).
+        not_before: the start of its validity, in UTC.
+        not_after: the end of its validity, in UTC.
+        days_left: days until it expires, at the time of the test; negative if it has expired.
+        verified: whether its chain and its host name were checked successfully.
     """
 
     subject: str
@@ -33,15 +33,15 @@ class Certificate:
 
 
 def parse_certificate(fields: Sequence[tuple[str, str]], *, verified: bool, now: datetime) -> Certificate | None:
-    """Read what CURLINFO_CERTINFO says of one certificate (https://curl.se/libcurl/c/CURLINFO_CERTINFO.html).
+    """Parse one certificate of CURLINFO_CERTINFO (https://curl.se/libcurl/c/CURLINFO_CERTINFO.html).
 
     Args:
         fields: names and values.
-        verified: whether the connection was verified.
-        now: with a zone.
+        verified: whether libcurl verified the certificate.
+        now: the current time, with a time zone.
 
     Returns:
-        The certificate; None if the times are missing or not understood.
+        The certificate; None if its dates are missing or malformed.
     """
     values = dict(fields)
     try:
@@ -60,13 +60,13 @@ def parse_certificate(fields: Sequence[tuple[str, str]], *, verified: bool, now:
 
 
 def _time(text: str) -> datetime:
-    import ssl  # for its reader of these times, which knows the months whatever the locale
+    import ssl  # its parser knows the English names of the months in every locale
 
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
 
 
 def _name(text: str) -> str:
-    """Undo what OpenSSL does to letters outside ASCII: it writes the bytes of their UTF-8 as `\\C3\\BC`."""
+    """Undo OpenSSL's escapes of letters outside ASCII: it writes the bytes of their UTF-8 as `\\C3\\BC`."""
     return _ESCAPED.sub(lambda found: bytes.fromhex(found[0].replace("\\", "")).decode(errors="replace"), text)
 
 

@@ -1,20 +1,22 @@
-"""What can go wrong with a request to somebody else's server."""
+"""The errors of the guarded HTTP client."""
 
 from typing import TYPE_CHECKING
+
+from coinrequest.errors import CoinrequestError
 
 if TYPE_CHECKING:
     from coinrequest.http.certificate import Certificate
     from coinrequest.http.messages import Hop
 
 
-class RequestFailed(Exception):
-    """No answer came (no such name, nobody listens, time over, TLS); the text says which.
+class RequestFailed(CoinrequestError):
+    """A request got no response: the name does not resolve, the connection fails, TLS fails or the time runs out.
 
     Attributes:
-        url: the URL that gave no answer, without user information; empty if it never came to a connection.
-        remote_address: what was connected to, or tried last, such as `192.0.2.1:443`; empty if nothing was.
-        redirects: the hops before it.
-        certificate: the one that was refused, if it was asked for and could be read.
+        url: the URL that gave no response, without user information; empty if no connection was attempted.
+        remote_address: the address of the last connection or attempt, such as `192.0.2.1:443`; empty if there is none.
+        redirects: the redirects before it.
+        certificate: the refused certificate, if it was requested and could be read.
     """
 
     url: str = ""
@@ -24,8 +26,8 @@ class RequestFailed(Exception):
 
 
 class CertificateRefused(RequestFailed):
-    """The server's certificate could not be verified."""
+    """The certificate of the server could not be verified."""
 
 
 class UrlRefused(RequestFailed):
-    """The URL, or an address behind it, is one that no request is made to."""
+    """The URL is malformed, or the guard refuses its address."""

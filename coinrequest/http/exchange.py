@@ -1,9 +1,9 @@
-"""One HTTP exchange over libcurl: its handle, the sockets it opens, what it receives, and what is read out of it.
+"""One HTTP exchange over libcurl: a request, its sockets and its response.
 
-Who makes the exchange happen, alone or among others, is not decided here: `transport` does it. The options of libcurl
-are documented at https://curl.se/libcurl/c/curl_easy_setopt.html.
+`transport` performs the exchanges. The options of libcurl are documented at
+https://curl.se/libcurl/c/curl_easy_setopt.html.
 
-Importing this loads libcurl, which takes a while; `transport` does it when a request is made.
+This module loads libcurl, which takes a while, so `transport` imports it for the first request.
 """
 
 import os
@@ -28,14 +28,14 @@ _NOT_VERIFIED = 60  # CURLE_PEER_FAILED_VERIFICATION
 
 
 class Exchange:
-    """One exchange, ready to be performed; every one has a handle and a connection of its own.
+    """An exchange that is ready to be performed, with its own handle and its own connection.
 
     Attributes:
-        curl: libcurl's easy handle.
+        curl: the easy handle of libcurl.
 
     Args:
-        step: what to send, and where.
-        guard: is asked before a socket is opened.
+        step: the request and its target.
+        guard: checks each address before a socket is opened.
     """
 
     def __init__(self, step: Step, guard: AddressGuard) -> None:
@@ -56,7 +56,7 @@ class Exchange:
         curl.setopt(pycurl.WRITEFUNCTION, self._receive)
 
     def _open_socket(self, purpose: int, address: Any) -> Any:
-        """Answer libcurl's request for a socket; see CURLOPT_OPENSOCKETFUNCTION. If it raises, there is none."""
+        """Open a socket for libcurl, if the guard allows its address; see CURLOPT_OPENSOCKETFUNCTION."""
         try:
             refusal = self._guard.refusal(address.addr[0], self._step.target.host)
             if refusal is None:
@@ -70,7 +70,7 @@ class Exchange:
         return pycurl.SOCKET_BAD
 
     def _close_originals(self, descriptor: int, purpose: int) -> int:
-        """Close the sockets that were opened: libcurl, which calls this next, works on duplicates of them."""
+        """Close the original sockets: libcurl calls this next, and works on duplicates of them."""
         while self._sockets:
             self._sockets.pop().close()
         return int(pycurl.SOCKOPT_OK)
@@ -80,20 +80,20 @@ class Exchange:
         self._body += data[:room]
         if len(data) > room:
             self._truncated = True
-            return 0  # fewer bytes than given: libcurl ends the transfer
+            return 0  # fewer bytes than received: libcurl ends the transfer
         return len(data)
 
     def response(self, code: int = 0, text: str = "") -> Response:
-        """Read out what came back.
+        """Return the response of a finished transfer.
 
         Args:
-            code: how libcurl ended the transfer; 0: well.
-            text: its words for that.
+            code: libcurl's error code; 0 for success.
+            text: libcurl's error message.
 
         Raises:
-            UrlRefused: the guard let no socket be opened.
-            CertificateRefused: the server's certificate is not one to trust.
-            RequestFailed: it did not end well for another reason.
+            UrlRefused: the guard refused every address.
+            CertificateRefused: the certificate of the server could not be verified.
+            RequestFailed: the transfer failed for another reason.
         """
         step, curl = self._step, self.curl
         if code and not self._truncated:
@@ -117,7 +117,7 @@ class Exchange:
             failure: RequestFailed = CertificateRefused(text)
             failure.certificate = self._certificate(verified=False)
         elif code == _TIMED_OUT:
-            failure = RequestFailed(f"the time is over: {text}")
+            failure = RequestFailed(f"timed out: {text}")
         else:
             failure = RequestFailed(text or f"libcurl error {code}")
         failure.remote_address = _remote_address(self.curl)
@@ -145,10 +145,10 @@ def _configure(curl: Any, step: Step) -> None:
     request, target = step.request, step.target
     curl.setopt(pycurl.URL, target.url)
     curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
-    curl.setopt(pycurl.PROXY, "")  # empty: also not what the environment says
+    curl.setopt(pycurl.PROXY, "")  # empty: no proxy, whatever the environment says
     curl.setopt(pycurl.NOPROXY, "*")
-    curl.setopt(pycurl.NOSIGNAL, 1)  # signals would break threads
-    # Nothing is shared with other exchanges, so that each one's phases are those of a first visit.
+    curl.setopt(pycurl.NOSIGNAL, 1)  # signals and threads do not mix
+    # Exchanges share nothing, so that the phases of each are those of a new connection.
     curl.setopt(pycurl.FRESH_CONNECT, 1)
     curl.setopt(pycurl.FORBID_REUSE, 1)
     curl.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
@@ -169,7 +169,7 @@ def _configure(curl: Any, step: Step) -> None:
 
 
 def _resolution(target: Target, addresses: Sequence[str] | None) -> str:
-    """Write addresses as CURLOPT_RESOLVE wants them; a minus forgets those of an exchange before."""
+    """Return an entry of CURLOPT_RESOLVE; a minus removes the addresses of an earlier exchange."""
     if addresses is None:
         return f"-{target.host}:{target.port}"
     listed = ",".join(f"[{address}]" if ":" in address else address for address in addresses)
@@ -181,7 +181,7 @@ def _configure_tls(curl: Any, step: Step) -> None:
     if step.request.with_certificate:
         curl.setopt(pycurl.OPT_CERTINFO, 1)
     if step.request.verify_tls and not step.only_certificate:
-        # The libraries inside pycurl do not know where this system keeps its certificates.
+        # The libraries bundled with pycurl do not know where the system keeps its certificates.
         curl.setopt(pycurl.CAINFO, os.environ.get("SSL_CERT_FILE") or certifi.where())
     else:
         curl.setopt(pycurl.SSL_VERIFYPEER, 0)
@@ -208,7 +208,7 @@ def _headers(lines: list[bytes]) -> dict[str, str]:
     for line in lines:
         text = line.decode("iso-8859-1").strip()
         if text.startswith("HTTP/"):
-            headers.clear()  # an interim answer (1xx) came before
+            headers.clear()  # the lines before belong to an interim response (1xx)
             continue
         name, separator, value = text.partition(":")
         if separator:
@@ -226,7 +226,7 @@ def _remote_address(curl: Any) -> str:
 
 
 def _phases(curl: Any) -> Phases:
-    """Turn libcurl's points in time, all counted from the start, into lengths."""
+    """Convert the times of libcurl, which all count from the start, to durations."""
     resolved = curl.getinfo(pycurl.NAMELOOKUP_TIME)
     connected = max(curl.getinfo(pycurl.CONNECT_TIME), resolved)
     secured = max(curl.getinfo(pycurl.APPCONNECT_TIME), connected)

@@ -1,8 +1,8 @@
-"""The guard: which addresses a request that somebody else has asked for may open a connection to.
+"""The guard against requests to internal addresses (server-side request forgery).
 
-A job's URL comes from a person who can reach the platform; the agent that opens it stands inside the network.
-So every address is judged where the socket is opened, after name resolution, and not by looking at the URL: how
-an address is spelled, and what a name answers the second time, then makes no difference.
+Users choose the URLs of jobs, and the agent that requests them is inside the network. The guard therefore checks each
+address when the socket is opened, after name resolution, instead of checking the URL: neither an unusual spelling of
+an address nor a name that resolves differently the second time (DNS rebinding) gets around it.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ from coinrequest.http.target import parse_host
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Where clouds hand out credentials to whoever asks from inside. An allowed network or host name never means these.
+# Clouds hand out credentials at these addresses. An allowed network or host name never includes them.
 _IS_METADATA = "cloud metadata"
 _METADATA: tuple[tuple[Network, str], ...] = tuple(
     (ipaddress.ip_network(network), _IS_METADATA)
@@ -28,7 +28,7 @@ _METADATA: tuple[tuple[Network, str], ...] = tuple(
         "169.254.0.23",  # Tencent
         "169.254.42.42",  # Scaleway
         "100.100.100.200",  # Alibaba
-        "168.63.129.16",  # Azure: the platform's own channel, in public address space
+        "168.63.129.16",  # Azure: virtual IP of the platform, in public address space
         "192.0.0.192",  # Oracle, first generation
         "fd00:ec2::/32",  # AWS: metadata, pod credentials and resolver
         "fd20:ce::254",  # Google
@@ -37,8 +37,9 @@ _METADATA: tuple[tuple[Network, str], ...] = tuple(
     )
 )
 # The special-purpose registries: https://www.iana.org/assignments/iana-ipv4-special-registry and
-# https://www.iana.org/assignments/iana-ipv6-special-registry. The first network that holds an address names it.
-# The few globally reachable anycast addresses within 192.0.0.0/24 and 2001::/23 serve no HTTP; they stay refused.
+# https://www.iana.org/assignments/iana-ipv6-special-registry. The first network that contains an address gives the
+# reason. The few globally reachable anycast addresses within 192.0.0.0/24 and 2001::/23 serve no HTTP, so they stay
+# refused.
 _REFUSED: tuple[tuple[Network, str], ...] = tuple(
     (ipaddress.ip_network(network), reason)
     for network, reason in (
@@ -70,22 +71,21 @@ _REFUSED: tuple[tuple[Network, str], ...] = tuple(
         ("ff00::/8", "multicast"),
     )
 )
-# https://www.iana.org/assignments/ipv6-address-space: all that is given out for use between networks lies in here.
+# https://www.iana.org/assignments/ipv6-address-space: all global unicast addresses are assigned from this block.
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")  # RFC 4291, 2.5.5.1, deprecated
-_ISATAP = 0x0000_5EFE  # RFC 5214, 6.1: bits 64 to 95, but for the universal and the group bit
+_ISATAP = 0x0000_5EFE  # RFC 5214, 6.1: bits 64 to 95, without the universal and the group bit
 
 
 class AddressGuard:
-    """Judges addresses; loopback, private and other special ones are refused unless they are allowed by name.
+    """Refuses loopback, private and other special addresses, unless they are allowed.
 
     Args:
-        allowed: networks (`10.1.0.0/16`, `fd00::/8`), single addresses, or host names (`status.example.test`) that
-            may be reached, on every port, although their addresses are special. A host name is matched whole. A
-            network means the addresses that it holds and their IPv4-mapped form, which is the same host; it does not
-            mean an IPv6 address at which a translator or tunnel keeps an IPv4 one, for that is the network of whoever
-            runs the translator. Cloud metadata is allowed only by its own single address.
+        allowed: networks (`10.1.0.0/16`, `fd00::/8`), single addresses and host names (`status.example.test`) that may
+            be reached on every port. A host name must match exactly. A network includes the IPv4-mapped form of its
+            addresses, but not the IPv6 addresses in which a translator or a tunnel embeds them: those belong to the
+            network of the translator. Cloud metadata can only be allowed by its single address.
 
     Raises:
         ValueError: an entry is neither a network nor a host name.
@@ -98,84 +98,85 @@ class AddressGuard:
             try:
                 networks.append(_network(entry))
             except ValueError:
-                # A mistyped network must not pass for a host name that nobody ever asks for.
+                # A mistyped network must not be taken for a host name that no request ever uses.
                 try:
-                    hosts.add(_plain_host(parse_host(entry)))
+                    hosts.add(_normalise_host(parse_host(entry)))
                 except UrlRefused:
                     raise ValueError(f"{entry!r} is neither a network nor a host name") from None
         self._networks = tuple(networks)
         self._hosts = frozenset(hosts)
 
     def allows(self, host: str) -> bool:
-        """Return whether a host, by its name or as an address, is one of those that are allowed by name."""
+        """Return whether a host name or an address is explicitly allowed."""
         try:
-            judged = _judged(host)
+            classified = _classify(host)
         except ValueError:
-            return _plain_host(host) in self._hosts
-        return self._opens(judged)
+            return _normalise_host(host) in self._hosts
+        return self._is_allowed(classified)
 
     def refusal(self, address: str, host: str = "") -> str | None:
-        """Say why no connection may be opened to an address.
+        """Return why the guard refuses an address.
 
         Args:
-            address: an IPv4 or IPv6 address as the socket would get it.
-            host: the host name that the URL gave and the resolver was asked for, for the allow-list.
+            address: an IPv4 or IPv6 address, as the socket would get it.
+            host: the host name of the URL, which may be allowed.
 
         Returns:
-            The reason, such as `127.0.0.1 is refused: loopback address`; None: it may be opened.
+            The reason, such as `127.0.0.1 is refused: loopback address`; None if the address is allowed.
         """
         try:
-            judged = _judged(address)
+            classified = _classify(address)
         except ValueError:
             return f"{address!r} is not an address"
-        if judged.reason is None or self._opens(judged):
+        if classified.reason is None or self._is_allowed(classified):
             return None
-        if judged.reason != _IS_METADATA and _plain_host(host) in self._hosts:
+        if classified.reason != _IS_METADATA and _normalise_host(host) in self._hosts:
             return None
-        spelled = str(judged.real) if str(judged.real) == address else f"{judged.real} (written {address})"
-        return f"{spelled} is refused: {judged.reason} address"
+        special = str(classified.special)
+        spelled = special if special == address else f"{special} (written {address})"
+        return f"{spelled} is refused: {classified.reason} address"
 
-    def _opens(self, judged: "_Judged") -> bool:
+    def _is_allowed(self, classified: "_Classified") -> bool:
         return any(
-            judged.address in network and (judged.reason != _IS_METADATA or network.num_addresses == 1)
+            classified.address in network and (classified.reason != _IS_METADATA or network.num_addresses == 1)
             for network in self._networks
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """What an address is.
+class _Classified:
+    """An address and its kind.
 
     Attributes:
-        address: itself; IPv4 if it is mapped.
-        real: the special address: itself or one that it embeds.
-        reason: what that is; None if there is nothing special about it.
+        address: the address; the IPv4 address if it is IPv4-mapped.
+        special: the special address: the address itself or an IPv4 address embedded in it.
+        reason: why it is special; None if it is not.
     """
 
     address: Address
-    real: Address
+    special: Address
     reason: str | None
 
 
 def _network(entry: str) -> Network:
     network = ipaddress.ip_network(entry, strict=False)
-    mapped = _plain(network.network_address)
+    mapped = _unmapped(network.network_address)
     if isinstance(network, ipaddress.IPv6Network) and isinstance(mapped, ipaddress.IPv4Address):
         return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
     return network
 
 
-def _plain_host(host: str) -> str:
+def _normalise_host(host: str) -> str:
     return host.lower().rstrip(".")
 
 
-def _plain(address: Address) -> Address:
-    """Return the IPv4 address for its IPv4-mapped form: the system opens the same connection for both."""
+def _unmapped(address: Address) -> Address:
+    """Return the IPv4 address of an IPv4-mapped one: the system opens the same connection for both."""
     return (isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped) or address
 
 
 def _embedded(address: Address) -> Iterator[ipaddress.IPv4Address]:
-    """Find the IPv4 addresses to which a translator or a tunnel would hand on what is sent to an IPv6 one."""
+    """Yield the IPv4 addresses to which a translator or a tunnel forwards what is sent to an IPv6 address."""
     if isinstance(address, ipaddress.IPv4Address):
         return
     if address.sixtofour is not None:
@@ -187,23 +188,23 @@ def _embedded(address: Address) -> Iterator[ipaddress.IPv4Address]:
 
 
 @lru_cache(4_096)
-def _judged(text: str) -> _Judged:
-    address = _plain(ipaddress.ip_address(text))
+def _classify(text: str) -> _Classified:
+    address = _unmapped(ipaddress.ip_address(text))
     candidates = (*_embedded(address), address)
     for networks in (_METADATA, _REFUSED):
         for candidate in candidates:
             for network, reason in networks:
                 if candidate in network:
-                    return _Judged(address, candidate, reason)
+                    return _Classified(address, candidate, reason)
     is_outside = isinstance(address, ipaddress.IPv6Address) and not (address in _GLOBAL_UNICAST or address in _NAT64)
-    return _Judged(address, address, "reserved" if is_outside else None)
+    return _Classified(address, address, "reserved" if is_outside else None)
 
 
 def configured_guard() -> AddressGuard:
-    """Return a guard with the exceptions that `COINREQUEST_ALLOWED_NETWORKS` lists.
+    """Return a guard that allows the networks and hosts of `COINREQUEST_ALLOWED_NETWORKS`.
 
     Raises:
-        coinrequest.settings.SettingInvalid: it lists something that is neither a network nor a host name.
+        coinrequest.settings.SettingInvalid: an entry is neither a network nor a host name.
     """
     try:
         return AddressGuard(settings.allowed_networks())

@@ -1,4 +1,4 @@
-"""What is sent and what comes back: requests, answers, and the parts of them that are reported."""
+"""Requests and responses of the guarded HTTP client."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,22 +12,22 @@ REDIRECT_LIMIT = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to send.
+    """A request.
 
     Attributes:
-        url: absolute, http or https.
-        method: upper case.
-        headers: names and values, checked by the caller to hold no line ends (`headers.check_headers`).
-        body: None sends none.
-        timeout: seconds for everything, redirects included.
-        connect_timeout: of them, seconds until the connection stands; None: no limit of its own.
-        redirect_limit: how many redirects are followed; with 0 a redirect is the answer.
-        body_limit: bytes of the (decoded) answer's body after which reading stops.
-        ip_version: 4 or 6 for connections of one kind only; None: both.
+        url: an absolute http or https URL.
+        method: the method, in upper case.
+        headers: names and values; the caller checks them with `headers.check_headers`.
+        body: the body; None for a request without one.
+        timeout: seconds for everything, including redirects.
+        connect_timeout: seconds to connect, within `timeout`; None for no limit of its own.
+        redirect_limit: the number of redirects to follow; with 0 a redirect is returned as the response.
+        body_limit: the number of bytes of the decoded body after which reading stops.
+        ip_version: 4 or 6 to connect over that version only; None for both.
         verify_tls: False accepts any certificate.
-        resolve: host names (lower case, without a dot at the end) and the addresses to use instead of looking the
-            names up; each exchange asks the mapping once, and the guard judges these addresses like all others.
-        with_certificate: whether the server's certificate is read, also where it is refused.
+        resolve: addresses to use for host names (lower case, without a trailing dot) instead of resolving them; the
+            guard checks these addresses like all others.
+        with_certificate: whether to read the certificate of the server, even if it is refused.
     """
 
     url: str
@@ -46,15 +46,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phases:
-    """Where the time went, in seconds; the parts add up to the total.
+    """The phases of a request in seconds; they add up to the total.
 
     Attributes:
         resolve: name resolution.
         connect: TCP connection.
-        tls: TLS handshake, 0 without TLS.
-        first_byte: from the connection ready to the first byte of the answer.
-        transfer: from there to the last byte that was read.
-        total: everything.
+        tls: TLS handshake; 0 without TLS.
+        first_byte: from the established connection to the first byte of the response.
+        transfer: from the first byte to the last byte that was read.
+        total: the whole request.
     """
 
     resolve: float = 0.0
@@ -78,13 +78,13 @@ class Phases:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """One redirect on the way.
+    """A redirect that was followed.
 
     Attributes:
-        url: the URL that answered, without user information.
-        status: HTTP status code.
-        location: where it pointed, as the server wrote it.
-        phases: seconds of this hop alone.
+        url: the URL that redirected, without user information.
+        status: the HTTP status code.
+        location: the header `Location`, as the server sent it.
+        phases: the phases of this hop alone.
         remote_address: such as `192.0.2.1:443` or `[2001:db8::1]:443`.
     """
 
@@ -97,19 +97,19 @@ class Hop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What came back from the last hop.
+    """The response of the last hop.
 
     Attributes:
-        url: the URL that gave this answer, without user information.
-        status: HTTP status code.
-        headers: names in lower case; a repeated one is joined with ", " (RFC 9110, 5.3).
+        url: the URL that gave this response, without user information.
+        status: the HTTP status code.
+        headers: values by name in lower case; those of a repeated header are joined with ", " (RFC 9110, 5.3).
         body: at most `body_limit` bytes.
         truncated: whether the body was longer.
-        phases: seconds, summed over all hops.
-        redirects: the hops before it.
+        phases: the phases, summed over all hops.
+        redirects: the redirects that were followed.
         http_version: `1.0`, `1.1`, `2` or `3`.
         remote_address: such as `192.0.2.1:443` or `[2001:db8::1]:443`.
-        certificate: the server's own, if it was asked for and there is one.
+        certificate: the certificate of the server, if it was requested and there is one.
     """
 
     url: str

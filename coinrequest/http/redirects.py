@@ -1,8 +1,8 @@
-"""Following redirects, without input and output of its own.
+"""Redirects, followed without doing any input or output.
 
-A redirect is followed here and not by libcurl, so that each hop is parsed, judged and timed like the first one.
-What decides what comes next is a generator: it yields exchanges and gets answers back, or `RequestFailed` thrown in.
-`transport` makes them happen.
+libcurl does not follow redirects itself, so that each hop is parsed, checked and timed like the first one. The logic
+is a generator: it yields the exchanges to perform, and receives a response or a `RequestFailed` for each. `transport`
+performs them.
 """
 
 import contextlib
@@ -17,20 +17,20 @@ from coinrequest.http.messages import Hop, Phases, Request, Response
 from coinrequest.http.target import Target, parse_target
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# What a redirect to another origin may still carry: none of it can be a credential.
-_HARMLESS_HEADERS = frozenset({"accept", "accept-language", "content-type"})
+# A redirect to another origin keeps only these headers, because they never hold credentials.
+_SAFE_HEADERS = frozenset({"accept", "accept-language", "content-type"})
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One exchange to make.
+    """An exchange to perform.
 
     Attributes:
-        request: its URL is not used, but the target.
-        target: where it goes.
+        request: the request; the exchange uses the target instead of its URL.
+        target: the URL of this hop.
         timeout: seconds for this exchange.
-        addresses: where the host is; None: its name is to be looked up.
-        only_certificate: whether nothing is sent, and the server's certificate is read without being verified.
+        addresses: the addresses of the host; None to resolve its name.
+        only_certificate: whether to send nothing, and to read the certificate without verifying it.
     """
 
     request: Request
@@ -45,11 +45,11 @@ Steps = Generator[Step, Response, ValueT]
 
 
 def follow_redirects(request: Request) -> Steps[Response]:
-    """Make the exchanges of a request and its redirects, and return the last answer, whatever its status.
+    """Yield the exchanges of a request and of its redirects, and return the last response, whatever its status.
 
     Raises:
-        UrlRefused: the URL or the address behind it, of the first request or of a redirect, is not allowed.
-        RequestFailed: no answer came in time, or at all.
+        UrlRefused: the URL or its address is refused, for the first request or for a redirect.
+        RequestFailed: there was no response in time.
     """
     deadline = time.monotonic() + request.timeout
     hops: list[Hop] = []
@@ -61,7 +61,7 @@ def follow_redirects(request: Request) -> Steps[Response]:
             response = yield from _exchange(request, target, deadline)
             location = response.headers.get("location", "")
             if response.status not in _REDIRECTS or not location or request.redirect_limit == 0:
-                return _after(hops, response)
+                return _with_hops(response, hops)
             hops.append(
                 Hop(
                     url=url,
@@ -73,41 +73,41 @@ def follow_redirects(request: Request) -> Steps[Response]:
             )
             if len(hops) > request.redirect_limit:
                 raise RequestFailed(f"more than {request.redirect_limit} redirects")
-            request, target = _redirected(request, target, response.status, location)
+            request, target = _next_hop(request, target, response.status, location)
     except RequestFailed as error:
         error.url, error.redirects = url, tuple(hops)
         raise
 
 
-def _after(hops: list[Hop], response: Response) -> Response:
+def _with_hops(response: Response, hops: list[Hop]) -> Response:
     if not hops:
         return response
-    spent = sum((hop.phases for hop in hops), Phases())
-    return replace(response, phases=spent + response.phases, redirects=tuple(hops))
+    before = sum((hop.phases for hop in hops), Phases())
+    return replace(response, phases=before + response.phases, redirects=tuple(hops))
 
 
 def _exchange(request: Request, target: Target, deadline: float) -> Steps[Response]:
     remaining = deadline - time.monotonic()
     if remaining <= 0:
-        raise RequestFailed(f"the time is over: no answer after {request.timeout:g} seconds")
+        raise RequestFailed(f"timed out: no response after {request.timeout:g} seconds")
     addresses = request.resolve.get(target.host.rstrip("."))
     if addresses is not None and not addresses:
-        raise RequestFailed(f"Could not resolve host: {target.host}")  # as libcurl says it
+        raise RequestFailed(f"Could not resolve host: {target.host}")  # the message of libcurl
     try:
         return (yield Step(request, target, remaining, addresses))
     except CertificateRefused as error:
         remaining = deadline - time.monotonic()
         if request.with_certificate and error.certificate is None and remaining > 0:
-            # libcurl does not show a certificate that it refuses; a second connection, over which nothing is sent,
-            # tells the person why.
+            # libcurl does not return a certificate that it refuses. A second connection, over which nothing is sent,
+            # reads it, so that the user sees why it was refused.
             with contextlib.suppress(RequestFailed):
                 seen = yield Step(request, target, remaining, addresses, only_certificate=True)
                 error.certificate = seen.certificate
         raise
 
 
-def _redirected(request: Request, target: Target, status: int, location: str) -> tuple[Request, Target]:
-    """Build the request that follows a redirect (RFC 9110, 15.4)."""
+def _next_hop(request: Request, target: Target, status: int, location: str) -> tuple[Request, Target]:
+    """Return the request and the target after a redirect (RFC 9110, 15.4)."""
     try:
         following = parse_target(urljoin(target.url, location))
     except (UrlRefused, ValueError) as error:
@@ -116,7 +116,7 @@ def _redirected(request: Request, target: Target, status: int, location: str) ->
         following = replace(following, username=target.username, password=target.password)
     headers = request.headers
     if following.origin != target.origin:
-        headers = {name: value for name, value in headers.items() if name.lower() in _HARMLESS_HEADERS}
+        headers = {name: value for name, value in headers.items() if name.lower() in _SAFE_HEADERS}
     becomes_get = status == 303 or (status in {301, 302} and request.method == "POST")
     if becomes_get and request.method != "HEAD":
         headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}

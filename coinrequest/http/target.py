@@ -1,4 +1,4 @@
-"""Reading a URL into the parts that a request needs, so strictly that no two parsers can disagree about the host."""
+"""A strict parser of URLs, so that no other parser can disagree about the host."""
 
 import ipaddress
 import re
@@ -14,26 +14,26 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOST_AND_PORT_ONLY = re.compile(r"[^:/?#]+:\d+(?:[/?#]|$)")
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{0,5}))?")
 _HOST = re.compile(r"(?=.{1,253}\.?$)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
-# A last label that is a number makes the whole an IPv4 address for browsers and for libcurl, however it is spelled
-# (https://url.spec.whatwg.org/#ends-in-a-number-checker). No top-level domain is one.
+# If the last label is a number, browsers and libcurl take the host for an IPv4 address
+# (https://url.spec.whatwg.org/#ends-in-a-number-checker). No top-level domain is a number.
 _NUMBER_AT_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0[Xx][0-9A-Fa-f]*)\.?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# What RFC 3986 lets stand in a path or a query, plus "%": an escape that is already there stays what it is.
-_PLAIN = "/?:@!$&'()*+,;=-._~%[]"
+# The characters that RFC 3986 allows in a path or a query, and "%", so that existing escapes stay as they are.
+_UNESCAPED = "/?:@!$&'()*+,;=-._~%[]"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes.
+    """The parts of a URL that a request needs.
 
     Attributes:
         scheme: `http` or `https`.
-        host: ASCII, lower case; an IPv6 address without its brackets.
+        host: the host in lower case and in ASCII; an IPv6 address without its brackets.
         port: 1 to 65535.
-        path: path and query, ASCII, starting with a slash.
-        username: from the URL's user information, decoded; empty if there is none. Bytes, for HTTP does not say which
-            characters they stand for; unicode in a URL is UTF-8.
-        password: likewise.
+        path: the path and the query, in ASCII and with a leading slash.
+        username: the decoded user name of the URL; empty if there is none. Bytes, because HTTP leaves its character
+            set open; Unicode in a URL is UTF-8.
+        password: the decoded password of the URL; empty if there is none.
     """
 
     scheme: str
@@ -45,7 +45,7 @@ class Target:
 
     @property
     def url(self) -> str:
-        """Return the URL in a form that has one reading only, without user information."""
+        """Return the URL in an unambiguous form, without user information."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
@@ -57,9 +57,9 @@ class Target:
 
 
 def with_scheme(url: str) -> str:
-    """Return the URL as a browser's address field would take it: `example.test` means `http://example.test`.
+    """Add `http://` to a URL without a scheme, as the address bar of a browser does.
 
-    Anything that has a scheme, also one that is refused later, comes back as it is but for spaces around it.
+    A URL with any scheme is only stripped of surrounding spaces.
     """
     url = url.strip()
     if not url or "://" in url.split("?", 1)[0].split("#", 1)[0]:
@@ -70,38 +70,38 @@ def with_scheme(url: str) -> str:
 
 
 def parse_target(url: str) -> Target:
-    """Read an absolute `http` or `https` URL.
+    """Parse an absolute `http` or `https` URL.
 
     Args:
-        url: at most 8,192 characters; it may hold unicode, which is encoded (host: IDNA 2008 with UTS 46, path and
-            query: UTF-8 percent-encoding).
+        url: at most 8,192 characters. Unicode is encoded: IDNA 2008 with UTS 46 for the host, percent-encoded UTF-8
+            for the path and the query.
 
     Raises:
-        UrlRefused: another scheme, no host, a host or port that is not one, or control characters.
+        UrlRefused: the URL has another scheme, no host, an invalid host or port, or control characters.
     """
     if len(url) > MAX_URL_LENGTH:
         raise UrlRefused(f"the URL is longer than {MAX_URL_LENGTH} characters")
-    # urlsplit drops some of these silently; a URL that holds them is not what its reader believes it to be.
+    # urlsplit drops some of these silently, so the URL would not be what it seems to be.
     if _has_control_characters(url):
-        raise UrlRefused("the URL has control characters")
+        raise UrlRefused("the URL contains control characters")
     try:
         parts = urlsplit(url)
-        path = quote(parts.path or "/", safe=_PLAIN)
-        query = quote(parts.query, safe=_PLAIN)
+        path = quote(parts.path or "/", safe=_UNESCAPED)
+        query = quote(parts.query, safe=_UNESCAPED)
         user_information, _, authority = parts.netloc.rpartition("@")
         username, password = map(unquote_to_bytes, user_information.partition(":")[::2])
-    except ValueError as error:  # also half of a surrogate pair, which UTF-8 does not have
-        raise UrlRefused(f"this is not a URL: {error}") from error
+    except ValueError as error:  # also for lone surrogates, which UTF-8 cannot encode
+        raise UrlRefused(f"not a valid URL: {error}") from error
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS:
-        raise UrlRefused(f"only http and https are requested, not {scheme or 'a URL without a scheme'}")
+        raise UrlRefused(f"only http and https URLs are allowed, not {scheme or 'a URL without a scheme'}")
     if "\\" in parts.netloc:
-        raise UrlRefused("the URL has a backslash before its path, which browsers read as a slash")
+        raise UrlRefused("the URL has a backslash before its path; browsers take it for a slash")
     host_and_port = _AUTHORITY.fullmatch(authority)
     if host_and_port is None:
-        raise UrlRefused(f"{authority[:300]!r} is not a host and a port")
+        raise UrlRefused(f"{authority[:300]!r} is not a valid host and port")
     if _has_control_characters((username + password).decode("latin-1")):
-        raise UrlRefused("the user name or the password has control characters")
+        raise UrlRefused("the user name or the password contains control characters")
     return Target(
         scheme=scheme,
         host=parse_host(host_and_port["host"]),
@@ -113,14 +113,14 @@ def parse_target(url: str) -> Target:
 
 
 def parse_host(host: str) -> str:
-    """Read a host as a URL has it: a name, an IPv4 address with four decimal numbers, or an IPv6 one in brackets.
+    """Parse the host of a URL: a name, an IPv4 address of four decimal numbers, or an IPv6 address in brackets.
 
     Returns:
-        ASCII, lower case, an IPv6 address without its brackets and in its shortest form.
+        The host in lower case and in ASCII; an IPv6 address in its shortest form, without brackets.
 
     Raises:
-        UrlRefused: it is none of them, or an IPv4 address in a spelling that not everybody reads in the same way
-            (`127.1`, `0x7f000001`, `010.0.0.1`), or an IPv6 address with a zone.
+        UrlRefused: it is none of these, or an IPv4 address in an ambiguous spelling (`127.1`, `0x7f000001`,
+            `010.0.0.1`), or an IPv6 address with a zone.
     """
     if not host:
         raise UrlRefused("the URL has no host")
@@ -131,7 +131,7 @@ def parse_host(host: str) -> str:
             _refuse(host)
         return _refuse(host) if address.scope_id is not None else _shortest(address)
     if not host.isascii():
-        import idna  # requests depends on it; only a host in unicode needs it
+        import idna  # only a host in Unicode needs it
 
         try:
             host = idna.encode(host, uts46=True).decode("ascii")
@@ -143,12 +143,12 @@ def parse_host(host: str) -> str:
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:
-            raise UrlRefused(f"{host!r} is a number, but no IPv4 address like 192.0.2.1") from None
+            raise UrlRefused(f"{host!r} ends in a number but is not an IPv4 address such as 192.0.2.1") from None
     return host.lower()
 
 
 def _shortest(address: ipaddress.IPv6Address) -> str:
-    """Write an address as the URL standard does; Python 3.13 would write the IPv4 address in one with dots."""
+    """Format an address as the URL standard does; Python 3.13 formats a mapped IPv4 address with dots."""
     if (mapped := address.ipv4_mapped) is None:
         return str(address)
     high, low = divmod(int(mapped), 1 << 16)
@@ -166,4 +166,4 @@ def _has_control_characters(text: str) -> bool:
 
 
 def _refuse(host: str) -> NoReturn:
-    raise UrlRefused(f"{host[:300]!r} is not a host name or address")
+    raise UrlRefused(f"{host[:300]!r} is not a valid host name or address")

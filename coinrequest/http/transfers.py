@@ -1,8 +1,8 @@
-"""Waiting for many transfers of libcurl at once, in one thread.
+"""Many transfers of libcurl at once, in one thread.
 
-libcurl says which sockets to watch and when to look again, and is told what happened on them
-(https://curl.se/libcurl/c/curl_multi_socket_action.html). pycurl's own `select` would not do: it cannot watch file
-descriptors from 1,024 on, and spins where a process has so many. Importing this loads libcurl, as `exchange` does.
+This drives the socket interface of libcurl with `poll` (https://curl.se/libcurl/c/curl_multi_socket_action.html).
+`select` of pycurl cannot watch file descriptors from 1,024 on, and spins in a process that has so many. Like
+`exchange`, this module loads libcurl.
 """
 
 import select
@@ -22,7 +22,7 @@ _MASKS = {
 
 
 class Transfers:
-    """Transfers that are under way together."""
+    """Concurrent transfers."""
 
     def __init__(self) -> None:
         self._poll = select.poll()
@@ -31,7 +31,7 @@ class Transfers:
         multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_NOTHING)  # no connection carries two exchanges
 
     def _watch(self, event: int, descriptor: int, multi: object, data: object) -> None:
-        """Do as CURLMOPT_SOCKETFUNCTION says."""
+        """Watch a socket or stop watching it; see CURLMOPT_SOCKETFUNCTION."""
         mask = _MASKS.get(event)
         if mask is not None:
             self._poll.register(descriptor, mask)
@@ -39,24 +39,24 @@ class Transfers:
             self._poll.unregister(descriptor)
 
     def add(self, curl: Any) -> None:
-        """Begin the transfer of an easy handle; it goes on while `wait` is called."""
+        """Start the transfer of an easy handle; calls of `wait` make it progress."""
         self._multi.add_handle(curl)
 
     def remove(self, curl: Any) -> None:
-        """Let go of an easy handle, whether its transfer has ended or not."""
+        """Remove an easy handle, whether its transfer has finished or not."""
         self._multi.remove_handle(curl)
 
     def wait(self) -> Iterator[tuple[Any, int, str]]:
-        """Wait until something happens, at most a second, and return the transfers that ended by it.
+        """Wait for activity, at most a second, and return the transfers that have finished.
 
         Returns:
-            The easy handle, libcurl's error code (0: none) and its text.
+            For each, the easy handle, libcurl's error code (0 for success) and its message.
         """
         milliseconds = self._multi.timeout()
         timeout = _LONGEST_WAIT_MILLISECONDS if milliseconds < 0 else min(milliseconds, _LONGEST_WAIT_MILLISECONDS)
         events = self._poll.poll(timeout)
         for descriptor, mask in events:
-            readable = pycurl.CSELECT_IN if mask & ~select.POLLOUT else 0  # hanging up shows when reading
+            readable = pycurl.CSELECT_IN if mask & ~select.POLLOUT else 0  # a hang-up shows when reading
             writable = pycurl.CSELECT_OUT if mask & select.POLLOUT else 0
             self._act(descriptor, readable | writable)
         if not events or self._multi.timeout() == 0:
@@ -68,13 +68,13 @@ class Transfers:
             yield from failed
 
     def _act(self, descriptor: int, events: int) -> None:
-        """Tell libcurl what happened, and raise what was raised in a callback of it.
+        """Report activity to libcurl, and raise an exception that was raised in one of its callbacks.
 
-        It is what a signal's handler raises, such as KeyboardInterrupt: a handler runs as soon as there is Python to
-        run. pycurl hands such an exception to `sys.excepthook`, to be printed, and goes on without it.
+        A signal handler may run in a callback and raise, for example, KeyboardInterrupt. pycurl passes such an
+        exception to `sys.excepthook`, which prints it, and continues.
         """
         if threading.current_thread() is not threading.main_thread():
-            self._multi.socket_action(descriptor, events)  # handlers run in the main thread alone
+            self._multi.socket_action(descriptor, events)  # signal handlers run in the main thread only
             return
         raised: list[BaseException] = []
         hook = sys.excepthook
@@ -90,5 +90,5 @@ class Transfers:
             raise raised[0]
 
     def close(self) -> None:
-        """Free what libcurl keeps; all handles have been removed."""
+        """Free the resources of libcurl; all handles must have been removed."""
         self._multi.close()

@@ -1,4 +1,4 @@
-"""Sending requests over libcurl, one after another or many at once, with the guard where sockets are opened."""
+"""Sends requests over libcurl, one at a time or many at once, and has the guard check each address."""
 
 import contextlib
 from collections import deque
@@ -15,45 +15,45 @@ ValueT = TypeVar("ValueT")
 
 
 def send(request: Request, guard: AddressGuard) -> Response:
-    """Send a request, follow its redirects, and return the last answer, whatever its status.
+    """Send a request, follow its redirects and return the last response, whatever its status.
 
     Args:
-        request: what to send.
-        guard: judges every address before a socket is opened to it.
+        request: the request.
+        guard: checks each address before a socket is opened.
 
     Raises:
-        UrlRefused: the URL or the address behind it, of the first request or of a redirect, is not allowed.
-        RequestFailed: no answer came in time, or at all.
+        UrlRefused: the URL or its address is refused, for the first request or for a redirect.
+        RequestFailed: there was no response in time.
     """
     return perform(follow_redirects(request), guard)
 
 
 def perform(steps: Steps[ValueT], guard: AddressGuard) -> ValueT:
-    """Make the exchanges that a generator asks for, one after the other, and return what it returns."""
+    """Perform the exchanges that a generator yields, one after the other, and return its result."""
     with contextlib.closing(perform_all([steps], 1, guard)) as results:
         return next(results)
 
 
 def perform_all(flows: Iterable[Steps[ValueT]], concurrency: int, guard: AddressGuard) -> Generator[ValueT, None, None]:
-    """Make the exchanges that many generators ask for, and yield what they return, as they end.
+    """Perform the exchanges of many generators at once, and yield their results as they finish.
 
     Args:
-        flows: the generators; one is taken when there is room for it.
-        concurrency: how many are under way at the same time.
-        guard: judges every address before a socket is opened to it.
+        flows: the generators; each is taken when there is room for it.
+        concurrency: how many run at the same time.
+        guard: checks each address before a socket is opened.
 
     Raises:
-        Exception: what one of them raises; it ends all of them.
+        Exception: an exception of one generator ends all of them.
     """
     waiting = iter(flows)
     running: _Running[ValueT] = _Running(guard)
     try:
         while True:
-            # What can begin begins before results are handed out: the reader may take its time.
-            while len(running) + len(running.ended) < concurrency and (steps := next(waiting, None)) is not None:
-                running.begin(steps)
-            if running.ended:
-                yield running.ended.popleft()
+            # Start everything that there is room for before yielding: the consumer may be slow.
+            while len(running) + len(running.finished) < concurrency and (steps := next(waiting, None)) is not None:
+                running.start(steps)
+            if running.finished:
+                yield running.finished.popleft()
             elif len(running):
                 running.wait()
             else:
@@ -63,10 +63,10 @@ def perform_all(flows: Iterable[Steps[ValueT]], concurrency: int, guard: Address
 
 
 class _Running(Generic[ValueT]):
-    """The generators that are under way, each with the exchange that it waits for."""
+    """The running generators, each with the exchange that it waits for."""
 
     def __init__(self, guard: AddressGuard) -> None:
-        # They load libcurl, which who only imports this may never need.
+        # These load libcurl, which a process that sends no request never needs.
         from coinrequest.http.exchange import Exchange
         from coinrequest.http.transfers import Transfers
 
@@ -74,16 +74,16 @@ class _Running(Generic[ValueT]):
         self._guard = guard
         self._transfers = Transfers()
         self._exchanges: dict[Any, tuple[Steps[ValueT], Exchange]] = {}
-        self.ended: deque[ValueT] = deque()
+        self.finished: deque[ValueT] = deque()
 
     def __len__(self) -> int:
         return len(self._exchanges)
 
-    def begin(self, steps: Steps[ValueT]) -> None:
-        self._go_on(steps, partial(next, steps))
+    def start(self, steps: Steps[ValueT]) -> None:
+        self._resume(steps, partial(next, steps))
 
     def wait(self) -> None:
-        """Wait until something happens, and let the generators that it concerns go on."""
+        """Wait for exchanges to finish, and resume their generators."""
         for curl, code, text in self._transfers.wait():
             steps, exchange = self._exchanges.pop(curl)
             self._transfers.remove(curl)
@@ -93,13 +93,13 @@ class _Running(Generic[ValueT]):
                 resume = partial(steps.throw, error)
             finally:
                 exchange.close()
-            self._go_on(steps, resume)
+            self._resume(steps, resume)
 
-    def _go_on(self, steps: Steps[ValueT], resume: Callable[[], Step]) -> None:
+    def _resume(self, steps: Steps[ValueT], resume: Callable[[], Step]) -> None:
         try:
             exchange = self._new_exchange(resume(), self._guard)
         except StopIteration as stop:
-            self.ended.append(stop.value)
+            self.finished.append(stop.value)
         else:
             self._exchanges[exchange.curl] = steps, exchange
             self._transfers.add(exchange.curl)

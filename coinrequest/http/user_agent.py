@@ -1,4 +1,4 @@
-"""How the library introduces itself to servers."""
+"""The header `User-Agent`."""
 
 from functools import cache
 from importlib.metadata import version
@@ -6,5 +6,5 @@ from importlib.metadata import version
 
 @cache
 def user_agent() -> str:
-    """Return the value of the `User-Agent` header: the product and its version (RFC 9110, 10.1.5)."""
+    """Return the product and its version, as RFC 9110, 10.1.5 has it."""
     return f"coinrequest/{version('coinrequest')}"

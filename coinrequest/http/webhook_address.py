@@ -1,4 +1,4 @@
-"""Which addresses a notice may be posted to, as far as a URL tells; the socket's own guard has the last word."""
+"""Checks of a webhook's URL. The guard checks its address again when the socket is opened."""
 
 import ipaddress
 
@@ -8,16 +8,16 @@ from coinrequest.http.target import parse_target
 
 
 def webhook_refusal(url: str, guard: AddressGuard) -> str | None:
-    """Say why no notice may be posted to a URL.
+    """Return why notices cannot be posted to a URL.
 
-    What a host name stands for is not looked up here: it can change until the notice is sent, and is judged then.
+    Host names are not resolved here: their addresses may change until a notice is sent, and are checked then.
 
     Args:
-        url: as a person wrote it.
-        guard: knows the hosts and networks that are allowed although they are private.
+        url: the URL of the webhook.
+        guard: allows private hosts and networks.
 
     Returns:
-        The reason, for a message about the field; None: nothing speaks against it.
+        The reason, to be put after the name of the field; None if the URL is accepted.
     """
     try:
         target = parse_target(url)
@@ -26,8 +26,8 @@ def webhook_refusal(url: str, guard: AddressGuard) -> str | None:
     if target.username or target.password:
         return "cannot hold a user name or password; keep secrets in a connection"
     if target.scheme != "https" and not guard.allows(target.host):
-        return "must be an https URL; http is only for hosts and networks that the administrator allows"
-    # RFC 6761, 6.3: these names mean the loopback, and no resolver is asked for them.
+        return "must be an https URL; http is only accepted for hosts and networks that the administrator allows"
+    # RFC 6761, 6.3: these names always mean the loopback address.
     is_localhost = f".{target.host.rstrip('.')}".endswith(".localhost")
     try:
         address = str(ipaddress.ip_address("127.0.0.1" if is_localhost else target.host))

@@ -127,8 +127,8 @@ def test_a_test_of_nothing_is_refused(inputs: dict[str, Any]) -> None:
     [
         ({"method": "TRACE"}, "method", "'GET'"),
         ({"method": "HEAD", "body": "x"}, "body", "a HEAD request carries no body"),
-        ({"headers": {"Host": "x"}}, "headers", "the header Host is set by the request itself"),
-        ({"headers": {"X-A": "1\r\nX-B: 2"}}, "headers", "not one line of ASCII"),
+        ({"headers": {"Host": "x"}}, "headers", "the header Host cannot be set: the client sets it"),
+        ({"headers": {"X-A": "1\r\nX-B: 2"}}, "headers", "must be one line of ASCII"),
         ({"expect": {"status": "2x"}}, "expect.status", "'2x' is no status; write 200, 2xx or 200-299"),
         ({"expect": {"body_matches": "("}}, "expect.body_matches", "not an RE2 expression"),
         ({"expect": {"json_path": {"orders": 1}}}, "expect.json_path", "it starts with $"),

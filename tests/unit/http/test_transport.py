@@ -167,7 +167,7 @@ def test_the_time_is_that_of_all_redirects_together(http_stub: HttpStub) -> None
 
     http_stub.answer = answer
     seen = url_test.test_url(http_stub.url, guard=LOOPBACK, timeout=0.25, redirect_limit=20)
-    assert seen.result.startswith("the time is over")
+    assert seen.result.startswith("timed out")
     assert len(seen.redirects) in (1, 2)
 
 
