@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from coinrequest.api.models import Answer
-from coinrequest.notices.log import Notice, State
+from coinrequest.notices.delivery_log import Notice, State
 from coinrequest.notices.recipients import Kind
 
 

@@ -27,7 +27,7 @@ from coinrequest.generator.publishing import PublishingFailed
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused
 from coinrequest.jobtypes.errors import DocumentTooLarge, MediaTypeUnsupported
 from coinrequest.jobtypes.registry import RevisionDamaged
-from coinrequest.notices.log import NoticeUnknown
+from coinrequest.notices.delivery_log import NoticeUnknown
 from coinrequest.problem_details import MEDIA_TYPE, FieldProblem, Problem, response, unavailable
 from coinrequest.settings import SettingInvalid, SettingMissing
 

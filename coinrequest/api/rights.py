@@ -22,8 +22,8 @@ from coinrequest.api.parameters import JobTypeName
 from coinrequest.jobs import query
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.jobs.url_tests import JOB_TYPE as URL_TEST
-from coinrequest.notices import log
-from coinrequest.notices.log import NoticeUnknown
+from coinrequest.notices import delivery_log
+from coinrequest.notices.delivery_log import NoticeUnknown
 
 # Plain functions: FastAPI runs them in its thread pool, because the checks may read the database.
 
@@ -73,7 +73,7 @@ def _behind(
 
 
 _of_job = partial(_behind, query.type_of, lambda id: JobUnknown(f"No job {id}"))
-_of_notice = partial(_behind, log.type_of, lambda id: NoticeUnknown(f"No notice {id}"))
+_of_notice = partial(_behind, delivery_log.type_of, lambda id: NoticeUnknown(f"No notice {id}"))
 
 
 def _names(right: Right) -> Callable[[User], frozenset[str] | None]:

@@ -9,7 +9,7 @@ from coinrequest.api.authentication import RequestSession
 from coinrequest.api.notice_models import NoticeDetail, NoticeList, notice_detail
 from coinrequest.api.parameters import Root
 from coinrequest.api.rights import JobReader, NoticeSubmitter
-from coinrequest.notices import log
+from coinrequest.notices import delivery_log
 
 router = APIRouter(tags=["Notices"])
 
@@ -17,7 +17,7 @@ router = APIRouter(tags=["Notices"])
 @router.get("/v1/jobs/{id}/notices", summary="List a job's notices", responses=problems.documented(404, 422))
 def list_notices(user: JobReader, id: UUID, session: RequestSession, root: Root) -> NoticeList:
     """The messages that are owed because the job ended, each with every attempt to deliver it."""
-    return NoticeList(notices=[notice_detail(root, notice) for notice in log.notices_of(session, id)])
+    return NoticeList(notices=[notice_detail(root, notice) for notice in delivery_log.notices_of(session, id)])
 
 
 @router.post(
@@ -28,4 +28,4 @@ def list_notices(user: JobReader, id: UUID, session: RequestSession, root: Root)
 )
 def redeliver_notice(user: NoticeSubmitter, id: UUID, session: RequestSession, root: Root) -> NoticeDetail:
     """Let a notice go out again under the same id, in whichever state it is, and for as long as a new one."""
-    return notice_detail(root, log.redeliver(session, id, user.get_name()))
+    return notice_detail(root, delivery_log.redeliver(session, id, user.get_name()))
