@@ -2,6 +2,8 @@
 
 A test says its lane with a marker. One that says none runs in `unit`, or in `e2e` where it uses a running stack.
 `make test` runs `unit` and `e2e`, `make test-LANE` each of the others, `make test-all` all of them.
+
+As a program it says which tools all lanes lack.
 """
 
 import shutil
@@ -55,22 +57,23 @@ def _has_rabbitmq() -> bool:
     return bool(shutil.which("rabbitmq-server") or list(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")))
 
 
-# (the lanes that need it, what is missing, whether it is there)
-_TOOLS: tuple[tuple[set[str], str, Callable[[], bool]], ...] = (
-    ({"containers"}, "a Docker engine", _engine_answers),
-    ({"faults", "security"}, "RabbitMQ", _has_rabbitmq),
-    ({"aws"}, "Terraform", lambda: shutil.which("terraform") is not None),
-)
+# What a lane needs that `make` does not install, and whether it is there.
+_TOOLS: dict[str, tuple[str, Callable[[], bool]]] = {
+    "aws": ("Terraform", lambda: shutil.which("terraform") is not None),
+    "containers": ("Docker engine", _engine_answers),
+    "faults": ("RabbitMQ", _has_rabbitmq),
+    "security": ("RabbitMQ", _has_rabbitmq),
+}
 
 
 def missing_tools(lanes: set[str]) -> list[str]:
-    """Return a line for each lane that lacks a tool: its tests that need it are skipped."""
-    found: dict[str, list[str]] = {}
-    for needed_by, tool, is_there in _TOOLS:
-        if needed_by & lanes and not is_there():
-            for lane in needed_by & lanes:
-                found.setdefault(lane, []).append(tool)
+    """Return a line for each lane that lacks a tool."""
     return [
-        f"lane {lane}: there is no {' and no '.join(tools)}; the tests that need it are skipped"
-        for lane, tools in sorted(found.items())
+        f"lane {lane}: no {tool}, so the tests that need it are skipped"
+        for lane, (tool, is_there) in _TOOLS.items()
+        if lane in lanes and not is_there()
     ]
+
+
+if __name__ == "__main__":
+    print("\n".join(missing_tools(set(LANES))) or "No lane lacks a tool.")
