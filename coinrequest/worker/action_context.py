@@ -11,14 +11,14 @@ from typing import Any, Self
 from coinrequest.actions.context import ActionContext, Connection, Database
 from coinrequest.airflow.task_reports import PROGRESS, progress_entry
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-# How often a report is stored at most; whoever follows the job looks no more often.
+# Seconds between two stored reports; those who follow the job poll no more often.
 SECONDS_BETWEEN_REPORTS = 1.0
 
 
 class AirflowContext(ActionContext):
-    """The context of an action on an agent; as a context manager it stores the last report at the end.
+    """The context of an action on an agent; as a context manager, it stores the last report when it exits.
 
     Args:
         instance: the task that runs, as Airflow's task context has it (`ti`).
@@ -40,30 +40,30 @@ class AirflowContext(ActionContext):
         self._reports.close()
 
     def connection(self, name: str) -> Connection:
-        """Return an Airflow connection, as `ActionContext.connection` says."""
+        """Return an Airflow connection; see `ActionContext.connection`."""
         from coinrequest.airflow.connections import read_connection
 
         return read_connection(name)
 
     def open_database(self, name: str) -> AbstractContextManager[Database]:
-        """Open the database of an Airflow connection, as `ActionContext.open_database` says."""
+        """Open the database of an Airflow connection; see `ActionContext.open_database`."""
         from coinrequest.airflow.connections import open_database
 
         return open_database(name)
 
     def report(self, done: float, total: float | None = None, message: str = "") -> None:
-        """Say how far the work is, as `ActionContext.report` says; it does not wait until the report is stored."""
+        """Report progress without waiting until it is stored; see `ActionContext.report`."""
         with contextlib.suppress(Exception):
             self._reports.put(progress_entry(done, total, message))
 
 
 class LatestWriter:
-    """Writes the newest of many entries, at most once in so many seconds, from a thread of its own.
+    """Writes the newest of many entries in a background thread, with a pause between two writes.
 
-    So whoever reports waits for nothing, and the last report is stored even if the next one never comes.
+    Reporting never blocks, and the last report is stored even if no other follows.
 
     Args:
-        write: stores an entry; what it raises is logged, and the next entry is tried again.
+        write: stores an entry; an error is logged, and the next entry is written all the same.
         interval: seconds between two writes.
     """
 
@@ -76,7 +76,7 @@ class LatestWriter:
         self._thread: threading.Thread | None = None
 
     def put(self, entry: Mapping[str, Any]) -> None:
-        """Take an entry, in place of one that is not written yet."""
+        """Replace the entry that waits to be written."""
         with self._changed:
             self._newest = entry
             if self._thread is None:
@@ -85,7 +85,7 @@ class LatestWriter:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Write what is left, at once."""
+        """Write the entry that waits, without the pause."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -99,11 +99,11 @@ class LatestWriter:
                 entry, self._newest = self._newest, None
             if entry is None:
                 return
-            # Counted from the beginning of a write, so that one who reports each second is never late.
+            # Counted from the start of the write, so that a report each second is never late.
             again = time.monotonic() + self._interval
             try:
                 self._write(entry)
             except Exception as error:
-                _logger.warning("The progress of this task cannot be stored now: %s", error)
+                log.warning("Cannot store the progress of this task: %s", error)
             with self._changed:
                 self._changed.wait_for(lambda: self._closing, max(0.0, again - time.monotonic()))

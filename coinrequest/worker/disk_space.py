@@ -1,4 +1,4 @@
-"""Whether an agent can write what a task leaves on its disk: the log, and the files of its job type."""
+"""Whether an agent has room on its disk for what a task writes: the log, and the files of its job type."""
 
 import os
 import tempfile
@@ -7,37 +7,37 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# A task's log is short, but there are many at a time. Below this, no task is begun.
+# A task's log is short, but many tasks run at a time. With less room than this, the agent starts no task.
 LEAST_BYTES = 16 * 1024 * 1024
 LEAST_FILES = 100
 # Seconds.
 EVERY = 2.0
-_SILENT_AFTER = 20.0
+_UNRESPONSIVE_AFTER = 20.0
 
 
 def folders() -> tuple[Path, ...]:
-    """Return the folders that tasks write in (Airflow 3.3.2)."""
+    """Return the folders that tasks write to (Airflow 3.3.2)."""
     from airflow.configuration import conf
     from airflow.dag_processing.bundles.base import get_bundle_storage_root_path
 
     return Path(conf.get("logging", "base_log_folder")), get_bundle_storage_root_path()
 
 
-def trouble(where: Sequence[Path]) -> str | None:
-    """Return why a task could not write in one of these folders; None: it could."""
-    for folder in where:
-        reason = _trouble(folder)
+def problem(paths: Sequence[Path]) -> str | None:
+    """Return why a task could not write to one of these folders; None if it could."""
+    for folder in paths:
+        reason = _problem_of(folder)
         if reason is not None:
             return f"it cannot write in {folder}: {reason}"
     return None
 
 
-def _trouble(folder: Path) -> str | None:
+def _problem_of(folder: Path) -> str | None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         status = os.statvfs(folder)
-        # A full disk is one reason; a folder that is read-only or another's, or a quota, are others.
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".room-") as probe:
+        # A full disk is only one reason; a read-only folder, the wrong owner or a quota are others.
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-") as probe:
             probe.write(bytes(4096))
             probe.flush()
     except OSError as error:
@@ -50,28 +50,24 @@ def _trouble(folder: Path) -> str | None:
     return None
 
 
-class RoomWatch:
-    """Looks again and again, in a thread of its own: a disk that hangs must not hold up who asks.
+class DiskMonitor:
+    """Checks folders again and again in a background thread, so that a disk that hangs blocks no caller."""
 
-    Args:
-        where: the folders.
-    """
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths = paths
+        self._problem = problem(paths)
+        self._checked = time.monotonic()
+        threading.Thread(target=self._run, name="disk", daemon=True).start()
 
-    def __init__(self, where: Sequence[Path]) -> None:
-        self._where = where
-        self._found = trouble(where)
-        self._looked = time.monotonic()
-        threading.Thread(target=self._look, name="room", daemon=True).start()
+    def problem(self) -> str | None:
+        """Return the problem that the last check found; None if there was none."""
+        waiting = time.monotonic() - self._checked
+        if waiting > _UNRESPONSIVE_AFTER:
+            return f"its disk has not responded for {waiting:.0f} s"
+        return self._problem
 
-    def trouble(self) -> str | None:
-        """Return what was found last, or that nothing was found for long."""
-        silent = time.monotonic() - self._looked
-        if silent > _SILENT_AFTER:
-            return f"its disk does not answer since {silent:.0f} s"
-        return self._found
-
-    def _look(self) -> None:
+    def _run(self) -> None:
         while True:
             time.sleep(EVERY)
-            self._found = trouble(self._where)
-            self._looked = time.monotonic()
+            self._problem = problem(self._paths)
+            self._checked = time.monotonic()

@@ -1,4 +1,4 @@
-"""Why a task failed, in words that the job's answer and its notices repeat."""
+"""The reason why a task failed, as the job and its notices show it."""
 
 import contextlib
 import logging
@@ -10,16 +10,16 @@ from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 
 from coinrequest.airflow.task_reports import FAILURE, failure_entry
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def failure_told(instance: Any, limit: timedelta | None) -> Iterator[None]:
-    """Store why the block fails, beside the task, and let the failure go on its way.
+def record_failure(instance: Any, limit: timedelta | None) -> Iterator[None]:
+    """Store the reason beside the task if the block raises, and re-raise.
 
     Args:
         instance: the task that runs, as Airflow's task context has it (`ti`).
-        limit: how long it may take.
+        limit: the time limit of the task.
     """
     try:
         yield
@@ -30,13 +30,13 @@ def failure_told(instance: Any, limit: timedelta | None) -> Iterator[None]:
             text = without_secrets(reason(error, limit))
             instance.xcom_push(key=FAILURE, value=failure_entry(text, instance.try_number))
         except Exception:
-            # The failure itself counts more; the log has it in any case.
-            _logger.warning("The reason of the failure cannot be stored", exc_info=True)
+            # The failure itself matters more, and the log has it in any case.
+            log.warning("Cannot store the reason of the failure", exc_info=True)
         raise
 
 
 def reason(error: BaseException, limit: timedelta | None = None) -> str:
-    """Return why something failed: the text alone where it was written for people, else with the error's type."""
+    """Return an error as text: its message alone if it was written for people, else with the error's type."""
     from coinrequest.actions.base import ActionFailed
     from coinrequest.actions.catalogue import BrokenAction, UnknownAction
     from coinrequest.actions.context import ConnectionUnavailable

@@ -1,7 +1,7 @@
-"""Touches a file while an agent's loop turns and its broker is connected, so that a health check costs next to nothing.
+"""Touches a file while an agent's event loop runs and its broker is connected, for a cheap health check.
 
 `[celery] extra_celery_config` names this module in Celery's `imports`. Celery's own check, `celery inspect ping`,
-starts a Python with Celery each time: every few seconds, that is a tenth of a core for each agent.
+starts Python with Celery each time: every few seconds, that takes a tenth of a core for each agent.
 """
 
 from pathlib import Path
@@ -15,12 +15,12 @@ _file = settings.heartbeat_file()
 
 
 def touch(**_: object) -> None:
-    """Say that the agent lives, and why it takes no tasks, if so.
+    """Write why the agent takes no tasks; nothing if it takes them.
 
-    Celery calls it every 2 s, from its loop, while the connection stands.
+    Celery calls this every 2 s from its event loop, while the broker is connected.
     """
     if _file is not None:
-        Path(_file).write_text(intake.trouble() or "")
+        Path(_file).write_text(intake.problem() or "")
 
 
 heartbeat_sent.connect(touch)

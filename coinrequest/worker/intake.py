@@ -1,7 +1,7 @@
-"""Lets an agent that cannot write its logs take no tasks: they wait, or go to other agents, until there is room again.
+"""Stops an agent from taking tasks while it cannot write their logs; they wait, or go to other agents.
 
-`[celery] extra_celery_config` names this module in Celery's `imports`. Celery calls `turn` every 2 s from its loop.
-What is the matter, anybody may ask by the inspection `coinrequest_intake`.
+`[celery] extra_celery_config` names this module in Celery's `imports`. Celery calls `update` every 2 s from its event
+loop. The inspection command `coinrequest_intake` tells the reason.
 """
 
 import logging
@@ -11,55 +11,55 @@ from typing import Any
 from celery.signals import heartbeat_sent, worker_ready  # noqa: TID253 - loaded by agents alone, before the forks
 from celery.worker.control import inspect_command  # noqa: TID253
 
-from coinrequest.worker.disk_space import RoomWatch, folders
+from coinrequest.worker.disk_space import DiskMonitor, folders
 
 log = logging.getLogger(__name__)
 
-_SAID_EVERY = 60.0
+_LOG_EVERY = 60.0
 
 
 class Intake:
-    """Opens and closes the queues of one agent, in its loop.
+    """Pauses and resumes the queues of one agent, in its event loop.
 
     Args:
-        consumer: Celery's, which has the broker's connection.
-        watch: says what is the matter with the disk.
+        consumer: Celery's consumer, which holds the connection to the broker.
+        disk: the monitor of the agent's disk.
     """
 
-    def __init__(self, consumer: Any, watch: RoomWatch) -> None:
+    def __init__(self, consumer: Any, disk: DiskMonitor) -> None:
         self._consumer = consumer
-        self._watch = watch
-        self._closed: list[str] = []
-        self._said = float("-inf")
+        self._disk = disk
+        self._paused: list[str] = []
+        self._logged = float("-inf")
 
-    def turn(self) -> None:
-        """Close the queues while something is the matter, and open them when nothing is any more."""
-        reason = self.trouble()
+    def update(self) -> None:
+        """Pause the queues while the disk has a problem, and resume them afterwards."""
+        reason = self.problem()
         if reason is not None:
-            if time.monotonic() - self._said >= _SAID_EVERY:
-                self._said = time.monotonic()
+            if time.monotonic() - self._logged >= _LOG_EVERY:
+                self._logged = time.monotonic()
                 log.error("The agent takes no tasks: %s", reason)
-            self._close()
-        elif self._closed:
-            self._open()
+            self._pause()
+        elif self._paused:
+            self._resume()
             log.warning("The agent takes tasks again: there is room on its disk")
-            self._said = float("-inf")
+            self._logged = float("-inf")
 
-    def trouble(self) -> str | None:
-        """Return why the agent takes no tasks; None: it takes them."""
-        return self._watch.trouble()
+    def problem(self) -> str | None:
+        """Return why the agent takes no tasks; None if it takes them."""
+        return self._disk.problem()
 
-    def _close(self) -> None:
+    def _pause(self) -> None:
         names = list(self._consumer.app.amqp.queues.consume_from)
-        self._closed = list(dict.fromkeys([*self._closed, *names]))
-        # Not consumed from after a lost connection either.
+        self._paused = list(dict.fromkeys([*self._paused, *names]))
+        # So that they stay paused after a lost connection too.
         for name in names:
             self._consumer.app.amqp.queues.deselect(name)
             if self._consumer.task_consumer:
                 self._consumer.task_consumer.cancel_by_queue(name)
 
-    def _open(self) -> None:
-        names, self._closed = self._closed, []
+    def _resume(self) -> None:
+        names, self._paused = self._paused, []
         self._consumer.app.amqp.queues.select(names)
         if self._consumer.task_consumer:
             for name in names:
@@ -69,29 +69,29 @@ class Intake:
 _intake: Intake | None = None
 
 
-def begin(sender: Any, **_: object) -> None:
-    """Look for the first time, when Celery has just begun to take tasks."""
+def start(sender: Any, **_: object) -> None:
+    """Check the disk for the first time, when Celery has just begun to take tasks."""
     global _intake
-    _intake = Intake(sender, RoomWatch(folders()))
-    _intake.turn()
+    _intake = Intake(sender, DiskMonitor(folders()))
+    _intake.update()
 
 
-def turn(**_: object) -> None:
-    """Look again."""
+def update(**_: object) -> None:
+    """Pause or resume the queues."""
     if _intake is not None:
-        _intake.turn()
+        _intake.update()
 
 
-def trouble() -> str | None:
-    """Return why this agent takes no tasks; None: it takes them, or has not begun."""
-    return None if _intake is None else _intake.trouble()
+def problem() -> str | None:
+    """Return why this agent takes no tasks; None if it takes them, or has not started."""
+    return None if _intake is None else _intake.problem()
 
 
 @inspect_command()  # type: ignore[untyped-decorator]
 def coinrequest_intake(_state: Any, **_: object) -> dict[str, str | None]:
     """Answer the inspection."""
-    return {"trouble": trouble()}
+    return {"trouble": problem()}
 
 
-worker_ready.connect(begin)
-heartbeat_sent.connect(turn)
+worker_ready.connect(start)
+heartbeat_sent.connect(update)

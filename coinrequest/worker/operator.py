@@ -1,7 +1,7 @@
-"""The one operator of every generated DAG: it runs an action on an agent.
+"""The operator of every generated DAG: it runs an action on an agent.
 
-References in the inputs are resolved here, as data. The operator has no template fields, so that Jinja never
-sees a definition.
+References in the inputs are resolved here, as data. The operator has no template fields, so Jinja never sees a
+definition.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from coinrequest.limits import MAX_RESULT_BYTES, MEBIBYTE
 from coinrequest.worker.action_context import AirflowContext
-from coinrequest.worker.failure import failure_told
+from coinrequest.worker.failure import record_failure
 
 OUTPUTS_LIMIT = 16 * MEBIBYTE
 MOST_ERRORS = 20
@@ -27,7 +27,7 @@ class ActionOperator(BaseOperator):
 
     Args:
         action: the action's name, such as `url.test`.
-        inputs: the inputs as in the definition, references and all.
+        inputs: the inputs as in the definition, with their references.
         upstream_outputs: the ids of the tasks whose outputs the inputs refer to.
         item: the item of a mapped task.
     """
@@ -56,7 +56,7 @@ class ActionOperator(BaseOperator):
         began = time.perf_counter()
         job = context["dag_run"].run_id
         self.log.info("Job %s: task %s taken, action %s", job, self.task_id, self.action)
-        with failure_told(context["ti"], self.execution_timeout):
+        with record_failure(context["ti"], self.execution_timeout):
             action, inputs = self._prepare(context)
             with AirflowContext(context["ti"]) as platform:
                 self._running = action(platform)
@@ -78,12 +78,12 @@ class ActionOperator(BaseOperator):
         return result
 
     def on_kill(self) -> None:
-        """Let the action end what it has started; Airflow calls this when the task is stopped or out of time."""
+        """Stop the action; Airflow calls this when the task is cancelled or exceeds its time limit."""
         if self._running is not None:
             self._running.stop()
 
     def _prepare(self, context: Any) -> tuple[Any, Any]:
-        """Return the action and its inputs; what cannot be right at the next attempt either fails for good."""
+        """Return the action and its inputs; what another attempt cannot mend fails without a retry."""
         from pydantic import ValidationError
 
         from coinrequest.actions.catalogue import find_action, why_unavailable
@@ -94,7 +94,7 @@ class ActionOperator(BaseOperator):
         reason = why_unavailable(action)
         if reason is not None:
             raise AirflowFailException(reason)
-        with _too_large_for_good():
+        with _no_retry_if_too_large():
             resolved = resolve(self.inputs, scope)
         try:
             return action, action.Inputs.model_validate(resolved)
@@ -107,7 +107,7 @@ class ActionOperator(BaseOperator):
 
 
 class ItemsOperator(BaseOperator):
-    """Resolves the list over which the task behind it is mapped (`for_each` with a reference)."""
+    """Resolves the list over which the next task is mapped (`for_each` with a reference)."""
 
     template_fields: Sequence[str] = ()
     ui_color = "#f4f4f4"
@@ -119,12 +119,12 @@ class ItemsOperator(BaseOperator):
         self.upstream_outputs = upstream_outputs
 
     def execute(self, context: Any) -> list[Any]:
-        """Return the items; anything but a list that is not too long fails without a retry."""
+        """Return the items; what is no list, or too long, fails without a retry."""
         from coinrequest.jobtypes.references import resolve
         from coinrequest.jobtypes.sizes import Room
 
-        with failure_told(context["ti"], self.execution_timeout), _too_large_for_good():
-            # They are stored as the result of this task.
+        with record_failure(context["ti"], self.execution_timeout), _no_retry_if_too_large():
+            # The items are stored as the result of this task.
             room = Room("the items together", MAX_RESULT_BYTES)
             items = resolve(self.items, scope_of(context, self.upstream_outputs, None), room)
             if not isinstance(items, list):
@@ -135,8 +135,8 @@ class ItemsOperator(BaseOperator):
 
 
 @contextlib.contextmanager
-def _too_large_for_good() -> Iterator[None]:
-    """Let values that are too large fail the task at once: they are no smaller at the next attempt."""
+def _no_retry_if_too_large() -> Iterator[None]:
+    """Fail the task without a retry if a value is too large: it is no smaller at the next attempt."""
     from coinrequest.jobtypes.sizes import TooLarge
 
     try:
@@ -146,7 +146,7 @@ def _too_large_for_good() -> Iterator[None]:
 
 
 def scope_of(context: Any, upstream_outputs: Sequence[str], item: Any) -> Any:
-    """Return what the references of a running task may see, and nothing else.
+    """Return the values that the references of a running task may use.
 
     Raises:
         AirflowFailException: the params of the run do not fit the job type.
@@ -169,10 +169,10 @@ def scope_of(context: Any, upstream_outputs: Sequence[str], item: Any) -> Any:
 
 
 def params_of(context: Any) -> dict[str, Any]:
-    """Return the params of a run, checked as at submission; an optional one that is absent is null.
+    """Return the params of a run, checked as at submission; an optional param that is absent is null.
 
-    Every task checks them, because a run may come from Airflow's command line, or may be changed after it began. That
-    takes 0.05 ms for a small schema (measured), so nobody has to tell which runs are known to be right.
+    Every task checks them, because a run may come from Airflow's command line, or may be edited after it began. That
+    takes 0.05 ms for a small schema (measured), so no record is kept of which runs were checked before.
 
     Raises:
         AirflowFailException: they do not fit the job type; another attempt would not help.
@@ -191,7 +191,7 @@ def params_of(context: Any) -> dict[str, Any]:
 
 
 def _output(instance: Any, task: str) -> Any:
-    """Return the result of an upstream task; the list of results where it was mapped."""
+    """Return the result of an upstream task; a list of results if it is mapped."""
     output = instance.xcom_pull(task_ids=task)
     is_mapped = instance.task.dag.get_task(task).is_mapped
     if not is_mapped:
@@ -200,7 +200,7 @@ def _output(instance: Any, task: str) -> Any:
 
     room = Room(f"the results of {task!r} together", OUTPUTS_LIMIT)
     results = []
-    # They come one by one: a thousand of them may have a mebibyte each.
+    # They arrive one by one: a thousand of them may have a mebibyte each.
     for result in output or ():
         room.take(result)
         results.append(result)

@@ -1,4 +1,4 @@
-"""Removing jobs whose time is over, from an agent."""
+"""Removes jobs that are older than the retention, from an agent."""
 
 import logging
 from datetime import timedelta
@@ -16,10 +16,10 @@ _CLEAN = text("SELECT coinrequest_clean(:keep, :batch)")
 
 
 def clean(batch: int = BATCH) -> int:
-    """Remove all jobs that ended longer ago than `settings.job_retention()`, and return how many.
+    """Remove all jobs that ended longer ago than `settings.job_retention()`, and return how many there were.
 
-    Their runs in Airflow go with them, and so do tasks, results and notices. The audit log stays, and so do task logs
-    in files. Each batch is a transaction of its own: what is removed stays removed when a later batch fails.
+    Their runs in Airflow are removed too, with tasks, results and notices. The audit log stays, and so do the files
+    of task logs. Each batch is a transaction of its own, so a failure does not bring back earlier batches.
 
     Args:
         batch: how many jobs to remove in one transaction, at most 10,000.
@@ -31,8 +31,7 @@ def clean(batch: int = BATCH) -> int:
     keep = settings.job_retention()
     removed = 0
     with connect() as connection:
-        # The role's transactions are read-only unless they say otherwise. It may execute this function all the same,
-        # and change nothing but through it.
+        # The role's transactions are read-only by default. It may execute this function, and write in no other way.
         connection.execution_options(postgresql_readonly=False)
         while count := _clean(connection, keep, batch):
             removed += count

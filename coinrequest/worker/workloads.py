@@ -1,8 +1,8 @@
-"""Lets an agent run tasks of DAGs and nothing else that a message may ask for (Airflow 3.3.2, Celery provider 3.26.0).
+"""Lets an agent run tasks of DAGs, and no other workload (Airflow 3.3.2, Celery provider 3.26.0).
 
-Airflow's messages to agents also know `ExecuteCallback`, which calls any function that can be imported, with any
-arguments and without asking the web server: whoever can write to the broker could run code on every agent. Nothing here
-uses it. A task is different: the web server checks its token before a line of it runs.
+Airflow also has the workload `ExecuteCallback`, which calls any importable function with any arguments, without asking
+the web server: anyone who can write to the broker could run code on every agent. Nothing here uses it. A task is
+different: the web server checks its token before the task runs.
 
 `[celery] extra_celery_config` names this module in Celery's `imports`; `tests/integration/airflow/test_workload.py`
 fails when Airflow's task of Celery changes.
@@ -20,40 +20,40 @@ from coinrequest.worker import disk_space, task_log
 
 
 class WorkloadRefused(Exception):
-    """The message asks for something else than a task."""
+    """The message asks for a workload that is not a task."""
 
 
 def only_tasks(run: Callable[[str], None]) -> Callable[[str], None]:
-    """Return `run`, as Celery calls it with a workload's JSON text, for tasks alone.
+    """Wrap `run`, which Celery calls with the JSON text of a workload, to accept tasks alone.
 
-    Raises (what is returned):
-        celery.exceptions.Reject: this agent cannot write on its disk; the message goes to whoever takes it next.
-        WorkloadRefused: the text is of another kind.
-        ValueError: it is no JSON.
+    The returned function raises:
+        celery.exceptions.Reject: this agent cannot write to its disk; the message goes back to the queue.
+        WorkloadRefused: the workload is not a task.
+        ValueError: the text is no JSON.
     """
 
     def guarded(input: str) -> None:
         workload = json.loads(input)
         kind = workload.get("type") if isinstance(workload, dict) else None
         if kind != "ExecuteTask":
-            raise WorkloadRefused(f"agents run tasks alone, not {str(kind)[:100]!r}")
-        # Taken before the agent closed its queues. Nothing of the task has begun.
-        reason = disk_space.trouble(disk_space.folders())
+            raise WorkloadRefused(f"agents run tasks only, not {str(kind)[:100]!r}")
+        # The agent took it before it paused its queues. The task has not started.
+        reason = disk_space.problem(disk_space.folders())
         if reason is not None:
-            raise _given_back(reason)
-        task_log.supervising(read_workload([input]))
+            raise _requeue(reason)
+        task_log.set_supervised(read_workload([input]))
         try:
             run(input)
         except task_log.LogUnwritable as error:
-            raise _given_back(str(error)) from error
+            raise _requeue(str(error)) from error
 
     return guarded
 
 
-def _given_back(reason: str) -> Any:
+def _requeue(reason: str) -> Any:
     from celery.exceptions import Reject
 
-    # Where no other agent takes it, it comes back at once.
+    # If no other agent takes it, it comes back at once.
     time.sleep(disk_space.EVERY)
     return Reject(reason, requeue=True)
 

@@ -59,14 +59,14 @@ def disk() -> Iterator[SmallDisk]:
 
 
 def test_what_is_the_matter_with_a_disk(disk: SmallDisk, tmp_path: Path) -> None:
-    assert disk_space.trouble([disk.folder / "logs"]) is None
+    assert disk_space.problem([disk.folder / "logs"]) is None
     disk.fill()
-    assert "No space left on device" in (disk_space.trouble([tmp_path, disk.folder / "logs"]) or "")
+    assert "No space left on device" in (disk_space.problem([tmp_path, disk.folder / "logs"]) or "")
     disk.clear()
     (disk.folder / "large").write_bytes(bytes(40 * 1024 * 1024))
-    assert "KiB are left" in (disk_space.trouble([disk.folder]) or "")
+    assert "KiB are left" in (disk_space.problem([disk.folder]) or "")
     (tmp_path / "file").touch()
-    assert "Not a directory" in (disk_space.trouble([tmp_path / "file" / "logs"]) or "")
+    assert "Not a directory" in (disk_space.problem([tmp_path / "file" / "logs"]) or "")
 
 
 @contextmanager
@@ -147,7 +147,7 @@ def supervisor(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, airflow_app: An
     assert supervisor._configure_logging.__module__ == task_log.__name__
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(disk.folder / "tasks"))
     assert conf.get("logging", "base_log_folder") == str(disk.folder / "tasks")
-    task_log.supervising(Workload("type", "run", "task", 3, 2, 1))
+    task_log.set_supervised(Workload("type", "run", "task", 3, 2, 1))
     return supervisor
 
 
@@ -215,10 +215,10 @@ def test_what_fails_before_the_action_is_told(airflow_app: Any, monkeypatch: pyt
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        task_log.tell_start(parse)(SimpleNamespace(ti=place), None)
+        task_log.record_parse_failure(parse)(SimpleNamespace(ti=place), None)
     (message,) = sent
     assert (message.type, message.key, message.task_id) == ("SetXCom", "coinrequest_failure", "task")
-    assert "it could not begin" in message.value["text"]
+    assert "it could not start" in message.value["text"]
     assert "No space left on device" in message.value["text"]
 
 
