@@ -1,18 +1,21 @@
-"""The site of the documentation: it builds without a warning, asks no other host, and names paths that exist."""
+"""The documentation: the site builds without a warning and asks no other host; paths and definitions are right."""
 
 import os
 import re
 import subprocess
 import sys
+import textwrap
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from coinrequest.jobtypes.definition import parse_definition
+from coinrequest.jobtypes.document import load_document
 from coinrequest.stack.layout import project_root
 
 ROOT = project_root()
-# Pages that name what was there once, or what the reader makes.
+# The changes name what was there once.
 PAGES = sorted(
     path
     for path in (*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), ROOT / "terraform" / "README.md")
@@ -23,6 +26,7 @@ FOLDERS = "aws|benchmarks|coinrequest|config|dags|docker|docs|kubernetes|plugins
 _PATH = re.compile(rf"`((?:{FOLDERS})/[\w./*-]*)`")
 _LINK = re.compile(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)")
 _FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
+_DEFINITION = re.compile(r"^( *)```yaml\n( *name: .*?)^ *```", re.DOTALL | re.MULTILINE)
 # Made by a person or a program, and in no commit.
 _MADE_LATER = {"terraform/environments/installation.tfvars"}
 
@@ -94,3 +98,14 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
 def test_every_link_between_files_leads_somewhere(page: Path) -> None:
     targets = set(_LINK.findall(_FENCE.sub("", page.read_text(encoding="utf-8"))))
     assert [target for target in sorted(targets) if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if _DEFINITION.search(page.read_text(encoding="utf-8"))], ids=lambda path: path.stem
+)
+def test_every_definition_on_a_page_can_be_registered(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # An administrator has allowed what the examples need.
+    monkeypatch.setenv("COINREQUEST_CONTAINER_IMAGES", "python:3.12-slim")
+    monkeypatch.setenv("COINREQUEST_SQL_CONNECTIONS", "*")
+    for _, text in _DEFINITION.findall(page.read_text(encoding="utf-8")):
+        parse_definition(load_document(textwrap.dedent(text).encode(), "application/yaml"))
