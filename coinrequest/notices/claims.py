@@ -1,7 +1,7 @@
-"""The table of notices, as the dispatchers share it: claim what is due, record what came of it.
+"""The table of notices as a queue that dispatchers share: claim what is due, record each attempt.
 
-A claim is a lease: it pushes the next attempt some time ahead. Where a dispatcher dies, its claims become due again
-by themselves. The lease's end also tells a dispatcher, when it records, whether the notice was still its own.
+A claim is a lease: it moves the next attempt ahead. If a dispatcher dies, its claims become due again. When a
+dispatcher records an attempt, the end of the lease also shows whether the notice was still its own.
 """
 
 from collections.abc import Callable, Collection
@@ -17,7 +17,7 @@ from coinrequest.database.tables import notice as table
 from coinrequest.notices.outcome import Outcome, storable
 from coinrequest.notices.policy import Policy
 
-# Whom a notice needs: scheme, host and port of a URL, or the first word of another destination.
+# The receiver of a notice: scheme, host and port of a URL, or the first word of another destination.
 receiver_of: ColumnElement[str] = case(
     (
         table.c.kind == "webhook",
@@ -40,11 +40,11 @@ _WRITE_ATTEMPTS = text(
 
 @dataclass(frozen=True)
 class Claim:
-    """A notice that one dispatcher may deliver until `lease` is over. Times have a zone (UTC).
+    """A notice that belongs to one dispatcher until `lease`. Times have a zone (UTC).
 
     Attributes:
-        receiver: whom it needs; notices of the same receiver share its limits.
-        attempts: how many failed since the notice was made or its delivery was asked for again.
+        receiver: the server it goes to, whose limits all its notices share.
+        attempts: failed attempts since the notice was created or redelivery was requested.
     """
 
     id: UUID
@@ -61,7 +61,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try: when it began, the seconds it took, and what came of it."""
+    """One attempt: when it started, how many seconds it took, and its outcome."""
 
     started_at: datetime
     seconds: float
@@ -76,18 +76,18 @@ def claim(
     limit: int,
     busy: Collection[str],
     held: Collection[UUID],
-    room: Callable[[str], int],
+    capacity: Callable[[str], int],
 ) -> list[Claim]:
-    """Take notices that are due, the longest due first, when the caller commits.
+    """Claim due notices, the oldest first, when the caller commits.
 
-    It takes at least one if there is one to take, perhaps fewer than there are: call it until it takes none.
+    It may claim fewer than are due, but never none if one can be claimed: call it until it returns nothing.
 
     Args:
-        lease: until when they are taken.
-        limit: at most so many.
+        lease: when the claims end.
+        limit: the largest number of claims.
         busy: receivers that get nothing now.
-        held: notices that this process has in hand, though their lease may be over.
-        room: returns how many a receiver may get.
+        held: notices that this process is delivering, though their leases may have ended.
+        capacity: returns how many notices a receiver may get.
     """
     waiting = (
         select(table.c.id, receiver_of.label("receiver"))
@@ -101,7 +101,7 @@ def claim(
     taken: dict[str, int] = {}
     for row in session.execute(waiting):
         taken[row.receiver] = taken.get(row.receiver, 0) + 1
-        if taken[row.receiver] <= room(row.receiver):
+        if taken[row.receiver] <= capacity(row.receiver):
             chosen[row.id] = row.receiver
     if not chosen:
         return []
@@ -126,31 +126,31 @@ def _claim(row: Row[Any], receiver: str) -> Claim:
 
 
 def record(session: Session, claimed: Claim, attempt: Attempt, *, now: datetime, policy: Policy) -> None:
-    """Write down an attempt and what follows from it, when the caller commits."""
+    """Record an attempt and its consequences, when the caller commits."""
     outcome = attempt.outcome
     changed = update(table).where(table.c.id == claimed.id, table.c.state == "pending")
     if not outcome.delivered:
-        # Where the lease is lost, somebody else decides what comes next; a delivery is a delivery all the same.
+        # If the lease was lost, another dispatcher decides what comes next. A delivery counts in any case.
         changed = changed.where(table.c.next_attempt_at == claimed.lease)
-    session.execute(changed.values(attempts=table.c.attempts + 1, **_following(claimed, outcome, now, policy)))
+    session.execute(changed.values(attempts=table.c.attempts + 1, **_changes(claimed, outcome, now, policy)))
     _write_attempts(session, [claimed.id], attempt)
 
 
 def give_up(session: Session, receiver: str, *, now: datetime) -> int:
-    """End the notices of a receiver that has just not answered, whose time is over; return how many.
+    """Give up the overdue notices of a receiver that has just failed to answer; return how many.
 
-    They had their turns, or would have had, had it answered; one by one they would wait for a time-out each.
+    Attempted one by one, each would wait for another time-out.
     """
-    over = (
+    overdue = (
         update(table)
         .where(table.c.state == "pending", table.c.next_attempt_at <= now)
         .where(table.c.give_up_at <= now, receiver_of == receiver)
         .values(state="failed", ended_at=now)
         .returning(table.c.id)
     )
-    ended = list(session.scalars(over))
+    ended = list(session.scalars(overdue))
     if ended:
-        outcome = Outcome(error="not tried: its time was over while the receiver answered to no notice")
+        outcome = Outcome(error="not attempted: its time ran out while the receiver did not answer")
         _write_attempts(session, ended, Attempt(now, 0.0, outcome))
     return len(ended)
 
@@ -170,7 +170,7 @@ def _write_attempts(session: Session, ids: Collection[UUID], attempt: Attempt) -
     )
 
 
-def _following(claimed: Claim, outcome: Outcome, now: datetime, policy: Policy) -> dict[str, Any]:
+def _changes(claimed: Claim, outcome: Outcome, now: datetime, policy: Policy) -> dict[str, Any]:
     if outcome.delivered:
         return {"state": "delivered", "ended_at": now}
     if outcome.gone or now >= claimed.give_up_at:

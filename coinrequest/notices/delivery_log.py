@@ -1,4 +1,4 @@
-"""What became of notices: read the log of their delivery, and ask for another delivery."""
+"""The log of deliveries: read the notices of a job with their attempts, and request another delivery."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from coinrequest.airflow import audit_log
 from coinrequest.database.tables import job as job_table
 from coinrequest.database.tables import notice as table
 from coinrequest.database.tables import notice_attempt as attempt_table
+from coinrequest.errors import CoinrequestError
 from coinrequest.jobs.callback import without_secrets
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.notices.policy import LIFETIME
@@ -21,21 +22,21 @@ from coinrequest.notices.recipients import Kind
 State = Literal["pending", "delivered", "failed"]
 
 
-class NoticeUnknown(Exception):
+class NoticeUnknown(CoinrequestError):
     """No notice has this id."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try to deliver a notice.
+    """One attempt to deliver a notice.
 
     Attributes:
-        number: counted from 1, over all rounds.
+        number: counted from 1, across redeliveries.
         started_at: with a zone (UTC).
         seconds: how long it took.
-        status: of the HTTP answer, if there was one.
+        status: of the HTTP response, if there was one.
         error: why the notice was not delivered; None: it was.
-        response: the beginning of the answer.
+        response: the beginning of the response.
     """
 
     number: int
@@ -48,16 +49,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Notice:
-    """One message that is owed because a job ended. All times have a zone (UTC).
+    """A message that reports the end of a job. All times have a zone (UTC).
 
     Attributes:
-        destination: where it goes, as it may be shown: a URL without user information and query, the name of a
-            connection, or `result`.
-        state: `failed` says that nobody tries any more.
-        next_attempt_at: of a pending one; while it is being tried, when another gateway would take it over.
-        give_up_at: until when it is tried.
+        destination: without secrets: a URL without user information and query, the name of a connection, or `result`.
+        state: `failed` means that it was given up.
+        next_attempt_at: of a pending notice; during an attempt, when another gateway would take it over.
+        give_up_at: when attempts end.
         ended_at: when it was delivered, or given up.
-        attempts: all of them, in their order.
+        attempts: all attempts, in order.
     """
 
     id: UUID
@@ -85,16 +85,16 @@ def notices_of(session: Session, job_id: UUID) -> list[Notice]:
 
 
 def type_of(session: Session, notice_id: UUID) -> str | None:
-    """Return the job type that a notice is about; None: no notice has this id, or its job is gone."""
+    """Return the job type of a notice; None: no notice has this id, or its job is gone."""
     jobs = table.join(job_table, job_table.c.id == table.c.job_id)
     return session.scalar(select(job_table.c.job_type).select_from(jobs).where(table.c.id == notice_id))
 
 
 def redeliver(session: Session, notice_id: UUID, user: str) -> Notice:
-    """Let a notice be delivered (again), when the caller commits; its id stays the same.
+    """Deliver a notice again, under the same id, when the caller commits.
 
-    It is due at once and tried as long as a new one. An e-mail or chat notice that failed goes to those who do not
-    have it; one that was delivered goes to all again.
+    It is due at once, and attempted for as long as a new one. An e-mail or chat notice that failed goes to the
+    recipients who did not get it; one that was delivered goes to all of them again.
 
     Raises:
         NoticeUnknown: no notice has this id.
@@ -128,7 +128,7 @@ def redeliver(session: Session, notice_id: UUID, user: str) -> Notice:
 
 
 def shown(kind: str, destination: str) -> str:
-    """Return a destination without what may be a secret: user information and query of a URL."""
+    """Return a destination without what may be secret: user information and query of a URL."""
     return without_secrets(destination) if kind == "webhook" else destination.partition(" ")[0]
 
 
@@ -150,7 +150,7 @@ def _notice(row: Row[Any], attempts: Sequence[Attempt]) -> Notice:
         job_id=row.job_id,
         kind=row.kind if row.kind in get_args(Kind) else "webhook",
         destination=shown(row.kind, row.destination) if known else "the stored notice cannot be read",
-        # Nobody delivers what is in another state.
+        # A notice in any other state is not delivered.
         state=row.state if row.state in get_args(State) else "failed",
         created_at=row.created_at,
         next_attempt_at=row.next_attempt_at if row.state == "pending" else None,

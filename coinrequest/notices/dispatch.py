@@ -1,4 +1,4 @@
-"""Delivers the notices that are due, until it is told to stop."""
+"""The dispatcher, which delivers due notices."""
 
 import logging
 import threading
@@ -25,11 +25,11 @@ _LONGEST_WAIT_FOR_DATABASE = 10.0
 
 
 class Dispatcher:
-    """Delivers notices from one process; any number of processes may do so side by side.
+    """Delivers due notices. Any number of processes may run one.
 
     Args:
         publisher: of the `result` channel; None: there is no channel.
-        sessions: gives a session of the metadata database, committed at the end.
+        sessions: opens a session of the metadata database that is committed at its end.
     """
 
     def __init__(
@@ -46,16 +46,16 @@ class Dispatcher:
         self._lock = threading.Lock()
         self._held: set[UUID] = set()
         self._awake = threading.Event()
-        self._away = False
+        self._database_away = False
 
     def wake(self) -> None:
-        """Look for due notices at once, from any thread."""
+        """Check for due notices at once, from any thread."""
         self._awake.set()
 
     def run(self, stop: threading.Event) -> None:
-        """Deliver until `stop` is set; then wait for the attempts in flight, which takes seconds.
+        """Deliver until `stop` is set, and wait for the attempts in flight, which takes seconds.
 
-        A database that is away is waited for. What was delivered meanwhile is recorded when it is back.
+        If the database is unavailable, it waits; attempts that end meanwhile are recorded when it is back.
         """
         wait = self._policy.poll_seconds
         with ThreadPoolExecutor(self._policy.threads, thread_name_prefix="notice") as pool:
@@ -73,7 +73,7 @@ class Dispatcher:
                     self._awake.wait(wait)
 
     def _start(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
-        """Start attempts until nothing is due, or everybody is busy."""
+        """Start attempts until nothing is due, or all threads or receivers are busy."""
         while not stop.is_set() and (claimed := self._claim()):
             for claim in claimed:
                 pool.submit(self._deliver, claim, stop)
@@ -93,7 +93,7 @@ class Dispatcher:
                 limit=free,
                 busy=self._receivers.full(clock),
                 held=held,
-                room=lambda receiver: self._receivers.room(receiver, clock),
+                capacity=lambda receiver: self._receivers.capacity(receiver, clock),
             )
         with self._lock:
             self._held.update(claim.id for claim in claimed)
@@ -133,10 +133,10 @@ class Dispatcher:
                 return apprise.deliver(claim, self._policy)
             case "channel":
                 return channel.deliver(claim, self._publisher)
-        return Outcome(error=f"there is no way {claim.kind!r} to deliver a notice")
+        return Outcome(error=f"there is no kind of notice {claim.kind!r}")
 
     def _record(self, claim: Claim, attempt: Attempt, stop: threading.Event) -> None:
-        """Record an attempt, however long the database is away; until then nobody here takes the notice again."""
+        """Record an attempt, however long the database is unavailable. Until then the notice is not claimed again."""
         while True:
             try:
                 with self._sessions() as session:
@@ -153,12 +153,12 @@ class Dispatcher:
 
     def _database_failed(self, error: Exception) -> None:
         with self._lock:
-            first, self._away = not self._away, True
+            first, self._database_away = not self._database_away, True
         if first:
-            log.error("Notices wait, the database does not answer: %s", error, exc_info=error)
+            log.error("The database is unavailable; notices wait: %s", error, exc_info=error)
 
     def _database_works(self) -> None:
         with self._lock:
-            returned, self._away = self._away, False
+            returned, self._database_away = self._database_away, False
         if returned:
-            log.info("The database answers again; notices are delivered")
+            log.info("The database is available again; notices are delivered")

@@ -1,4 +1,4 @@
-"""What a notice says: the job and how it ended, frozen when the notice is made."""
+"""The body of a notice: the job and how it ended, fixed when the notice is created."""
 
 import json
 from typing import Any
@@ -7,23 +7,23 @@ from urllib.parse import quote
 from coinrequest import settings
 from coinrequest.jobs.job import Job
 
-# Bytes. A larger result is not sent along: receivers commonly refuse bodies of a megabyte.
+# Bytes. A larger result is left out: receivers often refuse bodies of a megabyte.
 RESULT_LIMIT = 256 * 1024
 
 
 def job_url(job: Job) -> str:
-    """Return the address of a job in the REST service."""
+    """Return the URL of a job in the REST API."""
     return f"{settings.base_url()}/jobs/v1/jobs/{job.id}"
 
 
 def run_url(job: Job) -> str:
-    """Return the address of a job's run in the Airflow UI."""
+    """Return the URL of a job's run in the Airflow UI."""
     return f"{settings.base_url()}/dags/{quote(job.job_type)}/runs/{quote(job.run_id, safe='')}"
 
 
 def bounded_result(job: Job) -> Any:
-    """Return the result of a job, or where to read it if it is large."""
-    # A task may have returned half of a surrogate pair, which no UTF-8 text can hold.
+    """Return the result of a job, or a link to it if it is large."""
+    # A task may have returned a lone surrogate, which UTF-8 cannot encode.
     text = json.dumps(job.result, ensure_ascii=False).encode(errors="replace")
     if len(text) <= RESULT_LIMIT:
         return json.loads(text)
@@ -31,7 +31,7 @@ def bounded_result(job: Job) -> Any:
 
 
 def event_body(job: Job) -> str:
-    """Return the body of a webhook for a job that has ended (the event format that Standard Webhooks recommends)."""
+    """Return the body of a webhook for a job that has ended, in the event format of Standard Webhooks."""
     error = job.error
     finished_at = job.ended_at and job.ended_at.isoformat()
     event = {

@@ -1,7 +1,7 @@
-"""The outbox: turns the jobs that have ended into the notices that are owed for them.
+"""The outbox: creates the notices of jobs that have ended.
 
 Airflow's transaction that ends a run also writes a completion (`coinrequest/database/schema.sql`). This
-module replaces completions by notices in one transaction, so nothing is lost in between, and nothing comes twice.
+module replaces completions by notices in one transaction, so that no notice is lost or created twice.
 """
 
 import logging
@@ -29,15 +29,15 @@ from coinrequest.notices.recipients import Recipient, by_definition, by_submissi
 
 log = logging.getLogger(__name__)
 
-# What a definition, or a result, that somebody has damaged in the database can raise. A failure of the database
-# itself is none of these: it fails the transaction, and everything is done again.
+# What a definition or a result that was edited in the database can raise. An error of the database is none of these:
+# it fails the transaction, which is then repeated.
 _DAMAGE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 def expand(session: Session, limit: int = 100) -> int:
     """Replace up to `limit` completions by notices, when the caller commits; return how many completions.
 
-    Any number of gateways may do so at the same time: each takes what no other has in hand.
+    Any number of gateways may do so at the same time: each takes completions that no other has locked.
     """
     oldest = select(completion_table).order_by(completion_table.c.number).limit(limit)
     completions = session.execute(oldest.with_for_update(skip_locked=True)).all()
@@ -52,14 +52,14 @@ def expand(session: Session, limit: int = 100) -> int:
     for completed in completions:
         row = rows.get(completed.job_id)
         if row is None:
-            log.warning("Job %s ended %s and is gone; nobody is told", completed.job_id, completed.state)
+            log.warning("Job %s ended %s, but is gone; no notices are created", completed.job_id, completed.state)
             continue
         job = _ended(session, row, completed)
         jobs.append(job)
         try:
             notices += list(_notices(job, _recipients(definitions, row, completed.state)))
         except _DAMAGE:
-            log.exception("Nobody can be told that job %s ended %s", job.id, job.state)
+            log.exception("Cannot create the notices of job %s, which ended %s", job.id, job.state)
     if notices:
         session.execute(insert(notice_table), notices)
     record(session, jobs)
@@ -72,12 +72,12 @@ def _job_rows(session: Session, completions: Sequence[Row[Any]]) -> dict[UUID, R
 
 
 def _ended(session: Session, row: Row[Any], completed: Row[Any]) -> Job:
-    """Return the job as it ended, which may be history: a failed job may run again by now."""
-    error = JobError(None, None, f"The job was {completed.state}; what came of it cannot be read (any more)")
+    """Return the job as it was when it ended: a failed job may have been retried since."""
+    error = JobError(None, None, f"The job was {completed.state}; its error cannot be read any more")
     try:
         job = query.find(session, row.id)
     except (JobUnknown, *_DAMAGE):
-        log.exception("The outcome of job %s cannot be read; its notices go without it", row.id)
+        log.exception("Cannot read the outcome of job %s; its notices are sent without it", row.id)
         job = _without_outcome(row)
     if job.state != completed.state:
         job = replace(job, state=completed.state, result=None, error=None)
@@ -103,14 +103,14 @@ def _without_outcome(row: Row[Any]) -> Job:
 
 
 class _Definitions:
-    """Definitions of the batch, each read once."""
+    """The definitions of a batch, each read once."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._known: dict[tuple[str, int], Definition | None] = {}
 
     def get(self, name: str, number: int) -> Definition | None:
-        """Return the definition of a type at a revision; None: there is none that can be read."""
+        """Return the definition of a revision; None: it cannot be read."""
         key = (name, number)
         if key not in self._known:
             self._known[key] = self._read(name, number)
@@ -119,17 +119,17 @@ class _Definitions:
     def _read(self, name: str, number: int) -> Definition | None:
         revision = registry.find(self._session, name, number)
         if revision is None or revision.deleted:
-            log.warning("Revision %d of %r is gone; whom it names is not told", number, name)
+            log.warning("Revision %d of %r is gone; its recipients get no notice", number, name)
             return None
         try:
             return load_definition(revision.content())
         except _DAMAGE:
-            log.exception("Revision %d of %r cannot be read; whom it names is not told", number, name)
+            log.exception("Cannot read revision %d of %r; its recipients get no notice", number, name)
             return None
 
 
 def _recipients(definitions: _Definitions, row: Row[Any], state: str) -> list[Recipient]:
-    """Return who is told, each once."""
+    """Return the recipients, each once."""
     outcome = outcome_of(state)
 
     def found() -> Iterator[Recipient]:

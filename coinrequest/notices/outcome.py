@@ -1,25 +1,25 @@
-"""What came of one attempt to deliver a notice."""
+"""The outcome of one attempt to deliver a notice."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-# Of an answer, or of an error's text, no more is kept.
+# Bytes of a response, or characters of an error, that are kept.
 KEPT = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One attempt.
+    """The outcome of one attempt.
 
     Attributes:
-        delivered: whether the receiver took the notice.
-        status: of an HTTP answer.
-        error: why it was not delivered; it holds no secret.
-        response: the beginning of the answer.
-        retry_at: before which the receiver wants no other attempt, with a zone.
-        gone: the receiver wants no further attempt at all.
-        answered: whether the receiver said anything; one that is silent is given fewer notices at a time.
-        remaining: the notice's destination from now on, where a part of it has been served.
+        delivered: whether the receiver accepted the notice.
+        status: of the HTTP response.
+        error: why the notice was not delivered, without secrets.
+        response: the beginning of the response.
+        retry_at: the earliest time at which the receiver wants another attempt, with a zone.
+        gone: whether the receiver wants no further attempts.
+        answered: whether the receiver responded; one that does not gets fewer notices at a time.
+        remaining: the destination of the next attempt, if a part of the current one has been served.
     """
 
     delivered: bool = False
@@ -33,5 +33,5 @@ class Outcome:
 
 
 def storable(text: str | None) -> str | None:
-    """Return the beginning of a text, as PostgreSQL can hold it: without NUL and lone surrogates."""
+    """Return the beginning of a text, without the NUL and lone surrogates that PostgreSQL does not store."""
     return None if text is None else text[:KEPT].replace("\x00", "\ufffd").encode(errors="replace").decode()

@@ -1,32 +1,31 @@
-"""How often, how long and how many at a time: the numbers of the delivery of notices."""
+"""The policy of deliveries: how often, for how long, and how many at a time."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from coinrequest.backoff import Backoff
 
-# How long a notice is tried, counted from its creation or from the request to deliver it again.
+# How long delivery is attempted, from the notice's creation or from the request to deliver it again.
 LIFETIME = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Numbers that a test may want smaller.
+    """Delays and limits; tests use smaller ones.
 
     Attributes:
-        first_delay: until the second attempt; it doubles with each further one.
-        longest_delay: and never becomes longer.
-        jitter: the share of a delay that chance may take off, so that failed notices do not return together.
-        lease: how long a claimed notice belongs to its dispatcher; longer than any attempt may take.
+        first_delay: between the first and the second attempt; it doubles with each further one.
+        longest_delay: the largest delay.
+        jitter: the largest share that is randomly taken off a delay, so that retries spread out.
+        lease: how long a claimed notice belongs to its dispatcher; longer than any attempt takes.
         threads: attempts at the same time.
-        per_receiver: of them, to the same receiver.
-        patience: how many attempts in a row a receiver may leave without an answer; after that, it gets one at a
-            time.
-        longest_pause: the longest pause before each of those.
-        connect_seconds: until the connection to a webhook stands.
-        webhook_seconds: for everything from name resolution to the end of the answer.
-        apprise_seconds: for all Apprise URLs of a connection; each gets its share.
-        poll_seconds: between two looks for notices that are due, where nobody wakes the dispatcher.
+        per_receiver: attempts at the same time to one receiver.
+        patience: successive attempts that a receiver may leave unanswered before it gets one notice at a time.
+        longest_pause: the largest pause before each of those.
+        connect_seconds: time limit of connecting to a webhook.
+        webhook_seconds: time limit from name resolution to the end of the response.
+        apprise_seconds: time limit for all Apprise URLs of a connection, which share it equally.
+        poll_seconds: between two checks for due notices, unless the dispatcher is woken.
     """
 
     first_delay: timedelta = timedelta(seconds=1)
@@ -46,7 +45,7 @@ class Policy:
         """Return when to try again after `attempts` failures, never later than `give_up_at`.
 
         Args:
-            wish: before which the receiver wants no other attempt (`Retry-After`).
+            wish: the earliest time at which the receiver wants another attempt (`Retry-After`).
         """
         backoff = Backoff(self.first_delay.total_seconds(), self.longest_delay.total_seconds(), self.jitter)
         delay = timedelta(seconds=backoff.delay(attempts))

@@ -1,9 +1,9 @@
-"""Who is being served, so that one receiver that is slow or silent delays no other.
+"""Limits for each receiver, so that one that is slow or does not answer delays no other.
 
-A receiver is the server behind a notice: scheme, host and port of a webhook, an Airflow connection, or the channel.
-It gets a few notices at a time. One that has left several attempts in a row without any answer gets one at a time,
-after growing pauses, so that its other notices do not each wait for a time-out; its first answer ends that. This
-is known to one process only: each gateway learns it with a few attempts.
+A receiver is the server that a notice goes to: scheme, host and port of a webhook, an Airflow connection, or the
+channel. It gets a few notices at a time. After several unanswered attempts in a row it gets one at a time, with growing
+pauses, so that not every notice waits for a time-out; its next answer lifts that. Each process counts on its own: a
+gateway finds out with a few attempts.
 """
 
 import threading
@@ -21,7 +21,7 @@ class _Receiver:
 
 
 class Receivers:
-    """Counts what is in flight to each receiver; safe to use from several threads. Times are monotonic seconds."""
+    """Counts the notices in flight to each receiver; thread-safe. Times are monotonic seconds."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -29,23 +29,23 @@ class Receivers:
         self._lock = threading.Lock()
         self._known: dict[str, _Receiver] = {}
 
-    def room(self, name: str, now: float) -> int:
+    def capacity(self, name: str, now: float) -> int:
         """Return how many notices may be sent to a receiver now."""
         with self._lock:
-            return self._room(self._known.get(name), now)
+            return self._capacity(self._known.get(name), now)
 
     def full(self, now: float) -> list[str]:
         """Return the receivers that get nothing now."""
         with self._lock:
-            return [name for name, receiver in self._known.items() if self._room(receiver, now) == 0]
+            return [name for name, receiver in self._known.items() if self._capacity(receiver, now) == 0]
 
     def begin(self, name: str) -> None:
-        """Note that an attempt is made."""
+        """Note that an attempt begins."""
         with self._lock:
             self._known.setdefault(name, _Receiver()).in_flight += 1
 
     def end(self, name: str, now: float, *, answered: bool) -> None:
-        """Note that an attempt is over, and whether the receiver said anything."""
+        """Note that an attempt has ended, and whether the receiver answered."""
         with self._lock:
             receiver = self._known[name]
             receiver.in_flight -= 1
@@ -57,7 +57,7 @@ class Receivers:
             if receiver.in_flight == 0 and receiver.unanswered == 0:
                 del self._known[name]
 
-    def _room(self, receiver: _Receiver | None, now: float) -> int:
+    def _capacity(self, receiver: _Receiver | None, now: float) -> int:
         if receiver is None:
             return self._policy.per_receiver
         if receiver.unanswered < self._policy.patience:

@@ -1,4 +1,4 @@
-"""Who is owed a notice when a job ends."""
+"""The recipients of notices when a job ends."""
 
 import logging
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ Kind = Literal["webhook", "apprise", "channel"]
 
 @dataclass(frozen=True)
 class Recipient:
-    """Where a notice goes.
+    """The recipient of a notice.
 
     Attributes:
-        kind: by which way.
+        kind: how it is delivered.
         destination: a URL (webhook), the name of an Airflow connection (apprise), or `result` (channel).
         secret_connection: the Airflow connection whose password signs a webhook.
-        secret: or the secret itself, encrypted.
+        secret: the secret itself, encrypted.
     """
 
     kind: Kind
@@ -34,12 +34,12 @@ CHANNEL = Recipient("channel", "result")
 
 
 def outcome_of(state: str) -> str:
-    """Return the word for a state that definitions and callbacks use: `success` or `failure`."""
+    """Return the outcome of a state, as definitions and callbacks name it: `success` or `failure`."""
     return "success" if state == "success" else "failure"
 
 
 def by_definition(definition: Definition, outcome: str) -> Iterator[Recipient]:
-    """Yield those whom the job's definition names for an outcome."""
+    """Yield the recipients in the job's definition."""
     for notify in definition.notify:
         if outcome not in notify.on:
             continue
@@ -52,19 +52,19 @@ def by_definition(definition: Definition, outcome: str) -> Iterator[Recipient]:
 
 
 def by_submission(origin: str, callback: Any, secret: str | None, outcome: str) -> Iterator[Recipient]:
-    """Yield those whom the submission names: its callback, and the channel on which it came.
+    """Yield the recipients in the submission: its callback, and the channel if it came from there.
 
     Args:
-        callback: as it is stored with the job.
+        callback: as stored with the job.
         secret: of the callback, encrypted.
     """
     if callback is not None:
         try:
-            told = Callback.read(callback, secret)
+            found = Callback.read(callback, secret)
         except ValueError:
-            log.exception("A callback cannot be read; whom it names is not told")
+            log.exception("Cannot read a callback; it gets no notice")
         else:
-            if outcome in told.on:
-                yield Recipient("webhook", told.url, told.secret_connection, told.secret)
+            if outcome in found.on:
+                yield Recipient("webhook", found.url, found.secret_connection, found.secret)
     if origin == "channel":
         yield CHANNEL

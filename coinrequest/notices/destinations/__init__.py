@@ -1,1 +1,1 @@
-"""The ways that a notice goes. Each module has `deliver`, which makes one attempt and returns what came of it."""
+"""Kinds of destinations. The `deliver` of each module makes one attempt and returns its outcome."""

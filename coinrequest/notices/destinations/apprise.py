@@ -11,7 +11,7 @@ from coinrequest.notices.outcome import Outcome
 from coinrequest.notices.policy import Policy
 
 _LONGEST_RESULT = 4000
-# What is no secret in these, the server's name, is one in others: slack://token/token/token.
+# URLs whose host is a server's name; in others it may be a token: slack://token/token/token.
 _WITH_A_HOST = ("mailto", "json", "xml", "form")
 _TITLES = {"success": "succeeded", "failed": "failed", "cancelled": "was cancelled"}
 
@@ -19,32 +19,32 @@ _TITLES = {"success": "succeeded", "failed": "failed", "cancelled": "was cancell
 def deliver(claim: Claim, policy: Policy) -> Outcome:
     """Send the notice to every Apprise URL in the connection's password.
 
-    Those that have it do not get it again when another one failed: the destination then names, behind the
-    connection, the URLs that are left by their positions, counted from 1.
+    If only some fail, the destination then names them after the connection, by their positions from 1, so that the
+    others do not get the notice again.
 
     Raises:
-        CredentialMissing: there is no such connection, or it holds no URL.
+        CredentialMissing: there is no such connection, or it has no URL.
     """
-    connection, *left = claim.destination.split()
+    connection, *positions = claim.destination.split()
     urls = dict(enumerate(password_of(connection).split(), start=1))
-    if left:
-        urls = {number: url for number, url in urls.items() if str(number) in left}
+    if positions:
+        urls = {number: url for number, url in urls.items() if str(number) in positions}
     title, text = message(json.loads(claim.body)["data"])
     seconds = policy.apprise_seconds / max(len(urls), 1)
     found = {number: _send(url, title, text, seconds) for number, url in urls.items()}
     failures = {number: reason for number, reason in found.items() if reason is not None}
     if not failures:
         return Outcome(delivered=True)
-    some_have_it = len(failures) < len(found)
+    some_delivered = len(failures) < len(found)
     return Outcome(
         error="; ".join(f"URL {number}: {reason}" for number, reason in failures.items()),
-        answered=some_have_it,
-        remaining=" ".join([connection, *map(str, failures)]) if some_have_it else None,
+        answered=some_delivered,
+        remaining=" ".join([connection, *map(str, failures)]) if some_delivered else None,
     )
 
 
 def message(data: dict[str, Any]) -> tuple[str, str]:
-    """Return the title and the text for a person, from the `data` of a notice's body."""
+    """Return the title and the text of a message, from the `data` of a notice's body."""
     lines = [("Job", data["job_id"]), ("Type", data["job_type"]), ("State", data["state"])]
     if data["error"]:
         lines.append(("Error", data["error"]["message"]))
@@ -67,15 +67,15 @@ def _time(text: str | None) -> str:
 
 
 def _send(url: str, title: str, text: str, seconds: float) -> str | None:
-    """Send to one Apprise URL; return why that failed, without the secrets of the URL."""
+    """Send to one Apprise URL; return the error, without the secrets of the URL, or None."""
     from apprise import Apprise, AppriseAsset, NotifyFormat
 
     sender = Apprise(asset=AppriseAsset(app_id="coinrequest", secure_logging=True))
     try:
         if not sender.add(url):
-            return "this is not an Apprise URL"
+            return "not an Apprise URL"
         result = sender.notify(body=text, title=title, body_format=NotifyFormat.TEXT, timeout=seconds)
-    except Exception as error:  # plugins of Apprise are many hands' work
+    except Exception as error:  # Apprise's plugins may raise anything
         return without_secrets(f"{type(error).__name__}: {error}", url)
     if result:
         return None
@@ -84,7 +84,7 @@ def _send(url: str, title: str, text: str, seconds: float) -> str | None:
 
 
 def without_secrets(text: str, url: str) -> str:
-    """Return a text without the URL, or any part of it that may be a password or a token."""
+    """Return a text without the URL and the parts of it that may be passwords or tokens."""
     try:
         parts = urlsplit(url)
         password = parts.password or ""

@@ -1,4 +1,4 @@
-"""Publishing a notice on the `result` channel."""
+"""Publishing a notice to the `result` channel."""
 
 from typing import Protocol
 
@@ -7,10 +7,10 @@ from coinrequest.notices.outcome import Outcome
 
 
 class Publisher(Protocol):
-    """Publishes on the `result` channel, from several threads (`coinrequest.channel.publisher.ResultPublisher`)."""
+    """Publishes to the `result` channel; thread-safe (`coinrequest.channel.publisher.ResultPublisher`)."""
 
     def publish_result(self, body: str | bytes) -> None:
-        """Return when the broker has confirmed the message; raise where it has not."""
+        """Return when the broker has confirmed the message; raise if it does not."""
 
 
 def deliver(claim: Claim, publisher: Publisher | None) -> Outcome:
@@ -19,6 +19,6 @@ def deliver(claim: Claim, publisher: Publisher | None) -> Outcome:
         return Outcome(error="no channel is configured; set COINREQUEST_CHANNEL_URL")
     try:
         publisher.publish_result(claim.body)
-    except Exception as error:  # whatever the client of the broker raises, there was no confirmation
+    except Exception as error:  # whatever the broker's client raises, the message is not confirmed
         return Outcome(error=str(error) or type(error).__name__, answered=False)
     return Outcome(delivered=True)

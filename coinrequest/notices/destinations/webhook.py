@@ -1,4 +1,4 @@
-"""Posting a notice to a URL, signed as Standard Webhooks prescribes.
+"""Posting a notice to a URL, signed according to Standard Webhooks.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from coinrequest.airflow import encryption
 from coinrequest.airflow.credentials import password_of
+from coinrequest.errors import CoinrequestError
 from coinrequest.http.errors import RequestFailed, UrlRefused
 from coinrequest.http.guard import configured_guard
 from coinrequest.http.messages import Request, Response
@@ -21,22 +22,22 @@ from coinrequest.notices.outcome import KEPT, Outcome
 from coinrequest.notices.policy import Policy
 
 _GONE = 410
-# Characters. What is shorter is no secret, and is a part of any text.
+# Characters. Shorter values are not secret, and occur in any text.
 _SHORTEST_TOKEN = 3
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/]+={0,2}")
-_NOT_SIGNING = "the secret is not whsec_ and base64 text, as Standard Webhooks has it"
+_NOT_SIGNING = "the secret is not whsec_ and base64 text, as Standard Webhooks requires"
 
 
-class SecretInvalid(Exception):
-    """The secret cannot sign anything; the message says where it comes from, and not what it is."""
+class SecretInvalid(CoinrequestError):
+    """The secret cannot be used for signing; the message does not contain it."""
 
 
 def deliver(claim: Claim, policy: Policy) -> Outcome:
-    """Post the notice. Redirects are not followed: they count as failures.
+    """Post the notice. Redirects are not followed, and count as failures.
 
     Raises:
-        CredentialMissing: the connection with the secret is not there.
-        SecretInvalid: the secret is none.
+        CredentialMissing: the connection with the secret does not exist.
+        SecretInvalid: the secret cannot be used for signing.
     """
     guard = configured_guard()
     if refusal := webhook_refusal(claim.destination, guard):
@@ -61,21 +62,21 @@ def deliver(claim: Claim, policy: Policy) -> Outcome:
 
 
 def _without_query(outcome: Outcome, url: str) -> Outcome:
-    """Return the outcome without what the URL's query holds: a receiver may repeat the address that was asked."""
+    """Return the outcome without the URL's query, which the receiver may repeat in its response."""
     query = urlsplit(url).query
     values = [value for pair in query.split("&") if len(value := pair.partition("=")[2]) > _SHORTEST_TOKEN]
     secrets = sorted({spelling for part in (query, *values) if part for spelling in (part, unquote(part))}, key=len)
 
-    def hushed(text: str | None) -> str | None:
+    def masked(text: str | None) -> str | None:
         for secret in reversed(secrets):
             text = text and text.replace(secret, "…")
         return text
 
-    return replace(outcome, error=hushed(outcome.error), response=hushed(outcome.response))
+    return replace(outcome, error=masked(outcome.error), response=masked(outcome.response))
 
 
 def headers_of(claim: Claim, now: datetime) -> dict[str, str]:
-    """Return the headers of an attempt that is made `now` (UTC); unsigned, where there is no secret."""
+    """Return the headers of an attempt at the time `now` (UTC); without a signature if there is no secret."""
     message_id = f"msg_{claim.id.hex}"
     headers = {
         "content-type": "application/json",
@@ -102,11 +103,11 @@ def _secret(claim: Claim) -> str | None:
 def _signature(secret: str, message_id: str, now: datetime, body: str) -> str:
     from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
-    # The library takes any text for base64, and would sign with what nobody can verify.
+    # The library accepts any text as base64, and would sign with a key that nobody can verify.
     if not _SECRET.fullmatch(secret):
         raise SecretInvalid(_NOT_SIGNING)
     try:
-        # It takes the fields of the time as UTC, whatever its zone says.
+        # It ignores the time's zone, and reads its fields as UTC.
         return str(Webhook(secret).sign(message_id, now.astimezone(UTC), body))
     except (ValueError, EmptyWebhookSecretError):
         raise SecretInvalid(_NOT_SIGNING) from None

@@ -132,7 +132,7 @@ def test_notices_whose_time_is_over_end_with_their_silent_receiver(receiver: Rec
             await_state(one, "failed")
     assert notices.notice(fresh).state == "pending"
     assert len(receiver.received) < len(late)
-    assert "not tried" in attempts(late[-1])[-1].error
+    assert "not attempted" in attempts(late[-1])[-1].error
 
 
 def test_it_waits_as_long_as_the_receiver_asks(receiver: Receiver) -> None:

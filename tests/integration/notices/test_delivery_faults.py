@@ -115,11 +115,11 @@ def test_what_was_delivered_while_the_database_was_away_is_not_delivered_again(
         database.away = False
         await_state(owed, "delivered")
         await_state(later, "delivered")
-        eventually(lambda: "answers again" in caplog.text)
+        eventually(lambda: "available again" in caplog.text)
     assert ids(receiver) == [message_id(owed), message_id(later)]
     assert len(attempts(owed)) == 1
     # Not at every try; a claim that had begun before may have succeeded in between.
-    assert caplog.text.count("does not answer") <= 2
+    assert caplog.text.count("is unavailable") <= 2
 
 
 def test_a_failure_is_not_recorded_over_somebody_elses_lease(receiver: Receiver) -> None:
