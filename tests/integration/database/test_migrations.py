@@ -63,6 +63,16 @@ def test_the_way_down_leaves_nothing_and_the_way_up_is_open_again(airflow_app: A
         assert schema.dump(url) == committed()
 
 
+def test_tables_that_airflow_dropped_come_back(airflow_app: Any) -> None:
+    """`airflow db reset` drops the tables of the metadata and that of the version; functions stay."""
+    with schema.database("reset", "heads") as url:
+        with connected(url) as connection:
+            metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE alembic_version_coinrequest")
+        schema.upgrade(url)
+        assert schema.dump(url) == committed()
+
+
 def test_each_version_of_the_project_has_its_version_of_the_schema(airflow_app: Any) -> None:
     from coinrequest.database.migrations.manager import RegistryDBManager
 
