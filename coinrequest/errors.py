@@ -28,6 +28,14 @@ class FieldError:
         return f"{self.field}: {self.message}" if self.field else self.message
 
 
+def field_path(path: Iterable[str | int]) -> str:
+    """Return a path as the field of an error, such as `tasks[0].inputs.coin`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
 class FieldErrors(CoinrequestError, ValueError):
     """What is wrong with a document, field by field, so that a person corrects everything in one round.
 

@@ -1,7 +1,7 @@
 """Errors as problem details (RFC 9457), each with the fields that are wrong."""
 
 import http
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -14,8 +14,8 @@ from coinrequest.actions.catalogue import UnknownAction
 from coinrequest.airflow.api_server.rights import Forbidden
 from coinrequest.airflow.task_logs import LogUnknown
 from coinrequest.api.authentication import Unauthenticated
-from coinrequest.database.errors import is_trouble, sqlstate
-from coinrequest.errors import FieldError, FieldErrors
+from coinrequest.database.errors import is_transient, sqlstate
+from coinrequest.errors import FieldError, FieldErrors, field_path
 from coinrequest.generator.lifecycle import (
     JobsActive,
     JobTypeExists,
@@ -88,14 +88,6 @@ def _validation(request: Request, error: Any) -> JSONResponse:
     return response(request, 422, "The request does not fit", dict.fromkeys(errors))
 
 
-def field_path(location: Iterable[str | int]) -> str:
-    """Return where a value is, as `tasks[0].inputs`."""
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path
-
-
 def _fields(request: Request, error: Any) -> JSONResponse:
     if isinstance(error, DocumentTooLarge):
         return response(request, 413, str(error), error.errors)
@@ -121,7 +113,7 @@ def _domain(request: Request, error: Exception) -> JSONResponse:
 
 def _database(request: Request, error: Any) -> JSONResponse:
     """Say whether the database is in trouble or the request is; anything else is a fault of ours."""
-    if is_trouble(error):
+    if is_transient(error):
         return _unavailable(request, error)
     # What PostgreSQL refuses to store or finds too large, or what no driver can write.
     values = isinstance(error, database.DataError | database.OperationalError)

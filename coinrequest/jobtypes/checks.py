@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from coinrequest import queues
-from coinrequest.errors import FieldError
+from coinrequest.errors import FieldError, field_path
 from coinrequest.jobtypes.grammar import MAX_CRON, MAX_TASKS
 from coinrequest.jobtypes.graph import cycles, upstream
-from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.references import Occurrence, Reference, scan
 from coinrequest.jobtypes.suggestions import hint, quoted
 
@@ -105,7 +104,7 @@ def _check_default_texts(schema: object, path: tuple[str | int, ...]) -> Iterato
             here = (*path, str(key))
             if key == "default":
                 for found in scan(value, here):
-                    yield FieldError(dotted(found.path), "a default is plain data and cannot hold references")
+                    yield FieldError(field_path(found.path), "a default is plain data and cannot hold references")
             else:
                 yield from _check_default_texts(value, here)
     elif isinstance(schema, list | tuple):
@@ -120,7 +119,7 @@ def _check_ids(tasks: list[TaskView]) -> Iterator[FieldError]:
             continue
         if task.id in first:
             yield FieldError(
-                dotted((*task.path, "id")), f"{quoted(task.id)} is already the id of tasks[{first[task.id]}]"
+                field_path((*task.path, "id")), f"{quoted(task.id)} is already the id of tasks[{first[task.id]}]"
             )
         first.setdefault(task.id, task.index)
 
@@ -128,7 +127,7 @@ def _check_ids(tasks: list[TaskView]) -> Iterator[FieldError]:
 def _check_queues(tasks: list[TaskView]) -> Iterator[FieldError]:
     for task in tasks:
         if task.queue is not None and (refusal := queues.refusal(task.queue)):
-            yield FieldError(dotted((*task.path, "queue")), refusal)
+            yield FieldError(field_path((*task.path, "queue")), refusal)
 
 
 def _edges(tasks: list[TaskView]) -> dict[str, list[str]]:
@@ -145,7 +144,8 @@ def _check_graph(tasks: list[TaskView]) -> Iterator[FieldError]:
         for position, name in task.depends_on:
             if name not in ids:
                 yield FieldError(
-                    dotted((*task.path, "depends_on", position)), f"there is no task {quoted(name)}{hint(name, ids)}"
+                    field_path((*task.path, "depends_on", position)),
+                    f"there is no task {quoted(name)}{hint(name, ids)}",
                 )
     if len(tasks) > MAX_TASKS:
         return  # The grammar reports it, and the work below grows faster than the number of tasks.
@@ -167,7 +167,7 @@ def _check_references(tasks: list[TaskView], params: object) -> Iterator[FieldEr
             for found in scan(value, (*task.path, place)):
                 problem = _reference_problem(found, task, place, params, ids, before)
                 if problem:
-                    yield FieldError(dotted(found.path), problem)
+                    yield FieldError(field_path(found.path), problem)
 
 
 def _reference_problem(

@@ -15,9 +15,9 @@ from pydantic_core import ErrorDetails
 
 from coinrequest.actions.base import NO_REFERENCES
 from coinrequest.actions.catalogue import UnknownAction, action_names, find_action, why_unavailable
-from coinrequest.errors import FieldError
+from coinrequest.errors import FieldError, field_path
 from coinrequest.jobtypes.checks import TaskView
-from coinrequest.jobtypes.messages import Path, details_of, dotted, field_error
+from coinrequest.jobtypes.messages import Path, details_of, field_error
 from coinrequest.jobtypes.references import ReferenceInvalid, has_braces, split
 from coinrequest.jobtypes.suggestions import hint, quoted
 
@@ -53,15 +53,15 @@ def check_inputs(tasks: list[TaskView]) -> Iterator[FieldError]:
             message = (
                 f"there is no action {quoted(task.action)}{hint(task.action, action_names(), 'none is installed')}"
             )
-            yield FieldError(dotted((*task.path, "action")), message)
+            yield FieldError(field_path((*task.path, "action")), message)
         except Exception:
             _logger.exception("action %s cannot be loaded", task.action)
             message = f"action {quoted(task.action)} is installed but cannot be loaded; the log of the server says why"
-            yield FieldError(dotted((*task.path, "action")), message)
+            yield FieldError(field_path((*task.path, "action")), message)
         else:
             reason = why_unavailable(action)
             if reason is not None:
-                yield FieldError(dotted((*task.path, "action")), reason)
+                yield FieldError(field_path((*task.path, "action")), reason)
             if task.inputs is not None:
                 yield from _check(task.inputs, action.Inputs, (*task.path, "inputs"))
 
@@ -71,7 +71,7 @@ def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -
     _find_open(inputs, opened)
     for name in _written_out(model):
         if _is_open(inputs.get(name), opened):
-            yield FieldError(dotted((*prefix, name)), "cannot hold references; hand over values in another input")
+            yield FieldError(field_path((*prefix, name)), "cannot hold references; hand over values in another input")
     marked = _marked(inputs)
     try:
         model.model_validate(marked)
@@ -89,7 +89,7 @@ def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -
         # A validator of the action's own may trip over a marker; without one the action is at fault.
         if not _is_open(inputs, opened):
             _logger.exception("the inputs model %s failed", model.__qualname__)
-            yield FieldError(dotted(prefix), "the action cannot check these inputs; the log of the server says why")
+            yield FieldError(field_path(prefix), "the action cannot check these inputs; the log of the server says why")
 
 
 def _written_out(model: type[BaseModel]) -> Iterator[str]:

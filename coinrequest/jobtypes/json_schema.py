@@ -11,9 +11,8 @@ from contextvars import ContextVar
 from typing import Any
 
 from coinrequest import patterns
-from coinrequest.errors import FieldError, FieldErrors
+from coinrequest.errors import FieldError, FieldErrors, field_path
 from coinrequest.jobtypes.formats import format_checker
-from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.params import SchemaRoot, SchemaUnsupported
 from coinrequest.jobtypes.suggestions import hint, quoted
 
@@ -226,7 +225,7 @@ def _metaschema() -> Any:
 def schema_errors(schema: Mapping[str, Any], name: str) -> Iterator[FieldError]:
     """Yield what is no JSON Schema; `name` is how the field of an error begins."""
     for error in _metaschema().iter_errors(schema):
-        yield FieldError(dotted((name, *error.absolute_path)), f"is not JSON Schema: {error.message[:200]}")
+        yield FieldError(field_path((name, *error.absolute_path)), f"is not JSON Schema: {error.message[:200]}")
 
 
 def _additional(instance: object, schema: Mapping[str, Any]) -> list[str]:
@@ -273,7 +272,7 @@ def instance_errors(
 def _found(error: Any, name: str) -> FieldError:
     _check.get().root.spend(_STEPS_OF_A_MESSAGE)
     path = list(error.absolute_path)
-    return FieldError(dotted((name, *path)) if name else dotted(path), _message(error.validator, path, error))
+    return FieldError(field_path((name, *path)) if name else field_path(path), _message(error.validator, path, error))
 
 
 def _message(keyword: str | None, path: list[str | int], error: Any) -> str:

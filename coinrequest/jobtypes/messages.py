@@ -1,13 +1,13 @@
 """pydantic's errors in plain words, with the path that a person would write."""
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from coinrequest.errors import FieldError
+from coinrequest.errors import FieldError, field_path
 from coinrequest.jobtypes.grammar import PATTERNS_IN_WORDS
 from coinrequest.jobtypes.suggestions import hint, nearest, quoted
 
@@ -37,14 +37,6 @@ _BOUNDS = {
     "less_than_equal": ("le", "must be at most"),
     "multiple_of": ("multiple_of", "must be a multiple of"),
 }
-
-
-def dotted(path: Iterable[str | int]) -> str:
-    """Write a path as in `tasks[0].inputs.coin`."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
 
 
 def is_tag(part: str | int) -> bool:
@@ -78,7 +70,7 @@ def field_error(error: ErrorDetails, model: type[BaseModel], prefix: Path = ()) 
         inside = (*inside, last)
     if inside == ("",):
         inside = ()
-    return FieldError(dotted((*prefix, *inside)), _message(error, model))
+    return FieldError(field_path((*prefix, *inside)), _message(error, model))
 
 
 def _message(error: ErrorDetails, model: type[BaseModel]) -> str:

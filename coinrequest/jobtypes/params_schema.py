@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Set
 from itertools import chain, islice
 from typing import Any
 
-from coinrequest.errors import MAX_ERRORS, FieldError
+from coinrequest.errors import MAX_ERRORS, FieldError, field_path
 from coinrequest.jobtypes.formats import FORMATS
-from coinrequest.jobtypes.messages import dotted
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES, SchemaRoot, SchemaTooComplex, lookup, with_defaults
 from coinrequest.jobtypes.plain import plain_errors
 from coinrequest.jobtypes.suggestions import hint, nearest, quoted
@@ -109,7 +108,7 @@ def _subschemas(schema: object, path: Path) -> Iterator[tuple[Path, Any]]:
 
 def _pattern_errors(parts: Mapping[Path, Any]) -> Iterator[FieldError]:
     found = [
-        (dotted((*path, keyword)), str(expression))
+        (field_path((*path, keyword)), str(expression))
         for path, part in parts.items()
         if isinstance(part, Mapping)
         for keyword, expressions in (
@@ -142,7 +141,7 @@ def _keyword_errors(path: Path, part: Any, schema: Mapping[str, Any], identities
     if not isinstance(part, Mapping):
         return
     for keyword, value in part.items():
-        field = dotted((*path, keyword))
+        field = field_path((*path, keyword))
         if keyword in _REFUSED:
             yield FieldError(field, f"is not supported; {_REFUSED[keyword]}")
         elif keyword not in _KEYWORDS and not keyword.startswith("x-"):
@@ -176,7 +175,7 @@ def _default_errors(path: Path, part: Any, root: SchemaRoot) -> list[FieldError]
 
     if not isinstance(part, Mapping) or "default" not in part:
         return []
-    field = dotted((*path, "default"))
+    field = field_path((*path, "default"))
     filled = with_defaults(part, part["default"], root)
     return plain_errors(filled, field, bits=64) or [
         FieldError(error.field, f"the default does not fit its own schema: {error.message}")

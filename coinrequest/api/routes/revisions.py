@@ -21,7 +21,7 @@ from coinrequest.api.openapi import ETAG, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
 from coinrequest.api.rights import TypeReader, TypeRegistrar
 from coinrequest.api.routes.job_types import answered, readable, seen, tag
-from coinrequest.errors import FieldError
+from coinrequest.errors import FieldError, field_path
 from coinrequest.generator import lifecycle
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.comparison import unified_diff
@@ -62,7 +62,7 @@ def roll_back(
         target = Rollback.model_validate(document).revision
     except ValidationError as error:
         raise DefinitionInvalid(
-            [FieldError(problems.field_path(entry["loc"]), entry["msg"]) for entry in error.errors()]
+            [FieldError(field_path(entry["loc"]), entry["msg"]) for entry in error.errors()]
         ) from error
     revision = lifecycle.rollback(session, name, target, author=user.get_name(), readable=readable(user))
     tag(response, revision)
