@@ -1,14 +1,14 @@
-"""How long a connection to the database waits for a server that is gone (`[database] sql_alchemy_connect_args`).
+"""Timeouts of connections to a database server that is gone (`[database] sql_alchemy_connect_args`).
 
-libpq's own limits are those of the kernel: two hours for a connection that is idle, a quarter of an hour for a
-statement that nobody received. After a failover, or a firewall that forgot a connection, a process would stand still.
-A server that is alive and silent is another matter (`coinrequest.airflow.api_server.patience`): its kernel answers.
+By default libpq uses the kernel's: two hours for an idle connection, a quarter of an hour for a statement that nobody
+acknowledged. After a failover, or when a firewall dropped the connection, a process would hang that long. A server that
+runs and does not answer is another case (`coinrequest.airflow.api_server.patience`): its kernel still acknowledges.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-# Milliseconds for `tcp_user_timeout`, else seconds.
+# `tcp_user_timeout` is in milliseconds, the others in seconds.
 CONNECT_ARGS: Mapping[str, int] = {
     "connect_timeout": 5,
     "keepalives_idle": 20,
@@ -19,9 +19,9 @@ CONNECT_ARGS: Mapping[str, int] = {
 
 
 def __getattr__(name: str) -> Any:
-    """Return `AIRFLOW_CONNECT_ARGS`, made anew each time: Airflow writes into it (Airflow 3.3.2).
+    """Return `AIRFLOW_CONNECT_ARGS`, a new dictionary each time: Airflow writes into it (Airflow 3.3.2).
 
-    An agent has no database of Airflow's, and so Airflow's default there, which is SQLite.
+    An agent has no access to Airflow's database. Its URL there is Airflow's default, which is SQLite.
     """
     if name != "AIRFLOW_CONNECT_ARGS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

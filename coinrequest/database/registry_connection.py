@@ -1,7 +1,7 @@
-"""The connection under which agents and the dag-processor read the registry.
+"""The connection by which agents and the dag-processor read the registry.
 
-Airflow blocks its own ORM session in the processes that parse and run, on purpose; an engine of our own, with a
-read-only role, works in all of them.
+Airflow blocks its own ORM session in the processes that parse DAGs and run tasks, on purpose. An engine of our own,
+with a read-only role, works in all of them.
 """
 
 import time
@@ -16,19 +16,19 @@ from sqlalchemy.pool import NullPool
 from coinrequest import settings
 from coinrequest.database.connection import CONNECT_ARGS
 
-# The role's connections are limited (docker/database-rights.psql), and many agents may want one in the same moment.
+# The role's connections are limited (docker/database-rights.psql), and many agents may want one at the same moment.
 _LONGEST_WAIT, _BETWEEN = 30.0, 0.2
 _FULL = ("too many connections", "too many clients", "remaining connection slots")
 
 
 @contextmanager
 def connect() -> Iterator[Connection]:
-    """Give one short-lived connection; nothing is kept open, so that idle agents hold no database connections.
+    """Open a connection for the block; nothing is pooled, so idle agents hold no database connection.
 
     Raises:
         coinrequest.settings.SettingMissing: no URL is configured.
-        sqlalchemy.exc.OperationalError: the database cannot be reached within five seconds, or has had no connection to
-            give for 30 seconds.
+        sqlalchemy.exc.OperationalError: the database cannot be reached within five seconds, or its connections were all
+            taken for 30 seconds.
     """
     with _opened(_engine(settings.registry_url())) as connection:
         yield connection

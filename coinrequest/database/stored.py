@@ -1,7 +1,7 @@
-"""Reading what somebody may have edited by hand, in Airflow or in the database: no row harms the answer about others.
+"""Reads values that somebody may have edited by hand, in Airflow or in the database: a bad row spoils no other.
 
-The driver would raise for a whole page of rows where one holds JSON that is nested too deep, a number of 5,000 digits
-or a time that Python does not know. So JSON is read as text and taken apart here, and the database bounds times.
+For JSON that is nested too deep, a number of 5,000 digits or a time that Python cannot represent, the driver would
+raise for the whole page of rows. So JSON is read as text and parsed here, and the database clamps times.
 """
 
 import json
@@ -12,21 +12,21 @@ from sqlalchemy import DateTime, Text, case, cast, func, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
-# No answer of the service can be nested deeper (pydantic: 255 levels with what stands around it).
+# An answer cannot be nested deeper: pydantic allows 255 levels, with what stands around the value.
 MAX_DEPTH = 200
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 class Unreadable(ValueError):
-    """A text is no JSON, or none that an answer can hold."""
+    """A text is not JSON, or not JSON that an answer can hold."""
 
 
 def read_json(text: str) -> Any:
     """Return what a JSON text holds, as any JSON reader understands it: NaN is null, half a surrogate pair is `?`.
 
     Raises:
-        Unreadable: it is no JSON, nested deeper than 200 levels, or has a number of thousands of digits.
+        Unreadable: it is not JSON, nested deeper than 200 levels, or has a number of thousands of digits.
     """
     try:
         value = json.loads(text, parse_constant=lambda _: None)
@@ -37,17 +37,17 @@ def read_json(text: str) -> Any:
     except RecursionError:
         raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
-        raise Unreadable(f"it is no JSON: {error}"[:200]) from None
+        raise Unreadable(f"it is not JSON: {error}"[:200]) from None
     return value
 
 
 def unreadable(what: str) -> dict[str, str]:
-    """Return what stands in an answer in place of something that is stored and cannot be read."""
+    """Return what an answer shows in place of a stored value that cannot be read."""
     return {"unreadable": f"The stored {what} cannot be read; somebody may have changed it"}
 
 
 def bounded_time(expression: str) -> str:
-    """Return the SQL of a time that Python knows, for the SQL of one that may be infinite."""
+    """Return SQL that clamps the time of an SQL expression to what Python can represent."""
     bounded = f"least(greatest({expression}, '{EARLIEST.isoformat()}'), '{LATEST.isoformat()}')"
     return f"CASE WHEN {expression} IS NOT NULL THEN {bounded} END"
 
@@ -68,17 +68,17 @@ def _inside(outer: Any) -> Any:
 
 
 class StoredJson(TypeDecorator[Any]):
-    """A JSONB column; what cannot be read is an `Unreadable` in place of the value."""
+    """A JSONB column; a value that cannot be read becomes an `Unreadable`."""
 
     impl = JSONB(none_as_null=True)
     cache_ok = True
 
     def column_expression(self, column: Any) -> Any:
-        """Read it as text."""
+        """Select it as text."""
         return type_coerce(cast(column, Text), self)
 
     def process_result_value(self, value: Any, dialect: Any) -> Any:
-        """Take the text apart."""
+        """Parse the text."""
         if value is None:
             return None
         try:
@@ -88,12 +88,12 @@ class StoredJson(TypeDecorator[Any]):
 
 
 class StoredTime(TypeDecorator[datetime]):
-    """A time with a zone, within what Python knows."""
+    """A time with a zone, clamped to what Python can represent."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def column_expression(self, column: Any) -> Any:
-        """Bound it; the comparison with NULL would be the bound."""
+        """Clamp it, but keep NULL: `least` and `greatest` ignore it and would return the limit."""
         bounded = func.least(func.greatest(column, EARLIEST), LATEST)
         return type_coerce(case((column.is_not(None), bounded)), self)

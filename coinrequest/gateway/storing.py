@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from coinrequest.airflow.session import Sessions, airflow_session
-from coinrequest.database.errors import is_trouble, kind_of
+from coinrequest.database.errors import describe, is_transient
 from coinrequest.errors import FieldErrors
 from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.reading import reason_of
@@ -34,7 +34,7 @@ def store(orders: Sequence[Order], sessions: Sessions = airflow_session) -> list
         with sessions() as session:
             found = submit_all(session, orders, user=_USER, origin="channel")
     except Exception as error:
-        if is_trouble(error):
+        if is_transient(error):
             return [_postponed(error)] * len(orders)
         log.warning("%d messages cannot be stored at once, and are stored one by one: %s", len(orders), _short(error))
     else:
@@ -61,7 +61,7 @@ def _store_one(order: Order, sessions: Sessions, *, again: bool = True) -> Outco
         # Another gateway was first with the same id: now it is there.
         return _store_one(order, sessions, again=False) if again else _postponed(error)
     except Exception as error:
-        if is_trouble(error):
+        if is_transient(error):
             return _postponed(error)
         # A damaged definition, or a value that no column holds. Waiting would hold up all messages behind it.
         _log(order, error)
@@ -88,7 +88,7 @@ def _postponed(error: Exception) -> Outcome:
 def _told(error: Exception) -> str:
     """Return what the publisher is told, which is no SQL."""
     if isinstance(error, SQLAlchemyError):
-        return f"the database does not take it ({kind_of(error)})"
+        return f"the database does not take it ({describe(error)})"
     return _short(error)
 
 

@@ -16,7 +16,7 @@ from support.brokers import Broker, empty, publish, shared_broker, take_all
 from support.running_consumer import Order, Store, message, running_consumer
 from support.waiting import eventually
 
-from coinrequest.database.errors import is_trouble, kind_of
+from coinrequest.database.errors import describe, is_transient
 from coinrequest.gateway import handling
 from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.presence import Presence
@@ -85,9 +85,9 @@ def test_the_server_says_whether_an_error_passes(state: str) -> None:
 
     with pytest.raises(exc.DBAPIError) as raised, airflow_session() as session:
         session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'a secret' USING ERRCODE = '{state}'; END $$"))
-    assert is_trouble(raised.value) is STATES[state]
-    assert kind_of(raised.value).endswith(f"SQLSTATE {state}")
-    assert "secret" not in kind_of(raised.value)
+    assert is_transient(raised.value) is STATES[state]
+    assert describe(raised.value).endswith(f"SQLSTATE {state}")
+    assert "secret" not in describe(raised.value)
 
 
 @pytest.mark.usefixtures("airflow_app")
@@ -96,10 +96,10 @@ def test_a_value_that_no_driver_can_write_is_no_outage() -> None:
 
     with pytest.raises(exc.StatementError) as raised, airflow_session() as session:
         session.execute(text("SELECT CAST(:value AS timestamptz)"), {"value": object()})
-    assert not is_trouble(raised.value)
-    assert not is_trouble(OverflowError())
-    assert is_trouble(exc.TimeoutError())
-    assert is_trouble(exc.OperationalError("SELECT 1", {}, Exception("connection refused")))
+    assert not is_transient(raised.value)
+    assert not is_transient(OverflowError())
+    assert is_transient(exc.TimeoutError())
+    assert is_transient(exc.OperationalError("SELECT 1", {}, Exception("connection refused")))
 
 
 @pytest.mark.parametrize(
