@@ -1,12 +1,14 @@
-"""`BTCPrice`: the price of Bitcoin in three steps, each of them one task of a DAG.
+"""`BTCPrice`: the price of Bitcoin in three steps, each of which can be a task of a DAG.
 
-What passes from step to step is plain JSON, because a task's output is. The rate is the exact text of a decimal
-number and not a `Decimal`, which Airflow would store as a float.
+The steps exchange plain JSON, as tasks do. A rate is the exact text of a decimal number, because Airflow would store a
+`Decimal` as a float.
 """
 
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
+
+from coinrequest.errors import CoinrequestError
 
 if TYPE_CHECKING:
     from coinrequest.prices.report import Report
@@ -15,10 +17,10 @@ DEFAULT_CURRENCIES = ("USD", "GBP", "EUR")
 
 
 class BtcPrice(TypedDict):
-    """A price of one Bitcoin.
+    """The price of one Bitcoin.
 
-    `currency` is its code, `rate` the exact text of a decimal number, `price_date` when the price was fetched
-    (ISO 8601, UTC).
+    `currency` is the code of the currency, `rate` the exact text of a decimal number, and `price_date` the time at
+    which the price was fetched (ISO 8601, UTC).
     """
 
     currency: str
@@ -27,36 +29,36 @@ class BtcPrice(TypedDict):
 
 
 class PriceEmail(TypedDict):
-    """A mail, ready to be sent."""
+    """A mail that is ready to be sent."""
 
     subject: str
     body: str
 
 
-class PricesInvalid(ValueError):
-    """These are not prices as `get_btc_prices` returns them; the text says what is wrong."""
+class PricesInvalid(CoinrequestError, ValueError):
+    """The prices do not have the form that `get_btc_prices` returns."""
 
 
 class BTCPrice:
-    """Get Bitcoin's prices, make JSON of them, and a mail of that. It has no state."""
+    """Fetches the prices of Bitcoin, converts them to JSON, and writes a mail from them. It has no state."""
 
     @staticmethod
     def get_btc_prices(currencies: Sequence[str] = DEFAULT_CURRENCIES, source: str | None = None) -> list[BtcPrice]:
-        """Ask what a Bitcoin costs now: the configured source, or all of several (then it is the median).
+        """Fetch the current price of Bitcoin; with several configured sources, the median of their prices.
 
         Args:
             currencies: codes such as `USD`.
-            source: another source than `COINREQUEST_PRICE_SOURCE` names.
+            source: the source to ask instead of those of `COINREQUEST_PRICE_SOURCE`.
 
         Raises:
-            coinrequest.prices.errors.PriceUnavailable: no answer in time, no connection or a server's error; or one
-                of its kinds: `BadResponse` (the answer is no JSON or no price), `UnknownCoin`, `RateLimited`.
-            ValueError: a code that is none, or an unknown source.
+            coinrequest.prices.errors.PriceUnavailable: there is no response in time, no connection, or a server error;
+                or a subclass: `BadResponse` (the response is not JSON or not a price), `UnknownCoin`, `RateLimited`.
+            ValueError: a code is invalid, or the source is unknown.
         """
         from coinrequest.prices.client import clear_cache
         from coinrequest.prices.lookup import get_prices
 
-        clear_cache()  # each call has a price and a date of its own, also the second within a second
+        clear_cache()  # two calls within a second get two prices, each with its own date
         return [
             BtcPrice(currency=price.quote, rate=format(price.amount, "f"), price_date=price.fetched_at.isoformat())
             for price in get_prices("BTC", currencies, None if source is None else [source]).prices
@@ -64,31 +66,31 @@ class BTCPrice:
 
     @staticmethod
     def process_prices(prices: Sequence[BtcPrice]) -> str:
-        """Return the prices as a JSON array, checked, in their order.
+        """Check the prices, and return them as a JSON array in the same order.
 
         Raises:
-            PricesInvalid: they are not what `get_btc_prices` returns.
+            PricesInvalid: they do not have the form that `get_btc_prices` returns.
         """
-        return json.dumps([_checked(price) for price in _list(prices)], ensure_ascii=False)
+        return json.dumps([_check_price(price) for price in _check_list(prices)], ensure_ascii=False)
 
     @staticmethod
     def compose_price_email(prices_json: str) -> PriceEmail:
-        """Write a mail of plain text of what `process_prices` returned.
+        """Write a plain-text mail from the result of `process_prices`.
 
         Raises:
-            PricesInvalid: it is not that.
+            PricesInvalid: the JSON does not have the form that `process_prices` returns.
         """
         report = _report(prices_json)
         return PriceEmail(subject=report.subject, body=report.body)
 
     @staticmethod
     def compose_price_html(prices_json: str) -> str:
-        """Write the same mail as an HTML document, for programs that show HTML.
+        """Write the same mail as an HTML document.
 
-        It is a method of its own because a mail of `compose_price_email` is `{subject, body}` and nothing else.
+        This is a separate method because `compose_price_email` returns `{subject, body}` and nothing else.
 
         Raises:
-            PricesInvalid: it is not what `process_prices` returned.
+            PricesInvalid: the JSON does not have the form that `process_prices` returns.
         """
         return _report(prices_json).html
 
@@ -100,19 +102,19 @@ def _report(prices_json: str) -> "Report":
         document = json.loads(prices_json)
     except (TypeError, ValueError) as error:
         raise PricesInvalid(f"the prices are not JSON: {error}") from error
-    return compose_report([PriceLine(**_checked(price)) for price in _list(document)], "Bitcoin price")
+    return compose_report([PriceLine(**_check_price(price)) for price in _check_list(document)], "Bitcoin price")
 
 
-def _list(value: object) -> Sequence[object]:
+def _check_list(value: object) -> Sequence[object]:
     if not isinstance(value, (list, tuple)):
-        raise PricesInvalid(f"the prices are not a list but {type(value).__name__}")
+        raise PricesInvalid(f"the prices must be a list, not {type(value).__name__}")
     return value
 
 
-def _checked(price: object) -> BtcPrice:
-    """Return a price as plain text; a number is taken too, for whoever calls with prices of another origin."""
+def _check_price(price: object) -> BtcPrice:
+    """Return a price with all its values as text; callers may also pass numbers."""
     if not isinstance(price, dict):
-        raise PricesInvalid(f"a price is not an object but {type(price).__name__}")
+        raise PricesInvalid(f"a price must be an object, not {type(price).__name__}")
     missing = [field for field in ("currency", "rate", "price_date") if price.get(field) in (None, "")]
     if missing:
         raise PricesInvalid(f"a price has no {' and no '.join(missing)}")

@@ -1,6 +1,6 @@
-"""The demonstration: `coinrequest demo` (or `make demo`, which starts the embedded stack first).
+"""The demonstration: `coinrequest demo`, or `make demo`, which starts the embedded stack first.
 
-It registers a job type that no file defines, submits a job of it, waits for the result, and prints what happened.
+It registers a job type over REST, submits a job of it, waits for the result, and prints each step.
 """
 
 import argparse
@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from coinrequest.errors import CoinrequestError
+
 _TIMEOUT_SECONDS = 60
 
-# What to type next, by how the platform was started.
+# The commands to type next depend on how the platform was started.
 _MAKE = {
     "status": "make status",
     "logs": "make logs",
@@ -30,15 +32,15 @@ _COMPOSE = {
 }
 
 
-class DemoFailed(Exception):
-    """A step did not go as it should; the message says which one, and what the server answered."""
+class DemoFailed(CoinrequestError):
+    """A step of the demonstration failed."""
 
 
 def document(name: str, url: str) -> dict[str, object]:
-    """Return the definition that the demonstration registers: it tests the URL that a job's params name."""
+    """Return the definition of the job type: it tests the URL of the param `url`."""
     return {
         "name": name,
-        "description": "Is our own web server up? Registered over REST by the demonstration",
+        "description": "Tests whether our own web server is up. Registered over REST by the demonstration",
         "owner": "demo",
         "tags": ["demo"],
         "params": {
@@ -51,15 +53,15 @@ def document(name: str, url: str) -> dict[str, object]:
 
 
 class Client:
-    """A signed-in client of one installation.
+    """A client that is signed in to an installation.
 
     Args:
-        url: the installation's address, such as `http://localhost:8080`.
-        username, password: the sign-in; exchanged for a token at once.
-        status: the command that shows what runs, for people whose server does not answer.
+        url: the address of the installation, such as `http://localhost:8080`.
+        username, password: the credentials, which are exchanged for a token.
+        status: the command that shows the state of the processes, for error messages.
 
     Raises:
-        DemoFailed: the sign-in was refused, or the server, which may be starting, does not answer within a minute.
+        DemoFailed: the credentials are wrong, or the server does not respond within a minute.
     """
 
     def __init__(self, url: str, username: str, password: str, status: str = _MAKE["status"]) -> None:
@@ -74,17 +76,17 @@ class Client:
         self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
 
     def call(self, method: str, path: str, **options: Any) -> Any:
-        """Make one call and return the answer's JSON.
+        """Send a request and return the JSON of the response.
 
         Raises:
-            DemoFailed: no answer, or one with an error status.
+            DemoFailed: there is no response, or it has an error status.
         """
         import requests
 
         try:
             answer = self._session.request(method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **options)
         except requests.RequestException as error:
-            raise DemoFailed(f"{method} {path}: {error}; is the stack up ({self._status})?") from error
+            raise DemoFailed(f"{method} {path}: {error}; check that the stack is up with {self._status}") from error
         if answer.status_code >= 400:
             raise DemoFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:1000]}")
         return answer.json() if answer.content else None
@@ -92,32 +94,32 @@ class Client:
     def _await_server(self) -> None:
         import requests
 
-        deadline, said = time.monotonic() + _TIMEOUT_SECONDS, False
+        deadline, announced = time.monotonic() + _TIMEOUT_SECONDS, False
         while True:
             try:
                 if self._session.get(f"{self._url}/api/v2/version", timeout=5).ok:
                     return
-                reason = "it does not work yet"
+                reason = "it is not ready"
             except requests.RequestException as error:
                 reason = str(error)
             if time.monotonic() > deadline:
                 raise DemoFailed(
-                    f"No answer from {self._url} within {_TIMEOUT_SECONDS} s ({reason}); see {self._status}"
+                    f"No response from {self._url} within {_TIMEOUT_SECONDS} s ({reason}); see {self._status}"
                 )
-            if not said:
+            if not announced:
                 print(f"Waiting for the web server at {self._url} ...", flush=True)
-            said = True
+            announced = True
             time.sleep(1)
 
 
 def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> None:
-    """Run the demonstration against the installation that `environment` names, and print what happens.
+    """Run the demonstration, and print each step.
 
     Args:
-        environment: `COINREQUEST_URL`, `COINREQUEST_USERNAME` and `COINREQUEST_PASSWORD`; `COINREQUEST_API_URL`, if the
-            web server has another address from here than for people; `COINREQUEST_DEMO_KEEP=no` deletes the type at the
-            end.
-        commands: what to type next.
+        environment: the variables `COINREQUEST_URL`, `COINREQUEST_USERNAME` and `COINREQUEST_PASSWORD`;
+            `COINREQUEST_API_URL` if the web server has another address here than in a browser;
+            `COINREQUEST_DEMO_KEEP=no` to delete the job type at the end.
+        commands: the commands to type next.
     """
     url = environment["COINREQUEST_URL"].rstrip("/")
     server = environment.get("COINREQUEST_API_URL", url).rstrip("/")
@@ -154,7 +156,7 @@ def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> 
     print()
     if environment.get("COINREQUEST_DEMO_KEEP") == "no":
         client.call("DELETE", f"/jobs/v1/job-types/{name}")
-        print(f"The job type {name} is deleted again.")
+        print(f"Deleted the job type {name}.")
         return
     print(f"  The DAG in the UI      {url}/dags/{name}")
     print(f"  This job in the UI     {url}/dags/{name}/runs/{job['id']}")
@@ -165,22 +167,22 @@ def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> 
 
 
 def main(words: Sequence[str] = ()) -> int:
-    """Run the demonstration; return the exit code.
+    """Run the command and return its exit code.
 
     Args:
-        words: the command line behind `coinrequest demo`.
+        words: the arguments after `coinrequest demo`.
     """
     parser = argparse.ArgumentParser(
-        prog="coinrequest demo", description="Register a new job type over REST, run a job of it, show what happened."
+        prog="coinrequest demo", description="Register a job type over REST, run a job of it, and show each step."
     )
     parser.add_argument(
         "--env",
         metavar="FILE",
         type=Path,
         default=Path(os.environ.get("COINREQUEST_STACK_ROOT", ".stack")) / "env",
-        help="where the sign-in is read from when the environment does not hold it (default: %(default)s)",
+        help="the file with the credentials, if the environment does not have them (default: %(default)s)",
     )
-    parser.add_argument("--compose", action="store_true", help="name Docker Compose's commands, not make's")
+    parser.add_argument("--compose", action="store_true", help="name the commands of Docker Compose instead of make")
     options = parser.parse_args(words)
     try:
         run({**_read_exports(options.env), **os.environ}, _COMPOSE if options.compose else _MAKE)
@@ -188,13 +190,13 @@ def main(words: Sequence[str] = ()) -> int:
         print(f"{error.args[0]} is not set; start the stack with make up")
         return 2
     except DemoFailed as error:
-        print(f"The demonstration failed. {error}")
+        print(f"The demonstration failed: {error}")
         return 1
     return 0
 
 
 def _read_exports(path: Path) -> dict[str, str]:
-    """Return the variables that a file of `export NAME=value` lines sets; none where there is no file."""
+    """Return the variables of a file with lines `export NAME=value`; none if the file does not exist."""
     if not path.exists():
         return {}
     assignments = (word for word in shlex.split(path.read_text(), comments=True) if "=" in word)

@@ -1,51 +1,53 @@
-"""Regular expressions that people write: RE2 (https://github.com/google/re2/wiki/Syntax), small enough for anybody.
+"""Regular expressions that users write, in the syntax of RE2 (https://github.com/google/re2/wiki/Syntax).
 
-RE2 takes time in proportion to the text and to the size of the compiled expression, whatever the expression. A few
-characters can compile to megabytes, so the size is bounded as well. Compiled expressions are kept by the library
-alone, the last 128, which makes at most 32 MiB.
+RE2 needs time in proportion to the length of the text and the size of the compiled expression, so no expression can
+block a process. Because a few characters can compile to megabytes, the compiled size is limited too. The library
+caches the last 128 compiled expressions, which take 32 MiB at most.
 """
 
 import functools
 import re
 from typing import Any
 
+from coinrequest.errors import CoinrequestError
+
 MAX_LENGTH = 1_000
 MAX_INSTRUCTIONS = 2_000
 _MAX_BYTES = 256 * 1024
 
-_TOO_LARGE = f"compiles to more than {MAX_INSTRUCTIONS:,} instructions; let it repeat less"
+_TOO_LARGE = f"compiles to more than {MAX_INSTRUCTIONS:,} instructions; use fewer or smaller repetitions"
 
 _UNICODE_ESCAPE = re.compile(r"(\\\\)|\\u([0-9a-fA-F]{4})", re.ASCII)
 
 
-class PatternInvalid(ValueError):
-    """An expression that RE2 does not understand, or that is too large; the message says which."""
+class PatternInvalid(CoinrequestError, ValueError):
+    """The expression is not valid in RE2, or it is too large."""
 
 
 def compile_pattern(expression: str) -> Any:
-    """Compile an expression; its methods are those of Python's `re`.
+    """Compile an expression to an object with the methods of `re.Pattern`.
 
     Args:
         expression: at most 1,000 characters; `\\u00e9` stands for a character, as in ECMAScript.
 
     Raises:
-        PatternInvalid: it cannot be used.
+        PatternInvalid: the expression is invalid or too large.
     """
     import re2
 
     if len(expression) > MAX_LENGTH:
         raise PatternInvalid(f"is longer than {MAX_LENGTH:,} characters")
     try:
-        found = re2.compile(_UNICODE_ESCAPE.sub(_as_re2, expression), _options())
+        pattern = re2.compile(_UNICODE_ESCAPE.sub(_re2_escape, expression), _options())
     except re2.error as error:
         reason = error.args[0].decode(errors="replace")
         too_large = "too large" in reason
         raise PatternInvalid(_TOO_LARGE if too_large else f"is not an RE2 expression: {reason}") from None
     except UnicodeEncodeError:
-        raise PatternInvalid("is not an RE2 expression: it holds half of a surrogate pair") from None
-    if found.programsize > MAX_INSTRUCTIONS:
+        raise PatternInvalid("is not an RE2 expression: it contains a lone surrogate") from None
+    if pattern.programsize > MAX_INSTRUCTIONS:
         raise PatternInvalid(_TOO_LARGE)
-    return found
+    return pattern
 
 
 @functools.cache
@@ -58,5 +60,5 @@ def _options() -> Any:
     return options
 
 
-def _as_re2(found: re.Match[str]) -> str:
-    return found[0] if found[1] else rf"\x{{{found[2]}}}"
+def _re2_escape(match: re.Match[str]) -> str:
+    return match[0] if match[1] else rf"\x{{{match[2]}}}"

@@ -1,11 +1,11 @@
-"""Coin prices from public exchanges: exact, of several sources at once, and with typed errors.
+"""Coin prices from public exchanges: exact decimals, several sources at once, and typed errors.
 
     from coinrequest.prices import get_prices
     answer = get_prices("BTC", ["USD", "EUR"], sources=["coinbase", "kraken", "bitstamp"])
     answer.prices[0].amount       # Decimal("43211.02"), the median
     answer.answered               # ("coinbase", "kraken", "bitstamp")
 
-It needs nothing of Airflow. docs/reference/prices.md is the guide.
+It does not need Airflow. docs/reference/prices.md is its reference.
 """
 
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin

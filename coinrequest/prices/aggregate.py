@@ -1,15 +1,15 @@
-"""Make one price of several.
+"""Combines the quotes of several sources into one price.
 
-Exchanges differ by some tenths of a percent. One that differs by much more has a thin market, a wrong unit or a fault,
-and is left out, by two rules together:
+The prices of exchanges differ by some tenths of a percent. A quote that differs by much more comes from a thin market,
+a wrong unit or a fault. Such an outlier is dropped if
 
-- at least three quotes: of two that differ nobody can say which is wrong;
-- further from the median than five times the median absolute deviation (MAD), *and* than 5 % of the median. The first
-  follows how far the quotes really lie apart, and a wrong quote hardly moves it; five are the 3.5 standard deviations
-  that Iglewicz and Hoaglin recommend (How to Detect and Handle Outliers, 1993). The second keeps quotes that agree
-  nearly to the cent, whose MAD is next to nothing, from shutting out a neighbour.
+- there are at least three quotes: with two, it is unclear which one is wrong; and
+- its distance from the median is more than five times the median absolute deviation (MAD) *and* more than 5 % of the
+  median. The MAD measures the real spread of the quotes, and an outlier hardly changes it; five times the MAD are the
+  3.5 standard deviations that Iglewicz and Hoaglin recommend (How to Detect and Handle Outliers, 1993). The second
+  bound matters when quotes agree nearly to the cent: their MAD is almost zero, and would exclude good quotes.
 
-Where all differ (a fast market) the MAD is large, and nothing is left out: there is no majority to believe.
+In a fast market all quotes differ, the MAD is large, and none is dropped.
 """
 
 from collections.abc import Sequence
@@ -22,25 +22,25 @@ from coinrequest.prices.price import PLACES, Price
 Aggregate = Literal["median", "mean", "first"]
 AGGREGATES: tuple[str, ...] = get_args(Aggregate)
 
-LEAST_QUOTES = 3
+MIN_QUOTES = 3
 DEVIATIONS = Decimal(5)
 TOLERANCE = Decimal("0.05")
 
-# An amount has at most 40 digits (`parse_amount`): a sum of a million of them, and any half of one, are exact.
+# An amount has at most 40 digits (`parse_amount`), so the sum of a million amounts and the half of any are exact.
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 def combine(quotes: Sequence[Price], aggregate: Aggregate) -> tuple[Price, tuple[Price, ...]]:
-    """Return the price of one pair, and the quotes that were left out.
+    """Return the combined price of a pair, and the quotes that were dropped.
 
     Args:
-        quotes: at least one, of the same pair, in the order of their sources.
-        aggregate: `median` (exact: of an even number the mean of the two in the middle), `mean` (rounded half to even,
-            to one place more than its most precise quote has), or `first` (the first quote, none left out).
+        quotes: one or more quotes of the same pair, in the order of their sources.
+        aggregate: `median` (for an even number, the mean of the two in the middle), `mean` (rounded half to even, with
+            one place more than the most precise quote), or `first` (the first quote; none is dropped).
 
     Returns:
-        The one quote itself where only one is left; otherwise a price that says how it was made, without bid, ask and
-        exchange's time, which are one source's own.
+        The quote itself if there is only one. Otherwise a price whose `source` names the aggregate and the sources; it
+        has no bid, ask or exchange time, because those belong to a single source.
     """
     if aggregate == "first" or len(quotes) == 1:
         return quotes[0], ()
@@ -60,17 +60,17 @@ def combine(quotes: Sequence[Price], aggregate: Aggregate) -> tuple[Price, tuple
 
 
 def median(amounts: Sequence[Decimal]) -> Decimal:
-    """Return the median of at least one amount, exact to `PLACES` places."""
-    return _divided(_middle(amounts))
+    """Return the median of one or more amounts, exact to `PLACES` places."""
+    return _rounded_mean(_middle(amounts))
 
 
 def mean(amounts: Sequence[Decimal]) -> Decimal:
-    """Return the mean of at least one amount, with one place more than the most precise of them."""
-    return _divided(amounts)
+    """Return the mean of one or more amounts, with one place more than the most precise of them."""
+    return _rounded_mean(amounts)
 
 
 def _middle(amounts: Sequence[Decimal]) -> Sequence[Decimal]:
-    """Return the one amount in the middle, or the two."""
+    """Return the amount in the middle, or the two in the middle."""
     ordered = sorted(amounts)
     return ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
 
@@ -82,20 +82,19 @@ def _mean(amounts: Sequence[Decimal]) -> Decimal:
     return _CONTEXT.divide(total, Decimal(len(amounts)))
 
 
-def _divided(amounts: Sequence[Decimal]) -> Decimal:
-    """Return the mean with one place more than the most precise amount has."""
+def _rounded_mean(amounts: Sequence[Decimal]) -> Decimal:
+    """Return the mean with one place more than the most precise amount, unless that place is zero."""
     places = max(0, *(-int(amount.as_tuple().exponent) for amount in amounts))
     step = Decimal(1).scaleb(-min(places + 1, PLACES))
-    divided = _CONTEXT.quantize(_mean(amounts), step)
-    # The place that was added stays only where it says something.
-    short = _CONTEXT.quantize(divided, Decimal(1).scaleb(-places))
-    return short if short == divided else divided
+    rounded = _CONTEXT.quantize(_mean(amounts), step)
+    shorter = _CONTEXT.quantize(rounded, Decimal(1).scaleb(-places))
+    return shorter if shorter == rounded else rounded
 
 
 def _without_outliers(quotes: Sequence[Price]) -> tuple[tuple[Price, ...], tuple[Price, ...]]:
-    if len(quotes) < LEAST_QUOTES:
+    if len(quotes) < MIN_QUOTES:
         return tuple(quotes), ()
-    # Not rounded as a price is, so that of any quotes most are kept.
+    # The median is not rounded as a price is; otherwise more than half of the quotes could be dropped.
     centre = _mean(_middle([quote.amount for quote in quotes]))
     distances = {quote.source: _CONTEXT.abs(_CONTEXT.subtract(quote.amount, centre)) for quote in quotes}
     deviation = _mean(_middle(list(distances.values())))

@@ -1,8 +1,8 @@
-"""The one way to ask price sources: a client that all threads of a process share.
+"""The HTTP client for price sources, shared by all threads of a process.
 
-It protects whoever asks: connect and read time-outs within one deadline, and further attempts after a failure that
-may pass. And it protects who is asked: a rate limit and a budget of retries for each host, `Retry-After`, a short
-memory of answers, and one request for all who ask the same at the same time.
+It protects the caller with connect and read time-outs within one deadline, and with retries after temporary failures.
+It protects the sources with a rate limit and a retry budget for each host, `Retry-After`, a cache of responses, and
+a single request for all callers that send the same request at the same time.
 """
 
 import os
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from coinrequest.backoff import Backoff
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
-from coinrequest.prices.http_exchange import RetryableError, SourceRequest, SourceResponse, ask, new_session
+from coinrequest.prices.http_exchange import RetryableError, SourceRequest, SourceResponse, new_session, send
 from coinrequest.prices.rate_limits import RETRY_SHARE, HostLimits
 from coinrequest.prices.response_cache import ResponseCache
 
@@ -30,13 +30,13 @@ BACKOFF = Backoff(first=0.25, longest=2.0, jitter=1.0)
 
 
 class PriceClient:
-    """Asks for JSON documents. Threads may share it; a process that was forked needs one of its own.
+    """Fetches JSON documents. Threads may share a client; a forked process needs a new one.
 
     Args:
-        cache_seconds: how long an answer is given again to whoever asks the same.
-        clock: seconds that only grow.
-        sleep: waits for so many seconds.
-        delay: seconds before the next attempt, by the number of those that failed.
+        cache_seconds: how long a response is reused for the same request.
+        clock: returns monotonic seconds.
+        sleep: waits for a number of seconds.
+        delay: returns the seconds before the next attempt, given the number of failed ones.
     """
 
     def __init__(
@@ -58,69 +58,69 @@ class PriceClient:
         self, source: str, url: str, params: Mapping[str, str], timeout: float = TIMEOUT_SECONDS
     ) -> SourceResponse:
         """GET a JSON document; see `fetch` of this module."""
-        self._open_session()  # the first one loads the library, which is not the source's fault
+        self._open_session()  # loads requests the first time, which must not count against the deadline
         deadline = self._clock() + timeout
-        question = SourceRequest(source, url, tuple(params.items()))
+        request = SourceRequest(source, url, tuple(params.items()))
         try:
-            return self._cache.get(question, lambda: self._ask(question, deadline, timeout), deadline)
+            return self._cache.get(request, lambda: self._send(request, deadline, timeout), deadline)
         except TimeoutError as error:
-            raise PriceUnavailable(source, f"no whole answer within {timeout:g} seconds") from error
+            raise PriceUnavailable(source, f"no complete response within {timeout:g} seconds") from error
 
-    def forget(self) -> None:
-        """Drop the answers that are kept, so that the next caller asks the source."""
-        self._cache.forget()
+    def clear_cache(self) -> None:
+        """Drop the cached responses."""
+        self._cache.clear()
 
-    def _ask(self, question: SourceRequest, deadline: float, timeout: float) -> SourceResponse:
-        host = self._host(question)
-        self._wait_for_turn(host, question, deadline)
-        host.retries.add(RETRY_SHARE)
+    def _send(self, request: SourceRequest, deadline: float, timeout: float) -> SourceResponse:
+        limits = self._limits(request)
+        self._wait_for_rate_limit(limits, request, deadline)
+        limits.retries.add(RETRY_SHARE)
         attempts = 0
         while True:
             attempts += 1
             try:
-                return self._ask_once(host, question, deadline, timeout)
+                return self._send_once(limits, request, deadline, timeout)
             except RetryableError as failure:
-                if not self._waited_to_ask_again(host, failure, attempts, deadline):
-                    raise failure.as_error(question.source, attempts) from failure.__cause__
+                if not self._wait_before_retry(limits, failure, attempts, deadline):
+                    raise failure.as_error(request.source, attempts) from failure.__cause__
 
-    def _ask_once(self, host: HostLimits, question: SourceRequest, deadline: float, timeout: float) -> SourceResponse:
-        if not host.connections.acquire(timeout=max(0.0, deadline - self._clock())):
-            raise RetryableError(f"the answers to other requests were not there after {timeout:g} seconds")
+    def _send_once(self, limits: HostLimits, request: SourceRequest, deadline: float, timeout: float) -> SourceResponse:
+        if not limits.connections.acquire(timeout=max(0.0, deadline - self._clock())):
+            raise RetryableError(f"no connection was free within {timeout:g} seconds")
         try:
-            return ask(self._open_session(), question, deadline, timeout, self._clock)
+            return send(self._open_session(), request, deadline, timeout, self._clock)
         finally:
-            host.connections.release()
+            limits.connections.release()
 
-    def _wait_for_turn(self, host: HostLimits, question: SourceRequest, deadline: float) -> None:
+    def _wait_for_rate_limit(self, limits: HostLimits, request: SourceRequest, deadline: float) -> None:
         remaining = deadline - self._clock()
-        wait = host.turns.reserve(remaining)
+        wait = limits.requests.reserve(remaining)
         if wait > remaining:
-            text = f"it was asked as often as it allows, and may be asked again in {wait:.1f} seconds"
-            raise RateLimited(question.source, text, wait)
+            text = f"its rate limit is reached; the next request is allowed in {wait:.1f} seconds"
+            raise RateLimited(request.source, text, wait)
         if wait > 0:
             self._sleep(wait)
 
-    def _waited_to_ask_again(self, host: HostLimits, failure: RetryableError, attempts: int, deadline: float) -> bool:
-        """Wait until the next attempt, if there may be one and it would be in time; return whether."""
-        patience = failure.retry_after or 0.0
+    def _wait_before_retry(self, limits: HostLimits, failure: RetryableError, attempts: int, deadline: float) -> bool:
+        """Return whether to try again, after the wait; False if no retry is left or it would be too late."""
+        retry_after = failure.retry_after or 0.0
         if failure.status == 429:
-            host.turns.close(patience)  # what it says to one caller holds for all
-        delay = patience + self._delay(attempts)
+            limits.requests.pause(retry_after)  # applies to all callers
+        delay = retry_after + self._delay(attempts)
         remaining = deadline - self._clock()
-        if attempts == ATTEMPTS or delay >= remaining or not host.retries.take():
+        if attempts == ATTEMPTS or delay >= remaining or not limits.retries.take():
             return False
-        turn = host.turns.reserve(remaining)
-        if turn > remaining:
+        wait = limits.requests.reserve(remaining)
+        if wait > remaining:
             return False
-        self._sleep(max(delay, turn))
+        self._sleep(max(delay, wait))
         return True
 
-    def _host(self, question: SourceRequest) -> HostLimits:
+    def _limits(self, request: SourceRequest) -> HostLimits:
         try:
-            address = urlsplit(question.url)
+            address = urlsplit(request.url)
             hostname = address.hostname or ""
         except ValueError as error:
-            raise PriceUnavailable(question.source, "its address is not a URL that can be asked") from error
+            raise PriceUnavailable(request.source, "its address is not a valid URL") from error
         with self._lock:
             return self._hosts.setdefault((address.scheme, address.netloc), HostLimits(hostname, self._clock))
 
@@ -135,28 +135,28 @@ _shared = PriceClient()
 
 
 def fetch(source: str, url: str, params: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> SourceResponse:
-    """GET a JSON document with the client that this process shares.
+    """GET a JSON document with the shared client of this process.
 
     Args:
-        source: name of the source, for errors.
-        url: where it is.
+        source: the name of the source, for errors.
+        url: the URL of the document.
         params: query parameters.
-        timeout: seconds for everything: waiting for a turn, connecting, further attempts, and the whole answer.
+        timeout: seconds for everything: rate limit, connection, retries and the complete response.
 
     Returns:
-        The answer, which may be up to a second old: `received_at` says when it came.
+        The response, which may be up to a second old; see `received_at`.
 
     Raises:
-        RateLimited: the source answered 429, or was asked too often; at once if waiting would take too long.
-        BadResponse: the answer is not JSON, or longer than 1 MiB, or a redirect to somewhere else.
-        PriceUnavailable: no answer in time, no connection, or a 5xx.
+        RateLimited: the source responded with 429, or the wait for the rate limit would exceed the time-out.
+        BadResponse: the response is not JSON, longer than 1 MiB, or a redirect.
+        PriceUnavailable: there is no response in time, no connection, or a 5xx.
     """
     return _shared.fetch(source, url, params, timeout)
 
 
 def clear_cache() -> None:
-    """Drop the answers that the shared client keeps, for whoever must not get one of a second ago."""
-    _shared.forget()
+    """Drop the cached responses of the shared client."""
+    _shared.clear_cache()
 
 
 def _replace_shared() -> None:
@@ -164,6 +164,6 @@ def _replace_shared() -> None:
     _shared = PriceClient()
 
 
-# Connections, locks and threads of the parent are of no use to the child, and would do harm.
+# A forked child must not use the connections, locks and threads of its parent.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_replace_shared)

@@ -22,18 +22,18 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="coinrequest prices",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Ask exchanges what a coin costs now.",
+        description="Show the current price of a coin on exchanges.",
         epilog="""\
 examples:
   coinrequest prices BTC USD EUR
   coinrequest prices ETH EUR --source coinbase --source kraken --source bitstamp
   coinrequest prices BTC USDT --source ccxt:binance --json
-  coinrequest prices BTC USD --source kraken --source coinbase --aggregate first    # coinbase if kraken is away
+  coinrequest prices BTC USD --source kraken --source coinbase --aggregate first    # coinbase if kraken fails
 
-exit codes: 0 success, 1 a currency without a price, 2 usage
+exit codes: 0 success, 1 no price in one of the currencies, 2 usage error
 """,
     )
-    found.add_argument("coin", metavar="COIN", help="code of the coin, such as BTC")
+    found.add_argument("coin", metavar="COIN", help="the code of the coin, such as BTC")
     found.add_argument("currencies", metavar="CURRENCY", nargs="+", help="codes such as USD, EUR or USDT")
     found.add_argument(
         "--source",
@@ -41,26 +41,30 @@ exit codes: 0 success, 1 a currency without a price, 2 usage
         dest="sources",
         metavar="NAME",
         help="bitstamp, coinbase, coingecko, kraken or ccxt:EXCHANGE; may be repeated "
-        "(default: those of COINREQUEST_PRICE_SOURCE, or else coinbase)",
+        "(default: COINREQUEST_PRICE_SOURCE, or coinbase)",
     )
     found.add_argument(
         "--aggregate",
         choices=AGGREGATES,
         default="median",
-        help="how the prices of several sources become one (default: median)",
+        help="how to combine the prices of several sources (default: median)",
     )
     found.add_argument(
-        "--timeout", type=_seconds, default=TIMEOUT_SECONDS, metavar="SECONDS", help="for everything (default: 10)"
+        "--timeout",
+        type=_seconds,
+        default=TIMEOUT_SECONDS,
+        metavar="SECONDS",
+        help="the time for all requests together (default: 10)",
     )
-    found.add_argument("--json", action="store_true", help="write one JSON document instead of a table")
+    found.add_argument("--json", action="store_true", help="print a JSON document instead of a table")
     return found
 
 
 def main(words: Sequence[str] = ()) -> int:
-    """Show prices; return the exit code.
+    """Run the command and return its exit code.
 
     Args:
-        words: the command line behind `coinrequest prices`.
+        words: the arguments after `coinrequest prices`.
     """
     arguments = parser().parse_args(words)
     try:
@@ -68,9 +72,9 @@ def main(words: Sequence[str] = ()) -> int:
             arguments.coin, arguments.currencies, arguments.sources, arguments.aggregate, arguments.timeout
         )
     except PriceUnavailable as error:
-        return _ended(NO_PRICE, str(error))
+        return _fail(NO_PRICE, str(error))
     except (ValueError, SettingInvalid) as error:
-        return _ended(USAGE, str(error))
+        return _fail(USAGE, str(error))
     except KeyboardInterrupt:
         return 130
     sys.stdout.write(json.dumps(_document(answer), indent=2) + "\n" if arguments.json else _table(answer))
@@ -99,13 +103,13 @@ def _table(answer: PriceAnswer) -> str:
         )
         for price in answer.prices
     ]
-    remarks = [f"answered: {', '.join(answer.answered)}"]
-    remarks += [
-        f"left out: {quote.source} with {quote.amount:f} {quote.quote}, too far from the others"
+    notes = [f"answered: {', '.join(answer.answered)}"]
+    notes += [
+        f"dropped: {quote.source} with {quote.amount:f} {quote.quote}, too far from the others"
         for quote in answer.dropped
     ]
-    remarks += [f"failed: {failure}" for failure in answer.failures]
-    return text_table(lines) + "\n" + "\n".join(remarks) + "\n"
+    notes += [f"failed: {failure}" for failure in answer.failures]
+    return text_table(lines) + "\n" + "\n".join(notes) + "\n"
 
 
 def _document(answer: PriceAnswer) -> Mapping[str, Any]:
@@ -134,6 +138,6 @@ def _plain(price: Price) -> Mapping[str, str | None]:
     }
 
 
-def _ended(code: int, text: str) -> int:
+def _fail(code: int, text: str) -> int:
     sys.stderr.write(f"coinrequest prices: {text}\n")
     return code

@@ -1,8 +1,8 @@
-"""What went wrong with a connection, in words for a person: no classes, addresses or pools of the library."""
+"""Errors of connections in plain words, without the classes, addresses and pools of requests."""
 
 
 def describe_connection_error(error: BaseException) -> str:
-    """Return the reason at the bottom of a chain of exceptions, such as `Connection refused`."""
+    """Return the root cause of a chain of exceptions, such as `Connection refused`."""
     import http.client
     import socket
     import ssl
@@ -11,15 +11,15 @@ def describe_connection_error(error: BaseException) -> str:
     while link is not None:
         match link:
             case ssl.SSLCertVerificationError():
-                return f"its certificate is not accepted: {link.verify_message}"
+                return f"its certificate cannot be verified: {link.verify_message}"
             case ssl.SSLError():
-                return "no TLS connection came about"
+                return "the TLS handshake failed"
             case socket.gaierror():
                 return f"its name cannot be resolved: {link.strerror}"
             case http.client.RemoteDisconnected():
-                return "it closed the connection without an answer"
+                return "it closed the connection without a response"
             case http.client.HTTPException():
-                return "what it answered is not HTTP"
+                return "its response is not valid HTTP"
             case OSError(strerror=str(text)):
                 return text
         link = link.__cause__ or link.__context__

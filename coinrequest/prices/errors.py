@@ -1,16 +1,18 @@
-"""Why there is no price. Each error carries the source that was asked; its cause, if any, is chained to it."""
+"""The errors of price sources. Each names its source; the underlying exception, if any, is its cause."""
+
+from coinrequest.errors import CoinrequestError
 
 
-class PriceUnavailable(Exception):
-    """A source gave no price: it did not answer in time, could not be reached, or answered with an error.
+class PriceUnavailable(CoinrequestError):
+    """A source gave no price: it did not respond in time, could not be reached, or responded with an error.
 
     Attributes:
         source: the name of the source, such as `coinbase`.
-        message: what happened, for a person; the text of the error has the source before it.
+        message: the reason; the text of the error puts the source before it.
     """
 
     def __init__(self, source: str, message: str) -> None:
-        super().__init__(source, message)  # both stay arguments, so that the error can be copied and pickled
+        super().__init__(source, message)  # both arguments, so that the error can be copied and pickled
         self.source = source
         self.message = message
 
@@ -19,14 +21,14 @@ class PriceUnavailable(Exception):
 
 
 class UnknownCoin(PriceUnavailable):
-    """The source does not know the coin, or has no price of it in the currency."""
+    """The source does not know the coin, or has no price for it in the currency."""
 
 
 class RateLimited(PriceUnavailable):
-    """The source wants to be asked less often, or this process has asked it as often as it allows.
+    """The source responded with 429, or this process has reached the rate limit of the source.
 
     Attributes:
-        retry_after: seconds after which it may be asked again, if that is known.
+        retry_after: the seconds until the next request is allowed, if known.
     """
 
     def __init__(self, source: str, message: str, retry_after: float | None = None) -> None:
@@ -35,10 +37,10 @@ class RateLimited(PriceUnavailable):
 
 
 class BadResponse(PriceUnavailable):
-    """The source answered with something that is not a price in its documented form.
+    """The response of the source does not have the documented form.
 
     Attributes:
-        status: of the answer, where that tells more than what is in it.
+        status: the HTTP status, if the body is not JSON.
     """
 
     def __init__(self, source: str, message: str, status: int | None = None) -> None:

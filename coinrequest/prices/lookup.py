@@ -1,4 +1,4 @@
-"""Ask the configured sources, or others, for prices."""
+"""Asks several sources for prices at the same time."""
 
 import contextlib
 import queue
@@ -16,7 +16,7 @@ from coinrequest.prices.sources.base import Source
 from coinrequest.prices.symbols import normalise_coin, normalise_currencies
 
 _Outcomes = dict[tuple[str, str], Price | PriceUnavailable]
-# A source whose own time-out comes first says more of what happened.
+# A source's own time-out says more than ours, so it gets a little more time.
 _GRACE_SECONDS = 0.25
 
 
@@ -27,35 +27,35 @@ def get_prices(
     aggregate: Aggregate = "median",
     timeout: float = TIMEOUT_SECONDS,
 ) -> PriceAnswer:
-    """Ask one or more sources, all at the same time, what a coin costs.
+    """Return the current price of a coin, from one or more sources that are asked at the same time.
 
-    A source that fails does not fail the call; the answer tells.
+    If some sources fail, the call succeeds with the others, and the answer has the failures.
 
     Args:
-        coin: such as `BTC`; `XBT` and lower case are understood.
-        currencies: such as `("USD", "EUR")`: of ISO 4217, or known coins such as `USDT`. One that is named twice is
-            asked for once.
-        sources: such as `("coinbase", "kraken", "ccxt:binance")`; None: those of `COINREQUEST_PRICE_SOURCE`.
-        aggregate: how several prices become one (`aggregate.combine`); `first` is the one of the first source in order
-            that has one, and waits for no other.
-        timeout: seconds for the whole call. Loading ccxt for the first time comes on top of it.
+        coin: a code such as `BTC`; `XBT` and lower case are accepted too.
+        currencies: codes such as `("USD", "EUR")`, from ISO 4217 or of known coins such as `USDT`. Duplicates are
+            ignored.
+        sources: names such as `("coinbase", "kraken", "ccxt:binance")`; None for those of `COINREQUEST_PRICE_SOURCE`.
+        aggregate: how to combine the prices of several sources (`aggregate.combine`); `first` takes the price of the
+            first source in order that has one, without waiting for the sources after it.
+        timeout: seconds for the whole call, without the first import of ccxt.
 
     Returns:
-        One price for each currency, in their order, and what each source said.
+        One price for each currency, in their order, with the quotes and the failures of the sources.
 
     Raises:
-        ValueError: a code that is none, an unknown source or aggregate, or no currency at all.
-        PriceUnavailable: no source has a price in one of the currencies. It is of the kind that all reasons have in
-            common: `UnknownCoin`, `RateLimited` (with the shortest `retry_after`), `BadResponse`. A single reason is
-            raised as it is; several are an `ExceptionGroup` that is the cause.
-        coinrequest.settings.SettingInvalid: the environment names a source that does not exist.
+        ValueError: a code is invalid, a source or the aggregate is unknown, or there is no currency.
+        PriceUnavailable: no source has a price in one of the currencies. If all failures have the same class, it has
+            that class: `UnknownCoin`, `RateLimited` (with the shortest `retry_after`) or `BadResponse`. A single
+            failure is raised as it is; several are its cause, as an `ExceptionGroup`.
+        coinrequest.settings.SettingInvalid: `COINREQUEST_PRICE_SOURCE` names an unknown source.
     """
     base = normalise_coin(coin)
     wanted = normalise_currencies(currencies)
     if not wanted:
         raise ValueError("name at least one currency")
     if aggregate not in AGGREGATES:
-        raise ValueError(f"there is no aggregate {str(aggregate)[:50]!r}; there are {', '.join(AGGREGATES)}")
+        raise ValueError(f"unknown aggregate {str(aggregate)[:50]!r}; choose from {', '.join(AGGREGATES)}")
     asked = {source.name: source for source in _open(sources, timeout)}
     outcomes = _ask_all(asked, base, wanted, aggregate, timeout)
     return _answer(outcomes, tuple(asked), base, wanted, aggregate)
@@ -75,7 +75,7 @@ def _open(names: Sequence[str] | None, timeout: float) -> Iterator[Source]:
 def _ask_all(
     sources: Mapping[str, Source], coin: str, currencies: Sequence[str], aggregate: Aggregate, timeout: float
 ) -> _Outcomes:
-    """Ask in a thread for each source; whoever is late is left to itself, and its threads hold nothing up."""
+    """Ask each source in a daemon thread, and stop waiting for late ones at the deadline."""
     deadline = time.monotonic() + timeout + _GRACE_SECONDS
     results: queue.SimpleQueue[tuple[str, str, Price | PriceUnavailable]] = queue.SimpleQueue()
     for source in sources.values():
@@ -90,7 +90,7 @@ def _ask_all(
             if aggregate == "first" and all(_is_settled(outcomes, sources, currency) for currency in currencies):
                 return outcomes
     for name in sources:
-        late = PriceUnavailable(name, f"no answer within {timeout:g} seconds")
+        late = PriceUnavailable(name, f"no response within {timeout:g} seconds")
         for currency in currencies:
             outcomes.setdefault((name, currency), late)
     return outcomes
@@ -103,23 +103,23 @@ def _ask(
     results: "queue.SimpleQueue[tuple[str, str, Price | PriceUnavailable]]",
     deadline: float,
 ) -> None:
-    left = list(currencies)
+    remaining = list(currencies)
     try:
         for outcome in source.ask(coin, currencies):
-            results.put((source.name, left.pop(0), outcome))
-            if not left or time.monotonic() > deadline:
+            results.put((source.name, remaining.pop(0), outcome))
+            if not remaining or time.monotonic() > deadline:
                 return
     except PriceUnavailable as error:
         reason = error
-    except Exception as error:  # a defect of one source keeps the prices of the others from nobody
+    except Exception as error:  # a bug in one source must not hide the prices of the others
         reason = PriceUnavailable(source.name, f"it failed: {error!r}")
         reason.__cause__ = error
-    for currency in left:
+    for currency in remaining:
         results.put((source.name, currency, reason))
 
 
 def _is_settled(outcomes: _Outcomes, names: Iterable[str], currency: str) -> bool:
-    """Say whether no answer that is still to come can be the first in order that has a price."""
+    """Return whether the first source in order that has a price is already known."""
     for name in names:
         outcome = outcomes.get((name, currency))
         if not isinstance(outcome, PriceUnavailable):
@@ -135,15 +135,15 @@ def _answer(
     dropped: list[Price] = []
     missing: list[str] = []
     for currency in currencies:
-        said = [outcomes[name, currency] for name in names if (name, currency) in outcomes]
-        found = [outcome for outcome in said if isinstance(outcome, Price)]
+        known = [outcomes[name, currency] for name in names if (name, currency) in outcomes]
+        found = [outcome for outcome in known if isinstance(outcome, Price)]
         if not found:
             missing.append(currency)
             continue
-        price, left_out = combine(found, aggregate)
+        price, outliers = combine(found, aggregate)
         prices.append(price)
         quotes.extend(found)
-        dropped.extend(left_out)
+        dropped.extend(outliers)
     if missing:
         raise _no_price(coin, missing, _failures(outcomes, names, missing))
     return PriceAnswer(
@@ -155,17 +155,17 @@ def _answer(
 
 
 def _failures(outcomes: _Outcomes, names: Sequence[str], currencies: Sequence[str]) -> list[PriceUnavailable]:
-    """Return the reasons why there are no prices, each once, by source."""
-    said = [outcomes.get((name, currency)) for name in names for currency in currencies]
-    reasons = {id(outcome): outcome for outcome in said if isinstance(outcome, PriceUnavailable)}
-    return list(reasons.values())
+    """Return the failures in the order of the sources, each once."""
+    known = [outcomes.get((name, currency)) for name in names for currency in currencies]
+    failures = {id(outcome): outcome for outcome in known if isinstance(outcome, PriceUnavailable)}
+    return list(failures.values())
 
 
 def _no_price(coin: str, currencies: Sequence[str], failures: Sequence[PriceUnavailable]) -> PriceUnavailable:
     if len(failures) == 1:
         return failures[0]
     names = ", ".join(dict.fromkeys(failure.source for failure in failures))
-    text = f"no price of {coin} in {', '.join(currencies)} ({'; '.join(map(str, failures))})"
+    text = f"no price for {coin} in {', '.join(currencies)} ({'; '.join(map(str, failures))})"
     kinds = {type(failure) for failure in failures}
     kind = kinds.pop() if len(kinds) == 1 else PriceUnavailable
     error: PriceUnavailable
@@ -175,5 +175,5 @@ def _no_price(coin: str, currencies: Sequence[str], failures: Sequence[PriceUnav
         error = kind(names, text, min(known, default=None))
     else:
         error = kind(names, text)
-    error.__cause__ = ExceptionGroup("why no source has a price", list(failures))
+    error.__cause__ = ExceptionGroup("no source has a price", list(failures))
     return error

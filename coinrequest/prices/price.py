@@ -1,4 +1,4 @@
-"""A price, exactly as a source gave it."""
+"""Prices as exact decimals."""
 
 import re
 from dataclasses import dataclass
@@ -8,29 +8,29 @@ from typing import TypeGuard
 
 from coinrequest.prices.errors import PriceUnavailable
 
-# Twenty digits on either side of the point is more than any coin or currency has.
+# More than any coin or currency needs, on each side of the decimal point.
 PLACES = 20
 _AMOUNT = re.compile(r"\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,2})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What one unit of a coin costs in a currency, at one source, at one moment.
+    """The price of one unit of a coin in a currency, from one source, at one time.
 
-    Two prices are equal if all that is known of them is; prices of the same pair are ordered by their amounts.
+    Two prices are equal if all their attributes are equal. Prices of the same pair are ordered by their amounts.
 
     Attributes:
         base: the coin, such as `BTC`.
         quote: the currency, such as `EUR`.
         amount: units of `quote` for one unit of `base`; exact and above zero.
-        source: the name of the source; of a combined price, how it was combined and of which sources.
-        fetched_at: when the answer was received; of a combined price, when its oldest one was.
-        bid: the best price that a buyer offers, if the source says.
-        ask: the best price that a seller asks, if the source says.
-        exchange_time: when the source says that the price was made, if it does.
+        source: the name of the source; for a combined price, the aggregate and the sources.
+        fetched_at: when the response was received; for a combined price, when the oldest response was.
+        bid: the best bid, if the source has one.
+        ask: the best ask, if the source has one.
+        exchange_time: the time of the price according to the source, if it gives one.
 
     Raises:
-        ValueError: an amount that is not a finite number above zero, or a moment without a time zone.
+        ValueError: an amount is not a finite number above zero, or a time has no time zone.
     """
 
     base: str
@@ -43,7 +43,7 @@ class Price:
     exchange_time: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would be read differently later: a float, and a moment without a time zone."""
+        """Check the types that JSON or a database would change: floats, and times without a time zone."""
         for name in ("amount", "bid", "ask"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, Decimal) and value.is_finite() and value > 0):
@@ -71,13 +71,13 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceAnswer:
-    """What the sources that were asked said.
+    """The combined prices, and what each source contributed.
 
     Attributes:
-        prices: one for each currency, in the order in which they were asked for.
-        quotes: everything that came, by currency and then in the order of the sources.
-        dropped: those quotes that lie too far from the others to be used.
-        failures: why sources gave no price, or none in some of the currencies; each reason once.
+        prices: one price for each requested currency, in their order.
+        quotes: all quotes, by currency and then in the order of the sources.
+        dropped: the quotes that are too far from the others to be used.
+        failures: why sources gave no price, or none in some of the currencies; each failure once.
     """
 
     prices: tuple[Price, ...]
@@ -87,18 +87,18 @@ class PriceAnswer:
 
     @property
     def answered(self) -> tuple[str, ...]:
-        """Return the names of the sources that gave a price, in at least one currency."""
+        """Return the names of the sources that gave a price in at least one currency."""
         return tuple(dict.fromkeys(quote.source for quote in self.quotes))
 
 
 def parse_amount(value: object) -> Decimal:
-    """Return an amount of money from JSON, without a float in between.
+    """Parse an amount of money without converting it to a float.
 
     Args:
-        value: the text of a number, or a `Decimal` that was read with `parse_float=Decimal`.
+        value: the text of a number, or a `Decimal` that was parsed with `parse_float=Decimal`.
 
     Raises:
-        ValueError: it is not a finite number above zero of at most 20 digits on either side of the point.
+        ValueError: it is not a finite number above zero with at most 20 digits on each side of the decimal point.
     """
     text = str(value) if isinstance(value, Decimal) else value
     if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
@@ -106,5 +106,5 @@ def parse_amount(value: object) -> Decimal:
     amount = Decimal(text)
     places = -int(amount.as_tuple().exponent)
     if not 0 < amount < Decimal("1e20") or places > PLACES:
-        raise ValueError(f"{text[:80]!r} is not an amount above zero with at most {PLACES} places")
+        raise ValueError(f"{text[:80]!r} is not an amount above zero with at most {PLACES} decimal places")
     return amount

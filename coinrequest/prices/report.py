@@ -1,4 +1,4 @@
-"""Prices as a mail that a person reads: text, and the same as HTML."""
+"""Reports of prices as a mail, in plain text and in HTML."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from html import escape
 from itertools import chain
 
-# Only inline styles, which every mail program knows, and no colour but one: a grey that can be told from a light
-# background and from a dark one. Text and background stay the reader's own.
+# Every mail program supports inline styles. The only colour is a grey that is visible on light and dark backgrounds;
+# the colours of text and background are those of the mail program.
 _FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;font-size:15px;line-height:1.5"
 _CELL = "padding:6px 14px 6px 0;border-bottom:1px solid #888888;text-align:{align};vertical-align:top"
 _NUMBER = ";white-space:nowrap;font-variant-numeric:tabular-nums"
@@ -15,7 +15,7 @@ _NUMBER = ";white-space:nowrap;font-variant-numeric:tabular-nums"
 
 @dataclass(frozen=True, slots=True)
 class PriceLine:
-    """One line of a report: the amounts are exact texts, the date ISO 8601 with an offset."""
+    """A line of a report. Amounts are the exact text of a number; the date is ISO 8601 with an offset."""
 
     currency: str
     rate: str
@@ -27,7 +27,7 @@ class PriceLine:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report, as a mail has it: `html` is a whole document that says what `body` says."""
+    """A report as a mail. `html` is a complete document with the same content as `body`."""
 
     subject: str
     body: str
@@ -52,11 +52,11 @@ _COLUMNS = (
 
 
 def compose_report(lines: Sequence[PriceLine], title: str = "Coin prices", notes: Sequence[str] = ()) -> Report:
-    """Write a report: the first rate in the subject, and a table in the body. A column without content is left out.
+    """Write a report with the first rate in the subject and a table in the body. Empty columns are left out.
 
     Args:
-        lines: in the order in which they are shown.
-        title: what the prices are of; line ends in it become spaces.
+        lines: the lines of the table.
+        title: the title; line breaks become spaces.
         notes: sentences below the table.
     """
     title = " ".join(title.split())
@@ -67,7 +67,7 @@ def compose_report(lines: Sequence[PriceLine], title: str = "Coin prices", notes
 
 
 def text_table(lines: Sequence[PriceLine]) -> str:
-    """Write prices as a table of plain text, one line each below their titles."""
+    """Return a plain-text table with a header and one row for each line."""
     columns = _filled(lines)
     rows = [[column.title for column in columns], *([column.text(line) for column in columns] for line in lines)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(columns))]
@@ -122,7 +122,7 @@ def _filled(lines: Sequence[PriceLine]) -> list[_Column]:
 
 
 def _readable(moment: str) -> str:
-    """Write a moment of ISO 8601 as people read it, in UTC; what is none, or has no zone, stays as it is."""
+    """Return an ISO 8601 time in UTC and without the letter T; other texts are returned as they are."""
     try:
         found = datetime.fromisoformat(moment)
         return moment if found.tzinfo is None else f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
@@ -131,6 +131,6 @@ def _readable(moment: str) -> str:
 
 
 def _grouped(rate: str) -> str:
-    """Set commas between thousands; every digit after the point stays."""
+    """Add thousands separators, and keep every digit after the decimal point."""
     whole, point, fraction = rate.partition(".")
     return f"{int(whole):,}{point}{fraction}" if whole.isascii() and whole.isdigit() else rate

@@ -1,4 +1,4 @@
-"""The codes of coins and currencies, in the one form that the rest of the package knows."""
+"""The codes of coins and currencies, and their normal form."""
 
 import difflib
 import re
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 _SYMBOL = re.compile(r"[A-Z0-9]{2,12}", re.ASCII)
-# Kraken's own names, which its users write too: https://support.kraken.com/articles/360001206766
+# Kraken's own codes, which its users type too: https://support.kraken.com/articles/360001206766
 _ALIASES = {"XBT": "BTC", "XDG": "DOGE"}
 
-# ISO 4217 reserves them for tests and for "no currency".
+# ISO 4217 reserves these for tests and for "no currency".
 _NO_CURRENCIES = frozenset({"XTS", "XXX"})
-# Known without loading the whole table, which takes longer than the rest of a look-up.
+# Known without loading the whole table, which would take longer than the rest of a lookup.
 # fmt: off
 COMMON_CURRENCIES = frozenset({
     "AED", "ARS", "AUD", "BRL", "CAD", "CHF", "CLP", "CNY", "CZK", "DKK", "EUR", "GBP",
@@ -20,8 +20,8 @@ COMMON_CURRENCIES = frozenset({
 })
 # fmt: on
 
-# Coins in which others are priced, and their ids at CoinGecko (https://docs.coingecko.com/reference/coins-list), which
-# alone tells coins with the same code apart.
+# Well-known coins, in which other coins may be priced, with their ids at CoinGecko, where several coins can have the
+# same code (https://docs.coingecko.com/reference/coins-list).
 COINS: Mapping[str, str] = {
     "AAVE": "aave",
     "ADA": "cardano",
@@ -102,30 +102,30 @@ COINS: Mapping[str, str] = {
 
 
 def normalise_coin(code: str) -> str:
-    """Return a coin's code in its usual form: upper case, and `BTC` for `XBT`, `DOGE` for `XDG`.
+    """Return the code of a coin in upper case, with `BTC` for `XBT` and `DOGE` for `XDG`.
 
-    Whether there is such a coin only a source can say: there are many thousands of them.
+    It does not check that the coin exists, because there are thousands of them; the sources do.
 
     Raises:
-        ValueError: it is not 2 to 12 letters and digits.
+        ValueError: the code is not 2 to 12 letters and digits.
     """
-    plain = code.strip().upper()
-    if not _SYMBOL.fullmatch(plain):
+    upper = code.strip().upper()
+    if not _SYMBOL.fullmatch(upper):
         raise ValueError(f"{code[:50]!r} is not the code of a coin or currency")
-    return _ALIASES.get(plain, plain)
+    return _ALIASES.get(upper, upper)
 
 
 def normalise_currency(code: str) -> str:
-    """Return the code of a currency, or of a coin in which others are priced, in its usual form.
+    """Return the code of a currency, or of a well-known coin, in upper case.
 
     Raises:
-        ValueError: it is neither a currency of ISO 4217 nor a known coin; the text names the nearest code.
+        ValueError: it is neither a currency of ISO 4217 nor a well-known coin; the message suggests the nearest code.
     """
     found = normalise_coin(code)
     if found in COMMON_CURRENCIES or found in COINS:
         return found
     if found in _NO_CURRENCIES:
-        raise ValueError(f"{found!r} is no currency: ISO 4217 reserves it for tests and transactions without one")
+        raise ValueError(f'{found!r} is not a currency: ISO 4217 reserves it for tests or for "no currency"')
     if found not in _currencies():
         nearest = _nearest(found)
         raise ValueError(f"{found!r} is neither a currency of ISO 4217 nor a known coin; did you mean {nearest!r}?")
@@ -133,10 +133,10 @@ def normalise_currency(code: str) -> str:
 
 
 def normalise_currencies(codes: Iterable[str]) -> tuple[str, ...]:
-    """Return several codes as `normalise_currency` does, each once, in their order.
+    """Normalise several codes and remove duplicates, in their order.
 
     Raises:
-        ValueError: one is no currency.
+        ValueError: a code is not a currency.
     """
     return tuple(dict.fromkeys(normalise_currency(code) for code in codes))
 
@@ -149,11 +149,11 @@ def _currencies() -> frozenset[str]:
 
 
 def _nearest(code: str) -> str:
-    """Return the code of the same letters in another order, or else the most similar; of several the most common."""
+    """Return the code with the same letters in another order, or the most similar one; common codes win ties."""
 
-    def likeness(other: str) -> tuple[bool, float, bool]:
-        alike = difflib.SequenceMatcher(None, code, other).ratio()
-        return sorted(other) == sorted(code), alike, other[0] == code[0]
+    def similarity(other: str) -> tuple[bool, float, bool]:
+        ratio = difflib.SequenceMatcher(None, code, other).ratio()
+        return sorted(other) == sorted(code), ratio, other[0] == code[0]
 
     common = sorted(COMMON_CURRENCIES) + sorted(COINS)
-    return max(common + sorted(_currencies() - COMMON_CURRENCIES), key=likeness)
+    return max(common + sorted(_currencies() - COMMON_CURRENCIES), key=similarity)

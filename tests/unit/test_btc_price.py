@@ -97,8 +97,8 @@ def test_rates_that_are_numbers_are_taken_too() -> None:
 @pytest.mark.parametrize(
     ("prices", "message"),
     [
-        ({}, "not a list but dict"),
-        (["x"], "not an object but str"),
+        ({}, "must be a list, not dict"),
+        (["x"], "must be an object, not str"),
         ([{"currency": "USD"}], "no rate and no price_date"),
         ([{"currency": "USD", "rate": None, "price_date": "x"}], "no rate"),
     ],

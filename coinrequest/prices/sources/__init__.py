@@ -1,4 +1,4 @@
-"""The sources that can be asked, by name."""
+"""The price sources by name."""
 
 import difflib
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ SOURCES: Mapping[str, type[Source]] = {source.name: source for source in (Bitsta
 
 
 def source_names() -> tuple[str, ...]:
-    """Return the names of the sources of our own; besides them there is `ccxt:` with the id of any exchange."""
+    """Return the names of the built-in sources; `ccxt:` with the id of any exchange is a source too."""
     return tuple(SOURCES)
 
 
 def check_source(name: str) -> str:
-    """Return the name of a source in its usual form: lower case.
+    """Return the name of a source in lower case.
 
     Raises:
-        ValueError: there is no source of this name, or ccxt is not installed; the text has the nearest, or the remedy.
+        ValueError: there is no such source, or ccxt is not installed; the message has the nearest name or the remedy.
     """
     found = name.strip().lower()
     if found.startswith(CCXT_PREFIX):
@@ -32,22 +32,22 @@ def check_source(name: str) -> str:
         check_exchange(found.removeprefix(CCXT_PREFIX))
     elif found not in SOURCES:
         nearest = difflib.get_close_matches(found, SOURCES, n=1)
-        known = f"there are {', '.join(SOURCES)} and {CCXT_PREFIX}EXCHANGE"
+        known = f"choose from {', '.join(SOURCES)} and {CCXT_PREFIX}EXCHANGE"
         hint = f"did you mean {nearest[0]!r}?" if nearest else known
         raise ValueError(f"there is no price source {name[:50]!r}; {hint}")
     return found
 
 
 def open_source(name: str, timeout: float = TIMEOUT_SECONDS) -> Source:
-    """Return a source, ready to be asked, at the address that the environment gives it.
+    """Return a source with the address that the environment configures.
 
     Args:
-        name: such as `kraken` or `ccxt:binance`.
+        name: a name such as `kraken` or `ccxt:binance`.
         timeout: seconds for one request.
 
     Raises:
-        ValueError: as `check_source` does.
-        coinrequest.settings.SettingInvalid: the environment gives one address to several sources.
+        ValueError: there is no such source, or ccxt is not installed.
+        coinrequest.settings.SettingInvalid: `COINREQUEST_PRICE_URL` is set for several sources.
     """
     found = check_source(name)
     url = settings.price_url(found)

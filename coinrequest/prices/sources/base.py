@@ -1,4 +1,4 @@
-"""What every source of prices is: a name, an address, and one way to ask."""
+"""The base class of price sources."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,19 +10,19 @@ from coinrequest.prices.client import TIMEOUT_SECONDS, SourceResponse, fetch
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, UnknownCoin
 from coinrequest.prices.price import Price, parse_amount
 
-# Before the id of an exchange that ccxt asks, such as `ccxt:binance`.
+# The prefix of the exchanges of ccxt, as in `ccxt:binance`.
 CCXT_PREFIX = "ccxt:"
 
 
 class Source(ABC):
-    """A place where prices are published.
+    """A service that publishes prices.
 
     Attributes:
-        name: as definitions and the environment write it, such as `kraken`.
-        public_url: the address that is documented.
+        name: the name in definitions and in the environment, such as `kraken`.
+        public_url: the documented address.
 
     Args:
-        base_url: replaces the public address, for a mirror or a test; None: the public one.
+        base_url: the address of a mirror or a test server; None for the public one.
         timeout: seconds for one request.
     """
 
@@ -38,21 +38,21 @@ class Source(ABC):
         """Ask for the price of a coin.
 
         Args:
-            coin: in its usual form, such as `BTC`.
-            currencies: likewise, each once.
+            coin: a normalised code, such as `BTC`.
+            currencies: normalised codes without duplicates.
 
         Yields:
-            For each currency, in their order, its price or the reason why there is none.
+            For each currency, in their order, a price or the error.
 
         Raises:
-            PriceUnavailable: or one of its kinds; then there is no price in any of the currencies left.
+            PriceUnavailable: there is no price in any of the remaining currencies.
         """
 
     def _fetch(self, path: str, params: Mapping[str, str] | None = None) -> SourceResponse:
         return fetch(self.name, self.base_url + path, params or {}, self.timeout)
 
     def _each(self, currencies: Sequence[str], read: Callable[[str], Price]) -> Iterator[Price | PriceUnavailable]:
-        """Read the price in each currency; what only one of them suffers from does not keep the others back."""
+        """Read the price in each currency; the error of one currency does not affect the others."""
         for currency in currencies:
             try:
                 yield read(currency)
@@ -66,37 +66,37 @@ class Source(ABC):
             raise BadResponse(self.name, str(error)) from error
 
     def _offer(self, value: object) -> Decimal | None:
-        """Read a bid or an ask; an empty order book has none, or a zero."""
+        """Parse a bid or an ask; for an empty order book it is missing or zero."""
         if value is None or (isinstance(value, str | Decimal) and not str(value).strip("0.")):
             return None
         return self._amount(value)
 
-    def _moment(self, value: object) -> datetime | None:
-        """Read a moment: seconds since 1970 (POSIX)."""
+    def _time(self, value: object) -> datetime | None:
+        """Parse a time in seconds since 1970 (POSIX)."""
         if value is None:
             return None
         try:
             return datetime.fromtimestamp(int(str(value)), UTC)
         except (ValueError, OverflowError, OSError) as error:
-            raise BadResponse(self.name, f"{str(value)[:80]!r} is not a moment") from error
+            raise BadResponse(self.name, f"{str(value)[:80]!r} is not a timestamp") from error
 
     def _dictionary(self, value: object, what: str = "document") -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise BadResponse(self.name, f"the answer has no {what}")
+            raise BadResponse(self.name, f"the response has no {what}")
         return value
 
     def _no_price(self, coin: str, *currencies: str) -> UnknownCoin:
-        return UnknownCoin(self.name, f"there is no price of {coin} in {', '.join(currencies)}")
+        return UnknownCoin(self.name, f"there is no price for {coin} in {', '.join(currencies)}")
 
-    def _refused(self, answer: SourceResponse, errors: object) -> PriceUnavailable:
-        """Say why an answer with an error status has no price: a status that blames the question blames the coin."""
-        kind = UnknownCoin if answer.status in {400, 404} else PriceUnavailable
-        reason = message(errors)
-        return kind(self.name, f"it answered with status {answer.status}{': ' if reason else ''}{reason}")
+    def _error(self, response: SourceResponse, errors: object) -> PriceUnavailable:
+        """Return the error for a response with an error status; 400 and 404 mean that the coin is unknown."""
+        kind = UnknownCoin if response.status in {400, 404} else PriceUnavailable
+        reason = error_message(errors)
+        return kind(self.name, f"it responded with status {response.status}{': ' if reason else ''}{reason}")
 
 
-def message(errors: object) -> str:
-    """Return the text of an exchange's errors, whatever their form, for a person."""
+def error_message(errors: object) -> str:
+    """Return the errors of an exchange as one text, whatever their form."""
     entries = errors if isinstance(errors, list) else [errors]
     texts = [str(entry.get("message", entry)) if isinstance(entry, dict) else str(entry) for entry in entries if entry]
     return "; ".join(texts)[:500]

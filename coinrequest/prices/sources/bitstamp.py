@@ -1,4 +1,4 @@
-"""Bitstamp's ticker."""
+"""The ticker of Bitstamp."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from coinrequest.prices.sources.base import Source
 
 
 class Bitstamp(Source):
-    """One request for each currency; the amount is that of the last trade.
+    """Sends one request for each currency. The amount is that of the last trade.
 
     https://www.bitstamp.net/api/#tag/Tickers/operation/GetMarketTicker
     """
@@ -22,16 +22,16 @@ class Bitstamp(Source):
 
     def _price(self, coin: str, currency: str) -> Price:
         try:
-            answer = self._fetch(f"/api/v2/ticker/{(coin + currency).lower()}/")
+            response = self._fetch(f"/api/v2/ticker/{(coin + currency).lower()}/")
         except BadResponse as error:
-            if error.status == 404:  # a page instead of JSON says the same
+            if error.status == 404:  # sometimes an HTML page instead of JSON
                 raise self._no_price(coin, currency) from error
             raise
-        if answer.status == 404:
+        if response.status == 404:
             raise self._no_price(coin, currency)
-        ticker = self._dictionary(answer.document)
-        if answer.status >= 400 or ticker.get("status") == "error":
-            raise self._refused(answer, ticker.get("reason"))
+        ticker = self._dictionary(response.document)
+        if response.status >= 400 or ticker.get("status") == "error":
+            raise self._error(response, ticker.get("reason"))
         return Price(
             base=coin,
             quote=currency,
@@ -39,6 +39,6 @@ class Bitstamp(Source):
             bid=self._offer(ticker.get("bid")),
             ask=self._offer(ticker.get("ask")),
             source=self.name,
-            fetched_at=answer.received_at,
-            exchange_time=self._moment(ticker.get("timestamp")),
+            fetched_at=response.received_at,
+            exchange_time=self._time(ticker.get("timestamp")),
         )

@@ -1,4 +1,4 @@
-"""Any exchange that ccxt knows, as a source: `ccxt:binance`. It needs the extra `coinrequest[ccxt]`."""
+"""The exchanges of ccxt as sources, such as `ccxt:binance`. They need the extra `coinrequest[ccxt]`."""
 
 import importlib
 import json
@@ -19,15 +19,15 @@ from coinrequest.prices.sources.base import CCXT_PREFIX, Source
 
 
 class Ccxt(Source):
-    """One request for each currency, and before the first one those with which ccxt learns what the exchange trades.
+    """Sends one request for each currency, after those with which ccxt loads the markets of the exchange.
 
     https://docs.ccxt.com/#/?id=ticker-structure
 
-    Loading ccxt takes seconds, and happens once in a process, when the first such source is made.
+    The first such source of a process imports ccxt, which takes seconds.
 
     Args:
-        exchange: its id at ccxt, such as `binance`.
-        base_url: replaces scheme and host of all addresses of the exchange, and stands before their paths.
+        exchange: the id of the exchange at ccxt, such as `binance`.
+        base_url: replaces the scheme and the host of all URLs of the exchange.
         timeout: seconds for one request.
     """
 
@@ -45,7 +45,7 @@ class Ccxt(Source):
         with self._lock:
             ticker = self._ticker(coin, currency)
         if ticker.get("last") is None:
-            raise BadResponse(self.name, f"the answer has no price of {coin} in {currency}")
+            raise BadResponse(self.name, f"the response has no price for {coin} in {currency}")
         milliseconds = ticker.get("timestamp")
         return Price(
             base=coin,
@@ -55,7 +55,7 @@ class Ccxt(Source):
             ask=self._offer(ticker.get("ask")),
             source=self.name,
             fetched_at=datetime.now(UTC),
-            exchange_time=self._moment(None if milliseconds is None else int(milliseconds) // 1000),
+            exchange_time=self._time(None if milliseconds is None else int(milliseconds) // 1000),
         )
 
     def _ticker(self, coin: str, currency: str) -> dict[str, Any]:
@@ -64,53 +64,53 @@ class Ccxt(Source):
         exchange.timeout = int(self.timeout * 1000)
         try:
             exchange.load_markets()
-            # From here on numbers stay the texts that they are; what the markets hold is for ccxt's own use.
+            # Only after the markets are loaded, whose numbers ccxt uses itself: keep numbers as text.
             exchange.number = str
-            exchange.on_json_response = _read_exactly
+            exchange.on_json_response = _parse_json
             return self._dictionary(exchange.fetch_ticker(f"{coin}/{currency}"))
         except ccxt.BadSymbol as error:
             raise self._no_price(coin, currency) from error
         except (ccxt.RateLimitExceeded, ccxt.DDoSProtection) as error:
             raise RateLimited(self.name, "too many requests", _retry_after(exchange.last_response_headers)) from error
         except ccxt.RequestTimeout as error:
-            raise PriceUnavailable(self.name, f"no answer within {self.timeout:g} seconds") from error
+            raise PriceUnavailable(self.name, f"no response within {self.timeout:g} seconds") from error
         except ccxt.NotSupported as error:
-            raise UnknownCoin(self.name, f"it publishes no prices: {_text(error)}") from error
+            raise UnknownCoin(self.name, f"it does not publish prices: {_text(error)}") from error
         except (ccxt.NetworkError, ccxt.AuthenticationError) as error:
             raise PriceUnavailable(self.name, f"the request failed: {_text(error)}") from error
         except PriceUnavailable:
             raise
         except Exception as error:
-            # ccxt reads answers without checking their form first, so that any error may come out of one.
-            raise BadResponse(self.name, f"the answer cannot be read: {_text(error)}") from error
+            # ccxt does not check the form of responses, so a malformed one can raise any error.
+            raise BadResponse(self.name, f"the response cannot be parsed: {_text(error)}") from error
 
 
 def check_exchange(exchange: str) -> None:
-    """Check that an exchange can be asked, without loading ccxt.
+    """Check that ccxt supports an exchange, without loading ccxt.
 
     Raises:
-        ValueError: ccxt is not installed, or knows no exchange of this id.
+        ValueError: ccxt is not installed, or does not support the exchange.
     """
     package = find_spec("ccxt")
     if package is None or package.origin is None:
         raise ValueError(f"{CCXT_PREFIX}{exchange} needs ccxt, which is not installed: pip install 'coinrequest[ccxt]'")
-    # Each exchange is a module of its own.
+    # Each exchange has its own module.
     if not exchange.isidentifier() or exchange.startswith("_"):
         raise ValueError(f"{exchange[:50]!r} is not the id of an exchange at ccxt")
     if not Path(package.origin).with_name(f"{exchange}.py").is_file():
-        raise ValueError(f"ccxt knows no exchange {exchange[:50]!r}")
+        raise ValueError(f"ccxt does not support the exchange {exchange[:50]!r}")
 
 
 @cache
 def _open_exchange(exchange: str, base_url: str) -> tuple[Any, threading.Lock]:
-    """Return an exchange and the lock under which to use it; it keeps what it learned, and its connections."""
+    """Return an exchange, which keeps its markets and connections, and the lock that guards it."""
     from coinrequest.http.user_agent import user_agent
 
     check_exchange(exchange)
     opened = getattr(_ccxt(), exchange)({"userAgent": user_agent()})
     opened.session.max_redirects = 0
     if base_url:
-        opened.urls["api"] = _moved(opened.urls["api"], base_url)
+        opened.urls["api"] = _with_base_url(opened.urls["api"], base_url)
     return opened, threading.Lock()
 
 
@@ -118,16 +118,16 @@ def _ccxt() -> Any:
     return importlib.import_module("ccxt")
 
 
-def _moved(urls: Any, base_url: str) -> Any:
+def _with_base_url(urls: Any, base_url: str) -> Any:
     if isinstance(urls, dict):
-        return {name: _moved(url, base_url) for name, url in urls.items()}
+        return {name: _with_base_url(url, base_url) for name, url in urls.items()}
     if not isinstance(urls, str):
         return urls
     parts = urlsplit(urls)
     return base_url + urlunsplit(("", "", parts.path, parts.query, ""))
 
 
-def _read_exactly(body: str) -> Any:
+def _parse_json(body: str) -> Any:
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is not JSON")
 

@@ -1,4 +1,4 @@
-"""Coinbase's exchange rates."""
+"""The exchange rates of Coinbase."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from coinrequest.prices.sources.base import Source
 
 
 class Coinbase(Source):
-    """One request for any number of currencies. It publishes neither bid nor ask, nor when the rate was made.
+    """Sends one request for all currencies. The rates have no bid, ask or time.
 
     https://docs.cdp.coinbase.com/coinbase-app/track-apis/exchange-rates
     """
@@ -17,11 +17,11 @@ class Coinbase(Source):
     public_url = "https://api.coinbase.com"
 
     def ask(self, coin: str, currencies: Sequence[str]) -> Iterator[Price | PriceUnavailable]:
-        """Ask for all rates of the coin and take those of the currencies."""
-        answer = self._fetch("/v2/exchange-rates", {"currency": coin})
-        document = self._dictionary(answer.document)
-        if answer.status >= 400:
-            raise self._refused(answer, document.get("errors"))
+        """Fetch all rates of the coin, and pick those of the currencies."""
+        response = self._fetch("/v2/exchange-rates", {"currency": coin})
+        document = self._dictionary(response.document)
+        if response.status >= 400:
+            raise self._error(response, document.get("errors"))
         rates = self._dictionary(self._dictionary(document.get("data"), "data").get("rates"), "rates")
         unknown = self._no_price(coin, *(currency for currency in currencies if currency not in rates))
 
@@ -33,7 +33,7 @@ class Coinbase(Source):
                 quote=currency,
                 amount=self._amount(rates[currency]),
                 source=self.name,
-                fetched_at=answer.received_at,
+                fetched_at=response.received_at,
             )
 
         return self._each(currencies, read)

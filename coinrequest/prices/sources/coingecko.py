@@ -1,4 +1,4 @@
-"""CoinGecko's average over the exchanges that it watches."""
+"""The prices of CoinGecko, which are averages over many exchanges."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from coinrequest.prices.symbols import COINS
 
 
 class CoinGecko(Source):
-    """One request for any number of currencies, of the coins in `symbols.COINS`. It has neither bid nor ask.
+    """Sends one request for all currencies. It knows the coins of `symbols.COINS`, and has no bid or ask.
 
     https://docs.coingecko.com/reference/simple-price
     """
@@ -20,8 +20,8 @@ class CoinGecko(Source):
     def ask(self, coin: str, currencies: Sequence[str]) -> Iterator[Price | PriceUnavailable]:
         """Ask for the price in all currencies."""
         if coin not in COINS:
-            raise UnknownCoin(self.name, f"the id of {coin} is not known")
-        answer = self._fetch(
+            raise UnknownCoin(self.name, f"the id of {coin} is unknown")
+        response = self._fetch(
             "/api/v3/simple/price",
             {
                 "ids": COINS[coin],
@@ -30,12 +30,12 @@ class CoinGecko(Source):
                 "precision": "full",
             },
         )
-        document = self._dictionary(answer.document)
-        if answer.status >= 400:
+        document = self._dictionary(response.document)
+        if response.status >= 400:
             status = document.get("status")
             reason = status.get("error_message") if isinstance(status, dict) else document.get("error")
-            raise self._refused(answer, reason)
-        # A coin or a currency that it does not know is just not in the answer.
+            raise self._error(response, reason)
+        # The response leaves out unknown coins and currencies.
         found = self._dictionary(document.get(COINS[coin], {}), "price")
 
         def read(currency: str) -> Price:
@@ -47,8 +47,8 @@ class CoinGecko(Source):
                 quote=currency,
                 amount=self._amount(amount),
                 source=self.name,
-                fetched_at=answer.received_at,
-                exchange_time=self._moment(found.get("last_updated_at")),
+                fetched_at=response.received_at,
+                exchange_time=self._time(found.get("last_updated_at")),
             )
 
         return self._each(currencies, read)

@@ -85,12 +85,12 @@ def test_several_sources_tell_who_answered_who_failed_and_who_was_dropped(three_
     assert usd["dropped"] == [{"source": "bitstamp", "rate": "1.5"}]
     assert usd["failed"] == {}
     assert eur["sources"] == ["coinbase", "bitstamp"]
-    assert eur["failed"] == {"kraken": "the answer has no price of BTC in EUR"}
+    assert eur["failed"] == {"kraken": "the response has no price for BTC in EUR"}
 
 
 def test_a_source_without_prices_fails_the_action_with_its_words(exchange: HttpStub) -> None:
     exchange.replies = [Reply(503)]
-    with pytest.raises(ActionFailed, match="coinbase: it answered with status 503"):
+    with pytest.raises(ActionFailed, match="coinbase: it responded with status 503"):
         run("coin.prices", {"currencies": ["USD"]})
 
 
@@ -109,7 +109,7 @@ def test_a_wrong_environment_fails_the_action_with_the_variable(monkeypatch: pyt
         ({"currencies": [1]}, "valid string"),
         ({"currencies": ["U$D"]}, "is not the code"),
         ({"currencies": ["EURO"]}, "did you mean 'EUR'"),
-        ({"currencies": ["XXX"]}, "is no currency"),
+        ({"currencies": ["XXX"]}, "is not a currency"),
         ({"currencies": ["USD"], "source": "mtgox"}, "there is no price source 'mtgox'"),
         ({"currencies": ["USD"], "sources": ["krakn"]}, "did you mean 'kraken'"),
         ({"currencies": ["USD"], "sources": []}, "at least 1 item"),
@@ -148,7 +148,7 @@ def test_a_report_says_who_is_missing_and_escapes_it(three_exchanges: HttpStub) 
     prices[1]["failed"]["<script>"] = "a & b"
     report = run("coin.report", {"prices": prices})
     assert "USD: bitstamp is left out; its 1.5 is too far from the others\n" in report["body"]
-    assert "EUR: kraken gave no price: the answer has no price of BTC in EUR\n" in report["body"]
+    assert "EUR: kraken gave no price: the response has no price for BTC in EUR\n" in report["body"]
     assert "EUR: &lt;script&gt; gave no price: a &amp; b</p>" in report["html"]
     assert "<script>" not in report["html"]
 

@@ -66,7 +66,7 @@ def test_a_number_in_the_json_keeps_every_digit(exchange: HttpStub) -> None:
 
 @needs_ccxt
 def test_a_pair_that_the_exchange_does_not_trade_is_unknown(exchange: HttpStub) -> None:
-    with pytest.raises(UnknownCoin, match="ccxt:bitstamp: there is no price of BTC in ISK"):
+    with pytest.raises(UnknownCoin, match="ccxt:bitstamp: there is no price for BTC in ISK"):
         ask("USD", "ISK")
 
 

@@ -88,7 +88,7 @@ def test_a_patient_caller_is_not_bound_by_the_deadline_of_another() -> None:
         is_asked.set()
         assert clock.all_wait.wait(30)
         clock.now += 1
-        raise PriceUnavailable("somewhere", "no whole answer within 1 seconds")
+        raise PriceUnavailable("somewhere", "no complete response within 1 seconds")
 
     with ThreadPoolExecutor(2) as pool:
         hasty = pool.submit(cache.get, "question", too_late, clock.now + 1)

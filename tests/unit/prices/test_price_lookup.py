@@ -127,7 +127,10 @@ def test_a_source_that_does_not_keep_its_time_is_left_to_itself(
     monkeypatch.setattr(Sleeper, "asked", [], raising=False)
     monkeypatch.setitem(SOURCES, "sleeper", Sleeper)
     answer = get_prices("BTC", ["USD", "EUR", "GBP"], ["sleeper", "coinbase"], timeout=0.1)
-    assert [str(failure) for failure in answer.failures] == ["sleeper: first", "sleeper: no answer within 0.1 seconds"]
+    assert [str(failure) for failure in answer.failures] == [
+        "sleeper: first",
+        "sleeper: no response within 0.1 seconds",
+    ]
     (thread,) = (thread for thread in threading.enumerate() if thread.name == "prices-sleeper")
     assert thread.daemon
     Sleeper.release.set()
@@ -158,8 +161,8 @@ def test_a_source_contributes_the_currencies_that_it_has(exchanges: HttpStub) ->
     assert gbp.source == "coinbase"
     assert usd.source == "median of bitstamp, kraken, coinbase"
     assert [str(failure) for failure in answer.failures] == [
-        "bitstamp: there is no price of BTC in GBP",
-        "kraken: the answer has no price of BTC in GBP",
+        "bitstamp: there is no price for BTC in GBP",
+        "kraken: the response has no price for BTC in GBP",
     ]
     assert answer.answered == ("coinbase", "bitstamp", "kraken")
 
@@ -193,7 +196,7 @@ def test_a_single_reason_is_raised_as_it_is(exchanges: HttpStub) -> None:
     exchanges.answer = lambda hit: rates(USD="1")
     with pytest.raises(UnknownCoin) as caught:
         get_prices("BTC", ["USD", "ISK", "NOK"], ["coinbase"])
-    assert str(caught.value) == "coinbase: there is no price of BTC in ISK, NOK"
+    assert str(caught.value) == "coinbase: there is no price for BTC in ISK, NOK"
 
 
 def limited(seconds: int) -> Reply:
@@ -227,7 +230,7 @@ def test_no_price_at_all_is_the_error_that_says_most(
     error = caught.value
     assert type(error) is kind
     assert error.source == "kraken, coinbase"
-    assert str(error).startswith("kraken, coinbase: no price of BTC in USD (kraken: ")
+    assert str(error).startswith("kraken, coinbase: no price for BTC in USD (kraken: ")
     assert isinstance(error.__cause__, ExceptionGroup)
     assert [type(cause) is kind or kind is PriceUnavailable for cause in error.__cause__.exceptions] == [True, True]
     if isinstance(error, RateLimited):
@@ -237,7 +240,7 @@ def test_no_price_at_all_is_the_error_that_says_most(
 
 def test_one_currency_without_a_price_fails_the_call(exchanges: HttpStub) -> None:
     exchanges.answer = lambda hit: kraken_that_knows("XBTUSD")(hit) if is_kraken(hit) else rates(USD="1")
-    with pytest.raises(UnknownCoin, match=r"kraken, coinbase: no price of BTC in ISK \(kraken: .*; coinbase: .*\)"):
+    with pytest.raises(UnknownCoin, match=r"kraken, coinbase: no price for BTC in ISK \(kraken: .*; coinbase: .*\)"):
         get_prices("BTC", ["USD", "ISK"], ["kraken", "coinbase"])
 
 
@@ -249,7 +252,7 @@ def test_one_currency_without_a_price_fails_the_call(exchanges: HttpStub) -> Non
         ({"currencies": ["EURO"]}, "did you mean 'EUR'"),
         ({"coin": "B T C"}, "is not the code"),
         ({"sources": ["krakn"]}, "did you mean 'kraken'"),
-        ({"aggregate": "mode"}, "there are median, mean, first"),
+        ({"aggregate": "mode"}, "choose from median, mean, first"),
     ],
 )
 def test_a_question_that_is_none_is_refused(exchanges: HttpStub, question: dict[str, object], message: str) -> None:

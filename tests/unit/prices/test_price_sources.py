@@ -65,7 +65,7 @@ def test_coinbase_names_the_currencies_that_it_has_no_price_in_and_gives_the_oth
     assert isinstance(usd, Price)
     assert isk is nok
     assert isinstance(isk, UnknownCoin)
-    assert str(isk) == "coinbase: there is no price of BTC in ISK, NOK"
+    assert str(isk) == "coinbase: there is no price for BTC in ISK, NOK"
 
 
 def test_coinbase_says_that_it_does_not_know_the_coin(http_stub: HttpStub) -> None:
@@ -101,7 +101,7 @@ def test_kraken_is_asked_one_by_one_where_it_does_not_know_all_pairs(http_stub: 
     assert isinstance(usd, Price)
     assert isinstance(eur, Price)
     assert isinstance(isk, UnknownCoin)
-    assert str(isk) == "kraken: there is no price of BTC in ISK"
+    assert str(isk) == "kraken: there is no price for BTC in ISK"
     assert len(http_stub.hits) == 4
 
 
@@ -135,7 +135,7 @@ def test_bitstamp_gives_last_bid_ask_and_the_moment_of_each_pair(http_stub: Http
 def test_bitstamp_does_not_know_a_pair_and_gives_the_others(http_stub: HttpStub, unknown: Reply) -> None:
     http_stub.replies = [unknown, recorded("bitstamp")]
     isk, usd = ask("bitstamp", http_stub, "BTC", "ISK", "USD")
-    assert str(isk) == "bitstamp: there is no price of BTC in ISK"
+    assert str(isk) == "bitstamp: there is no price for BTC in ISK"
     assert isinstance(isk, UnknownCoin)
     assert isinstance(usd, Price)
 
@@ -152,7 +152,7 @@ def test_coingecko_gives_every_digit_and_the_moment(http_stub: HttpStub) -> None
     assert isinstance(usd, Price)
     assert (str(usd.amount), usd.exchange_time) == ("65118.3358936566", MADE)
     assert isinstance(eur, Price)
-    assert str(gbp) == "coingecko: there is no price of BTC in GBP"
+    assert str(gbp) == "coingecko: there is no price for BTC in GBP"
     assert parse_qs(urlsplit(http_stub.hits[0].path).query) == {
         "ids": ["bitcoin"],
         "vs_currencies": ["usd,gbp,eur"],
@@ -162,7 +162,7 @@ def test_coingecko_gives_every_digit_and_the_moment(http_stub: HttpStub) -> None
 
 
 def test_coingecko_is_not_asked_for_a_coin_whose_id_is_not_known(http_stub: HttpStub) -> None:
-    with pytest.raises(UnknownCoin, match="coingecko: the id of NOPE is not known"):
+    with pytest.raises(UnknownCoin, match="coingecko: the id of NOPE is unknown"):
         ask("coingecko", http_stub, "NOPE", "USD")
     assert http_stub.hits == []
     http_stub.replies = [Reply(body=b"{}")]
@@ -224,7 +224,7 @@ def test_a_ticker_that_is_wrong_beside_its_price_is_refused_too(http_stub: HttpS
 @pytest.mark.parametrize("status", [403, 500, 503])
 def test_a_server_that_refuses_or_fails_has_no_price(http_stub: HttpStub, source: Source, status: int) -> None:
     http_stub.replies = [Reply(status, b"{}")]
-    with pytest.raises(PriceUnavailable, match=f"{source.name}: it answered with status {status}") as caught:
+    with pytest.raises(PriceUnavailable, match=f"{source.name}: it responded with status {status}") as caught:
         list(source.ask("BTC", ["USD", "EUR"]))
     assert type(caught.value) is PriceUnavailable
 
@@ -262,7 +262,10 @@ def test_one_address_for_several_sources_is_an_error(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("krakn", "did you mean 'kraken'"), ("zzz", "there are bitstamp, coinbase, coingecko, kraken and ccxt:EXCHANGE")],
+    [
+        ("krakn", "did you mean 'kraken'"),
+        ("zzz", "choose from bitstamp, coinbase, coingecko, kraken and ccxt:EXCHANGE"),
+    ],
 )
 def test_an_unknown_source_gets_the_nearest_name(name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):

@@ -42,9 +42,9 @@ def test_the_table_tells_who_failed_and_who_was_left_out(
     assert main(words) == 0
     assert capsys.readouterr().out.splitlines()[4:] == [
         "answered: kraken, coinbase, bitstamp",
-        "left out: kraken with 1.5 USD, too far from the others",
-        "failed: kraken: the answer has no price of BTC in GBP",
-        "failed: bitstamp: there is no price of BTC in GBP",
+        "dropped: kraken with 1.5 USD, too far from the others",
+        "failed: kraken: the response has no price for BTC in GBP",
+        "failed: bitstamp: there is no price for BTC in GBP",
     ]
 
 
@@ -66,7 +66,7 @@ def test_prices_are_json_with_exact_texts(exchanges: HttpStub, capsys: pytest.Ca
 def test_a_failure_in_the_json_has_its_kind(exchanges: HttpStub, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prices", "BTC", "GBP", "--source", "bitstamp", "--source", "coinbase", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["failures"] == [
-        {"source": "bitstamp", "kind": "UnknownCoin", "message": "there is no price of BTC in GBP"}
+        {"source": "bitstamp", "kind": "UnknownCoin", "message": "there is no price for BTC in GBP"}
     ]
 
 
@@ -74,7 +74,7 @@ def test_no_price_is_an_error_with_its_text(exchanges: HttpStub, capsys: pytest.
     exchanges.answer = lambda _hit: rates(USD="1")
     assert main(["prices", "BTC", "ISK"]) == 1
     shown = capsys.readouterr()
-    assert (shown.out, shown.err) == ("", "coinrequest prices: coinbase: there is no price of BTC in ISK\n")
+    assert (shown.out, shown.err) == ("", "coinrequest prices: coinbase: there is no price for BTC in ISK\n")
 
 
 @pytest.mark.parametrize(

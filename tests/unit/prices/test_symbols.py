@@ -58,7 +58,7 @@ def test_an_unknown_currency_gets_the_nearest_code(code: str, nearest: str) -> N
 
 @pytest.mark.parametrize("code", ["XXX", "XTS", "xts"])
 def test_the_codes_of_tests_are_no_currencies(code: str) -> None:
-    with pytest.raises(ValueError, match=f"{code.upper()}' is no currency: ISO 4217 reserves it"):
+    with pytest.raises(ValueError, match=f"{code.upper()}' is not a currency: ISO 4217 reserves it"):
         normalise_currency(code)
 
 
