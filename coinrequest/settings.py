@@ -1,7 +1,7 @@
-"""Everything that the environment decides, in one place.
+"""Settings from environment variables.
 
-Each function reads the environment when it is called, so that a test, or a process that changes its own
-environment before a fork, sees the value it set. Secrets come from here and from nowhere else.
+Each function reads the environment when it is called, so that tests, and processes that change their environment before
+a fork, get the values that they set. Secrets are read here and nowhere else.
 """
 
 import os
@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from coinrequest.durations import DurationInvalid, parse_duration
+from coinrequest.errors import CoinrequestError
 
 DEFAULT_QUEUE = "default"
 
 
-class SettingMissing(RuntimeError):
-    """A variable that has no sane default is not set; the message names it and says how to set it."""
+class SettingMissing(CoinrequestError, RuntimeError):
+    """A required variable is not set; the message names it and explains how to set it."""
 
 
-class SettingInvalid(RuntimeError):
-    """A variable has a value that cannot be used; the message names it and says which can."""
+class SettingInvalid(CoinrequestError, RuntimeError):
+    """A variable has an invalid value; the message names it and the valid ones."""
 
 
 def _required(variable: str, remedy: str) -> str:
@@ -29,7 +30,7 @@ def _required(variable: str, remedy: str) -> str:
 
 
 def registry_url() -> str:
-    """Return the PostgreSQL URL under which this process reads job types (a read-only role on agents).
+    """Return the PostgreSQL URL from which this process reads job types; on agents, that of a read-only role.
 
     Raises:
         SettingMissing: `COINREQUEST_REGISTRY_URL` is not set.
@@ -41,46 +42,46 @@ def registry_url() -> str:
 
 
 def base_url() -> str:
-    """Return the public address of the installation, without a slash at its end."""
+    """Return the public URL of the installation, without a trailing slash."""
     return os.environ.get("COINREQUEST_BASE_URL", "http://localhost:8080").rstrip("/")
 
 
 def allowed_networks() -> tuple[str, ...]:
-    """Return the networks and host names that actions may reach although their addresses are private."""
+    """Return the networks and host names with private addresses that actions may connect to."""
     names = os.environ.get("COINREQUEST_ALLOWED_NETWORKS", "").split(",")
     return tuple(name.strip() for name in names if name.strip())
 
 
 def smtp_url() -> str | None:
-    """Return `smtp://[user:password@]host[:port]` or `smtps://...`; None: mail is only written to the log."""
+    """Return `smtp://[user:password@]host[:port]` or `smtps://...`; None: mail is only logged."""
     return os.environ.get("COINREQUEST_SMTP_URL") or None
 
 
 def mail_from() -> str:
-    """Return the sender's address of every mail."""
+    """Return the sender's address of all mail."""
     return os.environ.get("COINREQUEST_MAIL_FROM", "coinrequest@localhost")
 
 
 def mail_to() -> tuple[str, ...]:
-    """Return the addresses that get a mail which names no recipient of its own."""
+    """Return the default recipients of mail."""
     addresses = os.environ.get("COINREQUEST_MAIL_TO", "").split(",")
     return tuple(address.strip() for address in addresses if address.strip())
 
 
 def price_sources() -> tuple[str, ...]:
-    """Return the names of the sources that are asked for coin prices, in order."""
+    """Return the names of the sources of coin prices, in the order in which they are queried."""
     names = os.environ.get("COINREQUEST_PRICE_SOURCE", "").split(",")
     return tuple(name.strip().lower() for name in names if name.strip()) or ("coinbase",)
 
 
 def price_url(source: str) -> str | None:
-    """Return a base URL that replaces a price source's own; None: the documented public one.
+    """Return the base URL that overrides a price source's own; None: the documented public one.
 
-    It is that of `COINREQUEST_PRICE_URL_KRAKEN` for `kraken`, of `COINREQUEST_PRICE_URL_CCXT_BINANCE` for
-    `ccxt:binance`; `COINREQUEST_PRICE_URL` is for the one source that `COINREQUEST_PRICE_SOURCE` names.
+    The variable is `COINREQUEST_PRICE_URL_KRAKEN` for `kraken`, `COINREQUEST_PRICE_URL_CCXT_BINANCE` for
+    `ccxt:binance`. `COINREQUEST_PRICE_URL` is for the source in `COINREQUEST_PRICE_SOURCE`, if there is only one.
 
     Raises:
-        SettingInvalid: `COINREQUEST_PRICE_URL` is set, and there are several sources that it could be for.
+        SettingInvalid: `COINREQUEST_PRICE_URL` is set, but there are several sources.
     """
     own = os.environ.get(f"COINREQUEST_PRICE_URL_{source.upper().replace(':', '_')}")
     url = os.environ.get("COINREQUEST_PRICE_URL")
@@ -89,19 +90,19 @@ def price_url(source: str) -> str | None:
         return own or None
     if len(configured) > 1:
         raise SettingInvalid(
-            f"COINREQUEST_PRICE_URL is for one source, and COINREQUEST_PRICE_SOURCE names {len(configured)}; "
+            f"COINREQUEST_PRICE_URL is for one source, but COINREQUEST_PRICE_SOURCE names {len(configured)}; "
             f"set COINREQUEST_PRICE_URL_{source.upper().replace(':', '_')} and the like"
         )
     return url
 
 
 def channel_url() -> str | None:
-    """Return the broker of the message channel, `amqp://...` or `redis://...`; None: there is no channel."""
+    """Return the URL of the channel's broker, `amqp://...` or `redis://...`; None: there is no channel."""
     return os.environ.get("COINREQUEST_CHANNEL_URL") or None
 
 
 def job_retention() -> timedelta:
-    """Return how long jobs and their results are kept after they ended.
+    """Return how long jobs and their results are kept after they have ended.
 
     Raises:
         SettingInvalid: `COINREQUEST_JOB_RETENTION` is not a duration.
@@ -119,7 +120,7 @@ def key_lifetime() -> timedelta:
 
 
 def metrics_token() -> str | None:
-    """Return the token with which a monitoring system may read the metrics; None: only users may."""
+    """Return the token with which a monitoring system reads the metrics; None: only users may read them."""
     return os.environ.get("COINREQUEST_METRICS_TOKEN") or None
 
 
@@ -129,21 +130,21 @@ def cloudwatch_namespace() -> str | None:
 
 
 def heartbeat_file() -> str | None:
-    """Return the file that an agent touches every 2 s while it works; None: it touches none."""
+    """Return the file that an agent touches every 2 s while it works; None: it does not."""
     return os.environ.get("COINREQUEST_HEARTBEAT_FILE") or None
 
 
 def queues() -> tuple[str, ...]:
-    """Return the queues that agents of this installation serve; none: any queue may be named."""
+    """Return the queues that agents of this installation serve; if empty, definitions may name any queue."""
     named = _listed("COINREQUEST_QUEUES")
     return tuple(dict.fromkeys((DEFAULT_QUEUE, *named))) if named else ()
 
 
 def type_share() -> int:
-    """Return the percentage of a queue's slots that one type may hold while no other type is there (1 to 100).
+    """Return the percentage of a queue's slots that one type may use while no other type has tasks (1 to 100).
 
     Raises:
-        SettingInvalid: `COINREQUEST_TYPE_SHARE` is none.
+        SettingInvalid: `COINREQUEST_TYPE_SHARE` is not such a percentage.
     """
     text = os.environ.get("COINREQUEST_TYPE_SHARE") or "80"
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= 100):
@@ -152,12 +153,12 @@ def type_share() -> int:
 
 
 def sql_connections() -> Mapping[str, bool]:
-    """Return the Airflow connections that `sql.query` may use, by name: True where it may also write.
+    """Return the Airflow connections that `sql.query` may use, by name, and whether it may write.
 
-    `COINREQUEST_SQL_CONNECTIONS` lists them with commas, `name` for reading alone or `name:write`.
+    `COINREQUEST_SQL_CONNECTIONS` lists them, separated by commas: `name` for reading only, or `name:write`.
 
     Raises:
-        SettingInvalid: an entry has another form.
+        SettingInvalid: an entry has neither form.
     """
     variable = "COINREQUEST_SQL_CONNECTIONS"
     granted = {}
@@ -170,12 +171,12 @@ def sql_connections() -> Mapping[str, bool]:
 
 
 def container_images() -> tuple[str, ...]:
-    """Return the images that `container.run` may use, as the administrator wrote them; none: it is off."""
+    """Return the patterns of images that `container.run` may use; if empty, it is disabled."""
     return _listed("COINREQUEST_CONTAINER_IMAGES")
 
 
 def container_runtime() -> str:
-    """Return what runs the containers of `container.run`: `docker` or `kubernetes`.
+    """Return what runs the containers of `container.run`, `docker` or `kubernetes`.
 
     Raises:
         SettingInvalid: `COINREQUEST_CONTAINER_RUNTIME` is neither.
@@ -187,12 +188,12 @@ def container_runtime() -> str:
 
 
 def container_network() -> str | None:
-    """Return the Docker network of containers that ask for one; None: they get none, whoever asks.
+    """Return the Docker network of containers whose definitions request a network; None: no container gets one.
 
-    On Kubernetes a pod has the cluster's network; any name here lets definitions ask for it.
+    On Kubernetes, pods use the cluster's network; any name here allows definitions to request it.
 
     Raises:
-        SettingInvalid: `COINREQUEST_CONTAINER_NETWORK` would share the network of a machine or of another container.
+        SettingInvalid: `COINREQUEST_CONTAINER_NETWORK` would share the network of the host or of another container.
     """
     network = os.environ.get("COINREQUEST_CONTAINER_NETWORK") or None
     if network is not None and (network in ("host", "none", "default") or ":" in network):
@@ -201,7 +202,7 @@ def container_network() -> str | None:
 
 
 def container_engine() -> str | None:
-    """Return the address of the Docker engine, such as `unix:///run/user/1000/docker.sock`; None: Docker's own way."""
+    """Return the address of the Docker engine, such as `unix:///run/user/1000/docker.sock`; None: Docker's default."""
     return os.environ.get("COINREQUEST_CONTAINER_ENGINE") or None
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from coinrequest.errors import FieldError
+from coinrequest.errors import CoinrequestError, FieldError
 from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 from coinrequest.jobtypes.grammar import Definition
 from coinrequest.jobtypes.plain import plain_errors
@@ -101,11 +101,11 @@ def _limit_size(what: str, value: object, limit: int) -> None:
         raise DocumentTooLarge(what, size, limit)
 
 
-class SchemaTooComplex(RuntimeError):
+class SchemaTooComplex(CoinrequestError, RuntimeError):
     """Checking a value against a schema takes more steps than the platform spends on it."""
 
 
-class SchemaUnsupported(ValueError):
+class SchemaUnsupported(CoinrequestError, ValueError):
     """A stored schema holds what is refused by now; the message says what."""
 
 

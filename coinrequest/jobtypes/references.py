@@ -13,7 +13,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from coinrequest.jobtypes.sizes import Room
+from coinrequest.errors import CoinrequestError
+from coinrequest.jobtypes.sizes import SizeLimit
 from coinrequest.jobtypes.suggestions import hint, quoted
 from coinrequest.limits import MEBIBYTE
 
@@ -36,11 +37,11 @@ class _Nothing:
 NOTHING: Final = _Nothing()
 
 
-class ReferenceInvalid(ValueError):
+class ReferenceInvalid(CoinrequestError, ValueError):
     """What stands between double braces is not a reference; the message says what would be one."""
 
 
-class ReferenceUnresolved(LookupError):
+class ReferenceUnresolved(CoinrequestError, LookupError):
     """A reference names something that this job does not have.
 
     Attributes:
@@ -200,13 +201,13 @@ def find_references(value: object) -> tuple[Reference, ...]:
     return tuple(dict.fromkeys(found.reference for found in scan(value) if found.reference is not None))
 
 
-def resolve(value: object, scope: Scope, room: Room | None = None) -> object:
+def resolve(value: object, scope: Scope, size: SizeLimit | None = None) -> object:
     """Put in what the references of a value stand for.
 
     Args:
         value: plain JSON; it is not changed.
         scope: what the references can see.
-        room: for what the references bring in, each time they do; 4 MiB by default.
+        size: limits what the references are replaced by; 4 MiB by default.
 
     Returns:
         The value with every reference replaced. A text that is one reference and nothing else becomes what the
@@ -218,31 +219,31 @@ def resolve(value: object, scope: Scope, room: Room | None = None) -> object:
         ReferenceUnresolved: a reference leads to something that does not exist.
         TooLarge: what they stand for is larger than there is room.
     """
-    room = Room("the values of the references together", MAX_RESOLVED_BYTES) if room is None else room
+    size = SizeLimit("the values of the references together", MAX_RESOLVED_BYTES) if size is None else size
     if isinstance(value, str):
-        return _resolve_text(value, scope, room) if has_braces(value) else value
+        return _resolve_text(value, scope, size) if has_braces(value) else value
     if isinstance(value, Mapping):
-        return {key: resolve(inner, scope, room) for key, inner in value.items()}
+        return {key: resolve(inner, scope, size) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [resolve(inner, scope, room) for inner in value]
+        return [resolve(inner, scope, size) for inner in value]
     return value
 
 
-def _resolve_text(text: str, scope: Scope, room: Room) -> object:
+def _resolve_text(text: str, scope: Scope, size: SizeLimit) -> object:
     parts = split(text)
     for part in parts:
         if isinstance(part, ReferenceInvalid):
             raise part
     if len(parts) == 1 and isinstance(parts[0], Reference):
         found = lookup(parts[0], scope)
-        room.take(found)
+        size.add(found)
         return found
-    return "".join(_brought(part, scope, room) if isinstance(part, Reference) else str(part) for part in parts)
+    return "".join(_brought(part, scope, size) if isinstance(part, Reference) else str(part) for part in parts)
 
 
-def _brought(reference: Reference, scope: Scope, room: Room) -> str:
+def _brought(reference: Reference, scope: Scope, size: SizeLimit) -> str:
     found = as_text(lookup(reference, scope))
-    room.take(found)
+    size.add(found)
     return found
 
 

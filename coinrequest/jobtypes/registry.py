@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from coinrequest.database.stored import Unreadable, read_json
 from coinrequest.database.tables import installation
 from coinrequest.database.tables import revision as table
+from coinrequest.errors import CoinrequestError
 
 Change = Literal["create", "update", "rollback", "announce", "delete"]
 
@@ -24,7 +25,7 @@ Change = Literal["create", "update", "rollback", "announce", "delete"]
 _LONGEST_WAIT = "10s"
 
 
-class RevisionDamaged(ValueError):
+class RevisionDamaged(CoinrequestError, ValueError):
     """A stored definition cannot be read; replacing or deleting the type is the way out."""
 
 

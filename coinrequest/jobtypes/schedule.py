@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, available_timezones
 
+from coinrequest.errors import CoinrequestError
 from coinrequest.jobtypes.grammar import AfterSchedule, CronSchedule, IntervalSchedule
 from coinrequest.jobtypes.suggestions import hint, quoted
 
@@ -29,11 +30,11 @@ _WORDS = {
 }
 
 
-class CronInvalid(ValueError):
+class CronInvalid(CoinrequestError, ValueError):
     """A cron expression cannot be read, or names a time that never comes."""
 
 
-class TimeZoneUnknown(ValueError):
+class TimeZoneUnknown(CoinrequestError, ValueError):
     """There is no time zone of this name in the IANA database."""
 
 

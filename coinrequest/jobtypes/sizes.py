@@ -1,23 +1,24 @@
-"""How large plain values are: the bytes of their text, as a person would count them, without the escapes of JSON."""
+"""Limits on the size of plain values, in bytes of their text as UTF-8, without the escapes of JSON."""
 
 from collections.abc import Mapping
 
+from coinrequest.errors import CoinrequestError
 from coinrequest.limits import MEBIBYTE
 
-# Of a number, a separator, a pair of brackets: what they take at least.
-_SMALL = 2
+# The least that a value takes: a digit and a separator, or a pair of brackets.
+_SMALLEST = 2
 
 
-class TooLarge(ValueError):
-    """Values take more room than there is; the message says which, and how much there is."""
+class TooLarge(CoinrequestError, ValueError):
+    """Values exceed a size limit; the message names both."""
 
 
-class Room:
-    """How much may still be taken in, counted while it is: what was built first could fill the memory.
+class SizeLimit:
+    """Counts values while they are collected: together they could exhaust the memory.
 
     Args:
-        what: the name of the values in the message, such as `the inputs`.
-        limit: bytes.
+        what: the values, for the message, such as `the inputs`.
+        limit: in bytes.
     """
 
     def __init__(self, what: str, limit: int) -> None:
@@ -25,18 +26,18 @@ class Room:
         self._limit = limit
         self._left = limit
 
-    def take(self, value: object) -> None:
-        """Count a value, with all that is in it.
+    def add(self, value: object) -> None:
+        """Count a value and everything in it.
 
         Raises:
-            TooLarge: it does not fit any more.
+            TooLarge: the limit is exceeded.
         """
         waiting = [value]
         while waiting:
             current = waiting.pop()
             if isinstance(current, str):
                 self._left -= len(current) if current.isascii() else len(current.encode(errors="surrogatepass"))
-            self._left -= _SMALL
+            self._left -= _SMALLEST
             if self._left < 0:
                 limit = f"{self._limit / MEBIBYTE:g} MiB" if self._limit >= MEBIBYTE else f"{self._limit:,} bytes"
                 raise TooLarge(f"{self._what} are larger than {limit}")

@@ -121,12 +121,12 @@ class ItemsOperator(BaseOperator):
     def execute(self, context: Any) -> list[Any]:
         """Return the items; what is no list, or too long, fails without a retry."""
         from coinrequest.jobtypes.references import resolve
-        from coinrequest.jobtypes.sizes import Room
+        from coinrequest.jobtypes.sizes import SizeLimit
 
         with record_failure(context["ti"], self.execution_timeout), _no_retry_if_too_large():
             # The items are stored as the result of this task.
-            room = Room("the items together", MAX_RESULT_BYTES)
-            items = resolve(self.items, scope_of(context, self.upstream_outputs, None), room)
+            size = SizeLimit("the items together", MAX_RESULT_BYTES)
+            items = resolve(self.items, scope_of(context, self.upstream_outputs, None), size)
             if not isinstance(items, list):
                 raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")
             if len(items) > self.limit:
@@ -196,12 +196,12 @@ def _output(instance: Any, task: str) -> Any:
     is_mapped = instance.task.dag.get_task(task).is_mapped
     if not is_mapped:
         return output
-    from coinrequest.jobtypes.sizes import Room
+    from coinrequest.jobtypes.sizes import SizeLimit
 
-    room = Room(f"the results of {task!r} together", OUTPUTS_LIMIT)
+    size = SizeLimit(f"the results of {task!r} together", OUTPUTS_LIMIT)
     results = []
     # They arrive one by one: a thousand of them may have a mebibyte each.
     for result in output or ():
-        room.take(result)
+        size.add(result)
         results.append(result)
     return results

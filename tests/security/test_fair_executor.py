@@ -88,7 +88,7 @@ def test_a_queue_of_the_brokers_fails_its_task_at_once_and_says_why(
     assert scheduler.redis.exists("unacked") == 0
     with create_session(scoped=False) as session:
         query = text("SELECT extra FROM log WHERE run_id = :job AND event = 'state mismatch'")
-        assert "'unacked' is kept for the brokers' own use" in session.scalars(query, {"job": job}).one()
+        assert "'unacked' is reserved for the broker" in session.scalars(query, {"job": job}).one()
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes half a minute takes a second."""
     from coinrequest.airflow.executor import fair_executor
 
-    for name, seconds in (("LOOK_EVERY", 0.1), ("ASK_EVERY", 0.3), ("RESULT_ON_THE_WAY", 0.3), ("BEGUN_WITHIN", 1.0)):
+    for name, seconds in (("QUERY_EVERY", 0.1), ("INSPECT_EVERY", 0.3), ("RESULT_WITHIN", 0.3), ("START_WITHIN", 1.0)):
         monkeypatch.setattr(fair_executor, name, seconds)
 
 

@@ -7,7 +7,7 @@ import pytest
 from support.measured import Checker
 
 from coinrequest.jobtypes.references import Scope, resolve
-from coinrequest.jobtypes.sizes import Room, TooLarge
+from coinrequest.jobtypes.sizes import SizeLimit, TooLarge
 from coinrequest.limits import MEBIBYTE
 
 pytestmark = pytest.mark.security
@@ -37,11 +37,11 @@ def test_a_mebibyte_a_thousand_times_over_is_refused_at_once(checks: Checker, in
 def test_what_is_counted_is_what_a_person_counts() -> None:
     """Bytes of UTF-8, not the escapes of JSON; text beside the references is not brought in."""
     letters = Scope(outputs={"a": {"body": '\u00e9\n"' * 1_000}})
-    assert resolve(BODY, letters, Room("it", 4_002)) == letters.outputs["a"]["body"]  # type: ignore[index]
+    assert resolve(BODY, letters, SizeLimit("it", 4_002)) == letters.outputs["a"]["body"]  # type: ignore[index]
     with pytest.raises(TooLarge, match="it are larger than 4,001 bytes"):
-        resolve(BODY, letters, Room("it", 4_001))
+        resolve(BODY, letters, SizeLimit("it", 4_001))
     text = "y" * 10_000 + BODY
-    assert resolve(text, letters, Room("it", 4_002)) == "y" * 10_000 + '\u00e9\n"' * 1_000
+    assert resolve(text, letters, SizeLimit("it", 4_002)) == "y" * 10_000 + '\u00e9\n"' * 1_000
 
 
 def test_three_outputs_of_a_mebibyte_still_fit() -> None:
@@ -83,7 +83,7 @@ def test_items_and_results_of_a_mapped_task_are_counted(monkeypatch: pytest.Monk
     instance = Instance()
     with (
         pytest.raises(AirflowFailException, match="the results of 'a' together are larger than 16 MiB"),
-        operator._too_large_for_good(),
+        operator._no_retry_if_too_large(),
     ):
         operator._output(instance, "a")
     assert instance.read <= 16
