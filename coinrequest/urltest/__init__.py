@@ -1,7 +1,4 @@
-"""Requests to URLs that other people choose: the URL test, and the guarded HTTP transport below it.
-
-It needs nothing of Airflow: `from coinrequest.urltest import test_url`.
-"""
+"""The URL test: `from coinrequest.urltest import test_url`. It does not need Airflow."""
 
 from coinrequest.http.certificate import Certificate
 from coinrequest.http.errors import RequestFailed, UrlRefused

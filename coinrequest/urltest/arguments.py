@@ -1,4 +1,4 @@
-"""The words behind `coinrequest url`, and what they mean."""
+"""The command line of `coinrequest url`."""
 
 import argparse
 import contextlib
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-MOST_AT_A_TIME = 1_000
+MAX_CONCURRENCY = 1_000
 
 _DESCRIPTION = """\
-Test whether URLs answer, and how fast. A URL without a scheme is http. Each is requested up to three times until its
-status is one that is expected. Up to three URLs are shown as waterfalls, more as a table from fast to slow, with those
-that failed at its end.
+Test whether URLs respond, and how fast. A URL without a scheme is http. Each URL is requested up to three times, until
+its status is an expected one. Up to three URLs are shown as waterfalls; more are shown as a table, from fast to slow,
+with the failed ones at the end.
 """
 _EPILOG = """\
 examples:
@@ -23,13 +23,14 @@ examples:
   coinrequest url example.org/health --expect-status 200 --json-path '$.state="up"' --max-seconds 0.5
   coinrequest url https://example.org --certificate-days 14 --attempts 1
   coinrequest url http://127.0.0.1:8080/ --allow 127.0.0.1/32       # an address that is not public
-  coinrequest url https://example.org --resolve example.org:192.0.2.7    # before its name points there
+  coinrequest url https://example.org --resolve example.org:192.0.2.7    # before the name points there
   coinrequest url --file urls.txt --json | jq -r 'select(.passed | not) | .url'
 
-JSON: one object for each URL, on a line of its own, as they finish. Durations are seconds, times are ISO 8601 in UTC.
-Only public addresses are requested unless --allow, or the variable COINREQUEST_ALLOWED_NETWORKS, names others.
+JSON: one object per line for each URL, in the order in which the tests finish. Durations are in seconds, times in
+ISO 8601 and UTC. Only public addresses are requested, unless --allow or the variable COINREQUEST_ALLOWED_NETWORKS
+allows others.
 
-exit codes: 0 all passed, 1 some failed, 2 usage, 130 interrupted (what was done until then is shown)
+exit codes: 0 all passed, 1 some failed, 2 usage error, 130 interrupted (the finished tests are shown)
 """
 
 
@@ -44,26 +45,26 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("urls", nargs="*", metavar="URL", help="http or https")
     found.add_argument(
-        "--file", metavar="FILE", help="more URLs, one on a line; lines that begin with # are none; - is the input"
+        "--file", metavar="FILE", help="read more URLs from a file, one per line; # starts a comment line; - is stdin"
     )
-    found.add_argument("--json", action="store_true", help="print JSON, a line for each URL")
+    found.add_argument("--json", action="store_true", help="print one line of JSON for each URL")
     found.add_argument(
         "--concurrency",
-        type=_whole(1, MOST_AT_A_TIME),
+        type=_integer(1, MAX_CONCURRENCY),
         default=50,
         metavar="N",
-        help="URLs tested at a time (default %(default)s)",
+        help="number of URLs tested at the same time (default %(default)s)",
     )
-    _add_request(found.add_argument_group("the request"))
-    _add_connection(found.add_argument_group("the connection"))
-    _add_expectations(found.add_argument_group("what has to be true of the answer"))
+    _add_request(found.add_argument_group("request"))
+    _add_connection(found.add_argument_group("connection"))
+    _add_expectations(found.add_argument_group("expectations"))
     return found
 
 
 def _add_request(group: Any) -> None:
-    group.add_argument("--method", metavar="METHOD", help="such as HEAD (default GET; POST with --data)")
+    group.add_argument("--method", metavar="METHOD", help="the method, such as HEAD (default GET; POST with --data)")
     group.add_argument(
-        "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'", help="may be repeated"
+        "--header", type=_header, action="append", default=[], metavar="'NAME: VALUE'", help="a header; may be repeated"
     )
     group.add_argument("--data", type=_data, metavar="TEXT", help="the body; @FILE reads it from a file")
     group.add_argument(
@@ -71,39 +72,37 @@ def _add_request(group: Any) -> None:
         type=_seconds,
         default=10.0,
         metavar="SECONDS",
-        help="for one attempt, its redirects included (default %(default)g)",
+        help="time for one attempt, including redirects (default %(default)g)",
     )
-    group.add_argument(
-        "--connect-timeout", type=_seconds, metavar="SECONDS", help="of these, until the connection stands"
-    )
+    group.add_argument("--connect-timeout", type=_seconds, metavar="SECONDS", help="time to connect, within --timeout")
     group.add_argument(
         "--attempts",
-        type=_whole(1, 10),
+        type=_integer(1, 10),
         default=3,
         metavar="N",
-        help="requests at most, until the status is one that is expected (default %(default)s)",
+        help="maximum number of requests until the status is an expected one (default %(default)s)",
     )
-    group.add_argument("--retry-errors", action="store_true", help="try again also where no answer came")
+    group.add_argument("--retry-errors", action="store_true", help="also try again after connection errors")
     group.add_argument(
         "--redirects",
-        type=_whole(0, 20),
+        type=_integer(0, 20),
         default=10,
         metavar="N",
-        help="redirects that are followed (default %(default)s)",
+        help="maximum number of redirects to follow (default %(default)s)",
     )
 
 
 def _add_connection(group: Any) -> None:
     family = group.add_mutually_exclusive_group()
-    family.add_argument("-4", dest="ip_version", action="store_const", const=4, help="only over IPv4")
-    family.add_argument("-6", dest="ip_version", action="store_const", const=6, help="only over IPv6")
+    family.add_argument("-4", dest="ip_version", action="store_const", const=4, help="connect over IPv4 only")
+    family.add_argument("-6", dest="ip_version", action="store_const", const=6, help="connect over IPv6 only")
     group.add_argument(
         "--resolve",
         type=_resolution,
         action="append",
         default=[],
         metavar="HOST:ADDRESS",
-        help="use this address for the host instead of looking it up; may be repeated",
+        help="use this address instead of resolving the host; may be repeated",
     )
     group.add_argument("--insecure", action="store_true", help="do not verify certificates")
     group.add_argument(
@@ -111,7 +110,7 @@ def _add_connection(group: Any) -> None:
         action="append",
         default=[],
         metavar="NETWORK",
-        help="a network, an address or a host name that may be requested although it is not public; may be repeated",
+        help="allow a network, an address or a host name that is not public; may be repeated",
     )
 
 
@@ -119,49 +118,57 @@ def _add_expectations(group: Any) -> None:
     group.add_argument(
         "--expect-status", default="", metavar="STATUS", help="such as 200, 2xx or 200-299,304 (default: below 400)"
     )
-    group.add_argument("--contains", metavar="TEXT", help="the body contains it")
-    group.add_argument("--matches", metavar="REGEXP", help="the body matches it, in RE2's syntax")
+    group.add_argument("--contains", metavar="TEXT", help="the body contains the text")
+    group.add_argument("--matches", metavar="REGEXP", help="the body matches the expression, in the syntax of RE2")
     group.add_argument(
         "--json-path",
         type=_json_expectation,
         action="append",
         default=[],
         metavar="PATH[=VALUE]",
-        help="the JSONPath (RFC 9535) finds the value, which is JSON, or else text; without a value it finds anything",
+        help="the JSONPath (RFC 9535) selects the value, which is JSON or else text; without a value, it selects "
+        "anything",
     )
     group.add_argument(
-        "--expect-header", type=_header, action="append", default=[], metavar="'NAME: REGEXP'", help="may be repeated"
+        "--expect-header",
+        type=_header,
+        action="append",
+        default=[],
+        metavar="'NAME: REGEXP'",
+        help="the header matches the expression; may be repeated",
     )
     group.add_argument(
-        "--max-seconds", type=_seconds, metavar="SECONDS", help="the attempt, its redirects included, takes no longer"
+        "--max-seconds", type=_seconds, metavar="SECONDS", help="the attempt, including redirects, takes no longer"
     )
-    group.add_argument("--certificate-days", type=_days, metavar="DAYS", help="the certificate is valid so much longer")
+    group.add_argument(
+        "--certificate-days", type=_days, metavar="DAYS", help="the certificate is valid for at least so many days"
+    )
 
 
 def read_urls(arguments: argparse.Namespace) -> list[str]:
-    """Return the URLs of the command line and those of the file.
+    """Return the URLs of the command line and of the file.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not UTF-8, or there is no URL at all.
+        ValueError: the file is not UTF-8, or there is no URL.
     """
     urls = list(arguments.urls)
     if arguments.file == "-":
-        urls += _listed(sys.stdin)
+        urls += _url_lines(sys.stdin)
     elif arguments.file:
         with Path(arguments.file).open(encoding="utf-8-sig") as lines:
-            urls += _listed(lines)
+            urls += _url_lines(lines)
     if not urls:
-        raise ValueError("no URL: name one, or a file of them with --file")
+        raise ValueError("there is no URL: give one, or a file of URLs with --file")
     return urls
 
 
-def _listed(lines: Iterable[str]) -> list[str]:
+def _url_lines(lines: Iterable[str]) -> list[str]:
     return [url for line in lines if (url := line.strip()) and not url.startswith("#")]
 
 
 def addresses(resolutions: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[str]]:
-    """Return the addresses of each host of `--resolve`."""
+    """Group the addresses of `--resolve` by host."""
     found: dict[str, list[str]] = {}
     for host, address in resolutions:
         found.setdefault(host, []).append(address)
@@ -169,7 +176,7 @@ def addresses(resolutions: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[s
 
 
 def _seconds(text: str) -> float:
-    """Read a length of time that is greater than 0."""
+    """Parse a duration greater than 0."""
     with contextlib.suppress(ValueError):
         if 0 < float(text) < math.inf:
             return float(text)
@@ -183,13 +190,13 @@ def _days(text: str) -> float:
     raise argparse.ArgumentTypeError("must be a number of days")
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
         if text.isdecimal() and least <= int(text) <= most:
             return int(text)
-        raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most:,}")
+        raise argparse.ArgumentTypeError(f"must be an integer from {least} to {most:,}")
 
-    return read
+    return parse
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -217,7 +224,7 @@ def _resolution(text: str) -> tuple[str, str]:
 
 
 def _json_expectation(text: str) -> tuple[str, Any]:
-    """Split at the first equals sign that has a whole path before it: paths may hold equals signs too."""
+    """Split at the first equals sign after a complete path: paths may contain equals signs too."""
     from coinrequest.urltest import json_path
 
     for position in (index for index, character in enumerate(text) if character == "="):

@@ -1,4 +1,4 @@
-"""URL tests of many URLs at once."""
+"""Tests of many URLs at once."""
 
 # ruff: noqa: PT028 - `test_urls` tests URLs; it is not a test of this project
 
@@ -15,19 +15,19 @@ CONCURRENCY = 50
 def test_urls(
     urls: Iterable[str], *, concurrency: int = CONCURRENCY, **options: Unpack[Options]
 ) -> Generator[UrlTest, None, None]:
-    """Test many URLs as `test_url` does, many of them at once in this thread.
+    """Test many URLs concurrently in this thread.
 
     Args:
-        urls: read as tests end, so that there may be many, or made on the way.
+        urls: the URLs; they are consumed lazily, as tests finish.
         concurrency: how many tests run at the same time.
-        options: `Plan` describes them; they hold for every URL.
+        options: the options of `Plan`, for all URLs.
 
     Returns:
-        What was seen, in the order in which the tests end; `UrlTest.url` tells which one it is. Closing it ends the
-        tests that still run. While nobody asks for the next result no test goes on, though its time runs.
+        A generator of results, in the order in which the tests finish. Closing it cancels the running tests. The tests
+        make progress only while the caller waits for the next result, but their time-outs always run.
 
     Raises:
-        ValueError: an option cannot be used; nothing was opened.
+        ValueError: an option is invalid; nothing was requested.
     """
     if concurrency < 1:
         raise ValueError("concurrency must be at least 1")

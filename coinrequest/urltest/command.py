@@ -1,4 +1,4 @@
-"""The command `coinrequest url`: tests URLs and shows what it saw."""
+"""The command `coinrequest url`."""
 
 import argparse
 import contextlib
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PASSED, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
-# So many fit on a screen as waterfalls.
-MOST_WATERFALLS = 3
+# More would not fit on a screen.
+MAX_WATERFALLS = 3
 
 
 def main(words: Sequence[str] = ()) -> int:
-    """Run the command; return the exit code: 0 all passed, 1 some failed, 2 usage, 130 interrupted.
+    """Run the command and return its exit code.
 
     Args:
-        words: the command line behind `coinrequest url`.
+        words: the arguments after `coinrequest url`.
     """
     arguments = parser().parse_args(words)
     try:
@@ -37,11 +37,11 @@ def main(words: Sequence[str] = ()) -> int:
         expect = _expectations(arguments)
         tests = _tests(urls, expect, arguments)
     except OSError as error:
-        return _ended(USAGE, f"{arguments.file}: {error.strerror}")
+        return _fail(USAGE, f"{arguments.file}: {error.strerror}")
     except ValueError as error:
-        return _ended(USAGE, str(error))
+        return _fail(USAGE, str(error))
     done: list[UrlTest] = []
-    began = time.monotonic()
+    started = time.monotonic()
     try:
         with _progress(len(urls), arguments.json) as advance:
             for test in tests:
@@ -51,13 +51,13 @@ def main(words: Sequence[str] = ()) -> int:
                 advance()
         code = PASSED if all(test.passed for test in done) else FAILED
     except KeyboardInterrupt:
-        code = _ended(INTERRUPTED, f"interrupted: {len(done):,} of {len(urls):,} URLs were tested")
+        code = _fail(INTERRUPTED, f"interrupted after {len(done):,} of {len(urls):,} URLs")
     except BrokenPipeError:
-        # Whoever read the lines has read enough.
+        # The reader of the output has closed it.
         sys.stderr.close()
         return PASSED
     if not arguments.json:
-        _show(urls, done, expect, time.monotonic() - began)
+        _show(urls, done, expect, time.monotonic() - started)
     return code
 
 
@@ -95,12 +95,12 @@ def _tests(urls: Sequence[str], expect: Expectations, arguments: argparse.Namesp
 
 def _show(urls: Sequence[str], done: Sequence[UrlTest], expect: Expectations, took: float) -> None:
     console = _console()
-    if len(urls) > MOST_WATERFALLS:
+    if len(urls) > MAX_WATERFALLS:
         report.show_table(console, done)
         console.print(report.summary(done, took))
     else:
-        asked = [with_scheme(url) for url in urls]
-        for test in sorted(done, key=lambda test: asked.index(test.url) if test.url in asked else len(asked)):
+        order = [with_scheme(url) for url in urls]
+        for test in sorted(done, key=lambda test: order.index(test.url) if test.url in order else len(order)):
             waterfall.show(console, test, expect)
             console.print()
     if hint := report.allow_hint(done):
@@ -110,17 +110,17 @@ def _show(urls: Sequence[str], done: Sequence[UrlTest], expect: Expectations, to
 def _console(*, for_errors: bool = False) -> "Console":
     from rich.console import Console
 
-    # What the terminal's character set does not have is shown as an escape.
+    # Characters that the terminal cannot encode are shown as escapes.
     stream = sys.stderr if for_errors else sys.stdout
     with contextlib.suppress(AttributeError):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    # Nothing in what servers send is markup.
+    # The responses of servers must not be taken for markup.
     return Console(stderr=for_errors, markup=False, highlight=False, emoji=False)
 
 
 @contextlib.contextmanager
 def _progress(total: int, lines_follow: bool) -> Iterator[Callable[[], None]]:
-    """Show a bar on a terminal, where it is not in the way of lines that are printed meanwhile."""
+    """Show a progress bar on a terminal, unless lines of output would disturb it."""
     if total == 1 or not sys.stderr.isatty() or (lines_follow and sys.stdout.isatty()):
         yield lambda: None
         return
@@ -134,11 +134,11 @@ def _progress(total: int, lines_follow: bool) -> Iterator[Callable[[], None]]:
 
 
 def _print_json(test: UrlTest) -> None:
-    # In ASCII, so that nothing in it can move a terminal's cursor.
+    # ASCII only, so that no output can move the cursor of a terminal.
     sys.stdout.write(json.dumps(report.document(test)) + "\n")
     sys.stdout.flush()
 
 
-def _ended(code: int, text: str) -> int:
+def _fail(code: int, text: str) -> int:
     sys.stderr.write(f"coinrequest url: {waterfall.plain(text)}\n")
     return code

@@ -1,4 +1,4 @@
-"""What a test expects of an answer, and what of it did not hold."""
+"""Expectations of a response, and how it fails them."""
 
 import functools
 import json
@@ -14,27 +14,27 @@ from coinrequest.urltest import json_path
 MAX_PATTERN_LENGTH = patterns.MAX_LENGTH
 
 _STATUS = re.compile(r"([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?|([1-9])[xX]{2}", re.ASCII)
-# Python's codecs for names of hosts and for its own source: they refuse what they cannot read, or take minutes for it.
-_NO_CHARACTER_SETS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"})
+# Codecs of Python that are not character sets of documents; some raise an error for bad input, or take minutes for it.
+_EXCLUDED_CODECS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"})
 _CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
-_SHOWN = 200
+_MAX_QUOTED = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expectations:
-    """What must hold of the last answer for the test to pass.
+    """What the last response must fulfil for the test to pass.
 
     Attributes:
-        status: statuses and ranges, separated by commas: `200`, `2xx`, `200-299,304`; empty: below 400.
-        body_contains: text that the body has.
-        body_matches: RE2 expression (https://github.com/google/re2/wiki/Syntax) that matches somewhere in the body.
-        json_path: JSONPaths (RFC 9535), each with the value that one of the nodes it selects equals; `...`: any.
-        headers: names, each with an RE2 expression that matches somewhere in the header's value.
-        max_seconds: the longest that the last attempt, its redirects included, may take.
-        certificate_days: for how many days at least the server's certificate still holds.
+        status: statuses and ranges, separated by commas: `200`, `2xx`, `200-299,304`; empty for any below 400.
+        body_contains: a text that the body contains.
+        body_matches: an RE2 expression (https://github.com/google/re2/wiki/Syntax) that matches somewhere in the body.
+        json_path: JSONPaths (RFC 9535), each with the value that one of the selected nodes equals; `...` for any value.
+        headers: header names, each with an RE2 expression that matches somewhere in the value.
+        max_seconds: the longest duration of the last attempt, including redirects.
+        certificate_days: the number of days for which the certificate of the server must still be valid.
 
     Raises:
-        ValueError: a field cannot be understood; the text names it and says what to write.
+        ValueError: a field is invalid; the message names it and the remedy.
     """
 
     status: str = ""
@@ -46,63 +46,63 @@ class Expectations:
     certificate_days: float | None = None
 
     def __post_init__(self) -> None:
-        with _named("status"):
+        with _field("status"):
             _ranges(self.status)
         if self.body_contains == "":
-            raise ValueError("expect.body_contains: every body holds an empty text; give one, or leave it out")
+            raise ValueError("expect.body_contains: every body contains an empty text; give a text, or leave it out")
         if self.body_matches is not None:
-            with _named("body_matches"):
+            with _field("body_matches"):
                 _expression(self.body_matches)
         for path in self.json_path:
-            with _named("json_path"):
+            with _field("json_path"):
                 json_path.check(path)
         for name, pattern in self.headers.items():
-            with _named(f"headers.{name}"):
+            with _field(f"headers.{name}"):
                 _expression(pattern)
         if self.max_seconds is not None and not self.max_seconds > 0:
-            raise ValueError("expect.max_seconds: give seconds above 0")
+            raise ValueError("expect.max_seconds: must be a number of seconds above 0")
         if self.certificate_days is not None and not self.certificate_days >= 0:
-            raise ValueError("expect.certificate_days: give days, 0 or more")
+            raise ValueError("expect.certificate_days: must be a number of days, 0 or more")
 
     def accepts_status(self, status: int) -> bool:
-        """Return whether a status is one of those that are expected."""
+        """Return whether a status is an expected one."""
         if not self.status:
             return status < 400
         return any(low <= status <= high for low, high in _ranges(self.status))
 
     def failures(self, response: Response) -> tuple[str, ...]:
-        """Return what does not hold of an answer, each with what was seen instead."""
-        return tuple(self._failures(_Seen(response)))
+        """Return the expectations that a response fails, each with the actual value."""
+        return tuple(self._failures(_Body(response)))
 
-    def _failures(self, seen: "_Seen") -> Iterator[str]:
-        response = seen.response
+    def _failures(self, body: "_Body") -> Iterator[str]:
+        response = body.response
         if not self.accepts_status(response.status):
             yield f"status: expected {self.status or 'below 400'}, got {response.status}"
-        if self.body_contains is not None and self.body_contains not in seen.text:
-            yield f"body_contains: {_shown(self.body_contains)} is not in {seen.extent}"
-        if self.body_matches is not None and not _expression(self.body_matches).search(seen.text):
-            yield f"body_matches: nothing in {seen.extent} matches {_shown(self.body_matches)}"
+        if self.body_contains is not None and self.body_contains not in body.text:
+            yield f"body_contains: {_quoted(self.body_contains)} is not in {body.extent}"
+        if self.body_matches is not None and not _expression(self.body_matches).search(body.text):
+            yield f"body_matches: nothing in {body.extent} matches {_quoted(self.body_matches)}"
         for path, value in self.json_path.items():
-            if (difference := seen.difference(path, value)) is not None:
+            if (difference := body.difference(path, value)) is not None:
                 yield f"json_path {path}: {difference}"
         for name, pattern in self.headers.items():
             got = response.headers.get(name.lower())
             if got is None:
                 yield f"header {name}: it is missing"
             elif not _expression(pattern).search(got):
-                yield f"header {name}: expected a match of {_shown(pattern)}, got {_shown(got)}"
+                yield f"header {name}: expected a match for {_quoted(pattern)}, got {_quoted(got)}"
         if self.max_seconds is not None and response.phases.total > self.max_seconds:
             yield f"max_seconds: expected at most {self.max_seconds:g} s, took {response.phases.total:.3f} s"
         if self.certificate_days is not None:
             if response.certificate is None:
-                yield "certificate_days: there is no certificate, for the last answer did not come over TLS"
+                yield "certificate_days: there is no certificate, because the last response did not use TLS"
             elif response.certificate.days_left < self.certificate_days:
                 left = response.certificate.days_left
                 yield f"certificate_days: expected at least {self.certificate_days:g} days, {left:.1f} are left"
 
 
-class _Seen:
-    """An answer, decoded when something asks for it."""
+class _Body:
+    """The body of a response, decoded on first use."""
 
     def __init__(self, response: Response) -> None:
         self.response = response
@@ -122,7 +122,7 @@ class _Seen:
 
     def difference(self, path: str, value: Any) -> str | None:
         if self.response.truncated:
-            return f"the body is longer than {len(self.response.body)} bytes, and JSON is not read in part"
+            return f"the body is longer than {len(self.response.body)} bytes, so its JSON cannot be parsed"
         try:
             document = self.document
         except (ValueError, RecursionError):
@@ -135,12 +135,12 @@ class _Seen:
             return "it selects nothing"
         if value is ... or any(_equal(value, one) for one in found):
             return None
-        got = ", ".join(_shown(one) for one in found[:3])
-        return f"expected {_shown(value)}, got {got}" + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        got = ", ".join(_quoted(one) for one in found[:3])
+        return f"expected {_quoted(value)}, got {got}" + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
 def text_of(response: Response) -> str:
-    """Return the body as text, in the character set that the answer names and Python knows, or else UTF-8."""
+    """Decode the body with the character set of the response, or as UTF-8 if there is none or Python lacks it."""
     import codecs
 
     match = _CHARSET.search(response.headers.get("content-type", ""))
@@ -148,14 +148,14 @@ def text_of(response: Response) -> str:
         codec = codecs.lookup(match[1]) if match else None
     except LookupError:
         codec = None
-    # The same registry holds codecs that are no character sets, such as base64.
-    if codec is None or not getattr(codec, "_is_text_encoding", True) or codec.name in _NO_CHARACTER_SETS:
+    # The registry also has codecs that are not character sets, such as base64.
+    if codec is None or not getattr(codec, "_is_text_encoding", True) or codec.name in _EXCLUDED_CODECS:
         return response.body.decode("utf-8", "replace")
     return response.body.decode(codec.name, "replace")
 
 
-class _named:  # noqa: N801 - used like a function
-    """Put the field's name before the text of a ValueError."""
+class _field:  # noqa: N801 - used like a function
+    """Put the name of a field before the message of a ValueError."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -174,7 +174,7 @@ def _ranges(status: str) -> tuple[tuple[int, int], ...]:
     for part in status.split(",") if status else ():
         match = _STATUS.fullmatch(part.strip())
         if match is None:
-            raise ValueError(f"{part.strip()[:50]!r} is no status; write 200, 2xx or 200-299, separated by commas")
+            raise ValueError(f"{part.strip()[:50]!r} is not a status; write 200, 2xx or 200-299, separated by commas")
         low, high, hundreds = match.groups()
         first, last = (int(low), int(high or low)) if low else (int(hundreds) * 100, int(hundreds) * 100 + 99)
         if first > last:
@@ -184,13 +184,12 @@ def _ranges(status: str) -> tuple[tuple[int, int], ...]:
 
 
 def _expression(pattern: str) -> Any:
-    """Compile an expression that takes time in proportion to the text alone."""
     if len(pattern) > MAX_PATTERN_LENGTH:
-        raise ValueError(f"an expression has at most {MAX_PATTERN_LENGTH} characters")
+        raise ValueError(f"must have at most {MAX_PATTERN_LENGTH} characters")
     try:
         return patterns.compile_pattern(pattern)
     except patterns.PatternInvalid as error:
-        raise ValueError(f"{_shown(pattern)} {error}") from None
+        raise ValueError(f"{_quoted(pattern)} {error}") from None
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -202,6 +201,6 @@ def _equal(one: Any, other: Any) -> bool:
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."

@@ -1,7 +1,7 @@
-"""JSONPath as RFC 9535 defines it, to look into an answer's document.
+"""JSONPath (RFC 9535) with limits on its running time.
 
-Regular expressions in a path are matched by RE2, in time that grows with the text alone: paths come from people, and
-texts from servers, that are not known here.
+Neither the authors of paths nor the servers that send documents are trusted. RE2 matches the regular expressions in a
+path in linear time, and `find` limits the depth, the visited values and the matches.
 """
 
 import functools
@@ -24,43 +24,43 @@ _UNESCAPED_DOT = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\.", re.DOTALL)
 
 
 def check(path: str) -> None:
-    """Refuse what is no JSONPath.
+    """Check a JSONPath.
 
     Args:
-        path: such as `$.orders[0].id`; at most 1,000 characters.
+        path: a path such as `$.orders[0].id`; at most 1,000 characters.
 
     Raises:
-        ValueError: it is none; the text says at which position, counted from 0.
+        ValueError: it is not a JSONPath; the message has the position, counted from 0.
     """
     _compiled(path)
 
 
 def selects_one(path: str) -> bool:
-    """Return whether a path can select one value at most: only names and indexes (RFC 9535, 2.3.5.1).
+    """Return whether a path selects one value at most, because it has only names and indexes (RFC 9535, 2.3.5.1).
 
     Raises:
-        ValueError: it is no JSONPath.
+        ValueError: it is not a JSONPath.
     """
     return bool(_compiled(path).singular_query())
 
 
 def find(path: str, document: Any) -> list[Any]:
-    """Return the values that a path selects, in the document's order.
+    """Return the values that a path selects, in the order of the document.
 
     Args:
         path: a JSONPath.
-        document: as `json.loads` makes it.
+        document: a result of `json.loads`.
 
     Raises:
-        ValueError: it is no JSONPath, the document is nested too deep for it (100 levels below `..`), it selects more
-            than 10,000 values, or `..` goes through more than 500,000.
+        ValueError: it is not a JSONPath, the document is nested too deeply for it (more than 100 levels below `..`),
+            it selects more than 10,000 values, or `..` visits more than 500,000.
     """
     from jsonpath.exceptions import JSONPathError
 
     query = _compiled(path)
     _visits.set(itertools.count(1))
     if isinstance(document, str):
-        # The library would read a text as JSON once more; nothing but the root itself is in one.
+        # The library would parse a string as JSON again; a string has no other node than the root.
         return [] if query.segments else [document]
     try:
         found = [match.obj for match in itertools.islice(query.finditer(document), MAX_MATCHES + 1)]
@@ -78,19 +78,19 @@ def _compiled(path: str) -> Any:
     if len(path) > MAX_PATH_LENGTH:
         raise ValueError(f"a JSONPath has at most {MAX_PATH_LENGTH} characters")
     if not path.startswith("$"):
-        raise ValueError(f"{path!r} is not a JSONPath: it starts with $ (position 0)")
+        raise ValueError(f"{path!r} is not a JSONPath: it must start with $ (position 0)")
     try:
         query = _environment().compile(path)
         _refuse_wide_queries(query)
         return query
     except (JSONPathError, RecursionError) as error:
         index = error.token.index if isinstance(error, JSONPathError) and error.token is not None else 0
-        position = index if index >= 0 else len(path)  # the end has no index
+        position = index if index >= 0 else len(path)  # the end of the path has the index -1
         raise ValueError(f"{path!r} is not a JSONPath: {_message(error)} (position {position})") from error
 
 
 def _refuse_wide_queries(query: Any) -> None:
-    """Refuse a filter that goes through the whole document for each value that it is asked about."""
+    """Refuse filters that search the whole document for each value, which takes quadratic time."""
     from jsonpath.filter import RootFilterQuery
 
     waiting = [selector for segment in query.segments for selector in segment.selectors]
@@ -99,7 +99,7 @@ def _refuse_wide_queries(query: Any) -> None:
         inner = getattr(part, "path", None)
         if inner is not None:
             if isinstance(part, RootFilterQuery) and not inner.singular_query():
-                raise ValueError(f"{str(inner)[:100]!r} in a filter may select one value only: names and indexes")
+                raise ValueError(f"{str(inner)[:100]!r} in a filter must have only names and indexes")
             waiting += [selector for segment in inner.segments for selector in segment.selectors]
         elif hasattr(part, "expression"):
             waiting.append(part.expression)
@@ -108,8 +108,8 @@ def _refuse_wide_queries(query: Any) -> None:
 
 
 def _message(error: Exception) -> str:
-    # The library's own text of an error draws the path, and fails for some.
-    return str(error.args[0]) if error.args else "it is nested too deep"
+    # str(error) shows the position in the path, and fails for some paths.
+    return str(error.args[0]) if error.args else "it is nested too deeply"
 
 
 @functools.cache
@@ -119,9 +119,9 @@ def _environment() -> Any:
     class Environment(JSONPathEnvironment):
         @property
         def max_recursion_depth(self) -> int:  # type: ignore[override]
-            """The library asks for each value that `..` goes through, and several of them multiply."""
+            """The library reads this for each value that `..` visits, which multiply with several `..`."""
             if next(_visits.get()) > MAX_VISITS:
-                raise ValueError(f"it goes through more than {MAX_VISITS:,} values")
+                raise ValueError(f"it visits more than {MAX_VISITS:,} values")
             return MAX_DEPTH
 
     environment = Environment(strict=True)
@@ -131,7 +131,7 @@ def _environment() -> Any:
 
 
 def _regular_expression(method: str) -> Any:
-    """Make the function `match` or `search` (RFC 9535, 2.4.6 and 2.4.7); a pattern that is none matches nothing."""
+    """Return the function `match` or `search` (RFC 9535, 2.4.6 and 2.4.7); an invalid pattern matches nothing."""
     from jsonpath.function_extensions import ExpressionType, FilterFunction
 
     class RegularExpression(FilterFunction):
@@ -142,15 +142,15 @@ def _regular_expression(method: str) -> Any:
             if not isinstance(value, str) or not isinstance(pattern, str):
                 return False
             try:
-                return getattr(patterns.compile_pattern(_as_re2(pattern)), method)(value) is not None
-            except (patterns.PatternInvalid, UnicodeEncodeError):  # a lone surrogate is no text
+                return getattr(patterns.compile_pattern(_to_re2(pattern)), method)(value) is not None
+            except (patterns.PatternInvalid, UnicodeEncodeError):  # RE2 cannot encode lone surrogates
                 return False
 
     return RegularExpression()
 
 
-def _as_re2(pattern: str) -> str:
-    """Translate the one difference between I-Regexp (RFC 9485) and RE2: a dot does not stand for a carriage return."""
+def _to_re2(pattern: str) -> str:
+    """Translate I-Regexp (RFC 9485) to RE2. The only difference is that a dot does not match a carriage return."""
     if len(pattern) > patterns.MAX_LENGTH:
-        return pattern  # It is refused for its length; a document may name one of megabytes.
+        return pattern  # It will be refused for its length. A document may contain a pattern of megabytes.
     return _UNESCAPED_DOT.sub(lambda found: r"[^\n\r]" if found[0] == "." else found[0], pattern)

@@ -1,4 +1,4 @@
-"""How a URL is tested: the options of a test, checked before anything is opened."""
+"""The options of a URL test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Options(TypedDict, total=False):
-    """The options of `test_url` and `test_urls`; `Plan` says what they mean."""
+    """The options of `test_url` and `test_urls`; `Plan` explains them."""
 
     method: str
     headers: Mapping[str, str]
@@ -37,26 +37,26 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a URL is tested.
+    """The checked options of a URL test.
 
     Attributes:
         method: GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.
-        headers: of the request; a redirect to another origin carries none that could be a secret.
-        body: of the request.
-        attempts: how many requests are made at most, until the status is below 400 or the one that is expected.
-        retry_errors: whether an error of the connection is tried again too.
-        timeout: seconds for one attempt, redirects included.
-        connect_timeout: of them, seconds until the connection stands; None: no limit of its own.
-        redirect_limit: how many redirects an attempt follows; with 0 a redirect is the answer.
-        body_limit: bytes of the body after which reading stops.
-        ip_version: 4 or 6 for connections of one kind only.
-        verify_tls: False accepts any certificate: the answer can then come from anybody.
-        resolve: host names and the addresses to use for them instead of looking them up, like curl's `--resolve`.
-        expect: what must hold for the test to pass.
-        guard: judges every address; None: the one that the settings describe.
+        headers: the headers; a redirect to another origin drops those that may hold secrets.
+        body: the body.
+        attempts: the maximum number of requests until the status is an expected one.
+        retry_errors: whether to try again after connection errors too.
+        timeout: seconds for one attempt, including redirects.
+        connect_timeout: seconds to connect, within `timeout`; None for no limit of its own.
+        redirect_limit: the number of redirects that an attempt follows; with 0 a redirect is the response.
+        body_limit: the number of bytes of the body after which reading stops.
+        ip_version: 4 or 6 to connect over that version only.
+        verify_tls: False accepts any certificate, so the response may come from anybody.
+        resolve: addresses to use for host names instead of resolving them, like `--resolve` of curl.
+        expect: what the response must fulfil for the test to pass.
+        guard: checks each address; None for the guard of the settings.
 
     Raises:
-        ValueError: an option cannot be used; the text names it and says what to give.
+        ValueError: an option is invalid; the message names it and the remedy.
     """
 
     method: str = "GET"
@@ -76,28 +76,28 @@ class Plan:
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):
-            raise ValueError(f"method: {self.method!r} is none of {', '.join(get_args(Method))}")
+            raise ValueError(f"method: {self.method!r} is not one of {', '.join(get_args(Method))}")
         try:
             check_headers(self.headers)
         except ValueError as error:
             raise ValueError(f"headers: {error}") from error
         if self.body is not None and not isinstance(self.body, bytes):
-            raise ValueError("body: give bytes; encode a text first")
+            raise ValueError("body: must be bytes; encode a text first")
         if self.body is not None and self.method == "HEAD":
-            raise ValueError("body: a HEAD request carries none; choose another method, or leave it out")
+            raise ValueError("body: a HEAD request has no body; choose another method, or leave it out")
         for name, least in (("attempts", 1), ("redirect_limit", 0), ("body_limit", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}")
         if not 0 < self.timeout < float("inf"):
-            raise ValueError("timeout: give seconds above 0")
+            raise ValueError("timeout: must be a number of seconds above 0")
         if self.connect_timeout is not None and not 0 < self.connect_timeout < float("inf"):
-            raise ValueError("connect_timeout: give seconds above 0, or None for no limit of its own")
+            raise ValueError("connect_timeout: must be a number of seconds above 0, or None for no limit of its own")
         if self.ip_version not in (4, 6, None):
-            raise ValueError("ip_version: give 4, 6 or None")
+            raise ValueError("ip_version: must be 4, 6 or None")
 
     @cached_property
     def address_guard(self) -> AddressGuard:
-        """The guard: the one that was given, or the one that the settings describe."""
+        """The given guard, or the guard of the settings."""
         return self.guard if self.guard is not None else configured_guard()
 
     def request(self, url: str) -> Request:

@@ -1,4 +1,4 @@
-"""What is reported about tests of several URLs: a table for a person, a document for a program."""
+"""Reports about the tests of several URLs: a table, and JSON documents."""
 
 import dataclasses
 import ipaddress
@@ -13,7 +13,7 @@ from coinrequest.urltest.waterfall import milliseconds, plain, verdict
 if TYPE_CHECKING:
     from rich.console import Console
 
-# As the guard says it.
+# The message of the guard.
 _REFUSAL = re.compile(
     r"(?P<address>[0-9a-f:.]+)(?: \(written (?P<written>[0-9a-f:.]+)\))? is refused: (?P<reason>.+) address"
 )
@@ -22,9 +22,9 @@ _COLUMNS = " {:>7} {:>12}  "
 
 
 def document(value: Any) -> Any:
-    """Return a test, or a part of it, as JSON knows it.
+    """Convert a test, or a part of it, to JSON data.
 
-    Durations stay seconds, to the microsecond; times become ISO 8601 in UTC.
+    Durations are seconds, rounded to microseconds. Times are ISO 8601 in UTC.
     """
     if dataclasses.is_dataclass(value):
         return {field.name: document(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -36,14 +36,14 @@ def document(value: Any) -> Any:
 
 
 def show_table(console: "Console", tests: Sequence[UrlTest]) -> None:
-    """Print a line for each test: what passed from fast to slow, then what failed, with the reason below it.
+    """Print a row for each test: the passed ones from fast to slow, then the failed ones with their reasons.
 
-    What needs attention so stands at the end, where a terminal stops.
+    The failed ones come last, because the end of the output stays visible in a terminal.
     """
     from rich.text import Text
 
     console.print(Text(_VERDICT + _COLUMNS.format("status", "total") + "URL", style="bold"), soft_wrap=True)
-    for test in sorted(tests, key=_urgency):
+    for test in sorted(tests, key=_sort_key):
         total = milliseconds(test.phases.total) if test.phases else "-"
         cells = _COLUMNS.format(test.status or "-", total)
         console.print(Text.assemble(verdict(test), cells, plain(test.url)), soft_wrap=True)
@@ -52,11 +52,11 @@ def show_table(console: "Console", tests: Sequence[UrlTest]) -> None:
 
 
 def summary(tests: Sequence[UrlTest], took: float) -> str:
-    """Return how many passed, in a sentence.
+    """Return a one-line summary.
 
     Args:
-        tests: all that were done.
-        took: seconds for all of them together.
+        tests: the finished tests.
+        took: the seconds for all tests together.
     """
     failed = sum(not test.passed for test in tests)
     noun = "URL" if len(tests) == 1 else "URLs"
@@ -64,16 +64,16 @@ def summary(tests: Sequence[UrlTest], took: float) -> str:
     return f"{len(tests):,} {noun} in {took:,.2f} s: {verdict}"
 
 
-def _urgency(test: UrlTest) -> tuple[bool, float, str]:
+def _sort_key(test: UrlTest) -> tuple[bool, float, str]:
     return not test.passed, test.phases.total if test.phases else 0.0, test.url
 
 
 def allow_hint(tests: Sequence[UrlTest]) -> str | None:
-    """Return how the addresses that were refused could be tested; None if none was.
+    """Return a hint how to allow the addresses that the guard refused; None if it refused none.
 
-    Nobody is invited to open the addresses where clouds hand out credentials.
+    The hint leaves out the addresses where clouds hand out credentials.
     """
-    refused: dict[str, None] = {}  # in their order, each once
+    refused: dict[str, None] = {}  # an ordered set
     for test in tests:
         found = _REFUSAL.fullmatch(test.error or "")
         if found and found["reason"] != "cloud metadata":
@@ -83,7 +83,7 @@ def allow_hint(tests: Sequence[UrlTest]) -> str | None:
         return None
     options = " ".join(f"--allow {network}" for network in refused)
     return (
-        "Only public addresses are requested. If you trust what is there, allow it for this call with\n"
-        f"    {options}\nor for all URL tests of this environment with\n"
+        "Only public addresses are requested. If you trust these servers, allow them for this command with\n"
+        f"    {options}\nor for all URL tests in this environment with\n"
         f"    COINREQUEST_ALLOWED_NETWORKS={','.join(refused)}"
     )

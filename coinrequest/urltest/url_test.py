@@ -1,4 +1,4 @@
-"""The URL test: a request, tried a few times until the server is content, and what was seen."""
+"""The URL test: a request, repeated until its status is an expected one, and its result."""
 
 import logging
 from collections.abc import Callable
@@ -16,30 +16,31 @@ from coinrequest.urltest.plan import ATTEMPTS, TIMEOUT_SECONDS, Options, Plan
 
 __all__ = ["ATTEMPTS", "TIMEOUT_SECONDS", "UrlTest", "test_url", "url_test_steps"]
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlTest:
-    """What a test saw.
+    """The result of a URL test.
 
     Attributes:
-        url: the URL that was tested, with its scheme.
-        result: the last status code as text, or the error's text.
-        status: the last status code; None if no answer came.
-        error: why no answer came; None if one came.
-        passed: whether an answer came and everything that was expected of it holds.
-        failed_expectations: what does not hold, each with what was seen instead; none if no answer came.
-        attempts: how many requests were made, redirects not counted.
-        tested_at: when the test began, UTC.
-        phases: where the time of the last attempt went, in seconds; None if no answer came.
-        redirects: the hops of the last attempt.
-        http_version: of the last answer: `1.0`, `1.1`, `2` or `3`; empty if no answer came.
-        remote_address: what was connected to last, such as `192.0.2.1:443` or `[2001:db8::1]:443`; empty if nothing.
-        certificate: of the server that answered last, also if it was refused; None without TLS.
-        size: bytes of the last answer's body that were received, after decoding its content encoding.
+        url: the tested URL, with its scheme.
+        result: the last status as text, or the error.
+        status: the last status; None if there was no response.
+        error: why there was no response; None if there was one.
+        passed: whether there was a response and it met all expectations.
+        failed_expectations: the expectations that failed, each with the actual value; empty if there was no response.
+        attempts: the number of requests, without redirects.
+        tested_at: when the test started, in UTC.
+        phases: the phases of the last attempt, summed over its redirects; None if there was no response.
+        redirects: the redirects of the last attempt.
+        http_version: the version of the last response: `1.0`, `1.1`, `2` or `3`; empty if there was none.
+        remote_address: the address of the last connection, such as `192.0.2.1:443` or `[2001:db8::1]:443`; empty if
+            there was none.
+        certificate: the certificate of the last server, even if it was refused; None without TLS.
+        size: the number of bytes of the body that were received, after its content encoding was decoded.
         truncated: whether the body was longer.
-        final_url: the URL that was requested last, without user information.
+        final_url: the last requested URL, without user information.
     """
 
     url: str
@@ -61,56 +62,55 @@ class UrlTest:
 
 
 def test_url(url: str, **options: Unpack[Options]) -> UrlTest:
-    """Test a URL: request it, up to three times, until the status is below 400.
+    """Test a URL: request it up to three times, until its status is below 400 or an expected one.
 
-    Only an answer that is not good enough is asked for again: an error of the connection ends the test, so that a
-    server that hangs takes one time-out and not several, unless `retry_errors` says otherwise. A URL or an address
-    that is refused is never tried again.
+    A connection error ends the test, unless `retry_errors` is set, so that a server that hangs costs one time-out
+    instead of several. A refused URL or address is never tried again.
 
     Args:
-        url: http or https; without a scheme it is http.
-        options: `Plan` describes them.
+        url: an http or https URL; `http://` is added if it has no scheme.
+        options: the options of `Plan`.
 
     Returns:
-        What was seen. A failure is a result too, never an exception.
+        The result. A failed test is a result too, not an exception.
 
     Raises:
-        ValueError: an option cannot be used; nothing was opened.
+        ValueError: an option is invalid; nothing was requested.
     """
     plan = Plan(**options)
     return perform(url_test_steps(url, plan), plan.address_guard)
 
 
-# Whoever imports it into a module of tests has a function to call there, not one more test.
+# pytest must not collect it in the modules that import it.
 test_url.__test__ = False  # type: ignore[attr-defined]
 
 
 def url_test_steps(url: str, plan: Plan, on_attempt: Callable[[int], None] | None = None) -> Steps[UrlTest]:
-    """Make the exchanges of a test (see `redirects`) and return what was seen.
+    """Yield the exchanges of a test (see `redirects`) and return its result.
 
     Args:
-        url: as a person wrote it.
-        plan: how it is tested.
-        on_attempt: is called before each attempt, with its number, from 1.
+        url: an http or https URL; `http://` is added if it has no scheme.
+        plan: the options of the test.
+        on_attempt: called before each attempt with its number, starting at 1.
     """
     url = with_scheme(url)
     tested_at = datetime.now(UTC)
     request = plan.request(url)
-    made = 0
+    attempt = 0
     while True:
-        made += 1
+        attempt += 1
         if on_attempt is not None:
-            on_attempt(made)
+            on_attempt(attempt)
         try:
             response = yield from follow_redirects(request)
         except RequestFailed as error:
-            _logger.info("attempt %d of %d: %s", made, plan.attempts, error)
-            if made >= plan.attempts or not plan.retry_errors or isinstance(error, UrlRefused):
-                return _failed(url, error, made, tested_at)
+            log.info("Attempt %d of %d: %s", attempt, plan.attempts, error)
+            if attempt >= plan.attempts or not plan.retry_errors or isinstance(error, UrlRefused):
+                return _failed(url, error, attempt, tested_at)
         else:
-            _logger.info("attempt %d of %d: status %d", made, plan.attempts, response.status)
-            if made >= plan.attempts or plan.expect.accepts_status(response.status):
-                return _answered(url, response, plan.expect.failures(response), made, tested_at)
+            log.info("Attempt %d of %d: status %d", attempt, plan.attempts, response.status)
+            if attempt >= plan.attempts or plan.expect.accepts_status(response.status):
+                return _responded(url, response, plan.expect.failures(response), attempt, tested_at)
 
 
 def _failed(url: str, error: RequestFailed, attempts: int, tested_at: datetime) -> UrlTest:
@@ -134,7 +134,7 @@ def _failed(url: str, error: RequestFailed, attempts: int, tested_at: datetime) 
     )
 
 
-def _answered(url: str, response: Response, failures: tuple[str, ...], attempts: int, tested_at: datetime) -> UrlTest:
+def _responded(url: str, response: Response, failures: tuple[str, ...], attempts: int, tested_at: datetime) -> UrlTest:
     return UrlTest(
         url=url,
         result=str(response.status),

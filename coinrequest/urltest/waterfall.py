@@ -1,6 +1,6 @@
-"""What a person reads about one URL test: a bar for each phase of each hop, on one axis of time.
+"""A URL test as a waterfall: a bar for each phase of each hop, on one time axis.
 
-Colour only repeats what the words say, and the lines hold no control characters unless they go to a terminal.
+Colours only repeat what the text says, and are only written to a terminal.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-# The phases in their order, with the name that is shown and the colour of the bar.
+# The phases in their order: attribute, label and colour of the bar.
 _PHASES = (
     ("resolve", "resolve", "cyan"),
     ("connect", "connect", "yellow"),
@@ -23,15 +23,15 @@ _PHASES = (
     ("transfer", "transfer", "blue"),
 )
 _LABEL = "    {:<10} {:>12}  "
-_NARROWEST_BAR = 8
+_MIN_BAR_WIDTH = 8
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def plain(text: object) -> str:
-    r"""Return a text that a terminal only shows: what is not printable becomes an escape such as `\x1b`.
+    r"""Replace characters that are not printable with escapes such as `\x1b`.
 
-    Servers send status lines, locations and names of certificates, and a terminal obeys some characters. Characters
-    that turn the direction of writing around count as not printable too.
+    Locations and names of certificates come from servers and could contain control characters for the terminal.
+    Characters that change the direction of the text are not printable either.
     """
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
@@ -40,17 +40,17 @@ def plain(text: object) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """Return a time as `12.3 ms`."""
+    """Format a duration as `12.3 ms`."""
     return f"{seconds * 1000:,.1f} ms"
 
 
 def show(console: "Console", test: UrlTest, expect: Expectations) -> None:
-    """Print one test as a waterfall.
+    """Print a test as a waterfall.
 
     Args:
-        console: where to; its width decides how long the bars are.
-        test: what was seen.
-        expect: what was expected, to tell also what holds.
+        console: the output; its width determines the length of the bars.
+        test: the result of the test.
+        expect: the expectations, to show those that were met too.
     """
     from rich.text import Text
 
@@ -61,25 +61,25 @@ def show(console: "Console", test: UrlTest, expect: Expectations) -> None:
 
 
 def verdict(test: UrlTest) -> "Text":
-    """Return `passed` or `FAILED` in its colour."""
+    """Return `passed` or `FAILED` in colour."""
     from rich.text import Text
 
     return Text("passed", style="green") if test.passed else Text("FAILED", style="bold red")
 
 
 class _Bars:
-    """Draws bars; each begins where the one before it ended."""
+    """Draws bars, each of which starts where the previous one ended."""
 
     def __init__(self, console: "Console", test: UrlTest) -> None:
         room = console.width - len(_LABEL.format("", ""))
-        self._width = max(room, _NARROWEST_BAR)
+        self._width = max(room, _MIN_BAR_WIDTH)
         self._ascii = console.options.ascii_only
         whole = test.phases.total if test.phases else sum(hop.phases.total for hop in test.redirects)
         self._scale = self._width / whole if whole > 0 else 0.0
         self._elapsed = 0.0
 
     def bar(self, seconds: float) -> str:
-        """Return the bar of the next length of time, at least as wide as can be seen."""
+        """Return the bar for the next duration; it is always wide enough to be visible."""
         begin = min(round(self._elapsed * self._scale), self._width - 1)
         self._elapsed += seconds
         eighths = max(1, round((self._elapsed * self._scale - begin) * 8))
@@ -100,7 +100,7 @@ def _hops(test: UrlTest, bars: _Bars) -> "Iterator[Text]":
         yield Text(f"  error  {plain(test.error or test.result)}", style="red")
         return
     yield Text(f"  {test.status}  {plain(test.final_url)}")
-    version = f"HTTP/{test.http_version}" if test.http_version else "answer"
+    version = f"HTTP/{test.http_version}" if test.http_version else "response"
     yield Text(f"       {version} from {plain(test.remote_address)}", style="dim")
     yield from _phase_lines(_last_hop(test, test.phases), test.final_url, bars)
     yield Text(_LABEL.format("total", milliseconds(test.phases.total)).rstrip(), style="bold")
@@ -117,7 +117,7 @@ def _phase_lines(phases: Phases, url: str, bars: _Bars) -> "Iterator[Text]":
 
 
 def _last_hop(test: UrlTest, phases: Phases) -> Phases:
-    """Return the phases of the last hop alone: those of the test are the sum of all hops."""
+    """Return the phases of the last hop alone; those of the test are summed over all hops."""
     return Phases(
         **{
             name: max(0.0, getattr(phases, name) - sum(getattr(hop.phases, name) for hop in test.redirects))
@@ -137,7 +137,7 @@ def _facts(test: UrlTest) -> "Iterator[Text]":
         facts.append(("certificate", f"{plain(certificate.subject)}, issued by {plain(certificate.issuer)}{checked}"))
         facts.append(("", f"{certificate.days_left:,.1f} days left, until {until}"))
     if test.status is not None:
-        more = ", and more that was not read" if test.truncated else ""
+        more = ", the rest was not read" if test.truncated else ""
         facts.append(("body", f"{test.size:,} bytes{more}"))
     for label, fact in facts:
         yield Text(f"  {label:<12} {fact}")
@@ -150,13 +150,13 @@ def _expectations(test: UrlTest, expect: Expectations) -> "Iterator[Text]":
         return
     for name, words in _expected(expect):
         if not any(failure.startswith(f"{name}:") for failure in test.failed_expectations):
-            yield Text.assemble("  ", (f"{'holds':<12}", "green"), " ", plain(words))
+            yield Text.assemble("  ", (f"{'met':<12}", "green"), " ", plain(words))
     for failure in test.failed_expectations:
-        yield Text.assemble("  ", (f"{'FAILS':<12}", "bold red"), " ", plain(failure))
+        yield Text.assemble("  ", (f"{'FAILED':<12}", "bold red"), " ", plain(failure))
 
 
 def _expected(expect: Expectations) -> Iterator[tuple[str, str]]:
-    """Name each expectation as a failure of it is named, and say what it is."""
+    """Yield the name of each expectation, as its failure starts, and its text."""
     yield "status", f"status: {expect.status or 'below 400'}"
     if expect.body_contains is not None:
         yield "body_contains", f"body_contains: {expect.body_contains!r}"

@@ -68,21 +68,21 @@ def test_without_any_the_status_is_below_400(status: int, passes: bool) -> None:
     [
         (
             {"status": "200;201"},
-            "expect.status: '200;201' is no status; write 200, 2xx or 200-299, separated by commas",
+            "expect.status: '200;201' is not a status; write 200, 2xx or 200-299, separated by commas",
         ),
         ({"status": "299-200"}, "expect.status: the range 299-200 is empty; write the lower status first"),
-        ({"status": "099"}, "expect.status: '099' is no status"),
-        ({"body_contains": ""}, "expect.body_contains: every body holds an empty text"),
+        ({"status": "099"}, "expect.status: '099' is not a status"),
+        ({"body_contains": ""}, "expect.body_contains: every body contains an empty text"),
         ({"body_matches": "(a"}, "expect.body_matches: '(a' is not an RE2 expression: missing ): (a"),
         ({"body_matches": r"(a)\1"}, "expect.body_matches: "),
         ({"body_matches": "(?=a)"}, "expect.body_matches: "),
         ({"body_matches": "\ud800"}, "expect.body_matches: "),
-        ({"body_matches": "a" * 1001}, "expect.body_matches: an expression has at most 1000 characters"),
+        ({"body_matches": "a" * 1001}, "expect.body_matches: must have at most 1000 characters"),
         ({"headers": {"X-A": "["}}, "expect.headers.X-A: '[' is not an RE2 expression"),
-        ({"json_path": {"a.b": 1}}, "expect.json_path: 'a.b' is not a JSONPath: it starts with $"),
-        ({"max_seconds": 0}, "expect.max_seconds: give seconds above 0"),
-        ({"max_seconds": float("nan")}, "expect.max_seconds: give seconds above 0"),
-        ({"certificate_days": -1}, "expect.certificate_days: give days, 0 or more"),
+        ({"json_path": {"a.b": 1}}, "expect.json_path: 'a.b' is not a JSONPath: it must start with $"),
+        ({"max_seconds": 0}, "expect.max_seconds: must be a number of seconds above 0"),
+        ({"max_seconds": float("nan")}, "expect.max_seconds: must be a number of seconds above 0"),
+        ({"certificate_days": -1}, "expect.certificate_days: must be a number of days, 0 or more"),
     ],
 )
 def test_what_cannot_be_understood_is_refused(fields: dict[str, Any], message: str) -> None:
@@ -120,7 +120,7 @@ def test_what_holds_is_not_told(fields: dict[str, Any]) -> None:
         ({"body_contains": "down"}, f"body_contains: 'down' is not in the body ({len(DOCUMENT)} bytes)"),
         ({"body_matches": "^up"}, f"body_matches: nothing in the body ({len(DOCUMENT)} bytes) matches '^up'"),
         ({"headers": {"X-Team": "."}}, "header X-Team: it is missing"),
-        ({"headers": {"Server": "nginx"}}, "header Server: expected a match of 'nginx', got 'stub/1'"),
+        ({"headers": {"Server": "nginx"}}, "header Server: expected a match for 'nginx', got 'stub/1'"),
         ({"json_path": {"$.state": "down"}}, "json_path $.state: expected 'down', got 'up'"),
         ({"json_path": {"$.ok": 1}}, "json_path $.ok: expected 1, got true"),
         ({"json_path": {"$.nodes[0].load": True}}, "json_path $.nodes[0].load: expected true, got 1"),
@@ -134,7 +134,7 @@ def test_what_holds_is_not_told(fields: dict[str, Any]) -> None:
         ({"max_seconds": 1.2}, "max_seconds: expected at most 1.2 s, took 1.250 s"),
         (
             {"certificate_days": 1},
-            "certificate_days: there is no certificate, for the last answer did not come over TLS",
+            "certificate_days: there is no certificate, because the last response did not use TLS",
         ),
     ],
 )
@@ -158,7 +158,7 @@ def test_a_body_that_was_cut_is_told() -> None:
     expectations = Expectations(body_contains="end", json_path={"$": ...})
     assert expectations.failures(response(b"[1, 2", truncated=True)) == (
         "body_contains: 'end' is not in the first 5 bytes of the body",
-        "json_path $: the body is longer than 5 bytes, and JSON is not read in part",
+        "json_path $: the body is longer than 5 bytes, so its JSON cannot be parsed",
     )
 
 

@@ -54,11 +54,11 @@ def test_what_was_expected_and_does_not_hold_is_named(http_stub: HttpStub, capsy
     assert run(http_stub.url, *words) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"FAILED  {http_stub.url}"
-    assert [line.split(":")[0].split(maxsplit=1) for line in lines if line.startswith(("  holds", "  FAILS"))] == [
-        ["holds", "status"],
-        ["holds", "header Content-Length"],
-        ["holds", "max_seconds"],
-        ["FAILS", "body_contains"],
+    assert [line.split(":")[0].split(maxsplit=1) for line in lines if line.startswith(("  met", "  FAILED"))] == [
+        ["met", "status"],
+        ["met", "header Content-Length"],
+        ["met", "max_seconds"],
+        ["FAILED", "body_contains"],
     ]
 
 
@@ -176,7 +176,7 @@ def test_a_jsonpath_is_told_from_its_value(words: str, path: str, value: object)
         (["example.test", "--resolve", "example.test:nowhere"], "a host, a colon and an address"),
         (["example.test", "-4", "-6"], "not allowed with argument"),
         (["example.test", "--allow", "10.0.0.0/99"], "neither a network nor a host name"),
-        (["example.test", "--expect-status", "okay"], "is no status"),
+        (["example.test", "--expect-status", "okay"], "is not a status"),
         (["example.test", "--matches", "("], "not an RE2 expression"),
         (["example.test", "--json-path", "state=up"], "not a JSONPath"),
         (["example.test", "--certificate-days", "soon"], "must be a number of days"),
@@ -251,7 +251,7 @@ def test_ctrl_c_shows_what_is_done(
     monkeypatch.setattr(command, "test_urls", interrupted)
     assert run(*[http_stub.url] * 5) == 130
     shown, said = capsys.readouterr()
-    assert said == "coinrequest url: interrupted: 2 of 5 URLs were tested\n"
+    assert said == "coinrequest url: interrupted after 2 of 5 URLs\n"
     assert shown.count(http_stub.url) == 2
     assert run(*[http_stub.url] * 5, "--json") == 130
     assert len(capsys.readouterr().out.splitlines()) == 2

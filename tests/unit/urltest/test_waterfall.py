@@ -92,7 +92,7 @@ def test_a_waterfall_is_read_without_colour() -> None:
         "  certificate  CN = example.test, issued by CN = Example CA",
         "               68.7 days left, until 2027-01-30",
         "  body         12,345 bytes",
-        "  holds        status: below 400",
+        "  met          status: below 400",
     ]
 
 
@@ -140,7 +140,7 @@ def test_an_error_is_told_with_the_hops_before_it() -> None:
     assert lines[1] == "  301  http://example.test/"
     assert "  error  it is over" in lines
     assert "  certificate  CN = example.test, issued by CN = Example CA, not verified" in lines
-    assert not any(line.startswith(("  holds", "  body")) for line in lines)
+    assert not any(line.startswith(("  met", "  body")) for line in lines)
 
 
 def test_every_expectation_is_named() -> None:
@@ -155,15 +155,15 @@ def test_every_expectation_is_named() -> None:
     )
     failures = ("json_path $.b: it selects nothing", "certificate_days: expected at least 14 days, 1.0 are left")
     lines = drawn(replace(SEEN, passed=False, failed_expectations=failures), expect)
-    assert [line.strip() for line in lines if line.startswith(("  holds", "  FAILS"))] == [
-        "holds        status: 200",
-        "holds        body_contains: 'a'",
-        "holds        body_matches: 'b+'",
-        "holds        json_path $.a: 1",
-        "holds        header Server: 'x'",
-        "holds        max_seconds: 1 s",
-        "FAILS        json_path $.b: it selects nothing",
-        "FAILS        certificate_days: expected at least 14 days, 1.0 are left",
+    assert [line.strip() for line in lines if line.startswith(("  met", "  FAILED"))] == [
+        "met          status: 200",
+        "met          body_contains: 'a'",
+        "met          body_matches: 'b+'",
+        "met          json_path $.a: 1",
+        "met          header Server: 'x'",
+        "met          max_seconds: 1 s",
+        "FAILED       json_path $.b: it selects nothing",
+        "FAILED       certificate_days: expected at least 14 days, 1.0 are left",
     ]
 
 
