@@ -5,7 +5,7 @@ Every task process, the scheduler and the triggerer import this module, so it im
 
 from airflow.plugins_manager import AirflowPlugin
 
-from coinrequest.api.mount import application, front_door
+from coinrequest.api.mount import application, root_middleware
 
 
 class CoinrequestPlugin(AirflowPlugin):
@@ -13,4 +13,4 @@ class CoinrequestPlugin(AirflowPlugin):
 
     name = "coinrequest"
     fastapi_apps = [{"app": application, "url_prefix": "/jobs", "name": "Jobs"}]  # noqa: RUF012
-    fastapi_root_middlewares = [{"middleware": front_door, "name": "Front door"}]  # noqa: RUF012
+    fastapi_root_middlewares = [{"middleware": root_middleware, "name": "Security"}]  # noqa: RUF012

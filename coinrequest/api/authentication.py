@@ -20,7 +20,7 @@ from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
-from coinrequest.airflow.api_server.patience import is_abandoned
+from coinrequest.airflow.api_server.database_timeout import is_abandoned
 from coinrequest.airflow.session import airflow_session
 from coinrequest.errors import CoinrequestError
 

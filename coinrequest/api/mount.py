@@ -49,9 +49,9 @@ class LazyApplication:
 application = LazyApplication()
 
 
-def front_door(app: Application) -> Application:
+def root_middleware(app: Application) -> Application:
     """Return `app` behind what holds for every request; Airflow calls this when its web server starts."""
-    from coinrequest.airflow.api_server.front_door import protect
-    from coinrequest.airflow.api_server.overflowing_times import OverflowingTimes
+    from coinrequest.airflow.api_server.security_middleware import protect
+    from coinrequest.airflow.api_server.time_overflow import TimeOverflowMiddleware
 
-    return protect(OverflowingTimes(app))
+    return protect(TimeOverflowMiddleware(app))

@@ -1,4 +1,4 @@
-"""The messages of the channel, as they are written. The gateway reads jobs (`coinrequest.gateway.reading`)."""
+"""The messages of the channel, as they are written. The gateway reads jobs (`coinrequest.gateway.parsing`)."""
 
 import json
 from collections.abc import Mapping

@@ -2,7 +2,8 @@
 
 By default libpq uses the kernel's: two hours for an idle connection, a quarter of an hour for a statement that nobody
 acknowledged. After a failover, or when a firewall dropped the connection, a process would hang that long. A server that
-runs and does not answer is another case (`coinrequest.airflow.api_server.patience`): its kernel still acknowledges.
+runs and does not answer is another case: its kernel still acknowledges
+(`coinrequest.airflow.api_server.database_timeout`).
 """
 
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ from coinrequest.channel.connection import (
     without_password,
 )
 from coinrequest.channel.publisher import ResultPublisher
-from coinrequest.gateway.handling import Delivery, Handler, Job
+from coinrequest.gateway.handler import Delivery, Handler, Job
 from coinrequest.gateway.outcomes import MessageRefused, Outcome
 from coinrequest.gateway.status import ChannelStatus
 

@@ -11,12 +11,12 @@ from coinrequest.airflow.session import airflow_session
 from coinrequest.backoff import Backoff
 from coinrequest.channel.publisher import ResultPublisher
 from coinrequest.gateway.consumer import Consumer
-from coinrequest.gateway.listening import listen
+from coinrequest.gateway.heartbeat import SECONDS, Heartbeat
+from coinrequest.gateway.listener import listen
+from coinrequest.gateway.parsing import MAX_MESSAGE_BYTES, read_order
 from coinrequest.gateway.periodic import Periodic
-from coinrequest.gateway.presence import SECONDS, Presence
-from coinrequest.gateway.reading import MAX_MESSAGE_BYTES, read_order
 from coinrequest.gateway.status import ChannelStatus
-from coinrequest.gateway.storing import store
+from coinrequest.gateway.storage import store
 from coinrequest.metrics import cloudwatch
 from coinrequest.notices.dispatch import Dispatcher
 from coinrequest.notices.outbox import expand
@@ -44,7 +44,7 @@ class Gateway:
         self._database = database
         self._heartbeat = Periodic("write the sign of life", self._show, SECONDS)
         self._status = ChannelStatus(configured=channel is not None, changed=self._heartbeat.wake)
-        self._presence = Presence(self._status)
+        self._presence = Heartbeat(self._status)
         self._publishers = [] if channel is None else [ResultPublisher(channel), ResultPublisher(channel, "refusals")]
         self._dispatcher = Dispatcher(self._publishers[0] if self._publishers else None)
         self._expansion = Periodic("make notices", self._expand, _EXPAND_SECONDS)

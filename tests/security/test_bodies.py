@@ -100,7 +100,7 @@ def test_what_fits_goes_on_as_it_came(op: TestClient, name: str) -> None:
 
 def test_the_result_of_a_task_fits_however_it_is_written() -> None:
     """An agent sends it as JSON within JSON, where a quote takes two bytes more."""
-    from coinrequest.airflow.api_server.front_door import AGENTS_BYTES
+    from coinrequest.airflow.api_server.security_middleware import AGENTS_BYTES
     from coinrequest.limits import MAX_RESULT_BYTES
 
     most = json.dumps(json.dumps(['"\\' * (MAX_RESULT_BYTES // 4 - 10)]))

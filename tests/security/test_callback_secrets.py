@@ -158,7 +158,7 @@ def test_a_team_that_runs_jobs_names_no_connection_either(
 
 def test_a_message_names_no_connection(connection: str, name: str) -> None:
     from coinrequest.gateway.outcomes import MessageRefused
-    from coinrequest.gateway.reading import read_order
+    from coinrequest.gateway.parsing import read_order
 
     reasons = []
     for named in (connection, "no_such_connection"):

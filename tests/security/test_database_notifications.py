@@ -20,7 +20,7 @@ FORGED = (
 
 
 def test_a_forged_end_of_a_job_only_makes_a_gateway_look(airflow_app: Any, tables_unchanged: None) -> None:
-    from coinrequest.gateway.listening import listen
+    from coinrequest.gateway.listener import listen
 
     heard, stop = threading.Semaphore(0), threading.Event()
     url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]

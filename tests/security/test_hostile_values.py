@@ -65,7 +65,7 @@ def test_a_start_out_of_bounds_is_named_at_rest(op: TestClient, job_type: str, r
 @pytest.mark.parametrize("run_after", TIMES, ids=lambda time: str(time)[:30])
 def test_and_refused_on_the_channel_in_the_same_words(airflow_app: Any, job_type: str, run_after: object) -> None:
     from coinrequest.gateway.outcomes import MessageRefused
-    from coinrequest.gateway.reading import read_order
+    from coinrequest.gateway.parsing import read_order
 
     message = {"job_id": str(uuid.uuid4()), "job_type": job_type, **asked(run_after)}
     with pytest.raises(MessageRefused, match="run_after"):

@@ -18,8 +18,8 @@ from support.waiting import eventually
 
 from coinrequest.database.errors import describe, is_transient
 from coinrequest.gateway import handling
+from coinrequest.gateway.heartbeat import Heartbeat
 from coinrequest.gateway.outcomes import Outcome
-from coinrequest.gateway.presence import Presence
 from coinrequest.gateway.status import ChannelStatus, Held
 
 pytestmark = pytest.mark.security
@@ -73,7 +73,7 @@ def order(job_type: str, **fields: Any) -> Any:
 
 
 def store(orders: Sequence[Any], **options: Any) -> list[Outcome]:
-    from coinrequest.gateway.storing import store
+    from coinrequest.gateway.storage import store
 
     return store(orders, **options)
 
@@ -188,19 +188,19 @@ def test_in_an_outage_nothing_is_set_aside_and_one_is_asked_for_all(redis_broker
 
 
 @pytest.fixture
-def presence(airflow_app: Any) -> Iterator[tuple[ChannelStatus, Presence]]:
+def heartbeat(airflow_app: Any) -> Iterator[tuple[ChannelStatus, Heartbeat]]:
     status = ChannelStatus(configured=True)
     status.connected("redis://127.0.0.1")
-    found = Presence(status)
+    found = Heartbeat(status)
     found.show()
     yield status, found
     found.remove()
 
 
 def test_health_and_metrics_say_that_messages_wait_since_when_and_why(
-    op: TestClient, presence: tuple[ChannelStatus, Presence]
+    op: TestClient, heartbeat: tuple[ChannelStatus, Heartbeat]
 ) -> None:
-    status, shown = presence
+    status, shown = heartbeat
     since = datetime.now(UTC) - timedelta(seconds=90)
     for seconds, health in ((3, "healthy"), (90, "unhealthy")):
         status.hold(Held(7, datetime.now(UTC) - timedelta(seconds=seconds), "OperationalError: disk full"))
@@ -221,13 +221,15 @@ def test_health_and_metrics_say_that_messages_wait_since_when_and_why(
     assert figures["coinrequest_channel_oldest_waiting_message_seconds"] == 0
 
 
-def test_messages_are_counted_by_what_became_of_them(op: TestClient, presence: tuple[ChannelStatus, Presence]) -> None:
-    status, shown = presence
+def test_messages_are_counted_by_what_became_of_them(
+    op: TestClient, heartbeat: tuple[ChannelStatus, Heartbeat]
+) -> None:
+    status, shown = heartbeat
     name = 'coinrequest_channel_messages_total{outcome="refused"}'
     before = sampled(op).get(name, 0)
     for _ in range(3):
         status.count("refused")
-    broken = Presence(status, _away)
+    broken = Heartbeat(status, _away)
     with pytest.raises(exc.OperationalError):
         broken.show()
     shown.show()

@@ -149,10 +149,10 @@ def token_of(task: Any) -> str:
 
 
 def test_our_own_door_checks_once(op: TestClient, job_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from coinrequest.airflow.api_server import admission
+    from coinrequest.airflow.api_server import run_checks
 
     asked: list[str] = []
-    monkeypatch.setattr(admission, "_check", lambda _connection, dag_id, _conf: asked.append(dag_id))
+    monkeypatch.setattr(run_checks, "_check", lambda _connection, dag_id, _conf: asked.append(dag_id))
     assert op.post(f"{TYPES}/{job_type}/jobs", json={"params": {"coin": "BTC"}}).status_code == 202
     assert asked == []
     assert trigger(op, job_type, {"coin": "BTC"}).status_code == 200
@@ -165,7 +165,7 @@ def test_the_database_takes_no_megabytes_past_the_web_server(op: TestClient, job
     from airflow.utils.types import DagRunTriggeredByType
     from sqlalchemy.exc import DataError
 
-    with pytest.raises(DataError, match="64 KiB"), without_admission():
+    with pytest.raises(DataError, match="64 KiB"), without_run_checks():
         trigger_dag(job_type, triggered_by=DagRunTriggeredByType.CLI, conf={"coin": "BTC", "note": "x" * 8_000_000})
     assert jobs_of(op, job_type) == []
     job = op.post(f"{TYPES}/{job_type}/jobs", json={"params": {"coin": "BTC"}}).json()["id"]
@@ -177,18 +177,18 @@ def test_the_database_takes_no_megabytes_past_the_web_server(op: TestClient, job
 
 
 @contextmanager
-def without_admission() -> Iterator[None]:
+def without_run_checks() -> Iterator[None]:
     """As in a process that is no web server."""
     from airflow.models.dagrun import DagRun
     from sqlalchemy import event
 
-    from coinrequest.airflow.api_server import admission
+    from coinrequest.airflow.api_server import run_checks
 
-    event.remove(DagRun, "before_insert", admission._check_run)
+    event.remove(DagRun, "before_insert", run_checks._check_run)
     try:
         yield
     finally:
-        admission.install()
+        run_checks.install()
 
 
 class Instance:

@@ -189,13 +189,13 @@ def test_cors_is_closed() -> None:
 
 
 def test_an_origin_that_the_administrator_lets_in_is_no_foreign_one() -> None:
-    from coinrequest.airflow.api_server.front_door import FrontDoor
+    from coinrequest.airflow.api_server.security_middleware import SecurityMiddleware
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body"})
 
-    client = TestClient(FrontDoor(app, ["https://pages.example.org"]))
+    client = TestClient(SecurityMiddleware(app, ["https://pages.example.org"]))
     client.cookies.set("_token", "anything")
     allowed = client.post("/jobs/v1/x", headers={"origin": "https://pages.example.org"})
     other = client.post("/jobs/v1/x", headers={"origin": "https://other.example.org"})

@@ -25,7 +25,7 @@ from flask import current_app
 from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from coinrequest.airflow.api_server.patience import Patience
+from coinrequest.airflow.api_server.database_timeout import DatabaseTimeoutMiddleware
 from coinrequest.airflow.api_server.rights import DefinitionRules
 
 # No DAG's id holds one, so a rule is never taken for a DAG.
@@ -117,4 +117,4 @@ class RoleAuthManager(DefinitionRules, NamedDagsAuthManager):
 
     def get_fastapi_middlewares(self) -> list[tuple[Any, dict[str, Any]]]:
         """Return what stands around the web server, outside Airflow's own look at cookies."""
-        return [*super().get_fastapi_middlewares(), (Patience, {})]
+        return [*super().get_fastapi_middlewares(), (DatabaseTimeoutMiddleware, {})]

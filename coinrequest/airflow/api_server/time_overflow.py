@@ -16,7 +16,7 @@ from coinrequest import problem_details
 from coinrequest.times import EARLIEST, LONGEST_AHEAD
 
 
-class OverflowingTimes:
+class TimeOverflowMiddleware:
     """Middleware that answers in the place of an application that failed so; stands inside of what bounds a body."""
 
     def __init__(self, app: ASGIApp) -> None:

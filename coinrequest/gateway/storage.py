@@ -9,7 +9,7 @@ from coinrequest.airflow.session import Sessions, airflow_session
 from coinrequest.database.errors import describe, is_transient
 from coinrequest.errors import FieldErrors
 from coinrequest.gateway.outcomes import Outcome
-from coinrequest.gateway.reading import reason_of
+from coinrequest.gateway.parsing import reason_of
 from coinrequest.generator.lifecycle import JobTypeUnknown
 from coinrequest.jobs.errors import JobTypePaused
 from coinrequest.jobs.submission import Order, submit, submit_all

@@ -26,7 +26,7 @@ _names = st.text(string.ascii_lowercase + "-", min_size=1, max_size=20)
 
 
 def read(message: Any, content_type: str | None = "application/json") -> Any:
-    from coinrequest.gateway.reading import read_order
+    from coinrequest.gateway.parsing import read_order
 
     body = message if isinstance(message, bytes) else json.dumps(message).encode()
     return read_order(body, content_type)

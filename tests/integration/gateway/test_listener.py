@@ -12,7 +12,7 @@ from support.waiting import eventually
 
 @pytest.fixture
 def heard(airflow_app: Any) -> Iterator[threading.Event]:
-    from coinrequest.gateway.listening import listen
+    from coinrequest.gateway.listener import listen
 
     event, stop = threading.Event(), threading.Event()
     url = os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coinrequest import problem_details, settings
 from coinrequest.airflow.api_server import same_origin, sign_in_limits
-from coinrequest.airflow.api_server.admission import install
 from coinrequest.airflow.api_server.paths import route_path
+from coinrequest.airflow.api_server.run_checks import install
 
 STRANGERS_BYTES = 16 * 1024
 MEMBERS_BYTES = 1024 * 1024
@@ -37,7 +37,7 @@ class BodyTooLarge(Exception):
     """More of a body has come than is read."""
 
 
-class FrontDoor:
+class SecurityMiddleware:
     """Stands before all routes.
 
     Args:
@@ -157,11 +157,11 @@ class _Exchange:
         return problem_details.response(Request(self._scope), 429, detail, headers=again)
 
 
-def protect(app: ASGIApp) -> FrontDoor:
+def protect(app: ASGIApp) -> SecurityMiddleware:
     """Return what Airflow's web server puts before its routes; Airflow's own doors for runs are watched from now on."""
     install()
     own = conf.get("api", "base_url", fallback="")
-    return FrontDoor(app, [own, *conf.getlist("api", "access_control_allow_origins", fallback=[])])
+    return SecurityMiddleware(app, [own, *conf.getlist("api", "access_control_allow_origins", fallback=[])])
 
 
 def _own_origin(scope: Scope, headers: Headers) -> str | None:

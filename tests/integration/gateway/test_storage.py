@@ -33,7 +33,7 @@ def job_type(op: Any, name: str) -> str:
 
 @pytest.fixture
 def storing(airflow_app: Any) -> Any:
-    return importlib.import_module("coinrequest.gateway.storing")
+    return importlib.import_module("coinrequest.gateway.storage")
 
 
 def _order(job_type: str, value: Any = 0, **fields: Any) -> Any:
@@ -43,7 +43,7 @@ def _order(job_type: str, value: Any = 0, **fields: Any) -> Any:
 
 
 def store(orders: Sequence[Any]) -> list[Any]:
-    from coinrequest.gateway.storing import store
+    from coinrequest.gateway.storage import store
 
     return store(orders)
 

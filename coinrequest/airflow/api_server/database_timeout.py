@@ -55,7 +55,7 @@ def _database_answers() -> bool:
     return database_answers()
 
 
-class Patience:
+class DatabaseTimeoutMiddleware:
     """Middleware that gives up waiting for a silent database.
 
     A request that is given up goes on in the background until the database answers or the connection breaks; then it is

@@ -15,7 +15,7 @@ from fastapi import HTTPException
 from sqlalchemy import Connection, event
 from sqlalchemy.orm import object_session
 
-from coinrequest.airflow.api_server import backfills
+from coinrequest.airflow.api_server import backfill_limits
 from coinrequest.airflow.api_server.run_times import check_run_times
 from coinrequest.airflow.session import are_params_checked
 from coinrequest.jobtypes import registry
@@ -29,7 +29,7 @@ def install() -> None:
     from airflow.models.backfill import Backfill
     from airflow.models.dagrun import DagRun
 
-    backfills.install()
+    backfill_limits.install()
     for model, check in ((DagRun, _check_run), (Backfill, _check_backfill)):
         if not event.contains(model, "before_insert", check):
             event.listen(model, "before_insert", check)
@@ -44,7 +44,7 @@ def _check_run(_mapper: Any, connection: Connection, run: Any) -> None:
 
 def _check_backfill(_mapper: Any, connection: Connection, backfill: Any) -> None:
     _check(connection, backfill.dag_id, backfill.dag_run_conf)
-    backfills.check_active_runs(connection, backfill)
+    backfill_limits.check_active_runs(connection, backfill)
 
 
 def _check(connection: Connection, dag_id: str, conf: Mapping[str, Any] | None) -> None:

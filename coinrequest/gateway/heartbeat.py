@@ -25,7 +25,7 @@ _SHOW = text(
 )
 
 
-class Presence:
+class Heartbeat:
     """A sign of life of this process.
 
     Args:
