@@ -1,22 +1,23 @@
-"""Under which account PostgreSQL runs: it refuses to run as root, and containers and CI are root."""
+"""The account that PostgreSQL runs under: it refuses to run as root, and containers and CI run as root."""
 
 import os
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from coinrequest.stack.errors import StackError
 
 
 @dataclass(frozen=True)
 class Account:
-    """An account, and what has to stand before a command so that it runs under it.
+    """An account that commands run under.
 
     Attributes:
-        uid: the user, or None for the caller's own.
-        gid: the group, or None.
-        prefix: words before the command.
+        uid: the user; None for the caller's own.
+        gid: the group; None for the caller's own.
+        prefix: words before the command that switch to the account; empty if `popen_options` do.
     """
 
     uid: int | None = None
@@ -24,23 +25,29 @@ class Account:
     prefix: tuple[str, ...] = ()
 
     def own(self, path: Path) -> None:
-        """Hand a file or folder to the account."""
+        """Make the account the owner of a file or folder."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
+
+    def popen_options(self) -> dict[str, Any]:
+        """Return the options of `subprocess.Popen` that run a command under the account."""
+        if self.uid is None or self.prefix:
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 CALLER = Account()
 
 
 def database_account(*paths: Path) -> Account:
-    """Return the account for PostgreSQL, which has to reach `paths`.
+    """Return the account for PostgreSQL, which must be able to reach `paths`.
 
-    A person who is not root: their own. Root: `nobody`, so that no account has to be created on the machine.
-    Where `nobody` cannot enter a folder on the way (/root is closed to it), the command keeps the one
-    capability that opens folders; no permission of a folder outside the stack is ever changed.
+    Users other than root run it under their own account. For root it is `nobody`, so that no account has to be created.
+    If `nobody` cannot enter one of the parent folders, such as /root, the command keeps the one capability that opens
+    folders. The permissions of folders outside the stack are never changed.
 
     Raises:
-        StackError: root, on a machine where neither is possible.
+        StackError: the caller is root, and `nobody` cannot reach the paths on this machine.
     """
     if os.geteuid() != 0:
         return CALLER
@@ -54,7 +61,7 @@ def database_account(*paths: Path) -> Account:
     if setpriv is None or not sys.platform.startswith("linux"):
         raise StackError(
             f"PostgreSQL refuses to run as root, and the account nobody cannot enter {closed[0]}. "
-            "Run as another user, or put the project where others may enter (for example below /opt)."
+            "Run as another user, or move the project to a folder that others may enter, such as /opt."
         )
     capability = "-all,+dac_override"
     return Account(

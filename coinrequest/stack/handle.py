@@ -246,7 +246,8 @@ class Stack:
             request.unlink()
 
     def _launch(self) -> "subprocess.Popen[bytes]":
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        # Neither another Airflow's settings nor those of PostgreSQL's clients (PGSSLMODE, ...) apply to the stack.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PG"))}
         # Compiled modules make every later start faster; some machines switch them off.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         with self.layout.log("supervisor").open("wb") as log:

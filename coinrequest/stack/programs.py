@@ -92,19 +92,15 @@ class Child:
 
 
 def _launch(program: Program, log: IO[bytes]) -> "subprocess.Popen[bytes]":
-    account = program.account
-    drop = account.uid is not None and not account.prefix
     return subprocess.Popen(
-        [*account.prefix, *program.command],
+        [*program.account.prefix, *program.command],
         env=dict(program.environment),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
         cwd="/",
         start_new_session=True,
-        user=account.uid if drop else None,
-        group=account.gid if drop else None,
-        extra_groups=[] if drop else None,
+        **program.account.popen_options(),
     )
 
 

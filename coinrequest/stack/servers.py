@@ -9,10 +9,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import psycopg
+
+from coinrequest.install.database_roles import ensure_database
 from coinrequest.install.private_files import write_private
 from coinrequest.install.secrets import Secrets
-from coinrequest.stack.account import CALLER, Account, database_account
-from coinrequest.stack.environment import server_environment
+from coinrequest.stack.account import Account, database_account
+from coinrequest.stack.environment import database_url, server_environment
 from coinrequest.stack.errors import StackError, StartFailed
 from coinrequest.stack.layout import Layout, project_root
 from coinrequest.stack.ports import HOST, Ports
@@ -68,7 +71,19 @@ def create_database(layout: Layout, superuser_password: str) -> None:
         command += ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", f"--pwfile={password.name}"]
         # The same order and case rules on every system, whatever locales it has.
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        _run("initdb", command, account)
+        done = subprocess.run(
+            [*account.prefix, *command],
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
+            cwd="/",
+            **account.popen_options(),
+        )
+    if done.returncode != 0:
+        raise StartFailed(f"initdb failed with exit code {done.returncode}:\n{done.stdout.strip()[-2000:]}")
 
 
 def postgres_program(layout: Layout, ports: Ports, run: str) -> Program:
@@ -113,24 +128,20 @@ def postgres_program(layout: Layout, ports: Ports, run: str) -> Program:
 
 
 def ensure_roles(layout: Layout, ports: Ports, secrets: Secrets) -> None:
-    """Create the database and its two roles, and set their passwords and rights. Repeating it changes nothing."""
-    # The passwords are hexadecimal: there is nothing to quote.
-    statements = f"""
-\\set ON_ERROR_STOP on
-SELECT 'CREATE ROLE airflow LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'airflow') \\gexec
-SELECT 'CREATE ROLE coinrequest_reader LOGIN'
- WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'coinrequest_reader') \\gexec
-ALTER ROLE airflow PASSWORD '{secrets.postgres_owner}';
-ALTER ROLE coinrequest_reader PASSWORD '{secrets.postgres_reader}';
-SELECT 'CREATE DATABASE airflow OWNER airflow'
- WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'airflow') \\gexec
-\\connect airflow
-"""  # noqa: S608 - names and passwords are our own
-    statements += (project_root() / "docker" / "database-rights.psql").read_text()
-    binaries = postgres_binaries(layout.postgres)
-    psql = [f"{binaries}/psql", "-X", "-q", "-w", "-h", HOST, "-p", str(ports.postgres), "-U", _SUPERUSER]
-    # Statements by standard input and the password by the environment: a command line can be read by everybody.
-    _run("psql", psql, CALLER, statements, {"PGPASSWORD": secrets.postgres_superuser})
+    """Create the database and its two roles, and set their passwords and rights. Repeating it changes nothing.
+
+    Raises:
+        StartFailed: the server refused a statement.
+    """
+    try:
+        ensure_database(
+            database_url(ports, _SUPERUSER, secrets.postgres_superuser),
+            owner_password=secrets.postgres_owner,
+            reader_password=secrets.postgres_reader,
+            rights=project_root() / "docker" / "database-rights.psql",
+        )
+    except psycopg.Error as error:
+        raise StartFailed(f"The roles of the database cannot be created ({layout.log('postgres')}): {error}") from error
 
 
 def redis_program(layout: Layout, ports: Ports, secrets: Secrets, run: str) -> Program:
@@ -184,29 +195,3 @@ def _package_folder(package: str) -> Path:
 
 def _quoted(path: Path) -> str:
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _run(
-    what: str,
-    command: list[str],
-    account: Account,
-    text: str | None = None,
-    variables: dict[str, str] | None = None,
-) -> None:
-    drop = account.uid is not None and not account.prefix
-    done = subprocess.run(
-        [*account.prefix, *command],
-        check=False,
-        input=text,
-        stdin=subprocess.DEVNULL if text is None else None,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(variables or {})},
-        cwd="/",
-        user=account.uid if drop else None,
-        group=account.gid if drop else None,
-        extra_groups=[] if drop else None,
-    )
-    if done.returncode != 0:
-        raise StartFailed(f"{what} failed with exit code {done.returncode}:\n{done.stdout.strip()[-2000:]}")
