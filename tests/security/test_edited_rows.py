@@ -296,5 +296,6 @@ def test_no_worker_stops_and_the_others_are_told(victims: Victims, spoilt: Case)
         snapshot.take(session)
         snapshot.retained(session)
         cloudwatch.read(session)
-        feed.snapshots(session, [UUID(victims.spoilt), UUID(victims.other), UUID(victims.running)])
+        followed = [UUID(victims.spoilt), UUID(victims.other), UUID(victims.running)]
+        feed.snapshots(session, followed, with_tasks=followed)
         assert url_tests.done(session, limit=100)

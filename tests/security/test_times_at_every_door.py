@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DataError
 from starlette.testclient import TestClient
+from support import schema
 from support.api_environment import definition as small
 from support.databases import as_superuser, copied
 
@@ -303,8 +304,6 @@ def refused(statement: str) -> None:
 
 
 def test_the_upgrade_repairs_what_is_there(op: TestClient, name: str) -> None:
-    from test_database_upgrade import migrate
-
     assert op.post(TYPES, json=small(name)).status_code == 201
     jobs = [op.post(f"{TYPES}/{name}/jobs", json={}).json()["id"] for _ in range(3)]
     bad = (
@@ -315,9 +314,9 @@ def test_the_upgrade_repairs_what_is_there(op: TestClient, name: str) -> None:
         f"UPDATE dag_run SET logical_date = '9999-01-01Z' WHERE run_id = '{jobs[1]}'",  # noqa: S608
     )
     with copied("times") as url:
-        migrate(url, "0006")
+        schema.downgrade(url, "0006")
         as_superuser(*bad, database="times")
-        migrate(url, "up")
+        schema.upgrade(url)
         years = "SELECT DISTINCT extract(year FROM {}) FROM {}"
         for column, table, year in (
             ("run_after", "dag_run", 9000),
