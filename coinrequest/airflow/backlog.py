@@ -1,6 +1,6 @@
 """How long Airflow's tasks wait for an agent (Airflow 3.3.2).
 
-A run counts as running once the scheduler has looked at it, though all its tasks may wait with the broker still.
+Airflow calls a run running as soon as the scheduler has seen it, even while all its tasks wait in the broker.
 """
 
 from collections.abc import Collection, Mapping
@@ -45,12 +45,12 @@ _WAITING_FOR = text(
 
 @dataclass(frozen=True)
 class Waiting:
-    """Tasks of all DAGs that could run and wait for an agent.
+    """Tasks of all DAGs that wait for an agent.
 
     Attributes:
         tasks: how many wait.
-        oldest: how long the one waits that waits longest, in seconds; 0 where none waits.
-        active: how many wait for an agent or run on one: what agents are needed for.
+        oldest: seconds for which the oldest of them has waited; 0 if none waits.
+        active: how many wait for an agent or run on one.
     """
 
     tasks: int
@@ -59,17 +59,17 @@ class Waiting:
 
 
 def first_starts(session: Session, jobs: Collection[UUID]) -> Mapping[UUID, datetime]:
-    """Return when an agent began with the first task of each of these jobs, where one did (UTC)."""
+    """Return when the first task of each of these jobs started (UTC); jobs without one are left out."""
     rows = session.execute(_FIRST_STARTS, {"jobs": [str(job) for job in jobs]})
     return {row.id: row.started_at for row in rows}
 
 
 def waiting_for(session: Session, seconds: float) -> Mapping[str, int]:
-    """Return how many tasks wait for each queue for longer than so many seconds."""
+    """Return how many tasks of each queue have waited longer than so many seconds."""
     return {str(row.queue): row.tasks for row in session.execute(_WAITING_FOR, {"seconds": seconds})}
 
 
 def waiting(session: Session) -> Waiting:
-    """Return what waits now."""
+    """Return the tasks that wait now."""
     row = session.execute(_WAITING).one()
     return Waiting(row.tasks, max(float(row.age), 0.0), row.active)

@@ -1,6 +1,6 @@
-"""Creating many runs of one DAG at once: what Airflow's `create_dagrun` writes, in a few statements (Airflow 3.3.2).
+"""Creates many runs of one DAG at once: the rows of Airflow's `create_dagrun`, in a few statements (Airflow 3.3.2).
 
-One run by Airflow's own function costs about 16 ms, most of it in 13 round trips to the database.
+Airflow's own function takes about 16 ms for a run, most of it in 13 round trips to the database.
 `tests/integration/airflow/test_bulk_runs.py` compares the rows with those of Airflow's function, and fails when it
 changes.
 """
@@ -16,7 +16,7 @@ from coinrequest.airflow.session import params_checked
 
 
 def is_possible() -> bool:
-    """Return whether nobody has hooked into the creation of task instances (`airflow_local_settings`)."""
+    """Return whether no hook on new task instances is installed (`airflow_local_settings`)."""
     from airflow.settings import task_instance_mutation_hook
 
     return bool(getattr(task_instance_mutation_hook, "is_noop", False))
@@ -64,7 +64,7 @@ def _create_task_instances(
     from airflow.models.taskinstance import TaskInstance, new_task_run_carrier  # type: ignore[attr-defined]
 
     first = runs[0]
-    # Only these fields differ from run to run; building each anew takes most of the time.
+    # Few fields differ between runs, and building each row from scratch takes most of the time.
     common = [
         TaskInstance.insert_mapping(first.run_id, task, map_index=index, dag_version_id=dag_version_id, dag_run=first)
         for task in dag.task_dict.values()
@@ -86,7 +86,7 @@ def _create_task_instances(
 
 
 def _map_indexes(session: Session, task: Any, run_id: str) -> Sequence[int]:
-    """Return the items of a task whose list stands in the definition; [-1] for all other tasks."""
+    """Return the map indexes of a task whose items are in the definition; [-1] for all other tasks."""
     from airflow.exceptions import NotMapped
     from airflow.models.expandinput import NotFullyPopulated
     from airflow.serialization.definitions.mappedoperator import get_mapped_ti_count

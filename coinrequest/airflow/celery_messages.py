@@ -1,7 +1,6 @@
-"""Tasks that lie in the broker, by Celery's id (kombu 5.7).
+"""Tasks that wait in the broker, by Celery's id (kombu 5.7).
 
-Redis tells each message of a queue. RabbitMQ only tells how many there are, and gives what a dead agent held to
-another one by itself.
+Redis lists the messages of a queue. RabbitMQ only counts them, and redelivers those of a dead agent by itself.
 """
 
 import json
@@ -12,7 +11,7 @@ _PAGE = 500
 
 
 def waiting(connection: Any, tasks: Mapping[str, str]) -> set[str]:
-    """Return which tasks lie in the broker, or may.
+    """Return which tasks wait in the broker, or may wait there.
 
     Args:
         connection: an open connection of kombu.
@@ -30,7 +29,7 @@ def waiting(connection: Any, tasks: Mapping[str, str]) -> set[str]:
 
 
 def remove(connection: Any, tasks: Mapping[str, str]) -> None:
-    """Take tasks out of their queues on Redis, where no agent has taken them yet.
+    """Remove tasks from their queues on Redis, if no agent has taken them yet.
 
     Args:
         connection: an open connection of kombu.
@@ -50,9 +49,10 @@ def _is_redis(connection: Any) -> bool:
 
 
 def _messages(channel: Any, queue: str) -> Iterator[tuple[str, str, bytes]]:
-    """Yield id, key and text of each message in the lists of a queue, one list for each band of priority.
+    """Yield id, key and text of each message in the lists of a queue, one list for each band of priorities.
 
-    From the end that agents take from: what is taken meanwhile lets others move, and be seen twice but not missed.
+    It starts at the end from which agents take: if a message is taken meanwhile, others may be seen twice, but none is
+    missed.
     """
     for priority in channel.priority_steps:
         key = channel._q_for_pri(queue, priority)
@@ -70,7 +70,7 @@ def _id(message: bytes) -> str:
 
 
 def _length(connection: Any, queue: str) -> int:
-    """Return how many messages a queue of RabbitMQ has; 0 where there is no such queue."""
+    """Return how many messages a queue of RabbitMQ has; 0 if there is no such queue."""
     with connection.channel() as channel:
         try:
             return int(channel.queue_declare(queue, passive=True).message_count)

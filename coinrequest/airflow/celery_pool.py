@@ -1,7 +1,7 @@
-"""The agents, as Celery's own inspection tells of them.
+"""The agents, as Celery's inspection reports them.
 
-An inspection is a message to all agents, and a wait for answers from who knows how many. So every few seconds all
-are asked and waited for; in between only those that are known are, and the answer comes with the last of theirs.
+An inspection is a message to all agents, and the number of replies is unknown, so it takes the whole time limit. Every
+few seconds all agents are inspected; in between only the known ones, which ends with the last of their replies.
 """
 
 import time
@@ -14,13 +14,13 @@ from coinrequest.airflow.workload import Workload, read_workload
 
 T = TypeVar("T")
 
-# For how long the next answer is waited for.
+# Seconds to wait for the next reply, and between two inspections of all agents.
 TIME_LIMIT = 1.0
-_ASK_ALL_AFTER = 10.0
+_INSPECT_ALL_AFTER = 10.0
 
 
 class AgentsUnreachable(Exception):
-    """The broker cannot be asked for the agents; the message says why."""
+    """The broker cannot be reached, so the agents are unknown; the message names the reason."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Running:
     """A task that an agent runs.
 
     Attributes:
-        workload: which task; None: its message is unreadable.
-        since: when the agent began (UTC); None: it has just taken it.
+        workload: which task; None if its message is unreadable.
+        since: when the agent started it (UTC); None if it has just received it.
     """
 
     workload: Workload | None
@@ -42,13 +42,13 @@ class Agent:
 
     Attributes:
         name: the worker's name, `name@host`.
-        queues: from which it takes tasks.
-        concurrency: so many tasks at a time.
-        started_at: UTC.
-        processed: how many tasks it took since.
-        running: longest first.
-        trouble: why it takes no tasks; None: it takes them.
-        holds: Celery's ids of the tasks that it runs, and of those that it has taken and not begun.
+        queues: the queues from which it takes tasks.
+        concurrency: how many tasks it runs at a time.
+        started_at: when it started (UTC).
+        processed: how many tasks it has received since.
+        running: the tasks that it runs, the longest running first.
+        trouble: why it takes no tasks; None if it takes them.
+        holds: Celery's ids of the tasks that it runs, and of those that it has received and not started.
     """
 
     name: str
@@ -63,74 +63,76 @@ class Agent:
 
 
 class CeleryPool:
-    """Asks the agents of a Celery application; for one thread at a time.
+    """Inspects the agents of a Celery application; not for several threads at a time.
 
     Args:
-        application: the Celery application whose broker the agents listen to.
-        time_limit: for how many seconds the next answer is waited for.
-        ask_all_after: after how many seconds all are asked again, not only those that are known.
+        application: the Celery application whose broker the agents use.
+        time_limit: seconds to wait for the next reply.
+        inspect_all_after: seconds after which all agents are inspected again, not only the known ones.
     """
 
     def __init__(
-        self, application: Any, time_limit: float = TIME_LIMIT, *, ask_all_after: float = _ASK_ALL_AFTER
+        self, application: Any, time_limit: float = TIME_LIMIT, *, inspect_all_after: float = _INSPECT_ALL_AFTER
     ) -> None:
         self._application = application
         self._time_limit = time_limit
-        self._ask_all_after = ask_all_after
+        self._inspect_all_after = inspect_all_after
         self._known: tuple[str, ...] = ()
-        self._asked_all = float("-inf")
+        self._inspected_all = float("-inf")
 
     def agents(self) -> list[Agent]:
-        """Return the agents that answer all that they are asked, by name.
+        """Return the agents that reply to every inspection, sorted by name.
 
         Raises:
-            AgentsUnreachable: the broker does not answer.
+            AgentsUnreachable: the broker does not respond.
         """
-        return self._with_connection(self._ask)
+        return self._with_connection(self._inspect)
 
     def troubles(self) -> Mapping[str, str]:
-        """Return why agents take no tasks, by their names; those that take them are left out.
+        """Return why agents take no tasks, by name; agents that take tasks are left out.
 
         Raises:
-            AgentsUnreachable: the broker does not answer.
+            AgentsUnreachable: the broker does not respond.
         """
         return self._with_connection(self._troubles)
 
-    def _with_connection(self, ask: Callable[[Any], T]) -> T:
+    def _with_connection(self, inspect: Callable[[Any], T]) -> T:
         from kombu.exceptions import KombuError
 
-        # The transport's own limits are for agents, which wait for their broker; this one is for a person.
-        patience = {"socket_connect_timeout": self._time_limit, "socket_timeout": self._time_limit}
+        # The limits of the transport are for agents, which wait for their broker; a person waits for this call.
+        limits = {"socket_connect_timeout": self._time_limit, "socket_timeout": self._time_limit}
         with self._application.connection_for_write(
-            connect_timeout=self._time_limit, transport_options=patience
+            connect_timeout=self._time_limit, transport_options=limits
         ) as connection:
             try:
                 connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
-                return ask(connection)
+                return inspect(connection)
             except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
                 self._known = ()
-                # Only what a server answers are its words; others may name an address.
+                # Only a reply of the server is shown; other errors may contain an address.
                 refused = isinstance(error, connection.channel_errors) or isinstance(
                     error.__cause__, connection.channel_errors
                 )
                 what = (
                     f"The broker refuses ({error})"
                     if refused
-                    else f"The broker does not answer ({type(error).__name__})"
+                    else f"The broker does not respond ({type(error).__name__})"
                 )
-                raise AgentsUnreachable(f"{what}, so the agents cannot be asked") from error
+                raise AgentsUnreachable(f"{what}, so the agents cannot be inspected") from error
 
-    def _ask(self, connection: Any) -> list[Agent]:
+    def _inspect(self, connection: Any) -> list[Agent]:
         stats = self._stats(connection)
         if not stats:
             return []
-        # Who answered once answers at once: these two do not wait for the time limit.
+        # Agents that have just replied reply at once: these inspections do not take the time limit.
         inspect = self._application.control.inspect(list(stats), timeout=self._time_limit, connection=connection)
         queues, taken, active = inspect.active_queues() or {}, inspect.reserved() or {}, inspect.active() or {}
         troubles = self._troubles(connection, tuple(stats))
-        # One that did not answer all of it in time would be one that serves no queue, or runs nothing.
-        whole = [
-            name for name in sorted(stats) if all(isinstance(told.get(name), list) for told in (queues, taken, active))
+        # An agent with a missing reply would look as if it served no queue, or ran nothing.
+        complete = [
+            name
+            for name in sorted(stats)
+            if all(isinstance(reply.get(name), list) for reply in (queues, taken, active))
         ]
         now = datetime.now(UTC)
         return [
@@ -138,41 +140,41 @@ class CeleryPool:
                 _agent(name, stats[name], queues[name], active[name], taken[name], now),
                 trouble=troubles.get(name),
             )
-            for name in whole
+            for name in complete
         ]
 
     def _troubles(self, connection: Any, names: Sequence[str] = ()) -> Mapping[str, str]:
-        """Ask those agents; none: all that answer within the time limit."""
+        """Inspect these agents; without names, all that reply within the time limit."""
         only = {"destination": list(names), "limit": len(names)} if names else {}
         control = self._application.control
-        answers = control.broadcast(
+        replies = control.broadcast(
             "coinrequest_intake", reply=True, timeout=self._time_limit, connection=connection, **only
         )
-        told = {name: answer.get("trouble") for one in answers or () for name, answer in one.items()}
-        return {str(name): str(reason) for name, reason in told.items() if reason}
+        troubles = {name: reply.get("trouble") for one in replies or () for name, reply in one.items()}
+        return {str(name): str(trouble) for name, trouble in troubles.items() if trouble}
 
     def _stats(self, connection: Any) -> Mapping[str, Any]:
         control = self._application.control
-        if self._known and time.monotonic() - self._asked_all < self._ask_all_after:
+        if self._known and time.monotonic() - self._inspected_all < self._inspect_all_after:
             found = control.inspect(list(self._known), timeout=self._time_limit, connection=connection).stats() or {}
         else:
-            self._asked_all = time.monotonic()
+            self._inspected_all = time.monotonic()
             found = control.inspect(timeout=self._time_limit, connection=connection).stats() or {}
         self._known = tuple(found)
         return {name: stats for name, stats in found.items() if "error" not in stats}
 
 
 def broker_url() -> str | None:
-    """Return the URL of Celery's broker; None: nothing is configured for this process."""
+    """Return the URL of Celery's broker; None if none is configured for this process."""
     from airflow.configuration import conf
 
     url: str = conf.get("celery", "broker_url", fallback="")
-    # Airflow's default names a host that hardly anybody has.
+    # Airflow's default names a host that hardly any installation has.
     return None if not url or url == conf.get_default_value("celery", "broker_url") else url
 
 
 def uses_agents() -> bool:
-    """Return whether agents run tasks; with KubernetesExecutor alone each task has a pod of its own."""
+    """Return whether agents run tasks; with KubernetesExecutor alone, each task runs in a pod of its own."""
     from airflow.configuration import conf
 
     return "Celery" in conf.get_mandatory_value("core", "executor")
@@ -182,13 +184,13 @@ def airflow_pool(time_limit: float = TIME_LIMIT) -> CeleryPool:
     """Return the agents of this installation.
 
     Args:
-        time_limit: for how many seconds the next answer is waited for.
+        time_limit: seconds to wait for the next reply.
 
     Raises:
         AgentsUnreachable: no broker is configured for this process.
     """
     if broker_url() is None:
-        raise AgentsUnreachable("This process has no broker to ask: set AIRFLOW__CELERY__BROKER_URL for it")
+        raise AgentsUnreachable("This process has no broker: set AIRFLOW__CELERY__BROKER_URL for it")
     from airflow.providers.celery.executors.celery_executor_utils import app
 
     return CeleryPool(app, time_limit)

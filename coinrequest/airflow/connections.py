@@ -1,7 +1,7 @@
-"""Airflow's connections, as an agent may read them: through its supervisor, one at a time (Airflow 3.3.2).
+"""Airflow's connections, read on an agent: through the supervisor, one at a time (Airflow 3.3.2).
 
-A task process has no access to the metadata database. It asks its supervisor for a connection, which asks the API
-server; each secret that comes back is masked in everything that the task logs from then on.
+A task process has no access to the metadata database. It asks its supervisor for a connection, and the supervisor asks
+the API server. From then on, the secrets of the connection are masked in everything that the task logs.
 """
 
 import contextlib
@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from coinrequest.actions.context import Connection, ConnectionUnavailable, Database
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-# As Airflow's own rule for ids, without slashes: the id becomes a part of the path under which it is asked for.
+# Airflow's own rule for ids, without slashes: the id becomes a part of a URL's path.
 _NAME = re.compile(r"[\w#!():.-]{1,250}")
 
 
@@ -26,7 +26,7 @@ def read_connection(name: str) -> Connection:
         name: its id.
 
     Raises:
-        ConnectionUnavailable: there is none of this name, or the API server does not hand it out.
+        ConnectionUnavailable: there is no such connection, or the API server refuses it.
     """
     stored = _stored(name)
     return Connection(
@@ -43,32 +43,30 @@ def read_connection(name: str) -> Connection:
 
 @contextlib.contextmanager
 def open_database(name: str) -> Iterator[Database]:
-    """Open the database of a connection; roll back what was not committed and close it at the end.
-
-    The hook that Airflow's provider for this kind of database brings does the work.
+    """Open the database of a connection with the hook of Airflow's provider; roll back and close it at the end.
 
     Args:
         name: the connection's id.
 
     Raises:
-        ConnectionUnavailable: there is none of this name, it is no database's, its provider or driver is not
-            installed, or the server does not let us in.
+        ConnectionUnavailable: there is no such connection, it is no database, its provider or driver is not
+            installed, or the server refuses it.
     """
     stored = _stored(name)
     opened = _open(name, stored)
     try:
         yield Database(kind=stored.conn_type, connection=opened)
     finally:
-        # What fails here must not hide what failed above; a server that is gone has undone everything.
-        for end in ("rollback", "close"):
+        # An error here must not hide one above; a server that is gone has rolled everything back.
+        for end, method in (("roll back", "rollback"), ("close", "close")):
             try:
-                getattr(opened, end)()
+                getattr(opened, method)()
             except Exception as error:
-                _logger.warning("%s of the database %s failed: %s", end, name, error)
+                log.warning("Cannot %s the database %s: %s", end, name, error)
 
 
 def without_secrets(text: str) -> str:
-    """Return a text with three asterisks for every secret that this process has read."""
+    """Return a text in which every secret that this process has read is replaced by three asterisks."""
     from airflow.sdk._shared.secrets_masker import redact
 
     return str(redact(text))
@@ -89,7 +87,7 @@ def _stored(name: str) -> Any:
     except PermissionError as error:
         raise ConnectionUnavailable(f"connection {name!r} is not for this task") from error
     if stored.password:
-        # As it looks within a URL.
+        # Its form in a URL.
         mask_secret(quote(stored.password, safe=""))
     return stored
 
@@ -104,7 +102,7 @@ def _open(name: str, stored: Any) -> Any:
         hook = stored.get_hook()
     except (AirflowException, ImportError) as error:
         raise ConnectionUnavailable(
-            f"connection {name!r} is of kind {kind!r}, for which no provider is installed on this agent: {error}"
+            f"connection {name!r} is of kind {kind!r}, for which this agent has no provider: {error}"
         ) from error
     if not isinstance(hook, DbApiHook):
         raise ConnectionUnavailable(f"connection {name!r} is of kind {kind!r}, which is no database")

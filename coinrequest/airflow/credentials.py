@@ -1,15 +1,17 @@
-"""Secrets that notices need, from Airflow's connections (Airflow 3.3.2). Only a gateway reads them."""
+"""Passwords of Airflow's connections, read in a process that has the metadata database (Airflow 3.3.2)."""
+
+from coinrequest.errors import CoinrequestError
 
 
-class CredentialMissing(Exception):
-    """A connection does not exist, or its password field is empty; the message names it."""
+class CredentialMissing(CoinrequestError):
+    """A connection does not exist, or has no password; the message names it."""
 
 
 def password_of(connection_id: str) -> str:
     """Return the password of an Airflow connection.
 
     Raises:
-        CredentialMissing: there is none.
+        CredentialMissing: there is no such connection, or it has no password.
     """
     from airflow.models.connection import Connection
     from airflow.sdk.exceptions import AirflowNotFoundException

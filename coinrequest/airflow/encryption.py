@@ -1,4 +1,4 @@
-"""Encryption of what a submitter entrusts to the platform, under Airflow's own Fernet key (Airflow 3.3.2)."""
+"""Encrypts the secrets of submitters with Airflow's own Fernet key (Airflow 3.3.2)."""
 
 
 def encrypt(text: str) -> str:

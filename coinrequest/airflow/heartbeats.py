@@ -1,4 +1,4 @@
-"""When Airflow's processes last showed that they live (Airflow 3.3.2)."""
+"""Heartbeats of Airflow's processes (Airflow 3.3.2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _AGES = text(
     """
 )
 
-# Written after each refresh that succeeded, every few seconds.
-_FOLLOWED = text("SELECT extract(epoch FROM now() - last_refreshed) FROM dag_bundle WHERE name = :bundle")
+# Airflow writes it after each successful refresh, every few seconds.
+_REFRESHED = text("SELECT extract(epoch FROM now() - last_refreshed) FROM dag_bundle WHERE name = :bundle")
 
 
 @dataclass(frozen=True)
 class Process:
-    """One of Airflow's processes; `latest` is its last heartbeat in ISO 8601, None where there never was one."""
+    """One of Airflow's processes; `latest` is its last heartbeat in ISO 8601; None if there never was one."""
 
     is_healthy: bool
     latest: str | None
@@ -41,16 +41,16 @@ def processes() -> Mapping[str, Process]:
 
 
 def ages(session: Session) -> Mapping[str, float]:
-    """Return how long ago the last sign of life came of the scheduler, the dag_processor and the triggerer, in seconds.
+    """Return the age in seconds of the last heartbeat of the scheduler, the dag_processor and the triggerer.
 
-    Of several that run, the newest counts. A process of which none runs is left out: it never ran, or was stopped.
+    If several of a kind run, the newest heartbeat counts. A kind of which none runs is left out.
     """
     rows = session.execute(_AGES, {"job_types": list(_PROCESSES)})
-    # The time is that of the process' own clock, which may be ahead of the database's.
+    # Heartbeats are timed by the process' own clock, which may be ahead of the database's.
     return {_PROCESSES[row.job_type]: max(float(row.age), 0.0) for row in rows}
 
 
-def not_followed_for(session: Session) -> float:
-    """Return for how many seconds no dag-processor has brought its files up to the registry; 0: none ever did."""
-    age = session.scalar(_FOLLOWED, {"bundle": BUNDLE_NAME})
+def refresh_age(session: Session) -> float:
+    """Return the seconds since a dag-processor last refreshed the bundle of the job types; 0 if none ever did."""
+    age = session.scalar(_REFRESHED, {"bundle": BUNDLE_NAME})
     return max(float(age or 0.0), 0.0)

@@ -1,12 +1,11 @@
-"""Stopping a run, and running its failed part again, as Airflow's own routes do (Airflow 3.3.2)."""
+"""Stops a run, or runs its failed part again, as Airflow's own routes do (Airflow 3.3.2)."""
 
 from typing import Any
 
 from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
-# As Airflow leaves tasks of a stopped run that had not begun, in one statement: Airflow's own way takes three
-# milliseconds for each.
+# One statement with the result that Airflow's own code has for tasks that had not started; that takes 3 ms for each.
 _SKIP_WAITING = text(
     """
     UPDATE task_instance SET state = 'skipped', start_date = coalesce(start_date, now()),
@@ -19,7 +18,7 @@ _SKIP_WAITING = text(
 
 
 def lock_run(session: Session, dag_id: str, run_id: str) -> None:
-    """Keep everybody else from changing a run until the transaction ends."""
+    """Lock a run until the transaction ends."""
     session.execute(
         text("SELECT 1 FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id FOR UPDATE"),
         {"dag_id": dag_id, "run_id": run_id},
@@ -27,10 +26,9 @@ def lock_run(session: Session, dag_id: str, run_id: str) -> None:
 
 
 def fail(session: Session, dag_id: str, run_id: str) -> None:
-    """Let a run fail now: tasks that run fail, the others are skipped.
+    """Fail a run now: its running tasks fail, the others are skipped.
 
-    The agent of a running task stops it when its next sign of life is answered with a conflict
-    (`[workers] min_heartbeat_interval`).
+    The agent of a running task stops it when its next heartbeat is refused (`[workers] min_heartbeat_interval`).
     """
     from airflow.api.common.mark_tasks import set_dag_run_state_to_failed
     from airflow.utils.state import DagRunState
@@ -38,15 +36,15 @@ def fail(session: Session, dag_id: str, run_id: str) -> None:
     run = _run(session, dag_id, run_id)
     session.execute(_SKIP_WAITING, {"dag_id": dag_id, "run_id": run_id})
     set_dag_run_state_to_failed(dag=_dag_of(session, run), run_id=run_id, commit=True, session=session)
-    # A run whose DAG is gone from Airflow's tables has nothing that could be marked, but ends all the same.
+    # A run whose DAG is missing from Airflow's tables has no tasks to mark, but ends all the same.
     run.set_state(DagRunState.FAILED)
     session.flush()
 
 
 def rerun(session: Session, dag_id: str, run_id: str) -> None:
-    """Queue a run that has ended again, at its own version: what failed or did not run, runs.
+    """Queue a run again that has ended, with its own version: tasks that failed or did not run, run.
 
-    A run that is stopped, by a person or by its time limit, leaves what did not run skipped.
+    Tasks that did not run before the run was stopped, by a person or by its time limit, are skipped ones.
     """
     from airflow.models.taskinstance import TaskInstance, clear_task_instances
     from airflow.utils.state import DagRunState, TaskInstanceState
@@ -61,7 +59,7 @@ def rerun(session: Session, dag_id: str, run_id: str) -> None:
         )
     ).all()
     clear_task_instances(list(instances), session)
-    # Only needed where there is nothing to clear: then the scheduler finds the run done.
+    # Only needed if there is nothing to clear: then the scheduler finds the run done.
     run.set_state(DagRunState.QUEUED)
     session.flush()
 

@@ -1,9 +1,9 @@
-"""Finding what the trigger on Airflow's runs missed, so that no job and no notice is lost."""
+"""Finds runs that the trigger on Airflow's table missed, so that no job and no notice is lost (Airflow 3.3.2)."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-# A run that ended longer ago was looked at by many sweeps before. Active runs have small indexes of their own.
+# Runs that ended earlier were part of many sweeps before. Active runs have small indexes of their own.
 _SWEEP = text(
     """
     SELECT count(*) FILTER (WHERE coinrequest_record_run(missed.dag_id, missed.run_id)) FROM (
@@ -23,5 +23,5 @@ _SWEEP = text(
 
 
 def sweep(session: Session) -> int:
-    """Bring up to 1,000 jobs into step with their runs, when the caller commits; return how many were not."""
+    """Update up to 1,000 jobs that differ from their runs, when the caller commits; return how many there were."""
     return int(session.execute(_SWEEP).scalar_one())

@@ -15,12 +15,12 @@ from coinrequest.airflow.task_progress import Progress, Report, RunningTask
 from coinrequest.airflow.task_reports import FAILURE, PROGRESS
 from coinrequest.database.stored import Unreadable, bounded_time, read_json, unreadable
 
-# Characters. A result of 1 MiB may be longer as JSON in JSON; what is left beside it is short. Longer ones were edited.
+# Characters. A result of 1 MiB is longer as JSON in JSON; reports are short. Longer values were edited by hand.
 _LONGEST_RESULT = 4 * 1024 * 1024
-_LONGEST_LEFT = 32 * 1024
-# A part of the statements below, by an index: what a task or item left under a key, beside its result.
-_LEFT = (
-    f"(SELECT left(xcom.value::text, {_LONGEST_LEFT}) FROM xcom"  # noqa: S608 - of constants alone
+_LONGEST_REPORT = 32 * 1024
+# A part of the statements below, by an index: the report that a task or item stored under a key.
+_REPORT = (
+    f"(SELECT left(xcom.value::text, {_LONGEST_REPORT}) FROM xcom"  # noqa: S608 - of constants alone
     " WHERE xcom.dag_id = task.dag_id AND xcom.task_id = task.task_id"
     " AND xcom.run_id = task.run_id AND xcom.map_index = task.map_index AND xcom.key = :key)"
 )
@@ -29,7 +29,7 @@ _MOST_RUNNING = 100
 
 @dataclass(frozen=True)
 class Status:
-    """Whether Airflow would start runs of a DAG."""
+    """Whether Airflow starts runs of a DAG."""
 
     paused: bool
     stale: bool
@@ -58,9 +58,9 @@ class TaskState:
     """One task of a run.
 
     Attributes:
-        map_index: which item of a mapped task; None for other tasks.
-        state: Airflow's own word.
-        report: how far it says that it is, while it runs.
+        map_index: the item of a mapped task; None for other tasks.
+        state: Airflow's own state.
+        report: its progress, while it runs.
     """
 
     task: str
@@ -74,7 +74,7 @@ class TaskState:
 
 @dataclass(frozen=True)
 class TaskFailure:
-    """A task that failed; `map_index` says which item of a mapped task, `reason` is None where it left none."""
+    """A task that failed; `map_index` is the item of a mapped task, `reason` is None if it stored none."""
 
     task: str
     map_index: int | None
@@ -82,10 +82,9 @@ class TaskFailure:
 
 
 def hold(session: Session, dag_id: str) -> Status | None:
-    """Return the state of a DAG, and keep it so until the transaction ends; None: there is no such DAG.
+    """Return the status of a DAG, and lock it until the transaction ends; None if there is no such DAG.
 
-    The lock is shared, so submissions do not wait for each other; a deletion waits for them, and then sees
-    their runs.
+    The lock is shared: submissions do not wait for each other, and a deletion waits for them and then sees their runs.
     """
     row = session.execute(
         text("SELECT is_paused, is_stale FROM dag WHERE dag_id = :dag_id FOR SHARE"), {"dag_id": dag_id}
@@ -120,7 +119,7 @@ def create(session: Session, dag: Any, run: NewRun) -> None:
 
 
 def set_priority(session: Session, dag_id: str, run_id: str, priority: int) -> None:
-    """Overrule the priority of all tasks that a run has now."""
+    """Override the priority of all tasks that a run has now."""
     session.execute(
         text("UPDATE task_instance SET priority_weight = :priority WHERE dag_id = :dag_id AND run_id = :run_id"),
         {"priority": priority, "dag_id": dag_id, "run_id": run_id},
@@ -147,7 +146,7 @@ def joined(jobs: Any, largest: int) -> Any:
 
 
 def outputs(session: Session, dag_run_id: int, task_id: str) -> list[Any]:
-    """Return what a task returned in one run: one value, or one for each item of a mapped task."""
+    """Return the results of a task in one run: one value, or one for each item of a mapped task."""
     from airflow.models.xcom import XComModel
 
     rows = session.execute(
@@ -159,10 +158,10 @@ def outputs(session: Session, dag_run_id: int, task_id: str) -> list[Any]:
 
 
 def first_failure(session: Session, dag_id: str, run_id: str) -> TaskFailure | None:
-    """Return the task that failed first in a run, with the reason that its last attempt left."""
+    """Return the task that failed first in a run, with the reason that its last attempt stored."""
     row = session.execute(
         text(
-            f"SELECT task.task_id, task.map_index, task.try_number, {_LEFT} AS failure"  # noqa: S608 - of constants alone
+            f"SELECT task.task_id, task.map_index, task.try_number, {_REPORT} AS failure"  # noqa: S608 - of constants alone
             " FROM task_instance AS task"
             " WHERE task.dag_id = :dag_id AND task.run_id = :run_id AND task.state = 'failed'"
             " ORDER BY task.end_date, task.task_id, task.map_index LIMIT 1"
@@ -171,23 +170,23 @@ def first_failure(session: Session, dag_id: str, run_id: str) -> TaskFailure | N
     ).one_or_none()
     if row is None:
         return None
-    left = _content(row.failure)
-    # An attempt that was killed left nothing; what an earlier one left is not why this one failed.
-    told = isinstance(left, dict) and left.get("attempt") == row.try_number and bool(left.get("text"))
-    return TaskFailure(str(row.task_id), _index(row.map_index), str(left["text"]) if told else None)
+    failure = _content(row.failure)
+    # An attempt that was killed stores no reason, and that of an earlier attempt is a different one.
+    is_current = isinstance(failure, dict) and failure.get("attempt") == row.try_number and bool(failure.get("text"))
+    return TaskFailure(str(row.task_id), _index(row.map_index), str(failure["text"]) if is_current else None)
 
 
 def progress(session: Session, dag_id: str, run_id: str) -> Progress | None:
-    """Return how far a run is, with one indexed read; None: it has no tasks, because it was deleted.
+    """Return the progress of a run, with one indexed read; None if it has no tasks because it was deleted.
 
-    A dot in a task's id is Airflow's side of a definition's task, such as the step that finds the items.
+    Tasks with a dot in their ids are not in the definition, such as the step that resolves the items of a mapped task.
     """
     row = session.execute(
         text(
             "SELECT count(*) AS tasks,"  # noqa: S608 - of constants alone
             " count(*) FILTER (WHERE task.state IN ('success', 'failed', 'skipped', 'upstream_failed')) AS done,"
             " json_agg(json_build_object('task', task.task_id, 'map_index', task.map_index,"
-            f" 'started_at', {bounded_time('task.start_date')}, 'report', {_LEFT})"
+            f" 'started_at', {bounded_time('task.start_date')}, 'report', {_REPORT})"
             " ORDER BY task.start_date, task.task_id, task.map_index) FILTER (WHERE task.state = 'running') AS running"
             " FROM task_instance AS task WHERE task.dag_id = :dag_id AND task.run_id = :run_id"
             " AND task.state IS DISTINCT FROM 'removed' AND strpos(task.task_id, '.') = 0"
@@ -201,12 +200,12 @@ def progress(session: Session, dag_id: str, run_id: str) -> Progress | None:
 
 
 def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[TaskState]]:
-    """Return the tasks of some jobs in the order in which they began; those that have not begun come last."""
+    """Return the tasks of some jobs in the order in which they started; those that have not started come last."""
     rows = session.execute(
         text(
             "SELECT job.id, task.task_id, task.map_index, task.state, task.try_number,"  # noqa: S608 - of constants alone
             f" {bounded_time('task.start_date')} AS start_date, {bounded_time('task.end_date')} AS end_date,"
-            f" CASE WHEN task.state = 'running' THEN {_LEFT} END AS report"
+            f" CASE WHEN task.state = 'running' THEN {_REPORT} END AS report"
             " FROM coinrequest_job AS job"
             " JOIN task_instance AS task ON task.dag_id = job.job_type AND task.run_id = job.run_id"
             " WHERE job.id = ANY(:ids) ORDER BY task.start_date NULLS LAST, task.task_id, task.map_index"
@@ -234,7 +233,7 @@ def _index(map_index: int) -> int | None:
 
 
 def _content(stored: str | None) -> Any:
-    """Return what a task sent, as JSON text, which Airflow stores as a JSON string; `stored` is the JSON of that."""
+    """Return what a task sent as JSON text; Airflow stores that as a JSON string, of which `stored` is the JSON."""
     if stored is None:
         return None
     try:
@@ -246,5 +245,5 @@ def _content(stored: str | None) -> Any:
     try:
         return read_json(value)
     except Unreadable:
-        # A person has changed it in Airflow's UI.
+        # Somebody has edited it in Airflow's UI.
         return value

@@ -21,10 +21,10 @@ def airflow_session() -> AbstractContextManager[Session]:
 
 
 def database_answers() -> bool:
-    """Return whether the database says anything to a connection of its own, beside the pool (Airflow 3.3.2).
+    """Return whether the database responds to a new connection, outside the pool.
 
     Raises:
-        sqlalchemy.exc.DBAPIError, OSError: it refuses the connection, which is an answer.
+        sqlalchemy.exc.DBAPIError, OSError: it refuses the connection, which is a response too.
     """
     from airflow import settings as airflow_settings
     from airflow.configuration import conf
@@ -35,7 +35,7 @@ def database_answers() -> bool:
         options.update(conf.getimport("database", "sql_alchemy_connect_args"))
     started = time.monotonic()
     try:
-        # Where it is accepted, the server has started a process for it, and has looked up the user.
+        # To accept a connection, the server starts a process and looks up the user.
         engine.dialect.connect(*arguments, **{**options, "connect_timeout": _SILENCE}).close()
     except Exception:
         if time.monotonic() - started < _SILENCE:
@@ -44,13 +44,13 @@ def database_answers() -> bool:
     return True
 
 
-# In a session's `info` while it stores runs whose params were checked.
+# The key in a session's `info` while it stores runs whose params were checked.
 _CHECKED = "coinrequest: params are checked"
 
 
 @contextmanager
 def params_checked(session: Session) -> Iterator[None]:
-    """Tell whoever watches over new runs that the params of those that the block stores are checked."""
+    """Mark the runs that the block stores as checked, for the check of new runs (`api_server.admission`)."""
     session.info[_CHECKED] = True
     try:
         yield
@@ -59,5 +59,5 @@ def params_checked(session: Session) -> Iterator[None]:
 
 
 def are_params_checked(session: Session | None) -> bool:
-    """Return whether the session is inside `params_checked`."""
+    """Return whether the session is in a `params_checked` block."""
     return session is not None and _CHECKED in session.info

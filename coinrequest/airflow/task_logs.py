@@ -1,4 +1,4 @@
-"""Reading a task's log through Airflow's own reader, wherever Airflow keeps it (Airflow 3.3.2)."""
+"""Reads the log of a task with Airflow's own reader, wherever Airflow keeps it (Airflow 3.3.2)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -14,19 +14,19 @@ _SOURCES = "::group::Log message source details"
 _CAUSE = "The above exception was the direct cause of the following exception:"
 _CONTEXT = "During handling of the above exception, another exception occurred:"
 _GROUP, _END = "::group::", "::endgroup::"
-# What every line of one log has in common, or what only Airflow's developers look for.
+# Fields that are the same in every line of a log, or that only Airflow's developers need.
 _LEFT_OUT = {"timestamp", "level", "event", "logger", "error_detail", "filename", "lineno", "ti", "ti_id"}
 _LEFT_OUT |= {"dag_id", "run_id", "task_id", "map_index", "try_number"}
 
 
 class LogUnknown(CoinrequestError):
-    """A run has no such task, item or attempt, or it has not begun; the message names those there are."""
+    """A run has no such task, item or attempt, or it has not started; the message names those that exist."""
 
 
 def read_log(session: Session, dag_id: str, run_id: str, task: TaskState, attempt: int) -> Iterator[str]:
-    """Return the lines of one attempt's log, each as a person reads it, without its end.
+    """Return the lines of the log of one attempt as readable text, without line ends.
 
-    The log is opened at once, and read as the lines are taken; the session may be closed by then.
+    The log is opened at once, and read while the lines are consumed; the session may be closed by then.
 
     Raises:
         LogUnknown: Airflow's record of the attempt cannot be read.
@@ -45,13 +45,13 @@ def read_log(session: Session, dag_id: str, run_id: str, task: TaskState, attemp
 
 
 def _instance(session: Session, dag_id: str, run_id: str, task: TaskState, attempt: int) -> Any:
-    """Return Airflow's record of an attempt, with all that its reader looks at."""
+    """Return Airflow's record of an attempt, with everything that its reader uses."""
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancehistory import TaskInstanceHistory
     from airflow.models.trigger import Trigger
 
     parts = (joinedload(TaskInstance.trigger).joinedload(Trigger.triggerer_job), joinedload(TaskInstance.dag_model))
-    # An attempt that is history ended, while the task itself may wait for its next one.
+    # An attempt in the history has ended, even while the task waits for its next one.
     for model, options in ((TaskInstanceHistory, ()), (TaskInstance, parts)):
         found = session.scalar(
             select(model)
@@ -82,7 +82,7 @@ def _lines(messages: Iterable[Any]) -> Iterator[str]:
         elif not message.event.startswith(_GROUP):
             sources.clear()
             yield from _readable(message)
-    # Where nothing was found, what Airflow says of the places where it looked.
+    # If there is no line, Airflow's list of the places that it searched.
     yield from sources
 
 
@@ -98,7 +98,7 @@ def _readable(message: Any) -> Iterator[str]:
 
 
 def _traceback(errors: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Write an error and its causes as Python does, the first cause first.
+    """Format an error and its causes as Python does, the first cause first.
 
     https://docs.python.org/3/library/traceback.html
     """

@@ -1,4 +1,4 @@
-"""How far a job is: how many of its tasks are done, and what those that run report themselves."""
+"""The progress of a job: how many of its tasks are done, and what its running tasks report."""
 
 import math
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class Report:
-    """What an action said about its progress last.
+    """The last report of an action about its progress.
 
     Attributes:
-        done: how much is done, in the action's own unit; None: it gave no number.
-        total: how much there is to do; None: it is not known.
-        message: the unit, or what is being done; may be empty.
-        reported_at: when it said so, by the agent's clock; with a zone.
+        done: how much is done, in the action's own unit; None if it gave no number.
+        total: how much there is to do; None if that is unknown.
+        message: the unit, or the current step; may be empty.
+        reported_at: when it was reported, by the agent's clock; with a zone.
     """
 
     done: float | None
@@ -25,11 +25,11 @@ class Report:
 
     @classmethod
     def read(cls, entry: Any, started_at: datetime | None) -> Self | None:
-        """Return the report that is stored beside a task, or None where there is none.
+        """Return the report that a task has stored, or None if there is none.
 
         Args:
-            entry: as it is stored; people can change it in Airflow's UI, so anything that is no report is none.
-            started_at: when the task's attempt began; what was reported before belongs to an earlier one.
+            entry: as it is stored; people can edit it in Airflow's UI, so an unreadable entry counts as none.
+            started_at: when the attempt started; an earlier report belongs to an earlier attempt.
         """
         try:
             report = cls(
@@ -45,7 +45,7 @@ class Report:
 
 @dataclass(frozen=True)
 class RunningTask:
-    """A task that runs; `map_index` says which item of a mapped task, `report` is None where it reported nothing."""
+    """A running task; `map_index` is the item of a mapped task, `report` is None if it has reported nothing."""
 
     task: str
     map_index: int | None
@@ -53,7 +53,7 @@ class RunningTask:
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Self:
-        """Return the task of a row, whose times are ISO 8601."""
+        """Return the task of a row; times are in ISO 8601."""
         index, started_at = row["map_index"], row["started_at"]
         began = None if started_at is None else datetime.fromisoformat(started_at)
         return cls(row["task"], None if index < 0 else index, Report.read(row["report"], began))
@@ -61,12 +61,12 @@ class RunningTask:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job is.
+    """The progress of a job.
 
     Attributes:
-        tasks_done: how many tasks have ended, however they ended.
-        tasks: how many there are; each item of a mapped task is one, from when the items are known.
-        running: those that run, at most 100, the first to begin first.
+        tasks_done: how many tasks have ended, successfully or not.
+        tasks: how many there are; each item of a mapped task counts, once the items are known.
+        running: the running tasks, at most 100, those that started first in front.
     """
 
     tasks_done: int

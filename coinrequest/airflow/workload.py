@@ -1,7 +1,7 @@
-"""What Airflow's scheduler sends to an agent, as far as it matters here (Airflow 3.3.2, Celery provider 3.26.0).
+"""The workload that Airflow's scheduler sends to an agent (Airflow 3.3.2, Celery provider 3.26.0).
 
 The only argument of the Celery task `execute_workload` is `airflow.executors.workloads.ExecuteTask` as JSON text. It
-also holds the task's token, so nothing of it is passed on but what is named here.
+also holds the task's token, so only the fields named here are passed on.
 `tests/integration/airflow/test_workload.py` fails when Airflow's form changes.
 """
 
@@ -14,7 +14,7 @@ CELERY_TASK = "execute_workload"
 
 @dataclass(frozen=True)
 class Workload:
-    """One try of one task; `map_index` says which item of a mapped task."""
+    """One attempt of one task; `map_index` is the item of a mapped task."""
 
     dag_id: str
     run_id: str
@@ -25,7 +25,7 @@ class Workload:
 
 
 def read_workload(args: Any) -> Workload | None:
-    """Return the task that a message's arguments name; None: they are of another kind, or unreadable."""
+    """Return the task that the arguments of a message name; None if they name none, or are unreadable."""
     try:
         task = json.loads(args[0])["ti"]
         map_index = task.get("map_index")

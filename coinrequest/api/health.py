@@ -79,7 +79,7 @@ def _processes() -> Mapping[str, Component]:
         )
     if components["dag_processor"].status == "healthy":
         with new_session() as session:
-            age = heartbeats.not_followed_for(session)
+            age = heartbeats.refresh_age(session)
         if age > _MAY_NOT_FOLLOW:
             components["dag_processor"] = Component(
                 status="unhealthy",

@@ -85,12 +85,12 @@ def test_no_agents_is_an_empty_list(op: TestClient, look: Installed) -> None:
 
 def test_a_broker_that_is_away_is_a_problem_with_its_reason(op: TestClient, look: Installed) -> None:
     def fail() -> list[Agent]:
-        raise AgentsUnreachable("The broker does not answer (ConnectionRefusedError)")
+        raise AgentsUnreachable("The broker does not respond (ConnectionRefusedError)")
 
     look(fail)
     answer = op.get(URL)
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
-    assert "broker does not answer" in answer.json()["detail"]
+    assert "broker does not respond" in answer.json()["detail"]
     assert int(answer.headers["retry-after"]) > 0
 
 

@@ -116,7 +116,7 @@ def test_a_task_that_is_cancelled_meanwhile_leaves_the_broker_afterwards(
 ) -> None:
     from coinrequest.airflow.executor import fair_executor
 
-    for setting, seconds in (("LOOK_EVERY", 0.1), ("ASK_EVERY", 0.3), ("RESULT_ON_THE_WAY", 0.3)):
+    for setting, seconds in (("QUERY_EVERY", 0.1), ("INSPECT_EVERY", 0.3), ("RESULT_WITHIN", 0.3)):
         monkeypatch.setattr(fair_executor, setting, seconds)
     scheduler.renew_agent()
     scheduler.pause_agent()

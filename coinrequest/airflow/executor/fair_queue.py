@@ -1,9 +1,9 @@
-"""Which of the waiting tasks goes to the agents next.
+"""Decides which of the waiting tasks goes to the agents next.
 
-Bands of priority come first. Within a band, the type that holds the fewest slots is next. No type may hold all slots of
-a queue: the more it holds, the more it leaves free for the others, as in the sharing of a switch's buffer by a dynamic
-threshold (Choudhury and Hahne, 1998). Several greedy types leave slots free too, so a type that holds none never waits
-for the end of another one's long task.
+Bands of priorities come first. Within a band, the type that holds the fewest slots is next. No type may hold all slots
+of a queue: the more it holds, the more must stay free for the others, as in a switch that shares its buffer by a
+dynamic threshold (Choudhury and Hahne, 1998). Several greedy types leave slots free too, so a type that holds none
+never waits for another type's long task to end.
 """
 
 import heapq
@@ -21,12 +21,12 @@ Holder = tuple[str, str]
 
 
 def may_hold_more(held: int, free: int, share: int) -> bool:
-    """Say whether a type may take one more slot of a queue.
+    """Return whether a type may take one more slot of a queue.
 
     Args:
-        held: how many it holds.
-        free: how many nobody holds.
-        share: the percentage of all slots that one greedy type may hold while no other type is there; 100: all.
+        held: how many slots it holds.
+        free: how many slots are free.
+        share: the percentage of all slots that a type may hold while it is the only one; 100: all.
     """
     if free < 1:
         return False
@@ -34,7 +34,7 @@ def may_hold_more(held: int, free: int, share: int) -> bool:
 
 
 class FairQueue(Generic[K]):
-    """Waiting tasks, by queue and type; not for several threads.
+    """Waiting tasks, by queue and type; not thread-safe.
 
     Args:
         share: as in `may_hold_more`.
@@ -43,25 +43,25 @@ class FairQueue(Generic[K]):
     def __init__(self, share: int) -> None:
         self._share = share
         self._order = itertools.count()
-        # Of each queue and type: the tasks, the largest weight first, then the oldest.
+        # The tasks of each queue and type: the largest weight first, then the oldest.
         self._waiting: dict[str, dict[str, list[tuple[int, int, K]]]] = defaultdict(lambda: defaultdict(list))
-        # Types that were served earlier go first, where all else is equal.
+        # If all else is equal, the type that was served earlier goes first.
         self._served: dict[Holder, int] = {}
 
     def add(self, key: K, *, queue: str, job_type: str, weight: int) -> None:
-        """Let a task wait."""
+        """Add a task."""
         heapq.heappush(self._waiting[queue][job_type], (-weight, next(self._order), key))
 
     def take(
         self, slots: Mapping[str, int], held: Mapping[Holder, int], limit: int, waits: Callable[[K], bool]
     ) -> list[K]:
-        """Return the tasks that go now, the most urgent first, and forget them.
+        """Remove and return the tasks to send now, the most urgent first.
 
         Args:
-            slots: how many tasks the agents of each queue can run at once; a queue that is not there has none.
-            held: slots that are held already.
+            slots: how many tasks the agents of each queue can run at once; a missing queue has none.
+            held: how many slots each type holds already.
             limit: the largest number of tasks.
-            waits: whether a task still waits; those that do not are forgotten.
+            waits: whether a task still waits; the others are dropped.
         """
         taken: list[tuple[int, int, K]] = []
         for queue in list(self._waiting):
@@ -79,7 +79,7 @@ class FairQueue(Generic[K]):
         return [key for _, _, key in sorted(taken)]
 
     def queues(self, waits: Callable[[K], bool]) -> set[str]:
-        """Return the queues for which a task waits."""
+        """Return the queues that have a waiting task."""
         return {queue for queue in list(self._waiting) if next(self._heads(queue, waits), None) is not None}
 
     def _next(self, queue: str, holding: Mapping[str, int], free: int, waits: Callable[[K], bool]) -> str | None:
@@ -93,7 +93,7 @@ class FairQueue(Generic[K]):
         )[-1]
 
     def _heads(self, queue: str, waits: Callable[[K], bool]) -> Iterator[tuple[str, int]]:
-        """Yield each type with its largest weight; forget tasks that wait no longer, and types without any."""
+        """Yield each type with its largest weight; drop tasks that no longer wait, and types without tasks."""
         waiting = self._waiting[queue]
         for job_type in list(waiting):
             tasks = waiting[job_type]

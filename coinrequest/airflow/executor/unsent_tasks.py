@@ -9,10 +9,10 @@ from coinrequest.airflow.task_reports import FAILURE
 
 
 def is_the_brokers(error: BaseException, application: Any) -> bool:
-    """Say whether a task could not be sent because of the broker, so that it can be sent later.
+    """Return whether the broker is the reason that a task could not be sent, so that it can be sent later.
 
     Args:
-        error: what sending it ended with.
+        error: the error of sending it.
         application: the Celery application with that broker.
     """
     from airflow.providers.common.compat.sdk import AirflowTaskTimeout
@@ -20,17 +20,17 @@ def is_the_brokers(error: BaseException, application: Any) -> bool:
     from kombu.exceptions import OperationalError
 
     transport = application.connection_for_write().transport
-    # kombu counts a key that is missing among the errors of a connection: it may be one of the task's as well.
+    # kombu counts KeyError among its connection errors, but the task itself may cause one.
     kinds = [kind for kind in (*transport.connection_errors, *transport.channel_errors) if kind is not KeyError]
     return isinstance(error, (AirflowTaskTimeout, OperationalError, MessageNacked, OSError, *kinds))
 
 
-def leave_reason(task: Any, reason: str) -> None:
-    """Leave why a task failed that no agent has seen, where its own process would have: the job's answer shows it.
+def record_reason(task: Any, reason: str) -> None:
+    """Store the reason why a task failed that reached no agent, where its own process would have stored it.
 
     Args:
-        task: of a workload.
-        reason: a sentence's end, after "failed:".
+        task: the task of a workload.
+        reason: the end of a sentence, after "failed:".
     """
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session

@@ -149,7 +149,7 @@ def test_no_agents_is_an_answer(installation: Installation) -> None:
 def test_a_broker_that_is_away_is_said_at_once(tmp_path: Path) -> None:
     with Celery("asking", broker=f"redis+socket://{tmp_path}/nothing", set_as_current=False) as application:
         started = time.monotonic()
-        with pytest.raises(AgentsUnreachable, match="broker does not answer"):
+        with pytest.raises(AgentsUnreachable, match="broker does not respond"):
             CeleryPool(application).agents()
         assert time.monotonic() - started < 1.5
 
@@ -173,8 +173,8 @@ def test_an_agent_that_answers_in_part_keeps_its_slots_and_loses_no_task(
     watch = AgentWatch(installation.application, CeleryPool(installation.application))
 
     def look() -> View:
-        assert watch.ask(Question({"some-task": "default"}))
-        return eventually(watch.answer, interval=0.01)
+        assert watch.start(Question({"some-task": "default"}))
+        return eventually(watch.result, interval=0.01)
 
     with installation.agent("one@host-a"):
         assert look().slots == {"default": 2}
