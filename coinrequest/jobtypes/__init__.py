@@ -1,1 +1,1 @@
-"""Job types: the definition, its grammar and checks, and the registry of revisions."""
+"""Job types: their definitions, the grammar and checks of these, and the registry of revisions."""

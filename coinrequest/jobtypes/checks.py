@@ -1,7 +1,7 @@
-"""What is checked over a whole definition: names that must exist, order, references, schedule.
+"""Checks across a whole definition: names that must exist, order, references, schedule.
 
-The checks read the document as it was sent and step over what has the wrong shape, so that they report their
-errors beside those of the grammar and not only after them.
+The checks read the document as it was sent, and skip parts of the wrong shape, so that their errors are reported
+together with those of the grammar.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from coinrequest.jobtypes.suggestions import hint, quoted
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task of a document that may be wrong: what has the wrong shape is left out."""
+    """A task of a document that may be invalid; parts of the wrong shape are left out."""
 
     index: int
     id: str | None
@@ -29,15 +29,15 @@ class TaskView:
 
     @property
     def path(self) -> tuple[str | int, ...]:
-        """Where the task stands in the document."""
+        """The path of the task in the document."""
         return ("tasks", self.index)
 
 
 def task_views(document: Mapping[str, object]) -> list[TaskView]:
-    """Return the tasks of a document, as far as they can be read."""
+    """Return the readable tasks of a document."""
     tasks = document.get("tasks")
     views = []
-    # Too many are reported by the grammar; what is checked below grows faster than their number.
+    # The grammar reports excess tasks; the cost of the checks grows faster than their number.
     for index, task in enumerate(tasks[:MAX_TASKS] if isinstance(tasks, list | tuple) else ()):
         if not isinstance(task, Mapping):
             continue
@@ -59,7 +59,7 @@ def task_views(document: Mapping[str, object]) -> list[TaskView]:
 
 
 def check_document(document: Mapping[str, object]) -> Iterator[FieldError]:
-    """Yield everything that is wrong beyond the grammar, except in actions' inputs and in the params schema."""
+    """Yield all errors that are not those of the grammar, of actions' inputs or of the params schema."""
     tasks = task_views(document)
     yield from _check_schedule(document)
     yield from _check_default_texts(document.get("params"), ("params",))
@@ -98,13 +98,13 @@ def _check_schedule(document: Mapping[str, object]) -> Iterator[FieldError]:
 
 
 def _check_default_texts(schema: object, path: tuple[str | int, ...]) -> Iterator[FieldError]:
-    """Defaults are plain data: braces in them would be taken for a reference by whoever reads the definition."""
+    """Yield references in defaults, which are plain data: a reader would expect them to be replaced."""
     if isinstance(schema, Mapping):
         for key, value in schema.items():
             here = (*path, str(key))
             if key == "default":
                 for found in scan(value, here):
-                    yield FieldError(field_path(found.path), "a default is plain data and cannot hold references")
+                    yield FieldError(field_path(found.path), "a default is plain data and cannot contain references")
             else:
                 yield from _check_default_texts(value, here)
     elif isinstance(schema, list | tuple):
@@ -148,11 +148,11 @@ def _check_graph(tasks: list[TaskView]) -> Iterator[FieldError]:
                     f"there is no task {quoted(name)}{hint(name, ids)}",
                 )
     if len(tasks) > MAX_TASKS:
-        return  # The grammar reports it, and the work below grows faster than the number of tasks.
+        return  # The grammar reports it; the cost of the following grows faster than the number of tasks.
     index = {task.id: task.index for task in reversed(tasks)}
     for cycle in cycles(_edges(tasks)):
-        way = " → ".join([*cycle, cycle[0]])
-        text = f"a task cannot depend on itself: {way}" if len(cycle) == 1 else f"the tasks form a cycle: {way}"
+        path = " → ".join([*cycle, cycle[0]])
+        text = f"a task cannot depend on itself: {path}" if len(cycle) == 1 else f"the tasks form a cycle: {path}"
         yield FieldError(f"tasks[{index[cycle[0]]}].depends_on", text)
 
 
@@ -202,7 +202,7 @@ def _reference_problem(
 
 
 def _param_problem(reference: Reference, schema: object) -> str:
-    """Follow a reference through the properties that the params schema declares, as far as they are plain."""
+    """Return the error of a reference to a property that the params schema does not declare, or an empty text."""
     if schema is None:
         return "the type declares no params" if reference.path else ""
     at = "params"

@@ -1,15 +1,15 @@
-"""What changed between two texts, line by line, in bounded time."""
+"""Differences between two texts, line by line, in bounded time."""
 
 import difflib
 import itertools
 from collections.abc import Iterator, Sequence
 
-# About a tenth of a second; a comparison of two usual definitions takes some thousands.
+# About 0.1 s. A comparison of two usual definitions takes a few thousand steps.
 MAX_STEPS = 1_000_000
 
 
 class _Matcher(difflib.SequenceMatcher[str]):
-    """Takes the lines for which no steps are left as replaced: the library's time grows with their cube."""
+    """Treats the remaining lines as replaced once its steps are used up: the library takes cubic time."""
 
     a: Sequence[str]
     b2j: dict[str, list[int]]
@@ -23,7 +23,7 @@ class _Matcher(difflib.SequenceMatcher[str]):
     def find_longest_match(
         self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None
     ) -> difflib.Match:
-        """Find it as the library does, while there are steps."""
+        """Find it as the library does, while steps remain."""
         self._left -= self._steps[len(self.a) if ahi is None else ahi] - self._steps[alo]
         if self._left < 0:
             return difflib.Match(alo, blo, 0)
@@ -31,13 +31,13 @@ class _Matcher(difflib.SequenceMatcher[str]):
 
 
 def unified_diff(old: Sequence[str], new: Sequence[str], old_name: str, new_name: str) -> Iterator[str]:
-    """Yield what changed, as `difflib.unified_diff` does.
+    """Yield a unified diff, as `difflib.unified_diff` does.
 
     Args:
-        old: lines with their ends.
-        new: the same of the later text.
-        old_name: stands above the lines that went.
-        new_name: stands above the lines that came.
+        old: the lines of the old text, with line ends.
+        new: the lines of the new text, with line ends.
+        old_name: the name of the old text.
+        new_name: the name of the new text.
     """
     changes = list(_Matcher(old, new).get_grouped_opcodes())
     if changes:
@@ -56,5 +56,5 @@ def unified_diff(old: Sequence[str], new: Sequence[str], old_name: str, new_name
 
 def _range(start: int, end: int) -> str:
     length = end - start
-    # GNU's form: an empty range stands behind the line before it.
+    # As in GNU diff, an empty range has the number of the line before it.
     return f"{start + 1}" if length == 1 else f"{start + 1 if length else start},{length}"

@@ -1,4 +1,4 @@
-"""A job type's definition: read and check a document, or take one that was checked before."""
+"""Definitions of job types: check a document, or load one that was checked before."""
 
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
@@ -39,12 +39,12 @@ __all__ = [
 ]
 
 
-# How many jobs of a type run at once where its definition does not say it.
+# The number of jobs of a type that run at once, unless its definition sets another.
 DEFAULT_MAX_JOBS = 16
 
 
 def parse_definition(document: Mapping[str, object]) -> Definition:
-    """Check a definition whole and return it.
+    """Check a definition and return it.
 
     Args:
         document: plain JSON values, as `load_document` returns them.
@@ -53,9 +53,9 @@ def parse_definition(document: Mapping[str, object]) -> Definition:
         The definition, with every default filled in.
 
     Raises:
-        DefinitionInvalid: it breaks the grammar or names something that does not exist; all errors at once.
+        DefinitionInvalid: it violates the grammar, or names something that does not exist; all errors at once.
     """
-    # Imported here because an agent, which only loads definitions, needs none of it.
+    # Imported here because agents, which only load definitions, do not need it.
     from coinrequest.jobtypes.checks import check_document, task_views
     from coinrequest.jobtypes.expansion import definition_errors
     from coinrequest.jobtypes.inputs import check_inputs
@@ -63,7 +63,7 @@ def parse_definition(document: Mapping[str, object]) -> Definition:
     from coinrequest.jobtypes.plain import plain_errors
 
     if not isinstance(document, Mapping):
-        raise DefinitionInvalid([FieldError("", "a definition is one object with fields")])
+        raise DefinitionInvalid([FieldError("", "a definition must be an object with fields")])
     if impossible := plain_errors(document):
         raise DefinitionInvalid(impossible)
     definition, grammar_errors = _validate(document)
@@ -74,7 +74,7 @@ def parse_definition(document: Mapping[str, object]) -> Definition:
         check_params_schema(document.get("params"), scheduled),
         check_inputs(task_views(document)),
     )
-    # Each message looks for the nearest name; without an end to them a bad document could keep a server busy.
+    # Messages suggest similar names, which takes time; without a limit a bad document could keep a server busy.
     errors = list(islice(found, MAX_ERRORS + 1))
     if definition is not None and not errors:
         errors = list(islice(definition_errors(definition), MAX_ERRORS + 1))
@@ -84,12 +84,12 @@ def parse_definition(document: Mapping[str, object]) -> Definition:
 
 
 def load_definition(document: Mapping[str, object]) -> Definition:
-    """Return a definition that was checked when it was stored; only its shape is looked at again.
+    """Return a definition that was checked when it was stored; only the grammar is checked again.
 
-    Neither actions nor the schedule nor the params schema are checked, and nothing is imported for them.
+    Actions, the schedule and the params schema are not checked, and nothing is imported for them.
 
     Raises:
-        DefinitionInvalid: the document does not have the shape of a definition.
+        DefinitionInvalid: the document violates the grammar.
     """
     definition, errors = _validate(document)
     if definition is None:

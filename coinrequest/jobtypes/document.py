@@ -1,7 +1,7 @@
-"""A request body as a document, from JSON or YAML, and a document as YAML for people.
+"""Reading JSON and YAML documents from request bodies, and writing documents as YAML.
 
-YAML is read by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), which says the same as
-JSON: `on`, `yes` and dates are text. Aliases, tags and several documents in one body are refused.
+YAML is read by the core schema of YAML 1.2 (https://yaml.org/spec/1.2.2/#103-core-schema), which has the types of JSON:
+`on`, `yes` and dates are text. Aliases, tags and several documents in one body are refused.
 """
 
 import codecs
@@ -38,18 +38,18 @@ def load_document(body: bytes, content_type: str | None, limit: int = MAX_DOCUME
     """Read a request body.
 
     Args:
-        body: the bytes as they were sent.
-        content_type: the header; nothing means JSON. A charset other than UTF-8 may be named in it.
+        body: the bytes of the body.
+        content_type: the header, JSON by default; it may name a charset other than UTF-8.
         limit: the largest size in bytes.
 
     Returns:
-        The document as plain JSON values, its fields in their order.
+        The document as plain JSON values, with its fields in their order.
 
     Raises:
         DocumentTooLarge: the body has more bytes than `limit`.
         MediaTypeUnsupported: the content type is neither JSON nor YAML.
-        DocumentInvalid: the body is not one object of plain values: it cannot be read, names a field twice, holds
-            NaN or infinity, a NUL character, an alias or a tag, or is nested too deep.
+        DocumentInvalid: the body is not one object of plain values: it is malformed, has a field twice, contains NaN,
+            infinity, a NUL character, an alias or a tag, or is nested too deep.
     """
     media_type, charset = _content_type(content_type)
     if len(body) > limit:
@@ -67,7 +67,7 @@ def load_document(body: bytes, content_type: str | None, limit: int = MAX_DOCUME
 
 
 def dump_yaml(document: Mapping[str, object]) -> str:
-    """Write a document as YAML for people, its fields in their order; `load_document` reads it back unchanged."""
+    """Return a document as YAML, with its fields in their order; `load_document` reads it back unchanged."""
     text: str = yaml.dump(
         document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=100
     )
@@ -108,20 +108,20 @@ def _load_json(text: str) -> Any:
     except FieldErrors:
         raise
     except ValueError:
-        raise _invalid("holds a number with too many digits") from None
+        raise _invalid("contains a number with too many digits") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise _invalid(f"names the field {quoted(key)} twice in one object")
+            raise _invalid(f"has the field {quoted(key)} twice in one object")
         found[key] = value
     return found
 
 
 def _not_finite(constant: str) -> NoReturn:
-    raise _invalid(f"{constant} is not a number that JSON knows")
+    raise _invalid(f"{constant} is not a number in JSON")
 
 
 def _load_yaml(text: str) -> Any:
@@ -139,7 +139,7 @@ def _at(mark: Any) -> str:
 
 
 class _YamlReader:
-    """Builds plain values from YAML's events, and stops at the first that JSON could not say."""
+    """Builds plain values from YAML's events; it refuses everything that JSON cannot express."""
 
     def __init__(self, events: Iterator[Any]) -> None:
         self._events = events
@@ -151,18 +151,18 @@ class _YamlReader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise _invalid(f"holds several documents; send one{_at(event.start_mark)}")
+                    raise _invalid(f"contains several documents; send one{_at(event.start_mark)}")
                 value = self._value(next(self._events), 0)
         return value
 
     def _value(self, event: Any, depth: int) -> Any:
         where = _at(event.start_mark)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            raise _invalid(f"holds a YAML anchor or alias; write the value out{where}")
+            raise _invalid(f"contains a YAML anchor or alias; write the value out{where}")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, where)
         if event.tag is not None:
-            raise _invalid(f"holds the YAML tag {quoted(event.tag)}; only plain values are read{where}")
+            raise _invalid(f"contains the YAML tag {quoted(event.tag)}; only plain values are allowed{where}")
         if depth >= MAX_DEPTH:
             raise _invalid(f"is nested too deep; the limit is {MAX_DEPTH} levels{where}")
         if isinstance(event, yaml.SequenceStartEvent):
@@ -180,7 +180,7 @@ class _YamlReader:
             if not isinstance(key, str):
                 raise _invalid(f"the name of a field must be text; put it in quotes{where}")
             if key in found:
-                raise _invalid(f"names the field {quoted(key)} twice in one object{where}")
+                raise _invalid(f"has the field {quoted(key)} twice in one object{where}")
             found[key] = self._value(next(self._events), depth + 1)
         return found
 
@@ -190,11 +190,11 @@ class _YamlReader:
         if event.tag in {"!", "tag:yaml.org,2002:str"} or (event.tag is None and not event.implicit[0]):
             return text
         if event.tag is not None:
-            raise _invalid(f"holds the YAML tag {quoted(event.tag)}; only plain values are read{where}")
+            raise _invalid(f"contains the YAML tag {quoted(event.tag)}; only plain values are allowed{where}")
         try:
             return _plain_scalar(text)
         except ValueError:
-            raise _invalid(f"{quoted(text)} is not a number that JSON knows{where}") from None
+            raise _invalid(f"{quoted(text)} is not a number in JSON{where}") from None
 
 
 def _plain_scalar(text: str) -> Any:
@@ -208,7 +208,7 @@ def _plain_scalar(text: str) -> Any:
         return int(text)
     if _RADIX.fullmatch(text):
         number = int(text, 0)
-        str(number)  # JSON writes it in decimal, and Python refuses to from some thousand digits on
+        str(number)  # JSON is written in decimal, which Python refuses beyond some thousand digits
         return number
     if _FLOAT.fullmatch(text):
         return float(text)
@@ -218,22 +218,21 @@ def _plain_scalar(text: str) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every text that any YAML, old or new, would take for something else, and repeats shared values."""
+    """Quotes every text that YAML 1.1 or 1.2 would read as another type, and repeats shared values."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _represent_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    # Unusual ends of lines survive only as escapes; where a block cannot hold a text the emitter quotes it.
+    # Unusual line ends need escapes. If a text cannot be a block, the emitter quotes it.
     style = '"' if _LINE_ENDS.search(text) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _represent_text)
 
-# PyYAML knows YAML 1.1, where these are text; 1.2 reads them as numbers.
-# (It looks for a beginning that matches, hence the end in the expressions.)
+# In YAML 1.1, which PyYAML implements, these are text; in 1.2 they are numbers. PyYAML matches prefixes, hence the \Z.
 for _number in (_DECIMAL, _RADIX, _FLOAT):
     _whole = re.compile(rf"(?:{_number.pattern})\Z", re.ASCII)
     _Dumper.add_implicit_resolver("tag:coinrequest:number", _whole, list("-+.0123456789"))

@@ -1,4 +1,4 @@
-"""What can be wrong with a job type's definition, with its document, or with a job's params."""
+"""Errors of definitions, documents and params."""
 
 from coinrequest.errors import CoinrequestError, FieldError, FieldErrors
 
@@ -6,7 +6,7 @@ _KIBIBYTE = 1024
 
 
 class DefinitionInvalid(FieldErrors):
-    """A definition breaks the grammar of job types."""
+    """A definition violates the grammar of job types, or names something that does not exist."""
 
 
 class ParamsInvalid(FieldErrors):
@@ -14,11 +14,11 @@ class ParamsInvalid(FieldErrors):
 
 
 class DocumentInvalid(FieldErrors):
-    """A request body is not one JSON or YAML object of plain values."""
+    """A request body is not a JSON or YAML object of plain values."""
 
 
 class DocumentTooLarge(FieldErrors):
-    """A document is larger than the platform accepts.
+    """A document exceeds a size limit.
 
     Attributes:
         size: its size in bytes.
@@ -38,7 +38,7 @@ class DocumentTooLarge(FieldErrors):
 
 
 class MediaTypeUnsupported(CoinrequestError, ValueError):
-    """A request body is of a content type that is neither JSON nor YAML; the text names those that are."""
+    """The content type of a request body is neither JSON nor YAML; the message names the supported ones."""
 
 
 def _kib(size: int) -> str:

@@ -1,4 +1,4 @@
-"""The formats of texts in a params schema, whatever packages happen to be installed."""
+"""The formats of params schemas, independent of installed packages."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]
 
 
 def _is_date_time(text: str) -> bool:
-    # Airflow's form sends it so, and its own check may ask for it.
+    # Airflow's form sends times in this format, and its own validation may require it.
     return _RFC_3339.fullmatch(text) is not None and datetime.fromisoformat(text).tzinfo is not None
 
 
@@ -36,15 +36,15 @@ _OWN_FORMATS: dict[str, Callable[[str], bool]] = {
     "hostname": _is_host_name,
 }
 _LIBRARY_FORMATS = ("date", "email", "ipv4", "ipv6", "uuid")
-# Airflow's form has a larger field for `multiline`; a form hides what is typed for `password`.
+# Airflow's form has a larger field for `multiline`, and hides the input for `password`.
 FORMATS = frozenset({*_OWN_FORMATS, *_LIBRARY_FORMATS, "multiline", "password"})
 
 
 def format_checker() -> Any:
-    """Return what `format` is checked with."""
+    """Return the checker of `format`."""
     from jsonschema import Draft202012Validator, FormatChecker
 
-    # An own selection, because the library's depends on which other packages happen to be installed.
+    # The library's default selection depends on the packages that happen to be installed.
     checker = FormatChecker(formats=())
     checker.checkers = {name: Draft202012Validator.FORMAT_CHECKER.checkers[name] for name in _LIBRARY_FORMATS}
     for name, check in _OWN_FORMATS.items():

@@ -1,7 +1,7 @@
-"""The grammar of a definition, as frozen models that accept nothing they do not know.
+"""The grammar of definitions, as frozen models without unknown fields.
 
-The models check each field by itself. What takes the whole document or outside knowledge (references, the graph
-of tasks, actions, time zones, cron) is in `checks`.
+The models check each field on its own. Checks that need the whole document or other knowledge (references, the graph of
+tasks, actions, time zones, cron) are in `checks`.
 """
 
 import copy
@@ -33,7 +33,7 @@ from coinrequest.limits import MAX_ITEMS
 
 MAX_TASKS = 100
 MAX_RETRIES = 20
-# Redis hands a task to another agent after its visibility time-out, which is longer (config/airflow.cfg).
+# Shorter than the visibility time-out, after which Redis gives a task to another agent (config/airflow.cfg).
 LONGEST_TASK = timedelta(hours=24)
 MAX_CRON = 200
 
@@ -55,13 +55,13 @@ PATTERNS_IN_WORDS = {
 
 
 def _problem(message: str) -> PydanticCustomError:
-    # The text may hold braces, which pydantic would read as its own placeholders: so it goes in as a value.
+    # Passed as a value, because pydantic would read braces in the text as placeholders.
     return PydanticCustomError("definition", "{message}", {"message": message})
 
 
 def _no_double_dot(name: str) -> str:
     if ".." in name:
-        raise _problem("a name cannot hold '..'")
+        raise _problem("a name cannot contain '..'")
     return name
 
 
@@ -91,7 +91,7 @@ def _plain_text(value: str) -> str:
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
     twice = [value for value, count in Counter(values).items() if count > 1]
     if twice:
-        raise _problem(f"names {repr(twice[0])[:200]} twice")
+        raise _problem(f"contains {repr(twice[0])[:200]} twice")
     return values
 
 
@@ -105,16 +105,16 @@ def _webhook_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         host, user = parts.hostname, parts.username or parts.password
-        parts.port  # noqa: B018  (reading it checks it)
+        parts.port  # noqa: B018  (validates the port)
     except ValueError:
         host = user = None
         parts = urlsplit("")
-    # Whether http is allowed depends on the host and the installation: that is asked at registration.
+    # Whether http is allowed depends on the host and the installation; registration checks that.
     printable = value.isascii() and value.isprintable() and " " not in value
     if parts.scheme not in ("https", "http") or not host or not printable:
         raise _problem("must be an https URL, such as https://example.org/hook")
     if user:
-        raise _problem("a URL cannot hold a user name or password; keep secrets in a connection")
+        raise _problem("a URL cannot contain a user name or password; keep secrets in a connection")
     return value
 
 
@@ -122,10 +122,10 @@ def _items(value: object) -> object:
     if value is None:
         return None
     if isinstance(value, str):
-        # Braces without a reference are reported with all the others, in `checks`.
+        # `checks` reports braces without a reference.
         parts = [part for part in split(value) if isinstance(part, str | Reference)]
         if parts == [value] or len(parts) > 1:
-            raise _problem("must be a list, or one reference to a list and nothing else")
+            raise _problem("must be a list, or a single reference to a list")
         return value
     if not isinstance(value, list | tuple):
         raise _problem("must be a list, or a reference to one, such as {{ params.urls }}")
@@ -166,20 +166,20 @@ Items = Annotated[
 
 
 T = TypeVar("T")
-# JSON has lists only; a tuple keeps the models frozen.
+# A list in JSON, and a tuple here, so that the models are frozen.
 Listed = Annotated[tuple[T, ...], Strict(False)]
 
 
 class Part(BaseModel):
-    """Base of everything in a definition: frozen, strict, no unknown fields."""
+    """Base of the models: frozen, strict, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class _Schedule(Part):
-    catch_up: bool = Field(default=False, description="Whether runs that were missed are made up for.")
+    catch_up: bool = Field(default=False, description="Whether missed runs are made up for.")
     overlap: Literal["skip", "queue", "allow"] = Field(
-        default="skip", description="What happens if the job before has not ended when the next one is due."
+        default="skip", description="What happens if the previous job has not ended when the next one is due."
     )
 
 
@@ -203,11 +203,11 @@ class AfterSchedule(Part):
 
 
 def _tagged_by(*keys: str) -> Discriminator:
-    """Choose a form by the field that only it has."""
+    """Choose a form by the field that is unique to it."""
 
     def tag(value: object) -> str | None:
         names = value if isinstance(value, Mapping) else vars(value) if isinstance(value, Part) else ()
-        # A tag becomes part of the path of pydantic's errors; the brackets tell it from the name of a field.
+        # The tag becomes part of the path in pydantic's errors; the brackets distinguish it from a field.
         return next((f"<{key}>" for key in keys if key in names), None)
 
     return Discriminator(
@@ -226,7 +226,7 @@ Schedule = Annotated[
 
 
 class Retries(Part):
-    """How often a task is tried again, and after which pause."""
+    """How often a task is retried, and after which delay."""
 
     max: int = Field(ge=0, le=MAX_RETRIES)
     delay: Duration = Field(default=timedelta(seconds=5), validate_default=False)
@@ -240,7 +240,7 @@ class Task(Part):
     action: str = Field(min_length=1, max_length=100, examples=["coin.prices"])
     inputs: dict[str, Any] = Field(default_factory=dict, description="The action's inputs, with references.")
     depends_on: Annotated[Listed[TaskId], Field(max_length=MAX_TASKS), AfterValidator(_distinct)] = ()
-    for_each: Items = Field(default=None, description="Do the task once for every item of a list.")
+    for_each: Items = Field(default=None, description="Run the task once for each item of a list.")
     retries: Retries | None = None
     timeout: TaskTimeout | None = None
     queue: str | None = Field(default=None, pattern=QUEUE_PATTERN)
@@ -248,13 +248,13 @@ class Task(Part):
 
 
 class Concurrency(Part):
-    """How many jobs of the type may run at once."""
+    """Limits how many jobs of the type run at once."""
 
     max_jobs: int = Field(ge=1, le=1000)
 
 
 class ConnectionName(Part):
-    """The name of an Airflow connection, where secrets are kept."""
+    """The name of an Airflow connection that has the secret."""
 
     connection: str = Field(pattern=CONNECTION_PATTERN)
 
@@ -264,20 +264,20 @@ class _Notify(Part):
 
 
 class WebhookNotify(_Notify):
-    """Posts to a URL when a job completes, signed if a secret is named."""
+    """Posts to a URL when a job ends, with a signature if a secret is given."""
 
     webhook: Annotated[str, Field(max_length=2000), AfterValidator(_plain_text), AfterValidator(_webhook_url)]
     secret: ConnectionName | None = None
 
 
 class AppriseNotify(_Notify):
-    """Sends e-mail or chat through a connection when a job completes."""
+    """Sends an e-mail or a chat message through a connection when a job ends."""
 
     apprise: ConnectionName
 
 
 class ChannelNotify(_Notify):
-    """Publishes to the result channel when a job completes."""
+    """Publishes to the result channel when a job ends."""
 
     channel: Annotated[bool, AfterValidator(_true), WithJsonSchema({"const": True})]
 
@@ -295,9 +295,9 @@ def _without_default(schema: dict[str, Any]) -> None:
 
 
 class Definition(Part):
-    """A job type: tasks that each call an action, and when and how they run."""
+    """A job type: tasks, each of which calls an action, and when and how they run."""
 
-    name: Name = Field(description="The name of the type, which is the id of its DAG.", examples=["btc-report"])
+    name: Name = Field(description="The name of the type, which is also the id of its DAG.", examples=["btc-report"])
     description: Annotated[str, AfterValidator(_plain_text)] = Field(default="", max_length=4000)
     owner: str = Field(default="coinrequest", pattern=OWNER_PATTERN)
     tags: Annotated[
@@ -330,17 +330,6 @@ class Definition(Part):
                 return {**document, "result": last}
         return {**document, "result": ""}
 
-    def task(self, task_id: str) -> Task:
-        """Return one task.
-
-        Raises:
-            KeyError: there is no task with this id.
-        """
-        for task in self.tasks:
-            if task.id == task_id:
-                return task
-        raise KeyError(task_id)
-
 
 @functools.cache
 def _schema() -> dict[str, Any]:
@@ -348,5 +337,5 @@ def _schema() -> dict[str, Any]:
 
 
 def definition_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a definition, for the documentation of the API."""
+    """Return the JSON Schema of definitions, for the API's documentation."""
     return copy.deepcopy(_schema())

@@ -1,13 +1,13 @@
-"""The order of tasks: which come before a task, and which wait for each other for ever."""
+"""The graph of tasks: upstream tasks and cycles."""
 
 from collections.abc import Iterable, Mapping
 
 
 def upstream(depends_on: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
-    """Return for every task all tasks that end before it begins.
+    """Return all upstream tasks of every task.
 
     Args:
-        depends_on: for every task the tasks it names itself; names of tasks that do not exist are ignored.
+        depends_on: the direct dependencies of every task; names of tasks that do not exist are ignored.
 
     Returns:
         The transitive closure. A task is among its own predecessors exactly if it is part of a cycle.
@@ -27,11 +27,11 @@ def upstream(depends_on: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str
 
 
 def cycles(depends_on: Mapping[str, Iterable[str]]) -> list[list[str]]:
-    """Return one cycle for each group of tasks that wait for each other.
+    """Return one cycle for each group of tasks that depend on each other.
 
     Returns:
-        Lists of task ids, each beginning with the first of its tasks in the order of `depends_on`; each task
-        waits for the next one, and the last for the first.
+        Lists of task ids, each starting with the first of its tasks in the order of `depends_on`; each task depends on
+        the next one, and the last on the first.
     """
     before = upstream(depends_on)
     found = []
@@ -39,11 +39,11 @@ def cycles(depends_on: Mapping[str, Iterable[str]]) -> list[list[str]]:
     for task, names in before.items():
         if task in names and task not in reported:
             reported |= {name for name in names if task in before[name]}
-            found.append(_shortest_way_back(task, depends_on))
+            found.append(_shortest_cycle(task, depends_on))
     return found
 
 
-def _shortest_way_back(start: str, depends_on: Mapping[str, Iterable[str]]) -> list[str]:
+def _shortest_cycle(start: str, depends_on: Mapping[str, Iterable[str]]) -> list[str]:
     paths = [[start]]
     seen: set[str] = set()
     for path in paths:

@@ -1,8 +1,8 @@
-"""Checks a task's inputs against the action's model before any job runs.
+"""Checks of tasks' inputs by the models of their actions, before any job runs.
 
-What a reference stands for is not known then. A text that is one reference is replaced by a marker that fits no
-type, and what the model says about it is dropped; a reference inside a longer text leaves a text of unknown
-content. Fields that are missing or unknown are found in either case.
+The values of references are not known yet. A text that is a single reference is replaced by a marker of no valid type,
+and errors about it are dropped; a reference inside a longer text makes a text of unknown content. Missing and unknown
+fields are found in both cases.
 """
 
 import logging
@@ -23,11 +23,11 @@ from coinrequest.jobtypes.suggestions import hint, quoted
 
 MAX_SECONDS = 1.0
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class _Unknown:
-    """Stands for a value that is known only when the job runs."""
+    """The type of the marker of values that are known only when the job runs."""
 
     def __repr__(self) -> str:
         return "a reference"
@@ -38,11 +38,11 @@ _STRUCTURE = {"missing", "extra_forbidden"}
 
 
 def check_inputs(tasks: list[TaskView]) -> Iterator[FieldError]:
-    """Yield what is wrong with the actions that tasks name and with the inputs that they give them."""
+    """Yield the errors of tasks' actions and of the inputs that the tasks pass to them."""
     end = time.thread_time() + MAX_SECONDS
     for task in tasks:
         if time.thread_time() > end:
-            # Whatever the models of actions do, nobody else waits for it.
+            # Whatever the models of actions do, other requests must not wait for it.
             yield FieldError("tasks", f"take more than {MAX_SECONDS} s of processor time to check; use fewer of them")
             return
         if task.action is None:
@@ -55,8 +55,8 @@ def check_inputs(tasks: list[TaskView]) -> Iterator[FieldError]:
             )
             yield FieldError(field_path((*task.path, "action")), message)
         except Exception:
-            _logger.exception("action %s cannot be loaded", task.action)
-            message = f"action {quoted(task.action)} is installed but cannot be loaded; the log of the server says why"
+            log.exception("Cannot load the action %s", task.action)
+            message = f"action {quoted(task.action)} is installed but cannot be loaded; see the server's log"
             yield FieldError(field_path((*task.path, "action")), message)
         else:
             reason = why_unavailable(action)
@@ -71,7 +71,7 @@ def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -
     _find_open(inputs, opened)
     for name in _written_out(model):
         if _is_open(inputs.get(name), opened):
-            yield FieldError(field_path((*prefix, name)), "cannot hold references; hand over values in another input")
+            yield FieldError(field_path((*prefix, name)), "cannot contain references; pass values in another input")
     marked = _marked(inputs)
     try:
         model.model_validate(marked)
@@ -82,14 +82,14 @@ def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -
                 continue
             if detail["type"] in _STRUCTURE or not _is_open(value, opened):
                 yield field_error(detail, model, prefix)
-            elif isinstance(value, str) and _is_text_for_certain(value) and detail["type"].endswith("_type"):
+            elif isinstance(value, str) and _is_certainly_text(value) and detail["type"].endswith("_type"):
                 found = field_error({**detail, "input": _UNKNOWN}, model, prefix)
                 yield FieldError(found.field, f"{found.message}; text around a reference makes it text")
     except Exception:
-        # A validator of the action's own may trip over a marker; without one the action is at fault.
+        # The action's own validators may fail on a marker; without one, the action is at fault.
         if not _is_open(inputs, opened):
-            _logger.exception("the inputs model %s failed", model.__qualname__)
-            yield FieldError(field_path(prefix), "the action cannot check these inputs; the log of the server says why")
+            log.exception("The inputs model %s failed", model.__qualname__)
+            yield FieldError(field_path(prefix), "the action cannot check these inputs; see the server's log")
 
 
 def _written_out(model: type[BaseModel]) -> Iterator[str]:
@@ -116,11 +116,11 @@ def _marked(value: object) -> Any:
 
 
 def _find_open(value: object, opened: set[int]) -> bool:
-    """Tell whether a value holds a reference, so that what it will be is not known yet.
+    """Return whether a value contains a reference, so that its final value is not known yet.
 
     Args:
         value: plain JSON.
-        opened: gets the identity of each object and list for which that is so; thousands of errors ask for them.
+        opened: collects the identities of objects and lists that do; thousands of errors look them up.
     """
     if isinstance(value, str):
         return has_braces(value)
@@ -146,8 +146,8 @@ def _value_at(error: ErrorDetails, inputs: object, opened: Set[int]) -> tuple[ob
     """Follow an error's path into the inputs.
 
     Returns:
-        The value that the error is about, and whether the path took one of several forms of a value that holds
-        a reference: with what the reference stands for, it may well be another form.
+        The value that the error is about, and whether the path leads into one of several forms of a value with a
+        reference: with the reference's value, it may have another form.
     """
     value: object = inputs
     path = error["loc"]
@@ -161,6 +161,6 @@ def _value_at(error: ErrorDetails, inputs: object, opened: Set[int]) -> tuple[ob
     return value, False
 
 
-def _is_text_for_certain(value: str) -> bool:
+def _is_certainly_text(value: str) -> bool:
     parts = split(value)
     return len(parts) > 1 and not any(isinstance(part, ReferenceInvalid) for part in parts)

@@ -1,9 +1,9 @@
-"""Which history of revisions this is: the installation's id, and the versions of the bundle that carry it.
+"""The installation's id, and the versions of the bundle that contain it.
 
-Two installations, or one before and after a restore, give the same numbers to different definitions. So a version of
-the bundle, which Airflow notes with every run and an agent keeps definitions by, names the installation and the number:
-nine digits and ten. As a whole it is still a number that grows: an agent or a server of the release before, beside
-which this one may run for a while, reads it as "the newest revision".
+Two installations, or one before and after a restore, may give the same number to different definitions. So a version of
+the bundle has the id of the installation and the number of a revision: nine digits and ten. Airflow stores it with
+every run, and agents cache definitions by it. It is still a growing number: an agent or a server of the previous
+release, which may run at the same time for a while, reads it as "the newest revision".
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class Version:
     """A version of the bundle.
 
     Attributes:
-        installation: its id; 0 for a version from before there were ids, which any installation may have made.
-        number: of the newest revision that belongs to it.
+        installation: the installation's id; 0 for a version from before there were ids.
+        number: the number of the newest revision in it.
     """
 
     installation: int
@@ -33,14 +33,14 @@ class Version:
 
     @classmethod
     def parse(cls, text: str) -> "Version":
-        """Read what `str` gives.
+        """Return the version of a text, as `str` writes it.
 
         Raises:
-            ValueError: it is no number.
+            ValueError: the text is not a number.
         """
         return cls(*divmod(int(text), _NUMBERS))
 
 
 def current_id(connection: Session | Connection) -> int:
-    """Return the id of the installation whose database this is."""
+    """Return the id of the installation that the database belongs to."""
     return int(connection.execute(select(table.c.id)).scalar_one())

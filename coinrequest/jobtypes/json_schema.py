@@ -1,12 +1,12 @@
-"""JSON Schema (draft 2020-12) as the platform understands it.
+"""Validation by JSON Schema (draft 2020-12).
 
-Validation is jsonschema's, with three differences that protect the service: a `$ref` never leaves the schema,
-patterns run in RE2, and every keyword pays for the work that it may do. No other module makes a validator.
+The validator is jsonschema's, with three differences that protect the service: a `$ref` never leaves the schema,
+patterns run in RE2, and every keyword counts the steps that it may take. No other module creates a validator.
 """
 
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -16,18 +16,20 @@ from coinrequest.jobtypes.formats import format_checker
 from coinrequest.jobtypes.params import SchemaRoot, SchemaUnsupported
 from coinrequest.jobtypes.suggestions import hint, quoted
 
-# These apply each of several schemas to the same value.
-_MANIFOLD = frozenset({"allOf", "anyOf", "oneOf", "dependentSchemas"})
-# These compare entries and check none of them against a schema.
+# Keywords that apply several schemas to the same value.
+_APPLY_ALL = frozenset({"allOf", "anyOf", "oneOf", "dependentSchemas"})
+# Keywords that compare entries, and validate none of them by a schema.
 _CHEAP = frozenset({"type", "enum", "const", "required", "uniqueItems", "minItems", "maxItems", "dependentRequired"})
-# What the library would match with Python's `re`, deep inside.
+# Keywords whose patterns the library matches with Python's `re`, where it cannot be replaced.
 UNEVALUATED = {"unevaluatedProperties": "use additionalProperties", "unevaluatedItems": "use items"}
-# An error of the library quotes the value.
+# An error of the library quotes the value, so its length counts.
 _CHARACTERS_OF_A_STEP = 64
 _INSTRUCTIONS_OF_A_STEP = 1_000
 _STEPS_OF_A_MESSAGE = 400
 _MOST_HINTS = 300
-_check: ContextVar["_Check"] = ContextVar("check")
+_current: ContextVar["_Validation"] = ContextVar("validation")
+
+Keyword = Callable[[Any, Any, Any, Any], Iterator[Any]]
 
 _KINDS = {
     "string": "text",
@@ -40,8 +42,8 @@ _KINDS = {
 }
 
 
-class _Check:
-    """One value that is checked: what it may cost, and what is known of its parts by their identity."""
+class _Validation:
+    """The validation of one value: its remaining steps, and what is cached about parts of the value by identity."""
 
     def __init__(self, root: SchemaRoot, instance: object) -> None:
         self.root = root
@@ -63,12 +65,12 @@ class _Check:
         return length + 8
 
     def quoting(self, value: object) -> int:
-        """Return the steps of an error that quotes a value."""
+        """Return the steps of creating an error that quotes a value."""
         length = len(value) if isinstance(value, str) else self._lengths.get(id(value), 0)
         return 1 + length // _CHARACTERS_OF_A_STEP
 
     def comparable(self, wanted: Any) -> Any:
-        """Return the values of `enum` as `_comparable` makes them, once for all that is compared with them."""
+        """Return the values of `enum` in the form of `_comparable`, which is computed once."""
         known = self._comparable.get(id(wanted))
         if known is None:
             known = frozenset(map(_comparable, wanted))
@@ -76,7 +78,7 @@ class _Check:
         return known
 
     def matches(self, expression: str, text: str) -> bool:
-        """Tell whether a regular expression is found anywhere in a text."""
+        """Return whether a regular expression matches anywhere in a text."""
         compiled = self._compiled.get(expression)
         if compiled is None:
             try:
@@ -95,106 +97,123 @@ def _validator_type() -> Any:
 
     extended: Any = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator,
-        {name: _counted(name, check) for name, check in {**Draft202012Validator.VALIDATORS, **_own_keywords()}.items()},
+        {name: _counted(name, check) for name, check in {**Draft202012Validator.VALIDATORS, **_OWN_KEYWORDS}.items()},
     )
-    # The library's own hands a schema that names its draft, as `$schema` does, back to the library's own keywords.
+    # The library's `evolve` returns to the library's own keywords for a schema with a `$schema`.
     extended.evolve = attrs.evolve
     return functools.partial(extended, format_checker=format_checker())
 
 
-def _own_keywords() -> dict[str, Callable[..., Iterator[Any]]]:
-    from jsonschema.exceptions import ValidationError as Invalid
+def _invalid(message: str, path: Sequence[str] = ()) -> Any:
+    from jsonschema.exceptions import ValidationError
 
-    def reference(validator: Any, target: str, instance: object, schema: object) -> Iterator[Any]:
-        yield from validator.descend(instance, _check.get().root.follow(target))
-
-    def pattern(validator: Any, expression: str, instance: object, schema: object) -> Iterator[Any]:
-        if isinstance(instance, str) and not _check.get().matches(expression, instance):
-            yield Invalid("does not match")
-
-    def pattern_properties(
-        validator: Any, expressions: Mapping[str, object], instance: object, schema: object
-    ) -> Iterator[Any]:
-        check = _check.get()
-        for expression, inner in expressions.items() if isinstance(instance, dict) else ():
-            for name, value in instance.items() if isinstance(instance, dict) else ():
-                if check.matches(expression, name):
-                    check.root.spend(check.quoting(value))
-                    yield from validator.descend(value, inner, path=name, schema_path=expression)
-
-    def additional(validator: Any, allowed: object, instance: object, schema: Any) -> Iterator[Any]:
-        for name in _additional(instance, schema):
-            if allowed is False:
-                yield Invalid("unknown", path=[name])
-            else:
-                yield from validator.descend(instance[name], allowed, path=name)  # type: ignore[index]
-
-    def unique(validator: Any, wanted: bool, instance: object, schema: object) -> Iterator[Any]:
-        # The library compares each entry with each other.
-        if wanted and isinstance(instance, list) and len({_comparable(entry) for entry in instance}) < len(instance):
-            yield Invalid("twice")
-
-    def enum(validator: Any, wanted: list[Any], instance: object, schema: object) -> Iterator[Any]:
-        if _comparable(instance) not in _check.get().comparable(wanted):
-            yield Invalid("another")
-
-    def constant(validator: Any, wanted: object, instance: object, schema: object) -> Iterator[Any]:
-        _check.get().root.spend(_check.get().quoting(wanted))
-        if _comparable(instance) != _comparable(wanted):
-            yield Invalid("another")
-
-    def required(validator: Any, names: list[str], instance: object, schema: object) -> Iterator[Any]:
-        for name in names if isinstance(instance, dict) else ():
-            if name not in instance:  # type: ignore[operator]
-                yield Invalid("missing", path=[name])
-
-    def any_of(validator: Any, forms: list[Any], instance: object, schema: object) -> Iterator[Any]:
-        # The library keeps every error of every form, and quotes the value in each.
-        if not any(validator.evolve(schema=form).is_valid(instance) for form in forms):
-            yield Invalid("fits none of the allowed forms")
-
-    def one_of(validator: Any, forms: list[Any], instance: object, schema: object) -> Iterator[Any]:
-        fitting = (form for form in forms if validator.evolve(schema=form).is_valid(instance))
-        found = len(list(itertools.islice(fitting, 2)))
-        if found != 1:
-            yield Invalid(f"fits {'more than one' if found else 'none'} of the allowed forms")
-
-    def unsupported(keyword: str) -> Callable[..., Iterator[Any]]:
-        def refuse(validator: Any, wanted: object, instance: object, schema: object) -> Iterator[Any]:
-            raise SchemaUnsupported(f"{keyword} is not supported; {UNEVALUATED[keyword]}")
-
-        return refuse
-
-    return {
-        "$ref": reference,
-        "pattern": pattern,
-        "patternProperties": pattern_properties,
-        "additionalProperties": additional,
-        "uniqueItems": unique,
-        "enum": enum,
-        "const": constant,
-        "required": required,
-        "anyOf": any_of,
-        "oneOf": one_of,
-        **{keyword: unsupported(keyword) for keyword in UNEVALUATED},
-    }
+    return ValidationError(message, path=path)
 
 
-def _counted(name: str, check: Callable[..., Any]) -> Callable[..., Iterator[Any]]:
-    """Let a keyword's check pay for the entries it may go through, and for quoting the value."""
+def _ref(validator: Any, target: str, instance: object, _schema: object) -> Iterator[Any]:
+    yield from validator.descend(instance, _current.get().root.follow(target))
+
+
+def _pattern(_validator: Any, expression: str, instance: object, _schema: object) -> Iterator[Any]:
+    if isinstance(instance, str) and not _current.get().matches(expression, instance):
+        yield _invalid("does not match")
+
+
+def _pattern_properties(
+    validator: Any, expressions: Mapping[str, object], instance: object, _schema: object
+) -> Iterator[Any]:
+    if not isinstance(instance, dict):
+        return
+    validation = _current.get()
+    for expression, inner in expressions.items():
+        for name, value in instance.items():
+            if validation.matches(expression, name):
+                validation.root.spend(validation.quoting(value))
+                yield from validator.descend(value, inner, path=name, schema_path=expression)
+
+
+def _additional_properties(validator: Any, allowed: object, instance: Any, schema: Any) -> Iterator[Any]:
+    for name in _additional(instance, schema):
+        if allowed is False:
+            yield _invalid("unknown", path=[name])
+        else:
+            yield from validator.descend(instance[name], allowed, path=name)
+
+
+def _unique_items(_validator: Any, wanted: bool, instance: object, _schema: object) -> Iterator[Any]:
+    # The library compares every entry with every other.
+    if wanted and isinstance(instance, list) and len({_comparable(entry) for entry in instance}) < len(instance):
+        yield _invalid("twice")
+
+
+def _enum(_validator: Any, wanted: list[Any], instance: object, _schema: object) -> Iterator[Any]:
+    if _comparable(instance) not in _current.get().comparable(wanted):
+        yield _invalid("another")
+
+
+def _const(_validator: Any, wanted: object, instance: object, _schema: object) -> Iterator[Any]:
+    _current.get().root.spend(_current.get().quoting(wanted))
+    if _comparable(instance) != _comparable(wanted):
+        yield _invalid("another")
+
+
+def _required(_validator: Any, names: list[str], instance: object, _schema: object) -> Iterator[Any]:
+    if isinstance(instance, dict):
+        for name in names:
+            if name not in instance:
+                yield _invalid("missing", path=[name])
+
+
+def _any_of(validator: Any, forms: list[Any], instance: object, _schema: object) -> Iterator[Any]:
+    # The library keeps every error of every form, and quotes the value in each.
+    if not any(validator.evolve(schema=form).is_valid(instance) for form in forms):
+        yield _invalid("fits none of the allowed forms")
+
+
+def _one_of(validator: Any, forms: list[Any], instance: object, _schema: object) -> Iterator[Any]:
+    fitting = (form for form in forms if validator.evolve(schema=form).is_valid(instance))
+    found = len(list(itertools.islice(fitting, 2)))
+    if found != 1:
+        yield _invalid(f"fits {'more than one' if found else 'none'} of the allowed forms")
+
+
+def _unsupported(keyword: str) -> Keyword:
+    def refuse(_validator: Any, _wanted: object, _instance: object, _schema: object) -> Iterator[Any]:
+        raise SchemaUnsupported(f"{keyword} is not supported; {UNEVALUATED[keyword]}")
+
+    return refuse
+
+
+_OWN_KEYWORDS: Mapping[str, Keyword] = {
+    "$ref": _ref,
+    "pattern": _pattern,
+    "patternProperties": _pattern_properties,
+    "additionalProperties": _additional_properties,
+    "uniqueItems": _unique_items,
+    "enum": _enum,
+    "const": _const,
+    "required": _required,
+    "anyOf": _any_of,
+    "oneOf": _one_of,
+    **{keyword: _unsupported(keyword) for keyword in UNEVALUATED},
+}
+
+
+def _counted(name: str, check: Callable[..., Any]) -> Keyword:
+    """Return a keyword's check that first counts the entries that it may visit, and the quoting of the value."""
 
     def counted(validator: Any, wanted: Any, instance: object, schema: Any) -> Iterator[Any]:
         entries = sum(len(value) for value in (wanted, instance) if isinstance(value, dict | list))
-        quoting = _check.get().quoting(instance)
-        steps = 1 + len(wanted) * quoting if name in _MANIFOLD else quoting
-        _check.get().root.spend(steps + (entries // 50 if name in _CHEAP else entries))
+        quoting = _current.get().quoting(instance)
+        steps = 1 + len(wanted) * quoting if name in _APPLY_ALL else quoting
+        _current.get().root.spend(steps + (entries // 50 if name in _CHEAP else entries))
         yield from check(validator, wanted, instance, schema) or ()
 
     return counted
 
 
 def _comparable(value: object) -> object:
-    """Return something hashable that is equal for values that JSON Schema calls equal: 1 and 1.0, not 1 and true."""
+    """Return a hashable form that is equal for values that are equal in JSON Schema: 1 and 1.0, but not 1 and true."""
     if isinstance(value, dict):
         return ("object", frozenset((name, _comparable(inner)) for name, inner in value.items()))
     if isinstance(value, list):
@@ -205,7 +224,7 @@ def _comparable(value: object) -> object:
 def _validator(schema: Mapping[str, Any]) -> Any:
     from referencing import Registry
 
-    # The registry is empty and retrieves nothing; the library's own would fetch what a schema names.
+    # This registry is empty and retrieves nothing; the library's default would fetch the URLs of a schema.
     return _validator_type()(schema, registry=Registry())
 
 
@@ -214,30 +233,30 @@ def _metaschema() -> Any:
     from jsonschema import Draft202012Validator, validators
 
     def unique(validator: Any, wanted: bool, instance: object, schema: object) -> Iterator[Any]:
-        # What is no text is reported as such.
+        # Entries of other types are reported by another keyword.
         texts = [entry for entry in instance if isinstance(entry, str)] if isinstance(instance, list) else []
-        return _own_keywords()["uniqueItems"](validator, wanted, texts, schema)
+        return _unique_items(validator, wanted, texts, schema)
 
     kind: Any = validators.extend(Draft202012Validator, {"uniqueItems": unique})  # type: ignore[no-untyped-call]
     return kind(Draft202012Validator.META_SCHEMA)
 
 
 def schema_errors(schema: Mapping[str, Any], name: str) -> Iterator[FieldError]:
-    """Yield what is no JSON Schema; `name` is how the field of an error begins."""
+    """Yield what is not valid JSON Schema; the fields of errors begin with `name`."""
     for error in _metaschema().iter_errors(schema):
         yield FieldError(field_path((name, *error.absolute_path)), f"is not JSON Schema: {error.message[:200]}")
 
 
 def _additional(instance: object, schema: Mapping[str, Any]) -> list[str]:
-    """Return the fields of an object that its schema names neither as properties nor by a pattern."""
+    """Return the fields of an object that its schema does not declare, by name or by pattern."""
     if not isinstance(instance, dict):
         return []
     named, expressions = schema.get("properties", {}), schema.get("patternProperties", {})
-    check = _check.get()
+    validation = _current.get()
     return [
         name
         for name in instance
-        if name not in named and not any(check.matches(expression, name) for expression in expressions)
+        if name not in named and not any(validation.matches(expression, name) for expression in expressions)
     ]
 
 
@@ -247,30 +266,30 @@ def instance_errors(
     """Validate a value.
 
     Args:
-        schema: a schema that was checked.
+        schema: a valid schema.
         instance: plain JSON.
-        name: how the field of an error begins.
-        root: the schema that `schema` is a part of and that its `$ref` point into, and what may still be spent.
+        name: the beginning of the fields of errors.
+        root: the whole schema that `$ref` refer to, with its remaining steps; None: `schema` itself.
 
     Returns:
-        An error for everything that does not fit; of very much the first.
+        All errors; of very many only the first.
 
     Raises:
-        SchemaTooComplex: the check takes too many steps.
-        SchemaUnsupported: the schema was checked by an older release, and this one cannot use it.
-        RecursionError: the schema's references lead on and on.
-        OverflowError: a number of the schema is too large to be compared with.
+        SchemaTooComplex: validation takes too many steps.
+        SchemaUnsupported: an older release accepted the schema, but this one cannot use it.
+        RecursionError: the references of the schema do not end.
+        OverflowError: a number in the schema is too large to compare with.
     """
-    token = _check.set(_Check(SchemaRoot(schema) if root is None else root, instance))
+    token = _current.set(_Validation(SchemaRoot(schema) if root is None else root, instance))
     try:
-        errors = (_found(error, name) for error in _validator(schema).iter_errors(instance))
+        errors = (_field_error(error, name) for error in _validator(schema).iter_errors(instance))
         return list(FieldErrors(errors).errors)
     finally:
-        _check.reset(token)
+        _current.reset(token)
 
 
-def _found(error: Any, name: str) -> FieldError:
-    _check.get().root.spend(_STEPS_OF_A_MESSAGE)
+def _field_error(error: Any, name: str) -> FieldError:
+    _current.get().root.spend(_STEPS_OF_A_MESSAGE)
     path = list(error.absolute_path)
     return FieldError(field_path((name, *path)) if name else field_path(path), _message(error.validator, path, error))
 
@@ -300,7 +319,7 @@ def _message(keyword: str | None, path: list[str | int], error: Any) -> str:
         case "format":
             return f"must be of the format {wanted}"
         case "uniqueItems":
-            return "holds an entry twice"
+            return "contains an entry twice"
     if keyword in _LIMITS:
         return _LIMITS[keyword].format(wanted)
     return str(error.message)[:200]

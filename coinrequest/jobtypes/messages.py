@@ -1,4 +1,4 @@
-"""pydantic's errors in plain words, with the path that a person would write."""
+"""pydantic's errors as errors of fields, in plain words."""
 
 import types
 from collections.abc import Mapping
@@ -40,14 +40,14 @@ _BOUNDS = {
 
 
 def is_tag(part: str | int) -> bool:
-    """Tell whether a part of pydantic's path is the tag of one of the grammar's forms, and not a field."""
+    """Return whether a part of pydantic's path is the tag of one of several forms, rather than a field."""
     return isinstance(part, str) and part.startswith("<") and part.endswith(">")
 
 
 def details_of(error: ValidationError) -> list[ErrorDetails]:
-    """Return pydantic's errors without those that only follow from others.
+    """Return pydantic's errors without those that only result from others.
 
-    pydantic counts the valid entries of a list, so one bad entry would also make the list too short.
+    pydantic counts the valid entries of a list, so an invalid entry may also make the list too short.
     """
     return [
         detail
@@ -57,12 +57,12 @@ def details_of(error: ValidationError) -> list[ErrorDetails]:
 
 
 def field_error(error: ErrorDetails, model: type[BaseModel], prefix: Path = ()) -> FieldError:
-    """Turn one of pydantic's errors into one for people.
+    """Return one of pydantic's errors as the error of a field.
 
     Args:
         error: from `ValidationError.errors()`.
-        model: the model that was validated, from which the nearest field is suggested.
-        prefix: where the validated value stands in the document.
+        model: the model, from which a similar field is suggested.
+        prefix: the path of the validated value in the document.
     """
     *before, last = error["loc"] or ("",)
     inside: Path = tuple(part for part in before if not is_tag(part))
@@ -132,12 +132,12 @@ def _unknown_field(path: tuple[str | int, ...], model: type[BaseModel]) -> str:
     others = fields_at(model, tuple(part for part in path[:-1] if not is_tag(part)))
     if name in others:
         form = next((part for part in reversed(path[:-1]) if is_tag(part)), "<>")
-        return f"does not go together with {str(form)[1:-1]!r}"
+        return f"cannot be combined with {str(form)[1:-1]!r}"
     return f"there is no field {quoted(name)}{hint(name, known, 'it takes no fields')}"
 
 
 def fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
-    """Return the names of the fields that stand at a path below a model, of all forms that it may have."""
+    """Return the names of the fields at a path below a model, of all its forms."""
     annotations: list[Any] = [model]
     for part in path:
         annotations = [inner for annotation in annotations for inner in _inner(annotation, part)]
@@ -151,7 +151,7 @@ def fields_at(model: type[BaseModel], path: tuple[str | int, ...]) -> set[str]:
 
 
 def _flatten(annotation: Any) -> list[Any]:
-    """Take the wrapping off an annotation: `Annotated`, unions and aliases."""
+    """Return the types in an annotation, without `Annotated` and unions."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _flatten(get_args(annotation)[0])

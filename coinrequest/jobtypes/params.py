@@ -1,4 +1,4 @@
-"""Checks the params of a job against the JSON Schema of its type, and fills in defaults."""
+"""Checks of a job's params by the JSON Schema of its type, with defaults filled in."""
 
 import copy
 import json
@@ -13,11 +13,11 @@ from coinrequest.jobtypes.grammar import Definition
 from coinrequest.jobtypes.plain import plain_errors
 
 MAX_PARAMS_BYTES = 64 * 1024
-# A definition of 64 KiB can name one long default five hundred times.
+# A definition of 64 KiB can refer to one long default five hundred times.
 MAX_FILLED_BYTES = 256 * 1024
 MAX_STEPS = 250_000
 MAX_SECONDS = 1.0
-_STEPS_BETWEEN_LOOKS = 1_000
+_STEPS_BETWEEN_CHECKS = 1_000
 _STEPS_OF_A_REFERENCE = 50
 _CHARACTERS_OF_A_STEP = 20
 _INDEX = re.compile(r"0|[1-9][0-9]{0,5}", re.ASCII)
@@ -31,11 +31,11 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
         params: plain JSON values; they are not changed.
 
     Returns:
-        A copy of the params, with the defaults of properties that are absent, also inside nested objects.
+        A copy of the params, with the defaults of absent properties, also in nested objects.
 
     Raises:
-        DocumentTooLarge: they are longer than 64 KiB as JSON, or than 256 KiB with the defaults.
-        ParamsInvalid: they do not fit the type's params schema; all errors at once.
+        DocumentTooLarge: they exceed 64 KiB as JSON, or 256 KiB with the defaults.
+        ParamsInvalid: they do not fit the params schema of the type; all errors at once.
     """
     if errors := plain_errors(params, "params", bits=64):
         raise ParamsInvalid(errors)
@@ -44,7 +44,7 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
         if params:
             raise ParamsInvalid([FieldError(f"params.{name}", "the type takes no params") for name in params])
         return {}
-    # Imported here because jsonschema takes a tenth of a second to import; an agent has it before it forks.
+    # Imported here because jsonschema takes 0.1 s to import; agents import it before they fork.
     from coinrequest.jobtypes.expansion import params_errors
     from coinrequest.jobtypes.json_schema import instance_errors
 
@@ -55,7 +55,7 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
     except (SchemaTooComplex, RecursionError, OverflowError):
         raise ParamsInvalid([FieldError("params", "are too complex to be checked")]) from None
     except SchemaUnsupported as error:
-        raise ParamsInvalid([FieldError("params", f"the schema has to be registered anew: {error}")]) from None
+        raise ParamsInvalid([FieldError("params", f"the job type must be registered again: {error}")]) from None
     if errors := errors or list(params_errors(definition, filled)):
         raise ParamsInvalid(errors)
     _limit_size("params with their defaults", filled, MAX_FILLED_BYTES)
@@ -63,13 +63,13 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
 
 
 def check_run(definition: Definition, conf: Mapping[str, object] | None) -> dict[str, Any]:
-    """Check the params of a run that Airflow may have started.
+    """Check the params of a run that may have been started in Airflow.
 
-    Airflow's form cannot leave an optional param out; it sends null. Where null is wrong, it counts as absent.
+    Airflow's form cannot omit an optional param, and sends null. Where null is invalid, it counts as absent.
 
     Args:
         definition: the type of the job.
-        conf: what the run was started with.
+        conf: the conf of the run.
 
     Returns:
         As `check_params`.
@@ -102,44 +102,44 @@ def _limit_size(what: str, value: object, limit: int) -> None:
 
 
 class SchemaTooComplex(CoinrequestError, RuntimeError):
-    """Checking a value against a schema takes more steps than the platform spends on it."""
+    """Validating a value by a schema takes more steps than are allowed."""
 
 
 class SchemaUnsupported(CoinrequestError, ValueError):
-    """A stored schema holds what is refused by now; the message says what."""
+    """A stored schema contains a keyword that is refused by now; the message names it."""
 
 
 class SchemaRoot:
-    """A whole schema, into which `$ref` point, and how much may still be done with it.
+    """A whole schema, which `$ref` refer to, and the steps that remain for its validation.
 
-    Each `$ref` can lead to several others, and each entry of a list can be checked in a thousand ways, so a small
-    schema can ask for more work than anybody has time for. A step takes about 2 µs; the limit on processor time
-    stands behind the number of steps, for what they do not foresee.
+    A `$ref` can lead to several others, and an entry of a list can be validated in a thousand ways, so a small schema
+    can require any amount of work. A step takes about 2 µs. A limit on processor time backs up the limit on steps, for
+    costs that the steps do not reflect.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
         self._left = MAX_STEPS
-        self._look_at = MAX_STEPS - _STEPS_BETWEEN_LOOKS
+        self._next_check = MAX_STEPS - _STEPS_BETWEEN_CHECKS
         self._end = time.thread_time() + MAX_SECONDS
 
     def spend(self, steps: int) -> None:
-        """Take steps.
+        """Count steps.
 
         Raises:
-            SchemaTooComplex: there are not so many left, or no time.
+            SchemaTooComplex: no steps remain, or no processor time.
         """
         self._left -= steps
-        if self._left < self._look_at:
-            self._look_at = self._left - _STEPS_BETWEEN_LOOKS
+        if self._left < self._next_check:
+            self._next_check = self._left - _STEPS_BETWEEN_CHECKS
             if self._left < 0 or time.thread_time() > self._end:
                 raise SchemaTooComplex(f"more than {MAX_STEPS:,} steps or {MAX_SECONDS} s of processor time")
 
     def follow(self, reference: str) -> object:
-        """Return the part of the schema that a local `$ref` leads to, or None.
+        """Return the part of the schema that a local `$ref` refers to, or None.
 
         Raises:
-            SchemaTooComplex: too many have been followed.
+            SchemaTooComplex: no steps remain.
         """
         self.spend(_STEPS_OF_A_REFERENCE + len(reference) // 10)
         return lookup(self._schema, reference)
@@ -149,12 +149,12 @@ def with_defaults(schema: object, value: Any, root: SchemaRoot) -> Any:
     """Return a deep copy of a value with the defaults of absent properties.
 
     Args:
-        schema: the schema of the value, whose `properties` are followed, also through `$ref`.
+        schema: the schema of the value; its `properties` are followed, also through `$ref`.
         value: plain JSON.
-        root: the whole schema, into which `$ref` point.
+        root: the whole schema.
 
     Raises:
-        SchemaTooComplex: its references lead on and on.
+        SchemaTooComplex: its references do not end.
     """
     schema = dereferenced(schema, root)
     if not isinstance(value, Mapping):
@@ -171,7 +171,7 @@ def with_defaults(schema: object, value: Any, root: SchemaRoot) -> Any:
 
 
 def dereferenced(schema: object, root: SchemaRoot) -> object:
-    """Follow `$ref`; what stands beside it counts first."""
+    """Follow `$ref`; the keywords beside it take precedence."""
     while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
         beside = {key: value for key, value in schema.items() if key != "$ref"}
         target = root.follow(schema["$ref"])
@@ -181,7 +181,7 @@ def dereferenced(schema: object, root: SchemaRoot) -> object:
 
 
 def lookup(root: Mapping[str, Any], reference: str) -> object:
-    """Return the part of a schema that a local `$ref` (a JSON pointer, RFC 6901) leads to, or None."""
+    """Return the part of a schema that a local `$ref` (a JSON pointer, RFC 6901) refers to, or None."""
     found: object = root
     for part in reference.removeprefix("#").split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")

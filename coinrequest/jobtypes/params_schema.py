@@ -1,4 +1,4 @@
-"""Checks the params schema of a definition, so that a job's params can be checked against it later."""
+"""Checks of a definition's params schema, so that jobs' params can be validated by it later."""
 
 import json
 from collections.abc import Iterator, Mapping, Set
@@ -24,7 +24,7 @@ _OTHER |= {"title", "description", "deprecated", "readOnly", "writeOnly", "requi
 _OTHER |= {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format", "pattern"}
 _OTHER |= {"minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minContains", "maxContains"}
 _OTHER |= {"minProperties", "maxProperties", "contentEncoding", "contentMediaType"}
-# What Airflow's form reads beside the standard.
+# Keywords of Airflow's form that are not in the standard.
 _FORM = frozenset({"section", "description_md", "values_display"})
 _KEYWORDS = _MAPS | _LISTS | _SINGLE | _OTHER | _FORM
 _REFUSED = {
@@ -45,11 +45,11 @@ def check_params_schema(schema: object, scheduled: bool) -> list[FieldError]:
     """Check the params of a definition.
 
     Args:
-        schema: the value of `params`; None and what is not an object are passed over (the grammar reports it).
-        scheduled: whether jobs start by themselves, and so without params.
+        schema: the value of `params`; anything but an object is ignored, because the grammar reports it.
+        scheduled: whether jobs are started by a schedule, and so without params.
 
     Returns:
-        What is wrong, with fields such as `params.properties.currencies.default`.
+        The errors, with fields such as `params.properties.currencies.default`.
     """
     if not isinstance(schema, Mapping):
         return []
@@ -64,7 +64,7 @@ def _check(schema: Mapping[str, Any], scheduled: bool) -> list[FieldError]:
 
     parts = dict(islice(_subschemas(schema, ("params",)), MAX_SCHEMAS + 1))
     if len(parts) > MAX_SCHEMAS:
-        return [FieldError("params", f"the schema holds more schemas than the limit, {MAX_SCHEMAS:,}")]
+        return [FieldError("params", f"the schema contains more than {MAX_SCHEMAS:,} schemas, which is the limit")]
     identities = set(map(id, parts.values()))
     found = chain(
         schema_errors(schema, "params"),
@@ -75,14 +75,16 @@ def _check(schema: Mapping[str, Any], scheduled: bool) -> list[FieldError]:
     if schema.get("type", "object") != "object":
         errors.append(FieldError("params.type", "params are an object; write type: object"))
     if errors:
-        return errors  # Validating against a schema that is wrong would only add noise.
+        return errors  # Validation by an invalid schema would only add noise.
     root = SchemaRoot(schema)
     for path, part in parts.items():
         errors += _default_errors(path, part, root)
     size = len(json.dumps(with_defaults(schema, {}, root), ensure_ascii=False).encode())
     if size > MAX_PARAMS_BYTES:
         errors.append(
-            FieldError("params", f"the defaults have {size:,} bytes together; params have {MAX_PARAMS_BYTES:,}")
+            FieldError(
+                "params", f"the defaults take {size:,} bytes together; the limit of params is {MAX_PARAMS_BYTES:,}"
+            )
         )
     if scheduled and not errors:
         errors += _unattended_errors(schema, root)
@@ -90,7 +92,7 @@ def _check(schema: Mapping[str, Any], scheduled: bool) -> list[FieldError]:
 
 
 def _subschemas(schema: object, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Walk through a schema and all schemas in it, wherever the standard puts one."""
+    """Yield a schema and all schemas in it, with their paths."""
     yield path, schema
     if not isinstance(schema, Mapping):
         return
@@ -119,7 +121,7 @@ def _pattern_errors(parts: Mapping[Path, Any]) -> Iterator[FieldError]:
         for expression in expressions
     ]
     if len(found) > MAX_PATTERNS:
-        yield FieldError("params", f"the schema holds {len(found):,} patterns; the limit is {MAX_PATTERNS}")
+        yield FieldError("params", f"the schema contains {len(found):,} patterns; the limit is {MAX_PATTERNS}")
         return
     size = 0
     for field, expression in found:
@@ -128,8 +130,8 @@ def _pattern_errors(parts: Mapping[Path, Any]) -> Iterator[FieldError]:
         except PatternInvalid as error:
             yield FieldError(
                 field,
-                f"{quoted(expression)} is not a pattern that can be used: it {error} "
-                "(look-around and back-references are not supported, and minLength and maxLength count for less)",
+                f"{quoted(expression)} cannot be used as a pattern: it {error} "
+                "(look-around and back-references are not supported; prefer minLength and maxLength to repetitions)",
             )
     if size > MAX_INSTRUCTIONS:
         yield FieldError(
@@ -146,10 +148,10 @@ def _keyword_errors(path: Path, part: Any, schema: Mapping[str, Any], identities
             yield FieldError(field, f"is not supported; {_REFUSED[keyword]}")
         elif keyword not in _KEYWORDS and not keyword.startswith("x-"):
             near = nearest(keyword, _KEYWORDS)
-            way_out = (
-                f"did you mean {near!r}?" if near else "properties stand under 'properties', own fields begin with x-"
+            remedy = (
+                f"did you mean {near!r}?" if near else "put properties under 'properties'; own keywords begin with x-"
             )
-            yield FieldError(field, f"is not a keyword of JSON Schema; {way_out}")
+            yield FieldError(field, f"is not a keyword of JSON Schema; {remedy}")
         elif keyword == "$schema" and str(value).rstrip("#") != DRAFT:
             yield FieldError(field, f"must be {DRAFT}, or absent")
         elif keyword == "$id" and len(path) > 1:
@@ -164,10 +166,10 @@ def _reference_errors(
     field: str, reference: str, schema: Mapping[str, Any], identities: Set[int]
 ) -> Iterator[FieldError]:
     if reference != "#" and not reference.startswith("#/"):
-        yield FieldError(field, "must lead to a place in params itself, such as #/$defs/name")
+        yield FieldError(field, "must refer to a part of params itself, such as #/$defs/name")
         return
     if id(lookup(schema, reference)) not in identities:
-        yield FieldError(field, f"{quoted(reference)} leads to no schema in params")
+        yield FieldError(field, f"{quoted(reference)} does not refer to a schema in params")
 
 
 def _default_errors(path: Path, part: Any, root: SchemaRoot) -> list[FieldError]:
@@ -184,16 +186,16 @@ def _default_errors(path: Path, part: Any, root: SchemaRoot) -> list[FieldError]
 
 
 def _unattended_errors(schema: Mapping[str, Any], root: SchemaRoot) -> Iterator[FieldError]:
-    """A job that its schedule starts has the defaults and nothing else."""
+    """Yield the errors of the params of a scheduled job, which are the defaults alone."""
     from coinrequest.jobtypes.json_schema import instance_errors
 
     for error in instance_errors(schema, with_defaults(schema, {}, root), "", root):
         if error.message == "is required":
             where = ".properties.".join(("params", *error.field.split(".")))
-            yield FieldError(where, "needs a default, because a scheduled job is given no params")
+            yield FieldError(where, "needs a default, because a scheduled job gets no params")
         else:
             where = f"params: {error.field}" if error.field else "params"
             yield FieldError(
                 "params",
-                f"a scheduled job is given no params, and the defaults alone do not fit: {where} {error.message}",
+                f"a scheduled job gets no params, and the defaults alone do not fit: {where} {error.message}",
             )

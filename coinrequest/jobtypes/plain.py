@@ -1,4 +1,4 @@
-"""Documents hold plain values only: what JSON can say, and what PostgreSQL can store of it."""
+"""Plain values: those that JSON can express and PostgreSQL can store."""
 
 import math
 from collections.abc import Mapping
@@ -7,22 +7,22 @@ from coinrequest.errors import MAX_ERRORS, FieldError
 
 MAX_DEPTH = 50
 
-# Where a value stands: its key or position, and where what it is a part of stands.
+# The path of a value: the path of what contains it, and its key or position.
 _Place = tuple["_Place", str | int] | None
 
 
 def plain_errors(value: object, name: str = "", bits: int | None = None) -> list[FieldError]:
-    """Find what cannot be stored and given back unchanged.
+    """Return errors for values that cannot be stored and returned unchanged.
 
     Args:
         value: objects, lists, texts, numbers, true, false and null.
-        name: where the value stands, for the field of an error.
-        bits: how many an integer may have, its sign included; None: any number.
+        name: the beginning of the fields of errors.
+        bits: the size limit of integers, including the sign; None: no limit.
 
     Returns:
-        An error for NaN and infinity, for integers that are too large, for NUL characters and half surrogates, for
-        keys that are not text, for values of other types and for values nested more than 50 levels deep; of very
-        many the first.
+        An error for NaN and infinity, for integers that are too large, for NUL characters and lone surrogates, for keys
+        that are not text, for values of other types, and for values nested more than 50 levels deep; of very many only
+        the first.
     """
     errors: list[FieldError] = []
     waiting: list[tuple[object, _Place, int]] = [(value, None, 0)]
@@ -44,7 +44,7 @@ def plain_errors(value: object, name: str = "", bits: int | None = None) -> list
 
 
 def _error(name: str, place: _Place, message: str) -> FieldError:
-    # Written out for errors alone: below a long key, the fields of thousands of values would fill the memory.
+    # Built for errors only: below a long key, the paths of thousands of values would exhaust the memory.
     parts = []
     while place is not None:
         place, part = place
@@ -67,15 +67,15 @@ def _problem(value: object, bits: int | None) -> str:
         return f"is an integer of more than {bits} bits; write it as text" if too_large else ""
     if isinstance(value, float):
         return "" if math.isfinite(value) else "must be a finite number"
-    return f"is of a type that JSON does not have ({type(value).__name__})"
+    return f"is not a type of JSON ({type(value).__name__})"
 
 
 def _text_problem(text: str) -> str:
     if "\0" in text:
-        return "holds a NUL character, which cannot be stored"
+        return "contains a NUL character, which cannot be stored"
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            return "holds half of a surrogate pair, which is not a character"
+            return "contains a lone surrogate, which is not a character"
     return ""

@@ -1,8 +1,8 @@
 """References: the `{{ ... }}` of a definition.
 
-A reference is data, not a template. It names a param, the output of a task that came before, the item of a
-task with `for_each`, or a fact about the job, and nothing else can stand between double braces: no filter, no
-call, no other name. What a reference brings in is never read for references again.
+A reference is data, not a template. It names a param, the output of an upstream task, the item of a task with
+`for_each`, or a field of the job. Double braces contain nothing else: no filters, no calls, no other names. The values
+of references are not searched for references.
 """
 
 import json
@@ -24,11 +24,11 @@ JOB_FIELDS = ("id", "type", "run_after")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*", re.ASCII)
 _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
-_WAY_OUT = "write {{ params.x }}, {{ tasks.id.output }}, {{ item }} or {{ job.id }}"
+_REMEDY = "write {{ params.x }}, {{ tasks.id.output }}, {{ item }} or {{ job.id }}"
 
 
 class _Nothing:
-    """The type of `NOTHING`: there is no item, which is not the same as an item that is null."""
+    """The type of `NOTHING`, which means that there is no item, while an item may be null."""
 
     def __repr__(self) -> str:
         return "NOTHING"
@@ -38,7 +38,7 @@ NOTHING: Final = _Nothing()
 
 
 class ReferenceInvalid(CoinrequestError, ValueError):
-    """What stands between double braces is not a reference; the message says what would be one."""
+    """The text in double braces is not a reference; the message gives examples."""
 
 
 class ReferenceUnresolved(CoinrequestError, LookupError):
@@ -46,15 +46,15 @@ class ReferenceUnresolved(CoinrequestError, LookupError):
 
     Attributes:
         reference: the reference.
-        at: the part of it that was found last, such as `tasks.prices.output`.
-        exists: what there is instead, in words.
+        at: the last part of it that exists, such as `tasks.prices.output`.
+        exists: what exists there instead, in words.
     """
 
     def __init__(self, reference: "Reference", at: str, exists: str) -> None:
         self.reference = reference
         self.at = at
         self.exists = exists
-        super().__init__(f"{{{{ {reference} }}}} leads nowhere: {at} {exists}")
+        super().__init__(f"{{{{ {reference} }}}} cannot be resolved: {at} {exists}")
 
     def __reduce__(self) -> tuple[type["ReferenceUnresolved"], tuple["Reference", str, str]]:
         return (type(self), (self.reference, self.at, self.exists))
@@ -67,7 +67,7 @@ class Reference:
     Attributes:
         root: `params`, `tasks`, `item` or `job`.
         task: the task's id if the root is `tasks`, else None.
-        path: what follows: names of fields, and digits for the positions of a list, counted from 0.
+        path: the rest: names of fields, and positions in lists, counted from 0.
     """
 
     root: str
@@ -80,7 +80,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> "Reference":
-        """Read what stands between the braces; white space around it does not count.
+        """Parse the text between the braces; surrounding white space is ignored.
 
         Raises:
             ReferenceInvalid: it is not a reference.
@@ -89,17 +89,17 @@ class Reference:
         segments = text.split(".")
         if not all(_SEGMENT.fullmatch(segment) for segment in segments):
             raise ReferenceInvalid(
-                f"{quoted(text)} is not a reference, and nothing else may stand in double braces; {_WAY_OUT}"
+                f"{quoted(text)} is not a reference, and double braces may contain nothing else; {_REMEDY}"
             )
         root, *rest = segments
         if root == "tasks":
             if len(rest) < 2 or rest[1] != "output":
-                raise ReferenceInvalid(f"{quoted(text)}: of a task there is only its output; write tasks.<id>.output")
+                raise ReferenceInvalid(f"{quoted(text)}: a task has only an output; write tasks.<id>.output")
             return cls(root, rest[0], tuple(rest[2:]))
         if root == "job":
             if len(rest) != 1 or rest[0] not in JOB_FIELDS:
                 raise ReferenceInvalid(
-                    f"{quoted(text)}: of the job there are " + ", ".join(f"job.{name}" for name in JOB_FIELDS)
+                    f"{quoted(text)}: a job has only " + ", ".join(f"job.{name}" for name in JOB_FIELDS)
                 )
             return cls(root, None, tuple(rest))
         if root in ROOTS:
@@ -109,11 +109,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What references can see in one task of one job.
+    """The values that references can use in one task of one job.
 
     Attributes:
         params: the job's params, with defaults filled in.
-        outputs: the outputs of upstream tasks by task id; it is asked only for tasks that are referred to.
+        outputs: the outputs of upstream tasks by task id; only those in references are read.
         item: the item of a mapped task, or `NOTHING`.
         job: `id`, `type` and `run_after` of the job.
     """
@@ -125,13 +125,13 @@ class Scope:
 
 
 class Occurrence(NamedTuple):
-    """A reference, or braces that hold none, at its place in a value.
+    """A reference, or braces without one, and its place in a value.
 
     Attributes:
-        path: keys and positions that lead to the text from the value that was searched.
+        path: the path of the text in the value.
         reference: the reference, or None.
-        problem: what is wrong, if there is no reference.
-        whole: whether the text is this reference alone, which keeps its type.
+        problem: the error, if there is no reference.
+        whole: whether the text is only this reference, so that its value keeps its type.
     """
 
     path: tuple[str | int, ...]
@@ -141,7 +141,7 @@ class Occurrence(NamedTuple):
 
 
 def split(text: str) -> list[str | Reference | ReferenceInvalid]:
-    """Cut a text into plain text, references and braces that hold none, in their order."""
+    """Split a text into plain text, references, and errors for braces without one, in order."""
     parts: list[str | Reference | ReferenceInvalid] = []
     position = 0
     while (opening := text.find("{{", position)) >= 0:
@@ -149,7 +149,7 @@ def split(text: str) -> list[str | Reference | ReferenceInvalid]:
         closing = text.find("}}", opening + 2)
         if closing < 0:
             parts.append(plain)
-            parts.append(ReferenceInvalid(f"'{{{{' is never closed; {_WAY_OUT}"))
+            parts.append(ReferenceInvalid(f"'{{{{' is never closed; {_REMEDY}"))
             position = len(text)
             break
         parts.append(plain)
@@ -160,19 +160,19 @@ def split(text: str) -> list[str | Reference | ReferenceInvalid]:
         position = closing + 2
     parts.append(text[position:])
     if "{%" in text:
-        parts.append(ReferenceInvalid(f"'{{%' is not understood: a definition holds no templates; {_WAY_OUT}"))
+        parts.append(ReferenceInvalid(f"'{{%' is not supported: a definition is not a template; {_REMEDY}"))
     return [part for part in parts if part != ""]
 
 
 def has_braces(text: str) -> bool:
-    """Tell whether a text holds what looks like a reference or a template."""
+    """Return whether a text contains what looks like a reference or a template."""
     return "{{" in text or "{%" in text
 
 
 def scan(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Occurrence]:
-    """Find every reference, and everything that only looks like one, in texts at any depth.
+    """Yield every reference in texts at any depth, and everything that looks like one.
 
-    Braces in the keys of an object are never references and are reported as a problem.
+    Braces in the keys of an object are never references, and are errors.
     """
     if isinstance(value, str):
         if has_braces(value):
@@ -185,7 +185,7 @@ def scan(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Occurrence
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             if isinstance(key, str) and has_braces(key):
-                yield Occurrence((*path, key), None, "the name of a field cannot hold a reference", whole=False)
+                yield Occurrence((*path, key), None, "the name of a field cannot contain a reference", whole=False)
             yield from scan(inner, (*path, str(key)))
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
@@ -193,31 +193,30 @@ def scan(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Occurrence
 
 
 def find_references(value: object) -> tuple[Reference, ...]:
-    """Return the references in a value, each once, in the order in which they are written.
+    """Return the references in a value, each once, in order.
 
     Args:
-        value: a text, or lists and objects of texts at any depth. Braces without a reference are passed over.
+        value: a text, or lists and objects of texts at any depth. Braces without a reference are ignored.
     """
     return tuple(dict.fromkeys(found.reference for found in scan(value) if found.reference is not None))
 
 
 def resolve(value: object, scope: Scope, size: SizeLimit | None = None) -> object:
-    """Put in what the references of a value stand for.
+    """Replace the references in a value.
 
     Args:
         value: plain JSON; it is not changed.
-        scope: what the references can see.
-        size: limits what the references are replaced by; 4 MiB by default.
+        scope: the values that references can use.
+        size: the size limit of the values of all references; 4 MiB by default.
 
     Returns:
-        The value with every reference replaced. A text that is one reference and nothing else becomes what the
-        reference stands for, with its type; a reference inside a longer text is turned into text, which is JSON
-        for everything that is not text already.
+        The value with every reference replaced. A text that is a single reference becomes the reference's value, with
+        its type; a reference inside a longer text becomes text, which is JSON for values other than text.
 
     Raises:
-        ReferenceInvalid: double braces hold something else than a reference.
+        ReferenceInvalid: double braces contain something other than a reference.
         ReferenceUnresolved: a reference leads to something that does not exist.
-        TooLarge: what they stand for is larger than there is room.
+        TooLarge: the values exceed the size limit.
     """
     size = SizeLimit("the values of the references together", MAX_RESOLVED_BYTES) if size is None else size
     if isinstance(value, str):
@@ -238,17 +237,17 @@ def _resolve_text(text: str, scope: Scope, size: SizeLimit) -> object:
         found = lookup(parts[0], scope)
         size.add(found)
         return found
-    return "".join(_brought(part, scope, size) if isinstance(part, Reference) else str(part) for part in parts)
+    return "".join(_text_of(part, scope, size) if isinstance(part, Reference) else str(part) for part in parts)
 
 
-def _brought(reference: Reference, scope: Scope, size: SizeLimit) -> str:
+def _text_of(reference: Reference, scope: Scope, size: SizeLimit) -> str:
     found = as_text(lookup(reference, scope))
     size.add(found)
     return found
 
 
 def lookup(reference: Reference, scope: Scope) -> object:
-    """Return what one reference stands for.
+    """Return the value of a reference.
 
     Raises:
         ReferenceUnresolved: it leads to something that does not exist.
@@ -291,7 +290,7 @@ def _step(reference: Reference, value: object, segment: str, at: str) -> object:
 
 
 def as_text(value: object) -> str:
-    """Return a value as it appears inside a longer text: text as it is, all else as JSON."""
+    """Return a value as it appears in a longer text: text unchanged, other values as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, datetime | date):

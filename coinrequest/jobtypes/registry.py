@@ -1,8 +1,8 @@
 """The registry: every revision of every job type, append-only, in PostgreSQL.
 
-A revision's number comes from one growing sequence. Writers hold `lock()` until they commit, so numbers become
-visible in their own order, and "the registry as of number N" never changes once it has been seen. A restored backup
-gives numbers again, so what is kept by a number is kept by the installation's id too (`jobtypes/installation.py`).
+Revisions are numbered by one sequence. Writers hold `lock()` until they commit, so numbers become visible in order, and
+"the registry as of number N" never changes once it has been read. A restored database issues numbers again, so caches
+are keyed by the installation's id as well (`jobtypes/installation.py`).
 """
 
 import json
@@ -21,20 +21,22 @@ from coinrequest.errors import CoinrequestError
 
 Change = Literal["create", "update", "rollback", "announce", "delete"]
 
-# A registration takes tens of milliseconds; who waits so long for those before it is told to repeat.
+# A registration takes tens of milliseconds. A request that waits longer than this for others is refused.
 _LONGEST_WAIT = "10s"
 
 
 class RevisionDamaged(CoinrequestError, ValueError):
-    """A stored definition cannot be read; replacing or deleting the type is the way out."""
+    """A stored definition cannot be read; the remedy is to replace or delete the type."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One immutable snapshot of a job type.
+    """An immutable revision of a job type.
 
-    `document` is the JSON text of the definition as it was submitted, None for a deletion. `announces` says
-    that another type waits for this one (`schedule: {after: [...]}`), so its runs must announce their end.
+    Attributes:
+        document: the JSON text of the definition as it was submitted; None for a deletion.
+        announces: whether another type runs after this one (`schedule: {after: [...]}`), so that its runs must
+            announce their end.
     """
 
     number: int
@@ -47,38 +49,37 @@ class Revision:
 
     @property
     def deleted(self) -> bool:
-        """Whether the type ends with this revision."""
+        """Whether this revision deletes the type."""
         return self.document is None
 
     def content(self) -> dict[str, object]:
         """Return the definition's document as an object.
 
         Raises:
-            RevisionDamaged: the row holds no JSON object.
+            RevisionDamaged: the document is not a JSON object.
         """
         try:
             content = read_json(self.document or "null")
         except Unreadable:
             content = None
         if not isinstance(content, dict):
-            raise RevisionDamaged(f"revision {self.number} of {self.name!r} holds no definition")
+            raise RevisionDamaged(f"revision {self.number} of {self.name!r} has no readable definition")
         return content
 
     def holds(self, document: Mapping[str, object]) -> bool:
-        """Return whether this revision stores exactly `document`, the order of its fields included."""
+        """Return whether this revision has exactly `document`, including the order of its fields."""
         return self.document == _as_text(document)
 
 
 def lock(connection: Session | Connection) -> None:
-    """Wait for, and hold until the transaction ends, the right to append revisions.
+    """Lock the registry for appending revisions, until the transaction ends.
 
-    It is the row of the installation, which only those who may write can lock. The database takes it by itself before
-    a revision gets its number (`coinrequest/database/schema.sql`). To hold it from the start lets the caller look
-    before.
+    The lock is on the row of the installation, which only writers may lock. The database takes it before it numbers a
+    revision (`coinrequest/database/schema.sql`); a caller that takes it earlier can read the registry before it writes.
 
     Raises:
         sqlalchemy.exc.OperationalError: others held it for too long (`database.errors.is_lock_timeout`). The time limit
-            is for all locks that the transaction waits for from here on.
+            applies to all later locks of the transaction.
     """
     connection.execute(select(func.set_config("lock_timeout", _LONGEST_WAIT, True)))
     connection.execute(select(installation.c.id).with_for_update())
@@ -93,7 +94,7 @@ def append(
     author: str,
     announces: bool = False,
 ) -> Revision:
-    """Write the next revision of `name`; the caller holds `lock()`."""
+    """Append a revision of `name`; the caller holds `lock()`."""
     row = connection.execute(
         insert(table)
         .values(
@@ -110,7 +111,7 @@ def append(
 
 
 def latest(connection: Session | Connection, name: str, *, as_of: int | None = None) -> Revision | None:
-    """Return the last revision of `name` (up to number `as_of`), also when it is a deletion; None: never was."""
+    """Return the last revision of `name` (up to number `as_of`), even if it is a deletion; None: there is none."""
     query = select(table).where(table.c.name == name)
     if as_of is not None:
         query = query.where(table.c.number <= as_of)
@@ -119,7 +120,7 @@ def latest(connection: Session | Connection, name: str, *, as_of: int | None = N
 
 
 def find(connection: Session | Connection, name: str, number: int) -> Revision | None:
-    """Return exactly revision `number` of `name`."""
+    """Return revision `number` of `name`."""
     query = select(table).where(table.c.name == name, table.c.number == number)
     row = connection.execute(query).one_or_none()
     return None if row is None else _revision(row)
@@ -128,7 +129,7 @@ def find(connection: Session | Connection, name: str, number: int) -> Revision |
 def history(
     connection: Session | Connection, name: str, *, before: int | None = None, limit: int = 50
 ) -> list[Revision]:
-    """Return up to `limit` revisions of `name`, newest first, below number `before`."""
+    """Return up to `limit` revisions of `name` before number `before`, newest first."""
     query = select(table).where(table.c.name == name)
     if before is not None:
         query = query.where(table.c.number < before)
@@ -139,7 +140,7 @@ def history(
 def live(
     connection: Session | Connection, *, after: str = "", limit: int = 50, names: Collection[str] | None = None
 ) -> list[Revision]:
-    """Return up to `limit` types that are not deleted, by name, behind the name `after`; of `names` alone, if given."""
+    """Return up to `limit` types that are not deleted, by name, after the name `after`; only `names`, if given."""
     among = true() if names is None else table.c.name == any_(literal(list(names), ARRAY(String)))
     found: list[Revision] = []
     while len(found) < limit:
@@ -165,7 +166,7 @@ def last_number(connection: Session | Connection) -> int:
 
 
 def changed_between(connection: Session | Connection, low: int, high: int) -> Iterator[Revision]:
-    """Yield, for each type with a revision in (low, high], the last of them, as of number `high`."""
+    """Yield the last revision in (low, high] of each type that has one."""
     newest = (
         select(func.max(table.c.number))
         .where(and_(table.c.number > low, table.c.number <= high))
@@ -177,7 +178,7 @@ def changed_between(connection: Session | Connection, low: int, high: int) -> It
 
 
 def existing(connection: Session | Connection, names: Iterable[str]) -> dict[str, Revision]:
-    """Return the live revisions of those of `names` that exist."""
+    """Return the current revisions of the types in `names` that exist."""
     found = {name: latest(connection, name) for name in names}
     return {name: revision for name, revision in found.items() if revision and not revision.deleted}
 

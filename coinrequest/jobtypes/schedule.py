@@ -1,4 +1,4 @@
-"""When a schedule runs next, and whether its cron expression and time zone exist."""
+"""Next run times of schedules, and checks of cron expressions and time zones."""
 
 import functools
 import re
@@ -10,7 +10,7 @@ from coinrequest.jobtypes.grammar import AfterSchedule, CronSchedule, IntervalSc
 from coinrequest.jobtypes.suggestions import hint, quoted
 
 INTERVAL_ANCHOR = datetime(2024, 1, 1, tzinfo=UTC)
-"""Intervals are counted from here (a Monday), so that `1h` runs on the hour and `7d` on Mondays, in UTC."""
+"""The start of all intervals, a Monday, so that `1h` runs on the hour and `7d` on Mondays, in UTC."""
 
 PRESETS = {
     "@hourly": "0 * * * *",
@@ -31,15 +31,15 @@ _WORDS = {
 
 
 class CronInvalid(CoinrequestError, ValueError):
-    """A cron expression cannot be read, or names a time that never comes."""
+    """A cron expression is malformed, or names a time that never comes."""
 
 
 class TimeZoneUnknown(CoinrequestError, ValueError):
-    """There is no time zone of this name in the IANA database."""
+    """The IANA database has no time zone of this name."""
 
 
 def cron_expression(cron: str) -> str:
-    """Return the five fields of a cron expression, with a preset such as `@daily` written out."""
+    """Return the five fields of a cron expression, or of a preset such as `@daily`."""
     return PRESETS.get(cron.strip().lower(), " ".join(cron.split()))
 
 
@@ -48,7 +48,7 @@ def check_cron(cron: str) -> None:
     """Check a cron expression of five fields, or a preset.
 
     Raises:
-        CronInvalid: with the field that is wrong.
+        CronInvalid: it cannot be used; the message names the wrong field.
     """
     from croniter import CroniterBadDateError, CroniterError, croniter
 
@@ -62,7 +62,7 @@ def check_cron(cron: str) -> None:
         words = {word.lower() for word in re.findall(r"[A-Za-z]+", field)}
         if not re.fullmatch(r"[0-9A-Za-z*,/#?-]+", field, re.ASCII) or words - _WORDS.get(index, set()):
             raise CronInvalid(f"cannot read {quoted(field)} as {name}")
-        # croniter fills the other fields in, so that its complaint is about this one.
+        # With all other fields set to *, an error is about this field.
         alone = " ".join(field if position == index else "*" for position in range(len(_FIELDS)))
         try:
             croniter.expand(alone)
@@ -86,10 +86,10 @@ def find_time_zone(name: str) -> ZoneInfo:
     """Return the time zone with an IANA name such as `Europe/Dublin`.
 
     Raises:
-        TimeZoneUnknown: there is none; the message has the nearest name.
+        TimeZoneUnknown: there is none; the message suggests a similar name.
     """
     try:
-        # The set is asked too, because a file system that ignores case would find names that others do not.
+        # A case-insensitive file system would also find names in other cases, so the set is checked too.
         if name == "UTC" or name in _time_zones():
             return ZoneInfo(name)
     except (OSError, ValueError):
@@ -102,16 +102,16 @@ def find_time_zone(name: str) -> ZoneInfo:
 def next_run_times(
     schedule: CronSchedule | IntervalSchedule | AfterSchedule | None, count: int = 5, after: datetime | None = None
 ) -> list[datetime]:
-    """Return when a schedule runs next.
+    """Return the next run times of a schedule.
 
     Args:
-        schedule: of a definition.
-        count: how many times.
-        after: the times are later than this aware time; now by default.
+        schedule: the schedule of a definition.
+        count: the number of times.
+        after: the times are after this one, which has a zone; now by default.
 
     Returns:
-        Aware times in the schedule's time zone (UTC for intervals), earliest first; none for a type without a
-        schedule or with one that follows other types.
+        Times in the schedule's time zone (UTC for intervals), earliest first; none without a schedule, or for one that
+        runs after other types.
 
     Raises:
         ValueError: `after` has no time zone.
@@ -128,10 +128,10 @@ def next_run_times(
 
 
 def _cron_times(schedule: CronSchedule, count: int, after: datetime) -> list[datetime]:
-    """Reckon in local time, as Airflow's timetables do, so that what is foretold is what happens.
+    """Compute times in local time, as Airflow's timetables do, so that the predictions are right.
 
-    A time that a change of the clock skips is moved on by the length of the gap; of a time that occurs twice the
-    second is taken, except for schedules that run in every hour, which run in both.
+    When clocks change, a time in the gap is moved by the length of the gap. Of a time that occurs twice, the second
+    counts, except for schedules that run every hour, which run at both.
     """
     from croniter import croniter
 
@@ -153,5 +153,5 @@ def _cron_times(schedule: CronSchedule, count: int, after: datetime) -> list[dat
 
 def _from_local(local: datetime, zone: ZoneInfo) -> datetime:
     early, late = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    # In a gap fold 0 is the later of the two, and the one that exists (PEP 495); in an overlap fold 1 is.
+    # The later one is right in both cases: fold 0 in a gap, fold 1 in an overlap (PEP 495).
     return max(early, late)

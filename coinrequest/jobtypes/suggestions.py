@@ -1,4 +1,4 @@
-"""The nearest known name, for messages about a name that is not known."""
+"""Suggestions of similar names, for messages about unknown names."""
 
 import difflib
 import heapq
@@ -12,36 +12,36 @@ _FINALISTS = 3
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most similar to `name`, or None if none is.
+    """Return the known name that is most similar to `name`; None: none is similar.
 
-    Of long names the first 60 characters count, and of many names the 300 that are the most alike in length: people
-    choose them, and an answer holds up to 200 suggestions.
+    To bound the time, only the first 60 characters are compared, and of many names the 300 closest in length: users
+    choose the names, and a response may have 200 suggestions.
     """
     word = name[:_LONGEST].casefold()
     folded = {candidate[:_LONGEST].casefold(): candidate for candidate in known}
     compared = heapq.nsmallest(_COMPARED, folded, key=lambda candidate: abs(len(candidate) - len(word)))
     matcher = difflib.SequenceMatcher(b=word)
 
-    def score(candidate: str, measure: Callable[[], float]) -> float:
+    def score(candidate: str, ratio: Callable[[], float]) -> float:
         matcher.set_seq1(candidate)
-        return measure()
+        return ratio()
 
-    # The whole comparison takes time in proportion to the square of the length, so only a few reach it.
+    # The full comparison takes quadratic time, so it is done for few names.
     finalists = heapq.nlargest(_FINALISTS, ((score(one, matcher.quick_ratio), one) for one in compared))
     best = max(((score(one, matcher.ratio), one) for _, one in finalists), default=(0.0, ""))
     return folded[best[1]] if best[0] >= _CUTOFF else None
 
 
 def hint(name: str, known: Iterable[str], none_known: str = "") -> str:
-    """Return the end of a message about an unknown name: the nearest known one, or else all of them.
+    """Return the end of a message about an unknown name: a similar known name, or else all known ones.
 
     Args:
         name: the unknown name.
-        known: the names that would have been right.
-        none_known: what to say if there is none.
+        known: the valid names.
+        none_known: the text if there are none.
 
     Returns:
-        Such as `; did you mean 'coin.prices'?` or `; known are a, b and c`, ready to be appended.
+        A text to append, such as `; did you mean 'coin.prices'?` or `; known: a, b, c`.
     """
     candidates = sorted(set(known))
     if not candidates:
@@ -54,5 +54,5 @@ def hint(name: str, known: Iterable[str], none_known: str = "") -> str:
 
 
 def quoted(text: str, limit: int = 60) -> str:
-    """Return user text for a message: quoted, control characters escaped, and cut to `limit` characters."""
+    """Return user input for a message: quoted, escaped, and truncated to `limit` characters."""
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")

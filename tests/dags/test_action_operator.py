@@ -173,7 +173,7 @@ def test_inputs_that_do_not_fit_say_which(action: type[Try]) -> None:
 
 
 def test_a_reference_that_leads_nowhere_says_where(action: type[Try]) -> None:
-    assert told(operator(count="{{ params.count }}")).startswith("{{ params.count }} leads nowhere: ")
+    assert told(operator(count="{{ params.count }}")).startswith("{{ params.count }} cannot be resolved: ")
 
 
 def test_an_action_that_was_switched_off_since_says_the_remedy(action: type[Try]) -> None:

@@ -203,7 +203,7 @@ def test_a_stored_schema_that_is_refused_by_now_says_so(op: TestClient, name: st
         publishing.publish(session, load_definition(document), revision)
     answer = op.post(f"{TYPES}/{name}/jobs", json={"params": {"a": "a"}})
     assert answer.status_code == 422
-    assert "registered anew" in json.dumps(answer.json())
+    assert "registered again" in json.dumps(answer.json())
 
 
 def test_a_comparison_that_took_minutes(op: TestClient, name: str) -> None:

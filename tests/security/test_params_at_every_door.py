@@ -333,5 +333,5 @@ def test_defaults_do_not_make_params_grow_without_end(op: TestClient, name: str)
     answer = op.post(TYPES, json=small(name, params=schema))
     assert answer.status_code == 422, answer.text
     assert [(error["field"], error["message"]) for error in answer.json()["errors"]] == [
-        ("params", "the defaults have 240,080 bytes together; params have 65,536")
+        ("params", "the defaults take 240,080 bytes together; the limit of params is 65,536")
     ]

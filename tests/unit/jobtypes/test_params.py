@@ -161,19 +161,19 @@ BAD_SCHEMAS = {
     "remote": (
         {"properties": {"x": {"$ref": "https://example.org/s"}}},
         "params.properties.x.$ref",
-        "a place in params itself",
+        "a part of params itself",
     ),
     "file": ({"properties": {"x": {"$ref": "file:///etc/passwd"}}}, "params.properties.x.$ref", "itself"),
-    "nowhere": ({"properties": {"x": {"$ref": "#/$defs/y"}}}, "params.properties.x.$ref", "leads to no schema"),
+    "nowhere": ({"properties": {"x": {"$ref": "#/$defs/y"}}}, "params.properties.x.$ref", "does not refer to a schema"),
     "no schema": (
         {"title": "t", "properties": {"x": {"$ref": "#/title"}}},
         "params.properties.x.$ref",
-        "leads to no schema",
+        "does not refer to a schema",
     ),
     "dynamic": ({"$dynamicRef": "#x"}, "params.$dynamicRef", "not supported"),
     "nested id": ({"properties": {"x": {"$id": "y"}}}, "params.properties.x.$id", "only at the top"),
     "format": ({"properties": {"x": {"format": "emial"}}}, "params.properties.x.format", "did you mean 'email'?"),
-    "pattern": ({"properties": {"x": {"pattern": "("}}}, "params.properties.x.pattern", "is not a pattern"),
+    "pattern": ({"properties": {"x": {"pattern": "("}}}, "params.properties.x.pattern", "cannot be used as a pattern"),
     "look-behind": ({"properties": {"x": {"pattern": "(?<=a)b"}}}, "params.properties.x.pattern", "look-around"),
     "default": (
         {"properties": {"x": {"type": "integer", "default": "1"}}},
@@ -241,7 +241,7 @@ def test_work_grows_with_the_size_of_schema_and_value_together_only_so_far():
 def test_entries_that_are_there_twice(entries, twice):
     schema = {"type": "object", "properties": {"x": {"uniqueItems": True}}}
     if twice:
-        assert params_errors(schema, {"x": entries}) == {"params.x": "holds an entry twice"}
+        assert params_errors(schema, {"x": entries}) == {"params.x": "contains an entry twice"}
     else:
         assert check_params(with_params(schema), {"x": entries}) == {"x": entries}
 
@@ -257,7 +257,7 @@ def test_a_scheduled_type_has_a_default_for_everything_that_is_required():
     schema = {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"default": 1}}, "required": ["x", "y"]}
     with_params(schema)
     errors = schema_errors(schema, schedule={"every": "1h"})
-    assert errors == {"params.properties.x": "needs a default, because a scheduled job is given no params"}
+    assert errors == {"params.properties.x": "needs a default, because a scheduled job gets no params"}
     assert schema_errors(schema, schedule={"after": ["other"]})
     schema["properties"]["x"]["default"] = 1
     with_params(schema, schedule={"every": "1h"})
@@ -265,7 +265,7 @@ def test_a_scheduled_type_has_a_default_for_everything_that_is_required():
 
 def test_a_scheduled_type_whose_defaults_do_not_fit_together():
     errors = schema_errors({"type": "object", "minProperties": 1}, schedule={"every": "1h"})
-    assert "given no params" in errors["params"]
+    assert "gets no params" in errors["params"]
 
 
 JSON = st.recursive(

@@ -69,7 +69,7 @@ BAD = {
     "description": ({"description": "x" * 4001}, "description", "4000"),
     "template in the description": ({"description": "{{ params.x }}"}, "description", "only in a task's inputs"),
     "long tag": ({"tags": ["ok", "x" * 101]}, "tags[1]", "100"),
-    "tag twice": ({"tags": ["a", "a"]}, "tags", "names 'a' twice"),
+    "tag twice": ({"tags": ["a", "a"]}, "tags", "contains 'a' twice"),
     "tags as text": ({"tags": "a"}, "tags", "must be a list"),
     "priority as text": ({"priority": "5"}, "priority", "whole number"),
     "priority true": ({"priority": True}, "priority", "whole number"),
@@ -96,7 +96,7 @@ BAD = {
     # schedule
     "schedule as text": ({"schedule": "@daily"}, "schedule", "one of the fields cron, every, after"),
     "schedule empty": ({"schedule": {}}, "schedule", "one of the fields cron, every, after"),
-    "two forms": ({"schedule": {"cron": "@daily", "every": "1h"}}, "schedule.every", "together with 'cron'"),
+    "two forms": ({"schedule": {"cron": "@daily", "every": "1h"}}, "schedule.every", "combined with 'cron'"),
     "overlap": ({"schedule": {"every": "1h", "overlap": "skp"}}, "schedule.overlap", "did you mean 'skip'?"),
     "every 0s": ({"schedule": {"every": "0s"}}, "schedule.every", "longer than 0s"),
     "61 minutes": ({"schedule": {"cron": "61 * * * *"}}, "schedule.cron", "cannot read '61' as minute"),
@@ -140,7 +140,7 @@ BAD = {
     "dependency twice": (
         {"tasks": [wait("a"), wait("b", depends_on=["a", "a"])]},
         "tasks[1].depends_on",
-        "names 'a' twice",
+        "contains 'a' twice",
     ),
     "self": ({"tasks": [wait(depends_on=["wait"])]}, "tasks[0].depends_on", "wait → wait"),
     "cycle": (
@@ -168,7 +168,7 @@ BAD = {
     ),
     "item in for_each": ({"tasks": [wait(for_each=["{{ item }}"])]}, "tasks[0].for_each[0]", "gives the items"),
     "for_each text": ({"tasks": [wait(for_each="a")]}, "tasks[0].for_each", "must be a list"),
-    "for_each mixed": ({"tasks": [wait(for_each="{{ job.id }}x")]}, "tasks[0].for_each", "nothing else"),
+    "for_each mixed": ({"tasks": [wait(for_each="{{ job.id }}x")]}, "tasks[0].for_each", "a single reference"),
     "for_each object": ({"tasks": [wait(for_each={})]}, "tasks[0].for_each", "must be a list"),
     "for_each empty": ({"tasks": [wait(for_each=[])]}, "tasks[0].for_each", "1 to 1,000"),
     "for_each 1001": ({"tasks": [wait(for_each=[1] * 1001)]}, "tasks[0].for_each", "1 to 1,000"),
@@ -211,18 +211,18 @@ BAD = {
     "two destinations": (
         {"notify": [{"on": ["success"], "webhook": "https://x.org", "channel": True}]},
         "notify[0].channel",
-        "together with 'webhook'",
+        "combined with 'webhook'",
     ),
     # values that cannot be stored
     "NUL": ({"description": "a\0b"}, "description", "NUL"),
     "surrogate": ({"tags": ["\ud800"]}, "tags[0]", "surrogate"),
     "infinity": ({"priority": float("inf")}, "priority", "finite"),
-    "not JSON": ({"tags": {1}}, "tags", "JSON does not have"),
+    "not JSON": ({"tags": {1}}, "tags", "not a type of JSON"),
 }
 
 
 @pytest.mark.parametrize(("changes", "field", "message"), BAD.values(), ids=BAD.keys())
-def test_one_error_names_its_field_and_the_way_out(changes, field, message):
+def test_one_error_names_its_field_and_the_remedy(changes, field, message):
     document = definition(**changes)
     errors = errors_of({key: value for key, value in document.items() if value is not REMOVED})
     assert list(errors) == [field]
@@ -235,4 +235,4 @@ def test_whoever_submits_a_job_writes_no_part_of_a_statement(sql, monkeypatch):
     task = {"id": "ask", "action": "sql.query", "inputs": {"connection": "warehouse", "sql": sql}}
     names = {"sql": {"type": "string"}, "id": {"type": "string"}}
     errors = errors_of(definition(tasks=[task], params={"type": "object", "properties": names}))
-    assert errors == {"tasks[0].inputs.sql": "cannot hold references; hand over values in another input"}
+    assert errors == {"tasks[0].inputs.sql": "cannot contain references; pass values in another input"}
