@@ -1,6 +1,6 @@
-"""Mail: composed of text, HTML and attachments, and handed to an SMTP server or, where there is none, to the log.
+"""Mail with text, HTML and attachments, sent over SMTP, or written to the log if no server is configured.
 
-It needs nothing of Airflow: `from coinrequest.mail import send_mail`.
+It does not need Airflow: `from coinrequest.mail import send_mail`.
 """
 
 from coinrequest.mail.errors import MailFailed, MailInvalid

@@ -1,9 +1,11 @@
-"""What can go wrong with a mail."""
+"""The errors of mail."""
+
+from coinrequest.errors import CoinrequestError
 
 
-class MailInvalid(ValueError):
-    """This is not a mail: an address that is none, a subject with a line end, nobody to send it to."""
+class MailInvalid(CoinrequestError, ValueError):
+    """The mail is invalid: a malformed address, a subject with a line break, or no recipient."""
 
 
-class MailFailed(Exception):
-    """The SMTP server could not be reached, or took the mail from nobody or for nobody."""
+class MailFailed(CoinrequestError):
+    """The SMTP server could not be reached, or refused the sender or all recipients."""

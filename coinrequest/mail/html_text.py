@@ -1,13 +1,13 @@
-"""HTML as plain text, for the readers of a mail that show no HTML.
+"""Converts HTML to plain text, for mail programs that do not show HTML.
 
-The parser of the standard library takes minutes for some texts of 100 KB in many versions of Python; this one reads
-each character once.
+The parser of the standard library takes minutes for some texts of 100 KB in many versions of Python. This one runs in
+linear time.
 """
 
 import html
 import re
 
-# No tag reaches beyond the next "<", so nothing is read twice.
+# A tag never extends beyond the next "<", so no character is read twice.
 _TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:[^<>"']|"[^"<]*"|'[^'<]*')*)>|<[!?/][^<>]*>""")
 _ATTRIBUTE = r"""(?i:\b{name})\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))"""
 _HREF = re.compile(_ATTRIBUTE.format(name="href"))
@@ -15,24 +15,24 @@ _ALT = re.compile(_ATTRIBUTE.format(name="alt"))
 _HIDDEN = frozenset({"head", "script", "style", "template"})
 _PARAGRAPHS = frozenset({"blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"})
 _LINES = frozenset({"address", "article", "dd", "div", "dl", "dt", "footer", "header", "hr", "li", "section", "tr"})
-_GAPS = ("\n", "\t", " ")
+_WHITESPACE = ("\n", "\t", " ")
 
 
 def plain_text(document: str) -> str:
-    """Return the text of an HTML document: one line for each block, cells apart, links with their addresses.
+    """Return the text of an HTML document: one line per block, tabs between cells, and the addresses of links.
 
     Args:
-        document: whole or a part; whatever is wrong with it, there is a text.
+        document: a complete document or a fragment; malformed HTML is accepted.
     """
     reader = _Reader()
-    place = 0
+    position = 0
     document = _without_comments(document)
     for tag in _TAG.finditer(document):
-        reader.text(document[place : tag.start()])
+        reader.text(document[position : tag.start()])
         if tag[2]:
             reader.tag(tag[2].lower(), closes=bool(tag[1]), attributes=tag[3])
-        place = tag.end()
-    reader.text(document[place:])
+        position = tag.end()
+    reader.text(document[position:])
     lines = (line.rstrip() for line in "".join(reader.parts).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n") + "\n"
 
@@ -67,9 +67,9 @@ class _Reader:
                 self.parts.append(f" ({self._link})")
             self._link = ""
         elif not closes:
-            self._opened(name, attributes)
+            self._open(name, attributes)
 
-    def _opened(self, name: str, attributes: str) -> None:
+    def _open(self, name: str, attributes: str) -> None:
         if name in _HIDDEN:
             self._hidden = name
         elif name == "a":
@@ -85,7 +85,7 @@ class _Reader:
         plain = html.unescape(text)
         if not self._verbatim:
             plain = re.sub(r"\s+", " ", plain)
-            if not self.parts or self.parts[-1].endswith(_GAPS):
+            if not self.parts or self.parts[-1].endswith(_WHITESPACE):
                 plain = plain.lstrip()
         if plain:
             self.parts.append(plain)

@@ -1,4 +1,4 @@
-"""Composing a message, so that what a definition or a result holds can only be content and never a header."""
+"""Composes messages in a way that user input cannot inject headers."""
 
 import re
 import unicodedata
@@ -15,23 +15,23 @@ MAX_NAME_LENGTH = 100
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-# One address and nothing else (RFC 5322, 3.4.1): no display name, no list, no line end, and no encoded word, which a
-# parser of headers would decode.
+# A single address (RFC 5322, 3.4.1), without a display name, and without an encoded word, which a header parser would
+# decode.
 _ADDRESS = re.compile(rf"(?!.*=\?)(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 # RFC 6838, 4.2
 _CONTENT_TYPE = re.compile(r"(?!multipart/|message/)[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}")
-_LINE_ENDS = frozenset("\u2028\u2029")
+_LINE_SEPARATORS = frozenset("\u2028\u2029")
 _UNSAFE_IN_NAMES = frozenset('/\\:*?"<>|%')
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file that goes with a mail.
+    """An attached file.
 
     Attributes:
-        name: for the reader; what a file system or a header could misread is replaced.
-        content: its bytes.
-        content_type: such as `text/csv`; text is taken to be UTF-8.
+        name: the file name; characters that are unsafe in a file system or a header are replaced.
+        content: the content of the file.
+        content_type: a type such as `text/csv`; text must be UTF-8.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Whom a mail is from and for; `bcc` is not part of the message."""
+    """The sender and the recipients of a mail; `bcc` does not appear in the message."""
 
     sender: str
     to: tuple[str, ...] = ()
@@ -51,59 +51,59 @@ class Addresses:
 
     @property
     def recipients(self) -> tuple[str, ...]:
-        """Return everybody who gets the mail, each once."""
+        """Return all recipients without duplicates."""
         return tuple(dict.fromkeys((*self.to, *self.cc, *self.bcc)))
 
 
 def check_address(address: str) -> None:
-    """Refuse what is not one plain mail address.
+    """Check a mail address.
 
     Raises:
-        MailInvalid: it is none, or one of RFC 6531 (SMTPUTF8), which many servers do not take.
+        MailInvalid: it is malformed, or not ASCII (RFC 6531, SMTPUTF8), which many servers do not support.
     """
     if _ADDRESS.fullmatch(address):
         return
     if not address.isascii():
         raise MailInvalid(
-            f"{address[:100]!r} is not a mail address that every server takes: write its domain in ASCII (xn--...); "
-            "before the @ there is only ASCII"
+            f"{address[:100]!r} is not ASCII, which many mail servers refuse: write its domain in ASCII (xn--...), and "
+            "use only ASCII before the @"
         )
     raise MailInvalid(f"{address[:100]!r} is not a mail address")
 
 
 def check_subject(subject: str) -> None:
-    """Refuse a subject that is more than one line.
+    """Check that a subject is a single line.
 
     Raises:
-        MailInvalid: it has control characters or line ends.
+        MailInvalid: it contains control characters or line breaks.
     """
-    if any(unicodedata.category(character) == "Cc" or character in _LINE_ENDS for character in subject):
+    if any(unicodedata.category(character) == "Cc" or character in _LINE_SEPARATORS for character in subject):
         raise MailInvalid("the subject must be one line without control characters")
 
 
 def check_content_type(content_type: str) -> None:
-    """Refuse what is no type of a file.
+    """Check the content type of an attachment.
 
     Raises:
-        MailInvalid: it is not like `text/csv`, or the type of a mail's own parts.
+        MailInvalid: it is malformed, or a multipart or message type.
     """
     if not _CONTENT_TYPE.fullmatch(content_type):
-        raise MailInvalid(f"{content_type[:100]!r} is not the type of a file, such as text/csv")
+        raise MailInvalid(f"{content_type[:100]!r} is not the content type of a file, such as text/csv")
 
 
 def safe_name(name: str) -> str:
-    """Return a name that every file system takes and that shows what it is; `attachment` if nothing is left."""
-    plain = "".join(map(_safe_character, name)).strip(" .")
-    stem, dot, ending = plain.rpartition(".")
-    if len(plain) > MAX_NAME_LENGTH and dot and len(ending) <= 10:
-        return stem[: MAX_NAME_LENGTH - len(ending) - 1] + dot + ending
-    return plain[:MAX_NAME_LENGTH].strip(" .") or "attachment"
+    """Return a file name that is safe on every file system; `attachment` if no character is left."""
+    safe = "".join(map(_safe_character, name)).strip(" .")
+    stem, dot, extension = safe.rpartition(".")
+    if len(safe) > MAX_NAME_LENGTH and dot and len(extension) <= 10:
+        return stem[: MAX_NAME_LENGTH - len(extension) - 1] + dot + extension
+    return safe[:MAX_NAME_LENGTH].strip(" .") or "attachment"
 
 
 def _safe_character(character: str) -> str:
     if character == " " or unicodedata.category(character) == "Zs":
         return " "
-    # Formatting characters can make `exe.csv` look like `csv.exe`.
+    # Formatting characters (Cf) can make `exe.csv` look like `csv.exe`.
     unsafe = character in _UNSAFE_IN_NAMES or unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
     return "_" if unsafe else character
 
@@ -111,17 +111,17 @@ def _safe_character(character: str) -> str:
 def compose(
     subject: str, text: str, addresses: Addresses, *, html: str | None = None, attachments: Sequence[Attachment] = ()
 ) -> "EmailMessage":
-    """Compose a message that any SMTP server takes, and that nobody answers automatically (RFC 3834).
+    """Compose a message that every SMTP server accepts, and that suppresses automatic replies (RFC 3834).
 
     Args:
-        subject: one line.
-        text: what a reader without HTML sees.
-        addresses: from whom and for whom.
-        html: what the others see.
-        attachments: in their order.
+        subject: the subject, on one line.
+        text: the body in plain text.
+        addresses: the sender and the recipients.
+        html: the body in HTML.
+        attachments: the attached files.
 
     Raises:
-        MailInvalid: an address, the subject or the type of an attachment is none.
+        MailInvalid: an address, the subject or a content type is invalid.
     """
     from email.message import EmailMessage
     from email.policy import SMTP
@@ -158,10 +158,10 @@ def compose(
 
 
 class _Subject(str):
-    """A subject that stays what it is.
+    """A subject that the email package does not parse.
 
-    The policy's own parser decodes what looks like an encoded word (RFC 2047), line ends and all, and some versions of
-    Python write them out unencoded: a subject could bring headers. An object with the header's name is not parsed, see
+    The parser would decode encoded words (RFC 2047), including line breaks in them, and some versions of Python would
+    write these unencoded, so that a subject could inject headers. An object with the name of the header is not parsed:
     https://docs.python.org/3/library/email.policy.html#email.policy.EmailPolicy.header_store_parse
     """
 
@@ -177,5 +177,5 @@ class _Subject(str):
 
 
 def _encodable(text: str) -> str:
-    """Replace lone surrogates, which JSON can hold and no character set can write."""
+    """Replace lone surrogates, which JSON can contain and no character set can encode."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""Sending a mail through the configured server, or writing it to the log where there is none."""
+"""Sends a mail over the configured server, or writes it to the log if there is none."""
 
 import logging
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from coinrequest.mail.errors import MailInvalid
 from coinrequest.mail.message import Addresses, Attachment, compose, safe_name
 from coinrequest.mail.server import MailServer, deliver, parse_server_url
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a mail.
+    """The result of sending a mail.
 
     Attributes:
-        delivered: whether the server took it, at least for one recipient.
-        to: for whom it was meant.
-        reason: why it was not delivered, or to whom not; None if everything went well.
+        delivered: whether the server accepted the mail for at least one recipient.
+        to: all recipients.
+        reason: why the mail was not delivered, or which recipients were refused; None if there was no problem.
     """
 
     delivered: bool
@@ -42,22 +42,22 @@ def send_mail(
     """Send a mail.
 
     Args:
-        subject: one line.
-        body: plain text.
-        to: addresses; if nobody is named here, in `cc` or in `bcc`: those of `COINREQUEST_MAIL_TO`.
-        html: the same for readers of HTML.
-        attachments: files.
-        cc: addresses that everybody sees too.
-        bcc: addresses that nobody sees.
-        reply_to: addresses that answers go to.
-        server: who delivers it; None: the server of `COINREQUEST_SMTP_URL`.
+        subject: the subject, on one line.
+        body: the body in plain text.
+        to: recipients; the addresses of `COINREQUEST_MAIL_TO` if `to`, `cc` and `bcc` are empty.
+        html: the body in HTML.
+        attachments: attached files.
+        cc: recipients of a copy.
+        bcc: recipients of a blind copy.
+        reply_to: addresses for replies.
+        server: the SMTP server; None for the server of `COINREQUEST_SMTP_URL`.
 
     Returns:
-        What became of it. Without any server the mail is in the log, and not delivered.
+        The result. If there is no server, the mail is written to the log and not delivered.
 
     Raises:
-        MailInvalid: it is not a mail, or there is no recipient though there is a server.
-        MailFailed: the server did not take it.
+        MailInvalid: the mail is invalid, or it has no recipient although there is a server.
+        MailFailed: the server did not accept the mail.
     """
     url = settings.smtp_url()
     if server is None and url is not None:
@@ -74,17 +74,15 @@ def send_mail(
     if server is None:
         names = "".join(f"\n\n[attached: {safe_name(one.name)}, {len(one.content)} bytes]" for one in attachments)
         shown = ", ".join(recipients) or "nobody"
-        _logger.info(
-            "COINREQUEST_SMTP_URL is not set; the mail:\nTo: %s\nSubject: %s\n\n%s%s", shown, subject, body, names
-        )
+        log.info("COINREQUEST_SMTP_URL is not set; mail:\nTo: %s\nSubject: %s\n\n%s%s", shown, subject, body, names)
         return Delivery(False, recipients, "COINREQUEST_SMTP_URL is not set; the mail is in the log")
     if not recipients:
-        raise MailInvalid("the mail has no recipient; name one, or set COINREQUEST_MAIL_TO")
+        raise MailInvalid("the mail has no recipient; give one, or set COINREQUEST_MAIL_TO")
     refused = deliver(message, addresses.sender, recipients, server)
     if refused:
-        # Some have it: to fail now would send it to them again.
+        # Not an error: a retry would send the mail again to the other recipients.
         reason = "; ".join(f"{address}: {answer}" for address, answer in refused.items())
-        _logger.warning("the mail server %s refused some recipients: %s", server.address, reason)
+        log.warning("The mail server %s refused some recipients: %s", server.address, reason)
         return Delivery(True, recipients, f"not delivered to {reason}")
-    _logger.info("mail delivered to %s through %s", ", ".join(recipients), server.address)
+    log.info("Sent the mail to %s over %s", ", ".join(recipients), server.address)
     return Delivery(True, recipients)

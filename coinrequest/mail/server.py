@@ -1,4 +1,4 @@
-"""Handing a message to an SMTP server."""
+"""SMTP servers, and the delivery of messages to them."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ class MailServer:
     """An SMTP server.
 
     Attributes:
-        host: name or address.
-        port: 1 to 65535; None: 465 with `tls`, otherwise 25.
-        security: `tls` from the first byte (RFC 8314), `starttls` or nothing, `starttls_if_offered`, or `none`.
-        login: a user's name; empty: nobody signs in.
-        password: the secret that goes with it.
-        sender: the address that mails are from; empty: the configured one.
-        timeout: seconds that each answer of the server may take.
-        verify: whether its certificate is verified.
+        host: the host name or address.
+        port: 1 to 65535; None for the default, 465 with `tls` and 25 otherwise.
+        security: `tls` (implicit TLS, RFC 8314), `starttls` (required), `starttls_if_offered`, or `none`.
+        login: the user name; empty to connect without authentication.
+        password: the password.
+        sender: the sender of mails; empty for the configured one.
+        timeout: seconds to wait for each response of the server.
+        verify: whether to verify the certificate of the server.
     """
 
     host: str
@@ -43,15 +43,15 @@ class MailServer:
 
     @property
     def address(self) -> str:
-        """Return host and port, for texts."""
+        """Return the host and the port, for messages."""
         return f"{self.host}:{self.port or (465 if self.security == 'tls' else 25)}"
 
 
 def parse_server_url(url: str) -> MailServer:
-    """Read the URL of a server: `smtp://[user:password@]host[:port]`, or `smtps://...` for TLS from the first byte.
+    """Parse the URL of a server: `smtp://[user:password@]host[:port]`, or `smtps://...` for implicit TLS.
 
     Raises:
-        MailFailed: it is none.
+        MailFailed: the URL is invalid.
     """
     parts = urlsplit(url)
     try:
@@ -59,7 +59,7 @@ def parse_server_url(url: str) -> MailServer:
     except ValueError:
         port = 0
     if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or port == 0:
-        # The URL holds a password, so it is not shown.
+        # The message leaves out the URL, because it may contain a password.
         raise MailFailed("COINREQUEST_SMTP_URL must look like smtp://user:password@host:port, or smtps://...")
     return MailServer(
         host=parts.hostname,
@@ -71,19 +71,19 @@ def parse_server_url(url: str) -> MailServer:
 
 
 def deliver(message: "EmailMessage", sender: str, recipients: Sequence[str], server: MailServer) -> Mapping[str, str]:
-    """Hand a message to a server.
+    """Deliver a message to a server.
 
     Args:
-        message: what to send.
-        sender: the address that the server's complaints go to.
-        recipients: at least one address.
-        server: who takes it.
+        message: the message.
+        sender: the envelope sender, which receives bounces.
+        recipients: one or more addresses.
+        server: the SMTP server.
 
     Returns:
-        The recipients that the server refused, and its words; it took the mail for all others.
+        The refused recipients with the responses of the server; it accepted the mail for all others.
 
     Raises:
-        MailFailed: it could not be reached in time, did not let us in, or took the mail for nobody.
+        MailFailed: the server could not be reached in time, or refused the login, the sender or all recipients.
     """
     import smtplib
 
@@ -92,14 +92,14 @@ def deliver(message: "EmailMessage", sender: str, recipients: Sequence[str], ser
             if server.login:
                 connection.login(server.login, server.password)
             refused = connection.send_message(message, sender, list(recipients))
-            # The mail is taken, whatever the server says to this.
+            # The mail is already accepted, whatever the server responds.
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 connection.quit()
     except (OSError, smtplib.SMTPException, UnicodeError) as error:
-        # Without its cause: a server's words can repeat the password.
-        words = _hidden(_words(error), server)
-        raise MailFailed(f"the mail server {server.address} did not take the mail: {words}") from None
-    return {address: _hidden(_answer(*answer), server) for address, answer in refused.items()}
+        # Without the cause, because a response of the server can repeat the password.
+        reason = _masked(_reason(error), server)
+        raise MailFailed(f"the mail server {server.address} did not accept the mail: {reason}") from None
+    return {address: _masked(_reply(*reply), server) for address, reply in refused.items()}
 
 
 def _connect(server: MailServer) -> "smtplib.SMTP":
@@ -126,21 +126,21 @@ def _connect(server: MailServer) -> "smtplib.SMTP":
     return connection
 
 
-def _hidden(words: str, server: MailServer) -> str:
-    return words.replace(server.password, "***") if server.password else words
+def _masked(text: str, server: MailServer) -> str:
+    return text.replace(server.password, "***") if server.password else text
 
 
-def _words(error: Exception) -> str:
-    """Return what a person can read of an error."""
+def _reason(error: Exception) -> str:
+    """Return a readable message for an error."""
     import smtplib
 
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return "; ".join(f"{address}: {_answer(*answer)}" for address, answer in error.recipients.items())
+        return "; ".join(f"{address}: {_reply(*reply)}" for address, reply in error.recipients.items())
     if isinstance(error, smtplib.SMTPResponseException):
-        return _answer(error.smtp_code, error.smtp_error)
+        return _reply(error.smtp_code, error.smtp_error)
     return str(error) or type(error).__name__
 
 
-def _answer(code: int, text: bytes | str) -> str:
-    words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return f"{code} {' '.join(words.split())[:500]}".strip()
+def _reply(code: int, text: bytes | str) -> str:
+    decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return f"{code} {' '.join(decoded.split())[:500]}".strip()

@@ -143,7 +143,7 @@ def test_a_connection_without_a_sender_takes_the_configured_one(
 
 
 def test_tls_is_the_default_of_a_connection(server: SmtpStub) -> None:
-    with pytest.raises(EmailNotTaken, match="did not take the mail"):
+    with pytest.raises(EmailNotTaken, match="did not accept the mail"):
         send({"body": "x", "connection": "mail"}, connection(server, options={"timeout": 5}))
     with pytest.raises(EmailNotTaken, match="STARTTLS"):
         send({"body": "x", "connection": "mail"}, connection(server, options={"disable_ssl": True}))
@@ -187,7 +187,7 @@ def test_a_recipient_that_is_refused_is_in_the_result(server: SmtpStub) -> None:
 
 def test_a_dead_mail_server_fails_the_action(server: SmtpStub) -> None:
     server.server.server_close()
-    with pytest.raises(EmailNotTaken, match="did not take the mail"):
+    with pytest.raises(EmailNotTaken, match="did not accept the mail"):
         send({"body": "y"})
     with pytest.raises(EmailInvalid, match="no recipient"):
         run("email.send", {"subject": "x", "body": "y"})
@@ -207,7 +207,7 @@ def test_a_dead_mail_server_fails_the_action(server: SmtpStub) -> None:
         ({"html": 5}, "valid string"),
         ({"attachments": [{"name": "x"}]}, "attachments.0.content"),
         ({"attachments": [{"name": "", "content": 1}]}, "at least 1 character"),
-        ({"attachments": [{"name": "x", "content": 1, "content_type": "text"}]}, "is not the type of a file"),
+        ({"attachments": [{"name": "x", "content": 1, "content_type": "text"}]}, "is not the content type of a file"),
         ({"attachments": [{"name": "x", "content": 1}] * 11}, "at most 10 items"),
         ({"connection": ""}, "at least 1 character"),
     ],

@@ -116,7 +116,7 @@ def test_names_keep_what_is_safe(name: str, shown: str) -> None:
 
 @pytest.mark.parametrize("content_type", ["text", "text/", "text/csv; x=y", "text/csv\r\nX: y", "multipart/mixed", ""])
 def test_a_file_has_a_type(content_type: str) -> None:
-    with pytest.raises(MailInvalid, match="is not the type of a file"):
+    with pytest.raises(MailInvalid, match="is not the content type of a file"):
         compose("subject", "text", ADDRESSES, attachments=[Attachment("x", b"x", content_type)])
 
 

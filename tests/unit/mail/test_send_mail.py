@@ -92,13 +92,13 @@ def test_a_recipient_that_is_refused_is_told_and_the_others_have_the_mail(server
 
 def test_a_mail_that_nobody_gets_is_an_error(server: SmtpStub) -> None:
     server.refused = {"gone@example.test"}
-    with pytest.raises(MailFailed, match=r"did not take the mail: gone@example\.test: 550 no such person"):
+    with pytest.raises(MailFailed, match=r"did not accept the mail: gone@example\.test: 550 no such person"):
         send_mail("subject", "body", ["gone@example.test"])
 
 
 def test_a_server_that_is_busy_is_an_error(server: SmtpStub) -> None:
     server.refuse_data = True
-    with pytest.raises(MailFailed, match="did not take the mail: 451 come back later"):
+    with pytest.raises(MailFailed, match="did not accept the mail: 451 come back later"):
         send_mail("subject", "body", ["a@example.test"])
 
 
