@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from alembic.script import Script
 from support.schema import migrations
 
 # A migration may take away what the version before has stopped to use; it says so with these words and that version.
@@ -68,7 +69,7 @@ def _problems(sql: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("script", migrations(), ids=lambda script: script.revision)
-def test_a_migration_only_adds(script) -> None:
+def test_a_migration_only_adds(script: Script) -> None:
     assert problems(script.module) == []
 
 

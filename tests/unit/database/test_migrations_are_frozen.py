@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from alembic.script import Script
 from support.schema import checksums, migrations, recorded_checksums
 
 _MAY_IMPORT = {"sqlalchemy", "alembic"}
@@ -25,7 +26,7 @@ def brought_in(source: str) -> set[str]:
 
 
 @pytest.mark.parametrize("script", migrations(), ids=lambda script: script.revision)
-def test_a_migration_imports_nothing_of_the_package(script) -> None:
+def test_a_migration_imports_nothing_of_the_package(script: Script) -> None:
     assert brought_in(Path(script.path).read_text()) <= _MAY_IMPORT
 
 
