@@ -1,5 +1,5 @@
-# What each role runs and may know. Who gets which secret is the same as in containers (docker/write_secrets.py): an
-# agent, which runs other people's definitions, gets neither the metadata database nor the key that signs tokens.
+# What each role runs and may know. coinrequest/install/process_secrets.py has the table of who gets which secret: an
+# agent, which runs definitions that others wrote, gets neither the metadata database nor the key that signs tokens.
 
 locals {
   settings = {

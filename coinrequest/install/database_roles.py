@@ -9,9 +9,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-DATABASE = "airflow"
-OWNER = "airflow"
-READER = "coinrequest_reader"
+from coinrequest.install.process_secrets import DATABASE, OWNER, READER
 
 # Several instances may start at the same time. Any number that nothing else on the server locks will do.
 _LOCK = 7_302_615

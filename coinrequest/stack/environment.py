@@ -1,28 +1,17 @@
-"""What each process of the stack finds in its environment: what it needs, and nothing more.
+"""The environment of each process of the stack.
 
-| variable                                  | who gets it                                             |
-|-------------------------------------------|---------------------------------------------------------|
-| metadata database URL, Fernet key         | prepare, api-server, scheduler, dag-processor,          |
-|                                           | triggerer, gateway                                      |
-| secret that signs the tokens of tasks     | api-server, scheduler                                   |
-| secret of the web sessions                | api-server                                              |
-| broker                                    | scheduler, agents, api-server (it watches its health)   |
-| result backend                            | scheduler, agents                                       |
-| broker of the message channel             | gateway                                                 |
-| token that may read the metrics           | api-server                                              |
-| registry URL of the read-only role        | all                                                     |
-| passwords of the users                    | prepare                                                 |
-
-So an agent, which runs other people's definitions, can neither read the metadata database nor sign a token, and
-reaches no channel.
+`coinrequest.install.process_secrets` decides which process gets which secret. Of a person's own settings, the broker of
+the message channel reaches gateways alone, and the token that may read the metrics reaches the API server alone.
 """
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from coinrequest.install.secrets import OWN_CHANNEL_VARIABLE, PASSWORD_VARIABLE, ROLES, Secrets
+from coinrequest.install import process_secrets
+from coinrequest.install.secrets import OWN_CHANNEL_VARIABLE, ROLES, Secrets
 from coinrequest.stack.layout import ROOT_VARIABLE, Layout, project_root
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import HOST, Ports
@@ -47,7 +36,6 @@ _OWN_VARIABLES = (
     RUN_VARIABLE,
 )
 _CHANNEL_VARIABLE = "COINREQUEST_CHANNEL_URL"
-_DATABASE_PROCESSES = frozenset({"prepare", "api-server", "scheduler", "dag-processor", "triggerer"})
 
 
 def base_url(ports: Ports) -> str:
@@ -57,12 +45,12 @@ def base_url(ports: Ports) -> str:
 
 def database_url(ports: Ports, user: str, password: str) -> str:
     """Return the URL of the metadata database for one role."""
-    return f"postgresql://{user}:{password}@{HOST}:{ports.postgres}/airflow"
+    return process_secrets.database_url(f"{HOST}:{ports.postgres}", user, password)
 
 
 def own_channel_url(ports: Ports, secrets: Secrets) -> str:
     """Return the URL of the message channel over the stack's own Redis, beside Celery's two databases."""
-    return f"{_redis_url(ports, secrets)}/2"
+    return process_secrets.channel_url(f"{HOST}:{ports.redis}", secrets)
 
 
 def channel_url(ports: Ports, secrets: Secrets, options: Options) -> str:
@@ -133,7 +121,6 @@ def process_environment(
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(layout.bundles),
         "COINREQUEST_BASE_URL": base_url(ports),
-        "COINREQUEST_REGISTRY_URL": database_url(ports, "coinrequest_reader", secrets.postgres_reader),
     }
     # The stack's own web server is a legitimate target of its jobs.
     variables.setdefault("COINREQUEST_ALLOWED_NETWORKS", f"{HOST}/32")
@@ -141,8 +128,10 @@ def process_environment(
         # macOS kills a child that was forked while a system library was in use; every Airflow process forks.
         variables["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
     variables = {name: value for name, value in variables.items() if _may_know(process, name)}
-    variables |= _secret_variables(process, ports, secrets)
-    if _is_gateway(process):
+    variables |= process_secrets.process_secrets(
+        _kind(process), secrets, postgres=f"{HOST}:{ports.postgres}", redis=f"{HOST}:{ports.redis}"
+    )
+    if _kind(process) == "gateway":
         variables[_CHANNEL_VARIABLE] = channel_url(ports, secrets, options)
     variables |= {
         "AIRFLOW__{}__{}".format(*(part.upper().replace(".", "_") for part in name.rsplit(".", 1))): value
@@ -155,39 +144,13 @@ def _chosen(options: Options) -> dict[str, str]:
     return inherited({**os.environ, **options.variables})
 
 
-def _is_gateway(process: str) -> bool:
-    return process.startswith("gateway")
+def _kind(process: str) -> str:
+    """Return the kind of a process: the stack numbers its agents and gateways."""
+    return re.sub(r"-\d+$", "", process)
 
 
 def _may_know(process: str, variable: str) -> bool:
     """Say whether a process may have a person's setting, some of which hold a password."""
     if variable == _CHANNEL_VARIABLE:
-        return _is_gateway(process)
+        return _kind(process) == "gateway"
     return variable != "COINREQUEST_METRICS_TOKEN" or process == "api-server"
-
-
-def _redis_url(ports: Ports, secrets: Secrets) -> str:
-    return f"redis://:{secrets.redis}@{HOST}:{ports.redis}"
-
-
-def _secret_variables(process: str, ports: Ports, secrets: Secrets) -> dict[str, str]:
-    variables: dict[str, str] = {}
-    if process in _DATABASE_PROCESSES or _is_gateway(process):
-        owner = database_url(ports, "airflow", secrets.postgres_owner)
-        variables |= {
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": owner,
-            "AIRFLOW__CORE__FERNET_KEY": secrets.fernet_key,
-        }
-    if process in ("api-server", "scheduler"):
-        variables["AIRFLOW__API_AUTH__JWT_SECRET"] = secrets.jwt_secret
-    if process == "api-server":
-        variables["AIRFLOW__API__SECRET_KEY"] = secrets.api_secret_key
-    redis = _redis_url(ports, secrets)
-    if process in ("api-server", "scheduler") or process.startswith("agent"):
-        variables["AIRFLOW__CELERY__BROKER_URL"] = f"{redis}/0"
-    if process == "scheduler" or process.startswith("agent"):
-        variables["AIRFLOW__CELERY__RESULT_BACKEND"] = f"{redis}/1"
-    if process == "prepare":
-        for role in ROLES:
-            variables[PASSWORD_VARIABLE.format(role=role.upper())] = secrets.password(role)
-    return variables

@@ -3,23 +3,22 @@
 Three machines serve all tests, in the order in which they stand here; the last two take one away and start it again.
 """
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from types import ModuleType
 from typing import Any
 
 import pytest
 from support.client import API, Client
-from support.compose import ROOT, require_engine
+from support.compose import require_engine
 from support.instance import AGENT, SCHEDULER, TRIGGERER, WEB, Machine, require_terraform
 from support.instance_site import Site, docker
 from support.ports import free_ports
 from support.waiting import always, eventually
 
-from coinrequest.install.secrets import Secrets
+from coinrequest.install.process_secrets import process_secrets
+from coinrequest.install.secrets import OWN_CHANNEL_VARIABLE, Secrets
 
 pytestmark = pytest.mark.aws
 
@@ -196,27 +195,25 @@ def test_only_its_process_can_read_a_secret(machines: dict[str, Machine]) -> Non
 
 
 def test_who_gets_what_is_the_same_as_in_containers(machines: dict[str, Machine]) -> None:
-    """A process's file names the same variables as docker/write_secrets.py does."""
-    own = _write_secrets_program()
+    """A process's file names the same variables as `coinrequest.install.process_secrets`."""
     values = Secrets(**{field.name: "x" for field in fields(Secrets)})
+
+    def variables_of(process: str) -> set[str]:
+        return set(process_secrets(process, values, postgres="p", redis="r"))
+
     _write_secrets(machines["scheduler"], "gateway", "triggerer")
     _write_secrets(machines["web"], "migrate")
-    everything = {**own.gateway_environment(values)}
-    del everything["COINREQUEST_RABBITMQ_URL"]  # there is none
     expected = {
-        ("scheduler", "gateway"): everything,
-        ("web", "migrate"): own.server_environment("migrate", values),
-        ("agent", "agent"): own.agent_environment(values),
-        ("web", "api-server"): own.server_environment("api-server", values),
-        **{
-            ("scheduler", process): own.server_environment(process, values)
-            for process in ("scheduler", "dag-processor", "triggerer")
-        },
+        ("scheduler", "gateway"): variables_of("gateway") | {OWN_CHANNEL_VARIABLE},
+        ("web", "migrate"): variables_of("prepare"),
+        ("agent", "agent"): variables_of("agent"),
+        ("web", "api-server"): variables_of("api-server"),
+        **{("scheduler", process): variables_of(process) for process in ("scheduler", "dag-processor", "triggerer")},
     }
     for (role, process), variables in expected.items():
         text = machines[role].execute("cat", f"{machines[role].secrets}/{process}.env")
         names = set(re.findall(r"^export (\w+)=", text, re.M)) - {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC"}
-        assert names == set(variables), process
+        assert names == variables, process
         urls = re.findall(r"'(\w[\w+]*)://[^']*[?]([^']*)'", text)
         assert urls
         for scheme, query in urls:
@@ -260,15 +257,6 @@ def test_the_roles_have_just_the_rights_that_they_need(site: Site) -> None:
 def _write_secrets(machine: Machine, *processes: str) -> None:
     load = "set -a; . /etc/coinrequest/instance.env; . /etc/coinrequest/local.env"
     machine.execute("bash", "-c", f'{load}; exec /usr/local/lib/coinrequest/secrets.sh "$@"', "-", *processes)
-
-
-def _write_secrets_program() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("write_secrets", ROOT / "docker" / "write_secrets.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # -- illness, scale-in, reboot -----------------------------------------------------------------------------

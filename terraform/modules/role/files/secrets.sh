@@ -1,8 +1,8 @@
 #!/bin/bash
 # `secrets.sh NAME...` writes into memory what each process may know: NAME.env, which docker/run-process loads.
 #
-# Who gets what is the table of docker/write_secrets.py: an agent, which runs other people's definitions, gets neither
-# the metadata database nor the key that signs tokens. (Its instance may not even read them.)
+# coinrequest/install/process_secrets.py has the table of who gets what: an agent, which runs definitions that others
+# wrote, gets neither the metadata database nor the key that signs tokens. (Its instance may not even read them.)
 # shellcheck source=SCRIPTDIR/common.sh
 . /usr/local/lib/coinrequest/common.sh
 umask 077
