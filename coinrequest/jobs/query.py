@@ -126,7 +126,7 @@ def _job(row: Row[Any]) -> Job:
         id=row.id,
         job_type=row.job_type,
         revision=row.revision,
-        # A job in an unknown state has ended: nothing changes it any more.
+        # A job in an unknown state has ended: nothing changes it.
         state=_STATES.get(row.state, "failed"),
         params=_params_of(row.conf),
         params_omitted=row.params_omitted,

@@ -1,4 +1,4 @@
-"""Job types that can start jobs, held so that they stay so until the transaction ends."""
+"""Job types that can start jobs, locked until the transaction ends."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class Runnable:
 def hold(
     session: Session, names: Collection[str], *, healed: frozenset[str] = frozenset()
 ) -> Mapping[str, Runnable | JobTypeUnknown | JobTypePaused]:
-    """Return job types by name, or why they start no jobs; none is deleted or changed until the transaction ends.
+    """Return and lock job types by name, each with its DAG, or with the reason why it starts no jobs.
 
-    Call it before anything is written: where an older parse has overwritten a DAG, the transaction begins anew.
+    Call it before anything is written: if an older parse has overwritten a DAG, the transaction starts over.
 
     Args:
-        names: of the types.
-        healed: those whose DAGs were published again just now.
+        names: the names of the types.
+        healed: types whose DAGs this call has already published again.
     """
     found: dict[str, Runnable | JobTypeUnknown | JobTypePaused] = {}
     # Sorted, so that two transactions take their locks in the same order.
@@ -49,7 +49,7 @@ def hold(
 
 
 def _current(session: Session, name: str) -> Runnable | None:
-    """Return a type that can start jobs; None: its DAG is not that of the current revision."""
+    """Return a job type that can start jobs; None: its DAG is not that of the current revision."""
     # Locked first: what is read afterwards cannot change before the run is there.
     status = runs.hold(session, name)
     revision = lifecycle.current_revision(session, name)

@@ -116,7 +116,7 @@ def submit(
 ) -> Accepted:
     """Start a job of the current revision of `job_type`, when the caller commits.
 
-    Call it first in a transaction: where an older parse has overwritten the DAG, the transaction begins anew.
+    Call it first in a transaction: if an older parse has overwritten the DAG, the transaction starts over.
 
     Args:
         job_type: the name of the type.

@@ -1,4 +1,4 @@
-"""What a job is submitted with, as REST and the channel take it: every field that is wrong is named."""
+"""The body of a submission over REST and the channel; errors name every wrong field."""
 
 import base64
 import binascii
@@ -33,16 +33,16 @@ MAX_LABELS = 20
 MAX_LABEL_VALUE = 200
 LABEL_NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?$"
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme
-SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with
+SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix
 _SECRET_BYTES = range(24, 65)
-_KEY_NAME = "[key]"  # pydantic's word for the name of an entry, at the end of the path of an error
+_KEY_NAME = "[key]"  # ends the path of pydantic's errors about the name of an entry
 
 Body = TypeVar("Body", bound=BaseModel)
 
 
 def _label_name(name: str) -> str:
     if not re.fullmatch(LABEL_NAME, name):
-        raise ValueError("the name must be letters, digits and '_./-' between them, at most 63 characters")
+        raise ValueError("the name must be letters and digits, with '_./-' between them; at most 63 characters")
     return name
 
 
@@ -54,7 +54,7 @@ def _printable(text: str) -> str:
 
 def _distinct(values: list[Any]) -> list[Any]:
     if len(set(values)) < len(values):
-        raise ValueError("names one twice")
+        raise ValueError("contains one twice")
     return values
 
 
@@ -66,7 +66,7 @@ def _signing_secret(secret: str) -> str:
             size = 0
         if size in _SECRET_BYTES:
             return secret
-    raise ValueError(f"must be {SECRET_PREFIX} and then 24 to 64 bytes in base64, as Standard Webhooks prescribes")
+    raise ValueError(f"must be {SECRET_PREFIX} followed by 24 to 64 bytes in base64, as Standard Webhooks requires")
 
 
 def _form_of_secret(value: object) -> str:
@@ -78,11 +78,11 @@ class _Part(BaseModel):
 
 
 class Callback(_Part):
-    """A webhook that is told when the job ends."""
+    """A webhook that is called when the job ends."""
 
-    url: str = Field(max_length=2000, description="https; private addresses only where the administrator allows them")
+    url: str = Field(max_length=2000, description="https; private addresses only if the administrator allows them")
     on: Annotated[list[Outcome], Field(min_length=1), AfterValidator(_distinct)] = Field(
-        default=list(OUTCOMES), description="Which ends are told; a cancelled job counts as a failure"
+        default=list(OUTCOMES), description="The outcomes that are reported; a cancelled job counts as a failure"
     )
     secret: (
         Annotated[
@@ -94,16 +94,16 @@ class Callback(_Part):
     ) = Field(
         default=None,
         description="Signs the notice (Standard Webhooks): `whsec_...`, stored encrypted and never shown; or the "
-        "Airflow connection whose password is one",
+        "Airflow connection that has it as its password",
         examples=[{"connection": "example_hook"}],
     )
 
 
 class Idempotency(_Part):
-    """How long the `Idempotency-Key` holds."""
+    """How long the `Idempotency-Key` is valid."""
 
     free_on_failure: Annotated[bool, Strict()] = Field(
-        default=False, description="Whether a job that failed or was cancelled gives the key free for another try"
+        default=False, description="Whether the key becomes free for another attempt when the job fails or is cancelled"
     )
 
 
@@ -111,14 +111,14 @@ class Submission(_Part):
     """What a job is started with."""
 
     params: dict[str, Any] = Field(
-        default_factory=dict, description="Checked against the type's `params` schema; defaults are filled in"
+        default_factory=dict, description="Checked by the type's `params` schema; defaults are filled in"
     )
     priority: Annotated[int, Strict()] | None = Field(
-        default=None, ge=1, le=1000, description="Of its tasks, larger is sooner; none: as the definition says"
+        default=None, ge=1, le=1000, description="Of its tasks, larger is sooner; none: as defined by the job type"
     )
     run_after: Annotated[AwareDatetime, AfterValidator(start_within_bounds)] | None = Field(
         default=None,
-        description="ISO 8601 with a zone, from the year 2000 to ten years ahead; the job does not start before",
+        description="The earliest start, ISO 8601 with a zone, from the year 2000 to ten years ahead",
         examples=["2030-01-31T08:00:00+01:00"],
     )
     labels: dict[
@@ -127,18 +127,18 @@ class Submission(_Part):
     ] = Field(
         default_factory=dict,
         max_length=MAX_LABELS,
-        description="Names and values by which the job is found; a name has letters, digits and `_./-`",
+        description="Names and values by which jobs can be listed; a name has letters, digits and `_./-`",
         examples=[{"team": "data"}],
     )
-    callback: Callback | None = Field(default=None, description="Who is told when the job ends")
-    idempotency: Idempotency = Field(default=Idempotency(), description="Goes with the header `Idempotency-Key`")
+    callback: Callback | None = Field(default=None, description="The webhook that is called when the job ends")
+    idempotency: Idempotency = Field(default=Idempotency(), description="Options of the header `Idempotency-Key`")
 
 
 def read_body(document: dict[str, Any], model: type[Body]) -> Body:
-    """Return a document as the model that it must fit.
+    """Validate a document, and return it as the model.
 
     Raises:
-        ParamsInvalid: it does not; every field that is wrong, with the nearest known name for an unknown one.
+        ParamsInvalid: it does not fit; all errors, with suggestions for unknown fields.
     """
     try:
         return model.model_validate(document)
@@ -151,10 +151,10 @@ def read_body(document: dict[str, Any], model: type[Body]) -> Body:
 
 
 def read_submission(document: dict[str, Any], key: str | None) -> tuple[submission.Submission, Key | None]:
-    """Return what a job is started with, and under which key.
+    """Return the submission in a document, and its idempotency key.
 
     Raises:
-        ParamsInvalid: something is wrong with the fields; all of it. The params are not looked at.
+        ParamsInvalid: fields are wrong; all errors. The params are not checked.
     """
     body = read_body(document, Submission)
     errors = []
@@ -162,7 +162,7 @@ def read_submission(document: dict[str, Any], key: str | None) -> tuple[submissi
     if callback and (refusal := webhook_refusal(callback.url, configured_guard())):
         errors.append(FieldError("callback.url", refusal))
     if body.idempotency.free_on_failure and key is None:
-        errors.append(FieldError("idempotency", "goes with the header Idempotency-Key, which is not there"))
+        errors.append(FieldError("idempotency", "needs the header Idempotency-Key"))
     if errors:
         raise ParamsInvalid(errors)
     asked = submission.Submission(

@@ -1,1 +1,1 @@
-"""Notices: what is owed to somebody because a job ended, and its delivery, at least once."""
+"""Notices, which report the end of jobs, and their delivery, at least once."""

@@ -165,7 +165,7 @@ def test_only_those_without_it_get_it_again(smtp: SmtpStub, http_stub: HttpStub,
     assert (len(smtp.mails), len(http_stub.hits)) == (1, 2)
 
 
-def test_what_is_no_apprise_url_says_so_without_showing_it(connection: list[str]) -> None:
+def test_an_invalid_apprise_url_is_reported_without_showing_it(connection: list[str]) -> None:
     connection.append("nonsense://tok-en")
     outcome = apprise.deliver(claim(), Policy())
     assert not outcome.delivered

@@ -1,4 +1,4 @@
-"""What a notice says."""
+"""The body of a notice."""
 
 import json
 import uuid
@@ -30,7 +30,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COINREQUEST_BASE_URL", "https://jobs.test/")
 
 
-def test_links_begin_with_the_public_address_and_hold_any_run_id() -> None:
+def test_links_begin_with_the_public_address_and_escape_any_run_id() -> None:
     job = replace(JOB, run_id="scheduled__2030-01-31T08:00:00+00:00")
     assert json.loads(event_body(job))["data"]["links"] == {
         "job": "https://jobs.test/jobs/v1/jobs/0190c2f3-0000-7000-8000-000000000000",
@@ -57,7 +57,7 @@ def test_the_channel_gets_the_error_as_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("body", [event_body, channel_body])
-def test_any_result_can_be_told(body: object) -> None:
+def test_any_result_can_be_sent(body: object) -> None:
     job = replace(JOB, result={"text": "a\ud800b\x00"})
     assert callable(body)
     told = body(job).encode()

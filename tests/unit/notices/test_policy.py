@@ -1,4 +1,4 @@
-"""When a notice that was not delivered is tried again."""
+"""When an undelivered notice is attempted again."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ def test_delays_double_up_to_an_hour(attempts: int, seconds: int) -> None:
     assert STEADY.next_attempt(attempts, NOW, NOW + LIFETIME, None) == NOW + timedelta(seconds=seconds)
 
 
-def test_chance_makes_a_delay_shorter_and_never_longer() -> None:
+def test_jitter_only_shortens_a_delay() -> None:
     found = {Policy().next_attempt(3, NOW, NOW + LIFETIME, None) - NOW for _ in range(100)}
     assert len(found) > 10
     assert min(found) >= timedelta(seconds=3.2)

@@ -1,4 +1,4 @@
-"""The headers of a webhook, as Standard Webhooks prescribes them."""
+"""The headers of a webhook, as Standard Webhooks requires them."""
 
 import base64
 import uuid
@@ -48,7 +48,7 @@ def test_without_a_secret_nothing_is_signed() -> None:
 @pytest.mark.parametrize(
     "secret", ["", "whsec_", "plain words", "whsec_a", SECRET.removeprefix("whsec_"), SECRET + "!"]
 )
-def test_what_is_no_secret_signs_nothing_and_is_not_shown(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_secret_signs_nothing_and_is_not_shown(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "password_of", lambda _: secret)
     with pytest.raises(SecretInvalid) as raised:
         headers_of(claim("hook"), datetime.now(UTC))
