@@ -77,21 +77,21 @@ def _kill_again_and_again(platform: Platform, chance: random.Random, over: threa
         platform.stack.kill(process, signal.SIGKILL)
 
 
+def _register(platform: Platform, receiver: Receiver) -> str:
+    name = new_name("faults")
+    notify = [{"on": ["success", "failure"], "webhook": f"{receiver.url}/{name}"}]
+    task = wait_task(retries={"max": 10, "delay": "1s"})
+    platform.register(job_type(name, task, notify=notify, concurrency={"max_jobs": 100}))
+    return name
+
+
 def test_1000_jobs_survive_the_death_of_every_process(
     platform: Platform, receiver: Receiver, record_property: Any
 ) -> None:
     seed = random.SystemRandom().randrange(1_000_000)
     record_property("seed", seed)
     chance = random.Random(seed)  # noqa: S311 - chooses moments, guards nothing
-    name = new_name("faults")
-    platform.register(
-        job_type(
-            name,
-            wait_task(retries={"max": 10, "delay": "1s"}),
-            notify=[{"on": ["success", "failure"], "webhook": f"{receiver.url}/{name}"}],
-            concurrency={"max_jobs": 100},
-        )
-    )
+    name = _register(platform, receiver)
     submitter, over = Submitter(platform, name), threading.Event()
     started = time.monotonic()
     with ThreadPoolExecutor(SUBMITTERS + 1) as pool:

@@ -1,8 +1,5 @@
 """No time that is sent to Airflow's own routes stops a scheduler, a schedule or a web server, nor runs for ever."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,62 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DataError
 from starlette.testclient import TestClient
 from support import schema
+from support.airflow_runs import BEYOND, DAY, FIRST, JOBS, LAST, TYPES, jobs_of, next_run, session, trigger
 from support.api_environment import definition as small
 from support.databases import as_superuser, copied
 
 from coinrequest.times import LONGEST_AHEAD
 
 pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
-
-TYPES = "/jobs/v1/job-types"
-JOBS = "/jobs/v1/jobs"
-LAST = "9999-12-31T23:59:59.999999Z"
-FIRST = "0001-01-01T00:00:00Z"
-# Neither is a time in UTC.
-BEYOND = ("9999-12-31T23:59:59.999999-12:00", "0001-01-01T00:00:00+14:00")
-DAY = "2026-01-01T00:00:00Z"
-
-
-@contextmanager
-def session() -> Iterator[Any]:
-    from airflow.utils.session import create_session
-
-    with create_session(scoped=False) as opened:
-        yield opened
-
-
-@pytest.fixture
-def user(client_of: Any) -> Any:
-    return client_of("User")
-
-
-@pytest.fixture
-def hourly(op: TestClient, name: str) -> str:
-    assert op.post(TYPES, json=small(name, schedule={"cron": "0 * * * *"})).status_code == 201
-    return name
-
-
-@pytest.fixture
-def minutely(op: TestClient, name: str) -> str:
-    assert op.post(TYPES, json=small(name, schedule={"cron": "* * * * *"})).status_code == 201
-    return name
-
-
-def trigger(client: TestClient, name: str, **fields: Any) -> Any:
-    return client.post(f"/api/v2/dags/{name}/dagRuns", json={"logical_date": None, **fields})
-
-
-def jobs_of(client: TestClient, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get(JOBS, params={"type": name}).json()["jobs"]
-    return found
-
-
-def next_run(name: str) -> datetime:
-    with session() as opened:
-        statement = text("SELECT next_dagrun FROM dag WHERE dag_id = :name")
-        found: datetime = opened.execute(statement, {"name": name}).scalar()
-    return found.astimezone(UTC)
-
 
 RUNS = [
     ({"logical_date": DAY, "data_interval_start": FIRST, "data_interval_end": LAST}, "data_interval_end"),
@@ -196,85 +144,6 @@ def reckoned_from(name: str, run: str) -> Any:
     return reckoned
 
 
-# -- backfills --------------------------------------------------------------------------------------------------
-
-
-def backfill(client: TestClient, name: str, *, dry: bool = False, **fields: Any) -> Any:
-    now = datetime.now(UTC)
-    wanted = {
-        "dag_id": name,
-        "from_date": (now - timedelta(hours=3)).isoformat(),
-        "to_date": (now - timedelta(hours=1)).isoformat(),
-        **fields,
-    }
-    return client.post(f"/api/v2/backfills{'/dry_run' if dry else ''}", json=wanted)
-
-
-@pytest.mark.parametrize("dry", [True, False])
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        ({"to_date": LAST}, "to_date"),
-        ({"to_date": "2199-01-01T00:00:00Z"}, "to_date"),
-        ({"from_date": FIRST}, "from_date"),
-        ({"to_date": BEYOND[0]}, "to_date"),
-        ({"from_date": BEYOND[1]}, "from_date"),
-    ],
-)
-def test_a_backfill_has_times_within_bounds(
-    user: TestClient, hourly: str, fields: dict[str, Any], said: str, dry: bool
-) -> None:
-    answer = backfill(user, hourly, dry=dry, **fields)
-    assert answer.status_code == 422, answer.text
-    assert said in answer.json()["detail"]
-    assert "must be between 1970" in answer.json()["detail"]
-    assert jobs_of(user, hourly) == []
-
-
-@pytest.mark.parametrize("dry", [True, False])
-def test_a_backfill_of_very_many_runs_is_refused_at_once(user: TestClient, minutely: str, dry: bool) -> None:
-    began = time.perf_counter()
-    answer = backfill(user, minutely, dry=dry, from_date="1970-01-01T00:00:00Z")
-    took = time.perf_counter() - began
-    assert answer.status_code == 422, answer.text
-    assert "more than 1,000 runs" in answer.json()["detail"]
-    assert "from_date and to_date" in answer.json()["detail"]
-    assert jobs_of(user, minutely) == []
-    assert took < 3
-
-
-def test_a_backfill_that_is_tried_may_have_a_thousand_runs(user: TestClient, minutely: str) -> None:
-    start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=2)
-    within = {"from_date": start.isoformat(), "to_date": (start + timedelta(minutes=999)).isoformat()}
-    answer = backfill(user, minutely, dry=True, **within)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["total_entries"] == 1000
-    beyond = {**within, "to_date": (start + timedelta(minutes=1000)).isoformat()}
-    assert backfill(user, minutely, dry=True, **beyond).status_code == 422
-
-
-@pytest.mark.parametrize("active", [0, -5, 4, 100])
-def test_a_backfill_keeps_to_the_concurrency_of_its_type(op: TestClient, name: str, active: int) -> None:
-    document = small(name, schedule={"cron": "0 * * * *"}, concurrency={"max_jobs": 3})
-    assert op.post(TYPES, json=document).status_code == 201
-    answer = backfill(op, name, max_active_runs=active)
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["detail"] == "max_active_runs must be between 1 and 3, the type's concurrency.max_jobs"
-    assert jobs_of(op, name) == []
-    assert backfill(op, name, max_active_runs=3).status_code == 200
-
-
-def test_a_backfill_is_asked_for_by_one_function_in_airflow() -> None:
-    """Both routes go through what is bounded here."""
-    import inspect
-
-    from airflow.models import backfill as airflows
-
-    for route in (airflows._do_dry_run, airflows._create_backfill):
-        assert "_get_info_list(" in inspect.getsource(route)
-    assert list(inspect.signature(airflows._get_info_list).parameters) == ["from_date", "to_date", "reverse", "dag"]
-
-
 # -- the database -----------------------------------------------------------------------------------------------
 
 
@@ -349,25 +218,6 @@ def test_a_run_that_was_repaired_can_be_cancelled(op: TestClient, hourly: str) -
 # -- DAGs that are no job types ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def hand_written(name: str) -> str:
-    from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable
-    from airflow.serialization.definitions.dag import SerializedDAG
-    from airflow.serialization.serialized_objects import LazyDeserializedDAG
-
-    with DAG(
-        name, schedule=CronTriggerTimetable("* * * * *", timezone="UTC"), start_date=datetime(2026, 1, 1, tzinfo=UTC)
-    ) as dag:
-        BaseOperator(task_id="one")
-    serialised = LazyDeserializedDAG.from_dag(dag)
-    with session() as opened:
-        opened.execute(text("INSERT INTO dag_bundle (name, active) VALUES ('by-hand', true) ON CONFLICT DO NOTHING"))
-        SerializedDAG.bulk_write_to_db("by-hand", None, [serialised], None, session=opened)
-        SerializedDagModel.write_dag(serialised, "by-hand", None, session=opened)
-    return name
-
-
 @pytest.mark.parametrize(("fields", "said"), RUNS)
 def test_a_run_of_a_hand_written_dag_has_times_within_bounds(
     op: TestClient, hand_written: str, fields: dict[str, Any], said: str
@@ -388,10 +238,3 @@ def test_a_run_by_hand_does_not_move_a_hand_written_schedule(op: TestClient, han
     end = (planned - timedelta(days=2)).isoformat()
     answer = trigger(op, hand_written, logical_date=past, data_interval_start=past, data_interval_end=end)
     assert answer.status_code == 200, answer.text
-
-
-def test_backfills_of_a_hand_written_dag_have_bounds(op: TestClient, hand_written: str) -> None:
-    for fields in ({"max_active_runs": 0}, {"max_active_runs": 101}, {"from_date": "1970-01-01T00:00:00Z"}):
-        answer = backfill(op, hand_written, **fields)
-        assert answer.status_code == 422, answer.text
-    assert backfill(op, hand_written, max_active_runs=100).status_code == 200

@@ -41,84 +41,88 @@ class SmtpStub:
         self.certificate: Path | None = None
         self.goodbye = "221 bye"
         self.silent: threading.Event | None = None
-        stub = self
-
-        class Handler(socketserver.StreamRequestHandler):
-            def say(self, *lines: str) -> None:
-                for number, line in enumerate(lines, 1):
-                    code, _, text = line.partition(" ")
-                    self.wfile.write(f"{code}{' ' if number == len(lines) else '-'}{text}\r\n".encode())
-
-            def handle(self) -> None:
-                with contextlib.suppress(OSError):  # the client has gone
-                    self.converse()
-
-            def converse(self) -> None:
-                if stub.silent is not None:
-                    stub.silent.wait(30)
-                self.say("220 stub")
-                mail = Mail("", [], "")
-                while line := self.rfile.readline().decode().strip():
-                    verb, address = line.upper(), line.partition("<")[2].partition(">")[0]
-                    if verb.startswith("EHLO"):
-                        offers = ["250 stub", "250 8BITMIME"]
-                        offers += ["250 STARTTLS"] if stub.certificate and not mail.encrypted else []
-                        offers += ["250 AUTH PLAIN"] if stub.accounts else []
-                        self.say(*offers)
-                    elif verb.startswith("STARTTLS") and stub.certificate:
-                        self.say("220 go on")
-                        self.encrypt(stub.certificate)
-                        mail.encrypted = True
-                    elif verb.startswith("AUTH PLAIN"):
-                        _, login, password = base64.b64decode(line.split()[2]).decode().split("\0")
-                        if stub.accounts.get(login) == password:
-                            mail.login = login
-                            self.say("235 welcome")
-                        else:
-                            self.say(f"535 {login} with {password} is unknown")
-                    elif verb.startswith("MAIL"):
-                        mail.sender = address
-                        self.say("250 ok")
-                    elif verb.startswith("RCPT") and address in stub.refused:
-                        self.say("550 no such person")
-                    elif verb.startswith("RCPT"):
-                        mail.recipients.append(address)
-                        self.say("250 ok")
-                    elif verb.startswith("DATA") and stub.refuse_data:
-                        self.say("451 come back later")
-                    elif verb.startswith("DATA"):
-                        self.say("354 go on")
-                        lines = []
-                        while (data := self.rfile.readline()) not in (b".\r\n", b""):
-                            lines.append(data.decode().removeprefix("."))
-                        mail.data = "".join(lines)
-                        stub.mails.append(mail)
-                        self.say("250 taken")
-                    elif verb.startswith("QUIT"):
-                        self.say(stub.goodbye)
-                        return
-                    else:
-                        self.say("250 ok")
-
-            def encrypt(self, certificate: Path) -> None:
-                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                context.load_cert_chain(certificate)
-                self.request = self.connection = context.wrap_socket(self.request, server_side=True)
-                self.rfile = self.connection.makefile("rb")
-                self.wfile = self.connection.makefile("wb", 0)
-
-            def finish(self) -> None:
-                with contextlib.suppress(OSError):
-                    super().finish()
-                self.request.close()
-
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address = True
-            daemon_threads = True
-
-        self.server = Server(("127.0.0.1", port), Handler)
+        self.server = _Server(("127.0.0.1", port), _Handler)
+        self.server.stub = self
         self.port: int = self.server.server_address[1]
         self.url = f"smtp://127.0.0.1:{self.port}"
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    stub: SmtpStub
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: "_Server"
+
+    def say(self, *lines: str) -> None:
+        for number, line in enumerate(lines, 1):
+            code, _, text = line.partition(" ")
+            self.wfile.write(f"{code}{' ' if number == len(lines) else '-'}{text}\r\n".encode())
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):  # the client has gone
+            self.converse()
+
+    def converse(self) -> None:
+        if self.server.stub.silent is not None:
+            self.server.stub.silent.wait(30)
+        self.say("220 stub")
+        mail = Mail("", [], "")
+        while line := self.rfile.readline().decode().strip():
+            verb, address = line.upper(), line.partition("<")[2].partition(">")[0]
+            if verb.startswith("EHLO"):
+                offers = ["250 stub", "250 8BITMIME"]
+                offers += ["250 STARTTLS"] if self.server.stub.certificate and not mail.encrypted else []
+                offers += ["250 AUTH PLAIN"] if self.server.stub.accounts else []
+                self.say(*offers)
+            elif verb.startswith("STARTTLS") and self.server.stub.certificate:
+                self.say("220 go on")
+                self.encrypt(self.server.stub.certificate)
+                mail.encrypted = True
+            elif verb.startswith("AUTH PLAIN"):
+                _, login, password = base64.b64decode(line.split()[2]).decode().split("\0")
+                if self.server.stub.accounts.get(login) == password:
+                    mail.login = login
+                    self.say("235 welcome")
+                else:
+                    self.say(f"535 {login} with {password} is unknown")
+            elif verb.startswith("MAIL"):
+                mail.sender = address
+                self.say("250 ok")
+            elif verb.startswith("RCPT") and address in self.server.stub.refused:
+                self.say("550 no such person")
+            elif verb.startswith("RCPT"):
+                mail.recipients.append(address)
+                self.say("250 ok")
+            elif verb.startswith("DATA") and self.server.stub.refuse_data:
+                self.say("451 come back later")
+            elif verb.startswith("DATA"):
+                self.say("354 go on")
+                lines = []
+                while (data := self.rfile.readline()) not in (b".\r\n", b""):
+                    lines.append(data.decode().removeprefix("."))
+                mail.data = "".join(lines)
+                self.server.stub.mails.append(mail)
+                self.say("250 taken")
+            elif verb.startswith("QUIT"):
+                self.say(self.server.stub.goodbye)
+                return
+            else:
+                self.say("250 ok")
+
+    def encrypt(self, certificate: Path) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self.request = self.connection = context.wrap_socket(self.request, server_side=True)
+        self.rfile = self.connection.makefile("rb")
+        self.wfile = self.connection.makefile("wb", 0)
+
+    def finish(self) -> None:
+        with contextlib.suppress(OSError):
+            super().finish()
+        self.request.close()
 
 
 @contextlib.contextmanager

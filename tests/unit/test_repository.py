@@ -1,5 +1,6 @@
 """The shape of the repository, and what its documents say about it."""
 
+import ast
 import re
 import subprocess
 import tomllib
@@ -10,7 +11,8 @@ import pytest
 from coinrequest.stack.layout import project_root
 
 ROOT = project_root()
-LINES = 400
+LINES = {".py": 350, ".md": 400, ".cfg": 400, ".yaml": 400, ".sh": 400}
+FUNCTION_LINES = 60
 EXPECTED = (
     "dags",
     "plugins",
@@ -98,8 +100,19 @@ def test_no_source_file_is_longer_than_a_person_reads_at_once() -> None:
     long = {
         str(path.relative_to(ROOT)): count
         for path in _files()
-        if path.suffix in (".py", ".md", ".cfg", ".yaml", ".sh")
-        and (count := len(path.read_text().splitlines())) > LINES
+        if path.suffix in LINES and (count := len(path.read_text().splitlines())) > LINES[path.suffix]
+    }
+    assert long == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = {
+        f"{path.relative_to(ROOT)}: {node.name}": count
+        for path in _files()
+        if path.suffix == ".py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (count := (node.end_lineno or 0) - node.lineno + 1) > FUNCTION_LINES
     }
     assert long == {}
 
