@@ -265,3 +265,22 @@ def test_fab_looks_at_passwords_where_the_limit_stands(airflow_app: Any) -> None
     manager = airflow_app.state.auth_manager
     for name in takes:
         assert getattr(manager.security_manager, name).__module__ == "coinrequest.airflow.api_server.sign_in_limits"
+
+
+def test_attempts_that_overlap_are_not_refused_for_each_other(database: Any) -> None:
+    """One that began before another is counted after it, with an earlier `now()`."""
+    from contextlib import contextmanager
+
+    from coinrequest.airflow.api_server import sign_in_attempts
+    from coinrequest.airflow.session import airflow_session
+
+    user, address = f"user-{uuid.uuid4().hex[:8]}", "192.0.2.77"
+    with airflow_session() as earlier:
+        earlier.execute(text("SELECT now()"))
+        assert sign_in_attempts.begin(user, address).pause == 0
+
+        @contextmanager
+        def begun_before() -> Iterator[Any]:
+            yield earlier
+
+        assert sign_in_attempts.begin(user, address, begun_before).pause == 0

@@ -1,13 +1,13 @@
-"""How often a password may be wrong: counted in the database, so that all web servers count together.
+"""Counts wrong passwords in the database, so that all web servers share the counters.
 
-An attempt counts before the password is looked at, for its hash is what costs; a right one is taken back. Three
-counters hold for it:
+An attempt is counted before the password is checked, because hashing it is the expensive part; a correct password is
+not counted in the end. There are three counters:
 
-- of the user from this address: ten are free, then each pause is twice as long as the one before, up to a minute;
-- of the address, whoever it claims to be, and of the user, from wherever: wide, against guessing across many of them.
+- one for the user from this address: ten attempts are free, then each pause is twice as long, up to a minute;
+- one for the address and one for the user, with wide limits, against guessing across many users or addresses.
 
-The last two do not hold for a user who has signed in from this address before. So nobody can keep a user out of their
-own place by guessing from elsewhere, and none of the neighbours behind one address the others.
+The last two do not apply to a user who has signed in from this address before. So nobody can lock out a user by
+guessing from elsewhere, or the others behind a shared address.
 """
 
 import hashlib
@@ -20,15 +20,15 @@ from sqlalchemy.orm import Session
 
 from coinrequest.airflow.session import Sessions, airflow_session
 
-FREE_OF_PAIR = 10
-FREE_OF_ADDRESS = 50
-FREE_OF_USER = 100
+FREE_PER_PAIR = 10
+FREE_PER_ADDRESS = 50
+FREE_PER_USER = 100
 LONGEST_PAUSE = timedelta(minutes=1)
 FORGOTTEN_AFTER = timedelta(minutes=15)
 TRUSTED_FOR = timedelta(days=30)
 _CLEANED_AT_ONCE = 20
 
-# Inserts or counts on, but where the counter is closed: then nothing is returned.
+# Counts an attempt; returns no row, and counts nothing, during a pause.
 _COUNT = text(
     """
     INSERT INTO coinrequest_sign_in AS known (key, failures, last_at, retry_at, expires_at)
@@ -41,7 +41,7 @@ _COUNT = text(
         END,
         last_at = now(),
         expires_at = greatest(known.expires_at, excluded.expires_at)
-    WHERE known.retry_at <= now()
+    WHERE known.retry_at <= clock_timestamp()
     RETURNING trusted
     """
 )
@@ -52,7 +52,7 @@ _TRUST = text(
     WHERE key = :key
     """
 )
-_TAKE_BACK = text(
+_UNCOUNT = text(
     """
     UPDATE coinrequest_sign_in SET failures = greatest(failures - 1, 0), retry_at = now() WHERE key = ANY(:keys)
     """
@@ -72,9 +72,9 @@ class Attempt:
     """An attempt to sign in.
 
     Attributes:
-        pause: for how many seconds it is refused; 0: the password may be looked at.
+        pause: the seconds for which it is refused; 0 if the password may be checked.
         pair: the counter of the user from this address.
-        others: the counters that hold besides.
+        others: the other counters that the attempt was added to.
     """
 
     pause: float
@@ -84,36 +84,36 @@ class Attempt:
 
 def begin(user: str, address: str, sessions: Sessions = airflow_session) -> Attempt:
     """Count an attempt of `user` from `address`, unless it is refused."""
-    name, place = user.strip().lower(), _network(address)
-    pair = _key("pair", name, place)
-    # In one order, so that two attempts never wait for each other.
-    others = tuple(sorted((_key("address", place), _key("user", name))))
-    free = {_key("address", place): FREE_OF_ADDRESS, _key("user", name): FREE_OF_USER}
+    name, network = user.strip().lower(), _network(address)
+    pair = _key("pair", name, network)
+    free = {_key("address", network): FREE_PER_ADDRESS, _key("user", name): FREE_PER_USER}
+    # In one order, so that two attempts cannot deadlock.
+    others = tuple(sorted(free))
     with sessions() as session:
         session.execute(_CLEAN, {"count": _CLEANED_AT_ONCE})
-        trusted = _count(session, pair, FREE_OF_PAIR)
+        trusted = _count(session, pair, FREE_PER_PAIR)
         if trusted is None:
             return Attempt(_pause(session, (pair,)), pair, ())
         if trusted:
             return Attempt(0, pair, ())
-        closed = [key for key in others if _count(session, key, free[key]) is None]
-        if closed:
-            pause = _pause(session, closed)
+        pausing = [key for key in others if _count(session, key, free[key]) is None]
+        if pausing:
+            pause = _pause(session, pausing)
             session.rollback()
             return Attempt(pause, pair, ())
     return Attempt(0, pair, others)
 
 
 def succeeded(attempt: Attempt, sessions: Sessions = airflow_session) -> None:
-    """Take an attempt back, for the password was right, and remember that the user signs in from there."""
+    """Uncount an attempt whose password was correct, and trust the address for this user."""
     with sessions() as session:
         session.execute(_TRUST, {"key": attempt.pair, "trusted": TRUSTED_FOR})
         if attempt.others:
-            session.execute(_TAKE_BACK, {"keys": list(attempt.others)})
+            session.execute(_UNCOUNT, {"keys": list(attempt.others)})
 
 
 def _count(session: Session, key: str, free: int) -> bool | None:
-    """Count; return whether the counter is of a trusted pair, None: it is closed."""
+    """Count an attempt; return whether the counter is that of a trusted pair, None if it is pausing."""
     arguments = {"key": key, "free": free, "longest": LONGEST_PAUSE, "forgotten": FORGOTTEN_AFTER}
     row = session.execute(_COUNT, arguments).one_or_none()
     return None if row is None else bool(row.trusted)
@@ -124,7 +124,7 @@ def _pause(session: Session, keys: list[str] | tuple[str, ...]) -> float:
 
 
 def _network(address: str) -> str:
-    """Return what counts as one address: of IPv6 the network, for a household or a server has all addresses of it."""
+    """Return what counts as one address; for IPv6 the /64 network, all of whose addresses one host may use."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
