@@ -1,1 +1,1 @@
-"""The message channel: jobs come in over a broker, and results go out. It knows kombu, and nothing of Airflow."""
+"""The message channel: jobs arrive over a message broker, and results are published on it. It does not need Airflow."""

@@ -1,8 +1,8 @@
-"""kombu's AMQP transport (kombu 5.7, py-amqp 5.4), made safe against what is delivered.
+"""The AMQP transport of kombu (kombu 5.7, py-amqp 5.4), hardened against hostile messages.
 
-py-amqp puts a message together in memory whatever its size, up to the broker's `max_message_size`, and ends with an
-error where a property is no UTF-8 or a table is nested deeply; the message then comes back, again and again. Here a
-body is kept as far as its reader takes it, and a message with unreadable properties is one without any.
+py-amqp assembles a message of any size in memory, up to the `max_message_size` of the broker. It raises an error if a
+property is not UTF-8 or a table is nested deeply, and the message is then delivered again and again. This transport
+keeps no more of a body than the consumer accepts, and drops properties that cannot be parsed.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ _WITH_CONTENT = (spec.Basic.Return, spec.Basic.Deliver, spec.Basic.GetOk)
 
 
 class _Incoming(amqp.Message):  # type: ignore[misc]
-    """A message that is arriving.
+    """A message that is being received.
 
     Args:
-        largest: how many bytes its reader takes.
+        largest: the maximum size in bytes.
     """
 
     def __init__(self, largest: int, **frame: Any) -> None:
@@ -36,10 +36,10 @@ class _Incoming(amqp.Message):  # type: ignore[misc]
     def inbound_header(self, buf: Any, offset: int = 0) -> int:
         try:
             super().inbound_header(buf, offset)
-        except Exception as error:  # whatever a publisher can make the parser stumble over
+        except Exception as error:  # a malformed header can raise any error
             self.properties: dict[str, Any] = {}
             self.ready = not self.body_size
-            self.fault = f"the properties or headers cannot be read ({type(error).__name__})"
+            self.fault = f"the properties or headers cannot be parsed ({type(error).__name__})"
         if self.body_size > self._largest:
             self.fault = f"the message has {self.body_size} bytes; the limit is {self._largest}"
         return offset
@@ -60,12 +60,12 @@ class _Incoming(amqp.Message):  # type: ignore[misc]
 def frame_handler(
     connection: Any, callback: Callable[[int, Any, Any, Any], Any], *, largest: int
 ) -> Callable[[Any], bool]:
-    """Return what py-amqp calls for each frame; `amqp.method_framing.frame_handler` with a bound.
+    """Return the function that py-amqp calls for each frame: `amqp.method_framing.frame_handler` with a size limit.
 
     Args:
-        connection: py-amqp's.
-        callback: takes a method that is complete: its channel, its number, its arguments and its message.
-        largest: how many bytes of a message are kept; of a larger one its beginning.
+        connection: the connection of py-amqp.
+        callback: called with each complete method: channel, method number, arguments and message.
+        largest: the maximum size of a message in bytes; only the beginning of a larger one is kept.
     """
     partial: dict[int, _Incoming] = {}
 
@@ -75,7 +75,7 @@ def frame_handler(
         if kind == _HEARTBEAT:
             return False
         message = partial.get(channel)
-        # A message without a size is complete with its header, and its header comes first.
+        # The header comes first. An empty message is complete with its header.
         expected = _METHOD if message is None else _BODY if message.body_size else _HEADER
         if kind != expected:
             raise UnexpectedFrame(f"IncomingMessage frame {kind} while expecting type: {expected}")
@@ -100,7 +100,7 @@ def frame_handler(
 
 
 class Message(IncomingMessage):
-    """A message of AMQP."""
+    """A message received over AMQP."""
 
     def __init__(self, raw: Any, channel: Any = None, **rest: Any) -> None:
         properties = raw.properties
@@ -118,7 +118,7 @@ class Message(IncomingMessage):
 
 
 class Channel(pyamqp.Channel):  # type: ignore[misc]
-    """kombu's channel with the messages above, as they were sent: py-amqp decodes with any codec that one names."""
+    """The channel of kombu with these messages. It does not decode bodies: py-amqp would use any codec they name."""
 
     Message = Message
 
@@ -127,18 +127,18 @@ class Channel(pyamqp.Channel):  # type: ignore[misc]
 
 
 class Connection(pyamqp.Connection):  # type: ignore[misc]
-    """kombu's connection with the channel above."""
+    """The connection of py-amqp with this channel."""
 
     Channel = Channel
 
 
 class Transport(pyamqp.Transport):  # type: ignore[misc]
-    """kombu's transport with the connection above."""
+    """The transport of kombu with this connection."""
 
     Connection = Connection
 
 
 class SecureTransport(pyamqp.SSLTransport):  # type: ignore[misc]
-    """The same over TLS."""
+    """The same transport over TLS."""
 
     Connection = Connection

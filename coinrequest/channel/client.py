@@ -1,4 +1,4 @@
-"""A client of the channel: it submits jobs, and follows results on a queue of its own."""
+"""A client of the channel, which submits jobs and reads results from its own queue."""
 
 import json
 import time
@@ -16,17 +16,17 @@ _CONFIRM_SECONDS = 10.0
 
 
 class ChannelClient:
-    """Submits jobs and reads results. Its queue is there before the first job is submitted, so no result is missed.
+    """Submits jobs and reads results. Its queue exists before the first job is submitted, so it misses no result.
 
-    Every reader gets every result, and picks its own by the job's id. A result may come twice.
+    Every client receives all results, and selects its own by the job id. A result may be delivered twice.
 
     Args:
-        url: of the broker.
-        queue: the name of a queue of results that is kept while nobody reads it; None: a private one, which goes
-            with this client.
+        url: the URL of the broker.
+        queue: the name of a result queue that is kept when no client reads it; None for a private queue, which is
+            deleted with this client.
 
     Raises:
-        QueueNameInvalid: no queue of results can have this name.
+        QueueNameInvalid: a result queue cannot have this name.
     """
 
     def __init__(self, url: str, queue: str | None = None) -> None:
@@ -36,33 +36,33 @@ class ChannelClient:
         self._connection: Any = None
         self._producer: Any = None
         self._waiting: list[Any] = []
-        self._handed: Any = None
+        self._yielded: Any = None
 
     def __enter__(self) -> Self:
-        """Connect, and make the queue.
+        """Connect, and declare the queue.
 
         Raises:
-            ChannelUnavailable: the broker is not reached.
+            ChannelUnavailable: the broker cannot be reached.
         """
         self._connect()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connection; a private queue is removed."""
+        """Delete a private queue, and close the connection."""
         self._acknowledge()
         try:
             if self._private and self._connection is not None:
                 self._queue(self._connection.default_channel).delete()
         except self._errors():
-            pass  # it goes some minutes later
+            pass  # the queue expires some minutes later
         finally:
             self._disconnect()
 
     def submit(self, job_type: str, params: Mapping[str, Any], job_id: UUID | None = None) -> UUID:
-        """Publish a job, and return its id when the broker has it. The same id again is the same job.
+        """Publish a job, and return its id once the broker has confirmed it. The same id always means the same job.
 
         Raises:
-            ChannelUnavailable: the broker did not confirm it; it may have it all the same.
+            ChannelUnavailable: the broker did not confirm the job, but may have received it.
         """
         job_id = job_id or uuid4()
         if self._connection is None:
@@ -83,36 +83,36 @@ class ChannelClient:
         return job_id
 
     def results(self, seconds: float | None = None) -> Iterator[dict[str, Any]]:
-        """Yield results as they come, for so many seconds; None: for ever. A broker that goes away is waited for."""
+        """Yield results for a number of seconds, or forever if it is None. It reconnects if the connection is lost."""
         deadline = float("inf") if seconds is None else time.monotonic() + seconds
         backoff = Backoff()
         while True:
             self._acknowledge()
             while self._waiting:
-                self._handed = self._waiting.pop(0)
-                result = _read(self._handed)
+                self._yielded = self._waiting.pop(0)
+                result = _parse_result(self._yielded)
                 if result is not None:
                     yield result
                 self._acknowledge()
-            left = deadline - time.monotonic()
-            if left <= 0:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
                 return
             try:
                 if self._connection is None:
                     self._connect()
                 backoff.reset()
-                self._connection.drain_events(timeout=min(left, _POLL_SECONDS))
+                self._connection.drain_events(timeout=min(remaining, _POLL_SECONDS))
             except TimeoutError:
                 continue
             except self._errors():
                 self._disconnect()
-                time.sleep(min(backoff.next(), max(left, 0.0)))
+                time.sleep(min(backoff.next(), max(remaining, 0.0)))
 
     def _connect(self) -> None:
         connection = connect(self._url, name="coinrequest channel")
         try:
             channel = connection.default_channel
-            # No more than an account of a publisher may: the queues of the gateways are none of its business.
+            # A publisher may have no access to the other queues, which belong to the gateways.
             for queue in (topology.job_queue, self._queue):
                 queue(channel).declare()
             consumer = connection.Consumer(
@@ -125,9 +125,9 @@ class ChannelClient:
         self._connection, self._producer = connection, connection.Producer(channel)
 
     def _disconnect(self) -> None:
-        # What was not acknowledged comes again.
+        # Results that are not acknowledged are delivered again.
         self._waiting.clear()
-        self._handed = None
+        self._yielded = None
         connection, self._connection, self._producer = self._connection, None, None
         if connection is not None:
             try:
@@ -136,8 +136,8 @@ class ChannelClient:
                 pass
 
     def _acknowledge(self) -> None:
-        """Acknowledge the result that was handed out last: whoever asks for the next, or ends, is done with it."""
-        message, self._handed = self._handed, None
+        """Acknowledge the last yielded result: the caller is done with it when it asks for the next one or exits."""
+        message, self._yielded = self._yielded, None
         try:
             if message is not None:
                 message.ack()
@@ -149,16 +149,16 @@ class ChannelClient:
 
 
 def _unavailable(error: BaseException) -> ChannelUnavailable:
-    return ChannelUnavailable(f"the broker is not reached: {type(error).__name__}: {without_password(error)}")
+    return ChannelUnavailable(f"the broker cannot be reached: {type(error).__name__}: {without_password(error)}")
 
 
-def _read(message: Any) -> dict[str, Any] | None:
-    """Return a result; None: somebody else published something else under this key."""
+def _parse_result(message: Any) -> dict[str, Any] | None:
+    """Return the result in a message; None if the message is not a result."""
     if getattr(message, "fault", None):
         return None
     try:
         found = json.loads(message.body)
     except (ValueError, RecursionError):
         return None
-    readable = isinstance(found, dict) and "job_id" in found and isinstance(found.get("state"), str)
-    return found if readable and isinstance(found["job_id"], str | None) else None
+    is_result = isinstance(found, dict) and "job_id" in found and isinstance(found.get("state"), str)
+    return found if is_result and isinstance(found["job_id"], str | None) else None

@@ -1,4 +1,4 @@
-"""The command `coinrequest channel`: a small client, which needs nothing but kombu."""
+"""The command `coinrequest channel`: a small client of the message channel."""
 
 import argparse
 import contextlib
@@ -20,61 +20,61 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(
         prog="coinrequest channel",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Submit a job over the message channel, or listen for results. Results are lines of JSON.",
+        description="Submit a job over the message channel, or listen for results. Results are printed as JSON lines.",
         epilog="""\
 examples:
   coinrequest channel submit integer --value 3 --wait 60
   coinrequest channel submit url-test --params '{"url": "https://example.org"}'
   coinrequest channel listen --count 10
-  coinrequest channel listen --queue billing          # kept while nobody listens
+  coinrequest channel listen --queue billing          # keep results while nobody listens
 
-exit codes: 0 success, 1 a job did not succeed, 2 usage, 3 no result in time or no broker
+exit codes: 0 success, 1 a job failed, 2 usage error, 3 no result in time or no connection to the broker
 """,
     )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--url", help="the broker, amqp://... or redis://... (default: the variable COINREQUEST_CHANNEL_URL)"
+        "--url", help="the URL of the broker, amqp://... or redis://... (default: COINREQUEST_CHANNEL_URL)"
     )
     commands = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
     submit = commands.add_parser("submit", parents=[common], help="submit a job")
     submit.add_argument("job_type", metavar="TYPE", help="the name of the job type")
     params = submit.add_mutually_exclusive_group()
-    params.add_argument("--params", type=_object, default={}, metavar="JSON", help="the params, an object")
+    params.add_argument("--params", type=_object, default={}, metavar="JSON", help="the params as a JSON object")
     params.add_argument("--value", type=int, metavar="N", help="short for --params '{\"value\": N}'")
-    submit.add_argument("--wait", type=_seconds, metavar="SECONDS", help="wait for the result, at most so long")
-    submit.add_argument("--job-id", type=UUID, metavar="UUID", help="the job's id; the same id again is the same job")
+    submit.add_argument("--wait", type=_seconds, metavar="SECONDS", help="wait for the result, for at most this time")
+    submit.add_argument("--job-id", type=UUID, metavar="UUID", help="the id of the job; submitting it again is safe")
     listen = commands.add_parser("listen", parents=[common], help="listen for results")
     listen.add_argument(
         "--job",
         type=UUID,
         action="append",
         metavar="ID",
-        help="only this job's result; may be repeated; end with the last",
+        help="print the result of this job only; may be repeated; exit after the last one",
     )
-    listen.add_argument("--count", type=_count, metavar="N", help="end after so many results")
-    listen.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end after so long (default: never)")
-    listen.add_argument("--queue", metavar="NAME", help="a queue of results that is kept while nobody listens")
+    listen.add_argument("--count", type=_count, metavar="N", help="exit after this number of results")
+    listen.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="exit after this time (default: never)")
+    listen.add_argument("--queue", metavar="NAME", help="the name of a result queue that is kept while nobody listens")
     return found
 
 
 def main(words: Sequence[str] = ()) -> int:
-    """Run the client; return the exit code.
+    """Run the command and return its exit code.
 
     Args:
-        words: the command line behind `coinrequest channel`.
+        words: the arguments after `coinrequest channel`.
     """
     arguments = parser().parse_args(words)
     url = arguments.url or settings.channel_url()
     if not url:
-        return _ended(USAGE, "no broker: give --url or set COINREQUEST_CHANNEL_URL")
+        return _fail(USAGE, "no broker: give --url or set COINREQUEST_CHANNEL_URL")
     try:
         return _submit(url, arguments) if arguments.command == "submit" else _listen(url, arguments)
     except QueueNameInvalid as error:
-        return _ended(USAGE, f"--queue: {error}")
+        return _fail(USAGE, f"--queue: {error}")
     except ChannelUnavailable as error:
-        return _ended(UNREACHABLE, f"{without_password(url)}: {error}")
+        return _fail(UNREACHABLE, f"{without_password(url)}: {error}")
     except BrokenPipeError:
-        # Whoever read the lines has read enough.
+        # The reader of the output has closed it.
         sys.stderr.close()
         return SUCCESS
     except KeyboardInterrupt:
@@ -90,12 +90,12 @@ def _submit(url: str, arguments: argparse.Namespace) -> int:
         if arguments.wait is None:
             _print({"job_id": job_id, "job_type": arguments.job_type})
             return SUCCESS
-        _say(f"job {job_id} is submitted; waiting for its result")
+        _log(f"submitted job {job_id}; waiting for its result")
         for result in client.results(arguments.wait):
             if result["job_id"] == job_id:
                 _print(result)
                 return SUCCESS if result.get("state") == "success" else JOB_FAILED
-    return _ended(UNREACHABLE, f"no result of job {job_id} within {arguments.wait:g} s")
+    return _fail(UNREACHABLE, f"no result of job {job_id} within {arguments.wait:g} s")
 
 
 def _listen(url: str, arguments: argparse.Namespace) -> int:
@@ -104,7 +104,7 @@ def _listen(url: str, arguments: argparse.Namespace) -> int:
     wanted = {str(job) for job in arguments.job or ()}
     waiting, count, failed = set(wanted), 0, False
     with ChannelClient(url, arguments.queue) as client:
-        _say("listening for results")
+        _log("listening for results")
         for result in client.results(arguments.timeout):
             job_id = result["job_id"]
             if wanted and job_id not in waiting:
@@ -116,7 +116,7 @@ def _listen(url: str, arguments: argparse.Namespace) -> int:
             if (wanted and not waiting) or count == arguments.count:
                 return JOB_FAILED if failed else SUCCESS
     if wanted or arguments.count:
-        return _ended(UNREACHABLE, f"not all results came within {arguments.timeout:g} s")
+        return _fail(UNREACHABLE, f"not all results arrived within {arguments.timeout:g} s")
     return SUCCESS
 
 
@@ -138,21 +138,21 @@ def _seconds(text: str) -> float:
 def _count(text: str) -> int:
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    raise argparse.ArgumentTypeError("must be a whole number greater than 0")
+    raise argparse.ArgumentTypeError("must be an integer greater than 0")
 
 
 def _print(line: Mapping[str, Any]) -> None:
-    # Half of a surrogate pair, which no output takes, stays the escape that it came as.
+    # Lone surrogates, which no output can encode, are written as escapes.
     text = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def _say(text: str) -> None:
+def _log(text: str) -> None:
     sys.stderr.write(f"coinrequest channel: {text}\n")
     sys.stderr.flush()
 
 
-def _ended(code: int, text: str) -> int:
-    _say(text)
+def _fail(code: int, text: str) -> int:
+    _log(text)
     return code

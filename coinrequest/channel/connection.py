@@ -1,4 +1,4 @@
-"""Connections to the broker: RabbitMQ (`amqp://`, `amqps://`) or Redis (`redis://`, `rediss://`), by kombu."""
+"""Connections to the broker, RabbitMQ (`amqp://`, `amqps://`) or Redis (`redis://`, `rediss://`), with kombu."""
 
 import functools
 import re
@@ -7,6 +7,8 @@ from typing import Any
 from kombu import Connection  # noqa: TID253 - no task loads this module
 from kombu.exceptions import KombuError  # noqa: TID253
 
+from coinrequest.errors import CoinrequestError
+
 CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 10.0
 
@@ -14,23 +16,23 @@ _REDIS = {
     "socket_connect_timeout": CONNECT_SECONDS,
     "socket_timeout": _ANSWER_SECONDS,
     "socket_keepalive": True,
-    # Seconds beyond a wait after which a connection that says nothing is dropped: Redis leaves those who wait without
-    # an answer when another server becomes the leader.
+    # Seconds after which a silent connection is dropped. When another server becomes the leader, Redis never answers
+    # the clients that wait.
     "health_check_interval": 5,
 }
 
-# Bytes of a message that are taken into memory, unless a reader says otherwise: results have up to 256 KiB.
+# The default maximum size of a message in bytes; results have up to 256 KiB.
 LARGEST_MESSAGE = 512 * 1024
-# On Redis a body is base64, or JSON in JSON, in which a character of two bytes has six; and headers stand beside it.
+# On Redis, the envelope has headers, and a body in base64 or in JSON strings, whose escapes take six bytes for two.
 _ENVELOPE_FACTOR, _ENVELOPE_BYTES = 3, 16 * 1024
 
-# Seconds after which Redis gives a message that was not acknowledged to another gateway. RabbitMQ knows at once when a
-# connection is gone.
+# Seconds after which Redis delivers an unacknowledged message to another gateway. RabbitMQ notices a lost connection
+# at once.
 VISIBILITY_SECONDS = 60
 
 
-class ChannelUnavailable(ConnectionError):
-    """The broker does not answer, or did not confirm; the same call later may succeed."""
+class ChannelUnavailable(CoinrequestError, ConnectionError):
+    """The broker cannot be reached, or did not confirm a message; a later attempt may succeed."""
 
 
 def connect(
@@ -41,14 +43,14 @@ def connect(
     visibility: float = VISIBILITY_SECONDS,
     largest: int = LARGEST_MESSAGE,
 ) -> Connection:
-    """Return a connection that is opened when it is used first.
+    """Return a connection that is opened on first use.
 
     Args:
-        url: of the broker.
-        name: shown by RabbitMQ beside the connection.
-        heartbeat: seconds between two signs of life on RabbitMQ; whoever asks for them calls `heartbeat_check`.
-        visibility: seconds until Redis gives an unacknowledged message to another consumer.
-        largest: bytes of a body that is read whole; a larger message has a fault, and its beginning.
+        url: the URL of the broker.
+        name: the name of the connection in RabbitMQ.
+        heartbeat: seconds between heartbeats on RabbitMQ; the caller must then call `heartbeat_check`.
+        visibility: seconds until Redis delivers an unacknowledged message to another consumer.
+        largest: the maximum size of a body in bytes; a larger message has a fault, and only its beginning is kept.
     """
     options: dict[str, Any] = {}
     transport: Any = None
@@ -74,15 +76,15 @@ def connect(
 
 
 def broker_errors(connection: Connection) -> tuple[type[BaseException], ...]:
-    """Return what a connection raises when the broker is away, closes it, or refuses something."""
+    """Return the exceptions of a connection: those of a lost connection, and those of refused operations."""
     return (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
 
 
 def without_password(text: object) -> str:
-    """Return a URL, or a text with URLs, with `**` in the place of passwords."""
+    """Replace the passwords in URLs by `**`."""
     return re.sub(r"(://[^:/@\s]*):[^@/\s]+@", r"\1:**@", str(text))
 
 
 def is_amqp(connection: Connection) -> bool:
-    """Return whether the broker speaks AMQP, which has heartbeats and confirms."""
+    """Return whether the broker uses AMQP, which has heartbeats and confirms."""
     return bool(connection.transport.driver_type == "amqp")

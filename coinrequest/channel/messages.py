@@ -1,4 +1,4 @@
-"""The messages of the channel, as they are written. The gateway reads jobs (`coinrequest.gateway.parsing`)."""
+"""Serialises the messages of the channel. `coinrequest.gateway.parsing` parses the messages with jobs."""
 
 import json
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from uuid import UUID
 CONTENT_TYPE = "application/json"
 CONTENT_ENCODING = "utf-8"
 
-# The state in the answer to a message of which no job was made.
+# The state of a result that refuses a message.
 REFUSED = "refused"
 
 
 def job_message(job_id: UUID, job_type: str, params: Mapping[str, Any]) -> bytes:
-    """Return the message that starts a job."""
+    """Return the message that submits a job."""
     return _encoded({"job_id": str(job_id), "job_type": job_type, "params": dict(params)})
 
 
@@ -26,15 +26,15 @@ def result_message(
     error: str | None,
     finished_at: datetime | None,
 ) -> bytes:
-    """Return the message that says how a job ended, or why there is none.
+    """Return the message with the result of a job, or with the refusal of a message.
 
     Args:
-        job_id: None where a refused message names none that can be read.
-        job_type: None likewise.
-        state: `success`, `failed` or `cancelled`; `refused`: no job was made of the message.
-        result: plain JSON, of a job that succeeded.
-        error: why it did not, in a sentence.
-        finished_at: with a zone.
+        job_id: the id of the job; None if a refused message has no valid one.
+        job_type: the job type; None if a refused message has no valid one.
+        state: `success`, `failed` or `cancelled`; `refused` if the message did not become a job.
+        result: the result of a successful job, as JSON data.
+        error: the error of a failed job, or the reason of a refusal.
+        finished_at: the end of the job, with a time zone.
     """
     return _encoded(
         {

@@ -1,4 +1,4 @@
-"""Publishing what must not be lost: a call returns when the broker has the message, and raises otherwise."""
+"""Publishes messages reliably: a call returns once the broker has confirmed the message, and raises otherwise."""
 
 import json
 import logging
@@ -14,24 +14,24 @@ from coinrequest.channel.messages import CONTENT_ENCODING, CONTENT_TYPE
 
 log = logging.getLogger(__name__)
 
-# Characters of the reason of a dead letter.
+# The maximum length of the reason of a dead letter, in characters.
 LONGEST_REASON = 2000
 _CONFIRM_SECONDS = 10.0
 _PERSISTENT = 2
-# After a failure all threads fail at once for so long, instead of each waiting for the same broker.
-_REST_SECONDS = 0.5
-# An idle connection may have been closed by the broker without anybody reading that.
+# After a failure, calls fail immediately for this time, instead of each thread waiting for the same broker.
+_PAUSE_SECONDS = 0.5
+# The broker may have closed a connection that has been idle longer than this.
 _IDLE_SECONDS = 1.0
 
 
 class ResultPublisher:
-    """Publishes results and dead letters, from any thread. It connects when it is needed, and again after a failure.
+    """Publishes results and dead letters. It is thread-safe, connects on first use, and reconnects after a failure.
 
-    RabbitMQ confirms each message when it is on the disk of a durable queue; Redis, when it is in the lists.
+    RabbitMQ confirms a message once it is on disk in a durable queue; Redis, once it is in its lists.
 
     Args:
-        url: of the broker.
-        name: shown by RabbitMQ beside the connection.
+        url: the URL of the broker.
+        name: the name of the connection in RabbitMQ.
     """
 
     def __init__(self, url: str, name: str = "coinrequest results") -> None:
@@ -41,14 +41,14 @@ class ResultPublisher:
         self._connection: Any = None
         self._producer: Any = None
         self._used = 0.0
-        self._rests_until = 0.0
+        self._paused_until = 0.0
         self._failure = ""
 
     def publish_result(self, body: str | bytes) -> None:
-        """Publish a message that `result_message` made, to everybody who listens for results.
+        """Publish a message of `result_message` to all clients that listen for results.
 
         Raises:
-            ChannelUnavailable: the broker did not confirm it; it may have it all the same.
+            ChannelUnavailable: the broker did not confirm the message, but may have received it.
         """
         job_id = json.loads(body)["job_id"]
         self._publish(body, topology.EXCHANGE, topology.RESULT_KEY, {"correlation_id": job_id or ""})
@@ -63,12 +63,12 @@ class ResultPublisher:
         content_encoding: str | None = None,
         headers: Mapping[str, Any] | None = None,
     ) -> None:
-        """Put a message that no job was made of aside, with the reason in the header `x-reason`.
+        """Publish a refused message to the dead-letter queue, with the reason in the header `x-reason`.
 
-        Whatever its publisher made of it: what a broker or kombu could stumble over is written in another way.
+        Properties and headers that could harm a broker or kombu are changed.
 
         Raises:
-            ChannelUnavailable: the broker did not confirm it; it may have it all the same.
+            ChannelUnavailable: the broker did not confirm the message, but may have received it.
         """
         known = (content_encoding or "").lower() in CONTENT_ENCODINGS
         self._publish(
@@ -83,13 +83,13 @@ class ResultPublisher:
         )
 
     def close(self) -> None:
-        """Close the connection; a later call opens another."""
+        """Close the connection; a later call opens a new one."""
         with self._lock:
             self._drop()
 
     def _publish(self, body: str | bytes, exchange: str, key: str, properties: dict[str, Any]) -> None:
         with self._lock:
-            if time.monotonic() < self._rests_until:
+            if time.monotonic() < self._paused_until:
                 raise ChannelUnavailable(self._failure)
             connection = self._connection or connect(self._url, name=self._name)
             try:
@@ -102,10 +102,10 @@ class ResultPublisher:
                     confirm_timeout=_CONFIRM_SECONDS,
                     **{"content_type": CONTENT_TYPE, "content_encoding": CONTENT_ENCODING, **properties},
                 )
-            except (*broker_errors(connection), *_nacked()) as error:
+            except (*broker_errors(connection), *_rejections()) as error:
                 self._drop()
                 self._failure = f"{type(error).__name__}: {without_password(error)}"
-                self._rests_until = time.monotonic() + _REST_SECONDS
+                self._paused_until = time.monotonic() + _PAUSE_SECONDS
                 raise ChannelUnavailable(self._failure) from error
             self._used = time.monotonic()
 
@@ -136,10 +136,10 @@ class ResultPublisher:
             try:
                 connection.release()
             except broker_errors(connection):
-                log.debug("A broken connection cannot be closed", exc_info=True)
+                log.debug("A broken connection could not be closed", exc_info=True)
 
 
-def _nacked() -> tuple[type[BaseException], ...]:
+def _rejections() -> tuple[type[BaseException], ...]:
     from amqp.exceptions import MessageNacked
 
     return (MessageNacked,)

@@ -1,12 +1,12 @@
-"""kombu's Redis transport (kombu 5.7), made safe against the death of a consumer and against what is published.
+"""The Redis transport of kombu (kombu 5.7), hardened against killed consumers and hostile messages.
 
-kombu takes a message with BRPOP and notes afterwards that it is not acknowledged. A consumer that is killed in between
-loses the message, and while a consumer is busy there is always one in between. Here one script, which Redis runs as a
-whole, takes messages and notes them; a blocking command that changes nothing waits for them.
+kombu pops a message with BRPOP, and records only then that it is unacknowledged. A consumer that is killed in between
+loses the message, and a busy consumer always has one in this state. Here, a script pops and records messages
+atomically, and a blocking command that changes nothing waits for them.
 
-kombu also reads a message whole, whatever its size, and again when it gives it back, and ends with an error where a
-publisher made it so that it cannot be read; then it comes back, again and again. Here Redis hands over no more than the
-reader takes, gives back what it noted without reading it, and what is no message of kombu is a message with a fault.
+kombu also reads a message of any size, again when it restores it, and raises an error if a message is malformed, which
+is then delivered again and again. Here, Redis returns no more of a message than the consumer accepts, and restores
+messages without parsing them. A message that is not an envelope of kombu has a fault, or is its own body.
 """
 
 import base64
@@ -27,31 +27,31 @@ from coinrequest.limits import MEBIBYTE
 
 log = logging.getLogger(__name__)
 
-# No queue has a colon in its name (`topology.QUEUE_NAME`, and the grammar of job types).
+# No queue name contains a colon (`topology.QUEUE_NAME`, and the grammar of job types).
 UNACKED_KEY = "coinrequest:channel:unacked"
 UNACKED_INDEX_KEY = "coinrequest:channel:unacked-index"
-# The keys of gateways before, which could be the names of queues. What is left there is given back as well.
+# The keys of older gateways, which could collide with queue names. Their messages are restored as well.
 _OLDER_UNACKED_KEY = "job-unacked"
 _OLDER_UNACKED_INDEX_KEY = "job-unacked-index"
-_GIVE_BACK_AT_ONCE = 1000
-# Written to see whether Redis takes anything; and a key that never is there.
+_RESTORE_BATCH = 1000
+# A key that is written to see whether Redis accepts writes, and a key that never exists.
 _WRITTEN = "coinrequest:channel:written"
-_NOTHING = "coinrequest:channel:nothing"
-_REST_SECONDS = 1
+_MISSING = "coinrequest:channel:nothing"
+_PAUSE_SECONDS = 1
 
-# A script that ends with an error takes nothing back. So it looks first whether it can note what it takes.
+# Redis does not roll back a script that fails, so the script checks its keys first.
 _CHECK = """
 for place, kind in ipairs({'zset', 'hash'}) do
     local found = redis.call('TYPE', KEYS[place]).ok
     if found ~= kind and found ~= 'none' then
-        return redis.error_reply('ERR ' .. KEYS[place] .. ' is of the type ' .. found .. ' and has to be deleted')
+        return redis.error_reply('ERR ' .. KEYS[place] .. ' has the type ' .. found .. '; delete it')
     end
 end
 """
 
-# KEYS: the index and the hash of messages that are not acknowledged, the lists of the queue by priority.
-# ARGV: how many, a new unique text, the largest size, how much is handed over of what is larger.
-# A tag says which list its message came from, so that it goes back to this one alone.
+# KEYS: the index and the hash of unacknowledged messages, and the lists of the queue by priority.
+# ARGV: the number of messages, a unique prefix for tags, the maximum size, and the bytes to return of a larger message.
+# A tag contains the list of its message, so that the message is restored to this list.
 _TAKE = (
     _CHECK
     + """
@@ -73,10 +73,10 @@ return taken
 """
 )
 
-# KEYS: the index and the hash. ARGV: the prefix of queues that go with their reader and their seconds, how many, the
-# queue of jobs, whether an older gateway filled the hash, and the age from which on messages are given back, or '' and
-# their tags. An older gateway noted [message, "exchange", "queue"], under tags that publishers chose.
-_GIVE_BACK = (
+# KEYS: the index and the hash of unacknowledged messages. ARGV: the prefix of private queues and their expiry in
+# seconds, the number of messages, the job queue, 'older' for the hash of an older gateway, and the minimum age of the
+# messages, or '' and their tags. An older gateway stored [message, "exchange", "queue"], under tags of publishers.
+_RESTORE = (
     _CHECK
     + """
 local tags
@@ -111,7 +111,14 @@ return #tags
 
 @dataclass(frozen=True)
 class _Taken:
-    """What a list held: its tag, its first bytes, and how many it had."""
+    """A message that was popped from a list.
+
+    Attributes:
+        tag: its delivery tag.
+        item: its bytes, or the beginning of a message that is too large.
+        size: its size in bytes.
+        largest: the maximum size.
+    """
 
     tag: str
     item: bytes
@@ -120,14 +127,14 @@ class _Taken:
 
 
 class Message(IncomingMessage):
-    """A message that was taken from a list. One that no kombu wrote is its own body."""
+    """A message received over Redis. A message that is not an envelope of kombu is its own body."""
 
     def __init__(self, taken: _Taken, channel: Any = None, **rest: Any) -> None:
         super().__init__(**_contents(taken), channel=channel, delivery_tag=taken.tag, **rest)
 
 
 def _contents(taken: _Taken) -> dict[str, Any]:
-    """Return what an envelope of kombu holds."""
+    """Return the contents of kombu's envelope."""
     if taken.size > taken.largest:
         fault = f"the message has {taken.size} bytes on the broker; the limit is {taken.largest}"
         return {"body": taken.item, "fault": fault}
@@ -137,17 +144,17 @@ def _contents(taken: _Taken) -> dict[str, Any]:
         body = envelope.get("body")
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return {"body": taken.item}
-    around = {
+    metadata = {
         "headers": envelope.get("headers"),
         "content_type": envelope.get("content-type"),
         "content_encoding": envelope.get("content-encoding"),
     }
     if not isinstance(body, str):
-        return {"body": taken.item, "fault": "the message has no body; send a text", **around}
+        return {"body": taken.item, "fault": "the message has no body; send one as text", **metadata}
     try:
-        return {"body": _body(body, encoding), **around}
+        return {"body": _body(body, encoding), **metadata}
     except ValueError as error:
-        return {"body": body.encode("utf-8", "surrogatepass"), "fault": str(error), **around}
+        return {"body": body.encode("utf-8", "surrogatepass"), "fault": str(error), **metadata}
 
 
 def _body(body: str, encoding: object) -> bytes:
@@ -155,44 +162,44 @@ def _body(body: str, encoding: object) -> bytes:
         try:
             return base64.b64decode(body, validate=True)
         except ValueError:
-            raise ValueError("the body is not base64, as its body_encoding says") from None
+            raise ValueError("the body is not base64, although body_encoding says so") from None
     if encoding not in (None, "", "utf-8"):
-        raise ValueError("the body_encoding is not read; send base64 or utf-8")
+        raise ValueError("the body_encoding is not supported; send base64 or utf-8")
     return body.encode("utf-8", "surrogatepass")
 
 
 class QoS(redis.QoS):  # type: ignore[misc]
-    """Messages are noted as not acknowledged when they are taken, not when they arrive, and given back unread."""
+    """Leaves the record of unacknowledged messages to Redis."""
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Remember a message that Redis has noted already."""
+        """Track a message that Redis has already recorded."""
         virtual.QoS.append(self, message, delivery_tag)
 
     def ack(self, delivery_tag: str) -> None:
-        """Forget a message. A full Redis takes no transactions; without its tag, a message is given back no more."""
+        """Delete a message. It does not use a transaction, which Redis refuses when its memory is full."""
         with self.channel.conn_or_acquire() as client:
             client.hdel(self.unacked_key, delivery_tag)
             client.zrem(self.unacked_index_key, delivery_tag)
         virtual.QoS.ack(self, delivery_tag)
 
     def restore_by_tag(self, tag: str, client: Any = None, leftmost: bool = False) -> None:
-        """Give one message back."""
-        self.channel.give_back("", tag)
+        """Restore one message."""
+        self.channel.restore_unacked("", tag)
 
     def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
-        """Give back what was taken too long ago, by whomever; in every so many calls."""
+        """Restore the messages of all consumers that are unacknowledged for too long; only in every tenth call."""
         self._vrestore_count += 1
         if (self._vrestore_count - 1) % (interval or 1) == 0:
-            self.channel.give_back(self.visibility_timeout)
+            self.channel.restore_unacked(self.visibility_timeout)
 
 
 class Channel(redis.Channel):  # type: ignore[misc]
-    """Waits for messages without taking any, and takes as many as the consumer has room for.
+    """Waits for messages without popping any, then pops as many as the consumer has room for.
 
     Attributes:
-        largest_message: how many bytes of a message are read, with all that stands around its body.
-        refusal: what Redis said when it was to write something last; empty: it wrote. Messages are taken all the same,
-            so that a Redis that they fill is emptied.
+        largest_message: the maximum size of an envelope in bytes.
+        refusal: why Redis refused the last write; empty if it accepted it. Messages are popped all the same, so that a
+            Redis that they fill is drained.
     """
 
     QoS = QoS
@@ -201,20 +208,20 @@ class Channel(redis.Channel):  # type: ignore[misc]
     unacked_index_key = UNACKED_INDEX_KEY
     largest_message = MEBIBYTE
     refusal = ""
-    _rests = False
+    _paused = False
     from_transport_options = (*redis.Channel.from_transport_options, "largest_message")
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         (queue,) = self.active_queues
         connection = self._in_poll = self.client.connection
         self._brpop_sent_at = time.monotonic()
-        # From the end of a list to the end of the same list: it waits, and changes nothing (Redis 6.2). Its answer
-        # would be the message, of any size, and is left out; that of the command behind it says that the wait is over,
-        # and whether Redis writes. One that does not refuses to wait as well, and is read meanwhile.
+        # BLMOVE from the end of a list to the end of the same list waits and changes nothing (Redis 6.2). Its reply
+        # would be the whole message, so it is skipped. The reply of the SET after it means that the wait is over, and
+        # tells whether Redis accepts writes. A Redis that refuses writes refuses BLMOVE too, and is polled instead.
         wait: tuple[Any, ...] = ("BLMOVE", queue, queue, "RIGHT", "RIGHT")
         wait += (self.brpop_timeout if timeout is None else timeout,)
-        if self._rests:
-            wait = ("XREAD", "BLOCK", _REST_SECONDS * 1000, "STREAMS", _NOTHING, "$")
+        if self._paused:
+            wait = ("XREAD", "BLOCK", _PAUSE_SECONDS * 1000, "STREAMS", _MISSING, "$")
         write = ("SET", _WRITTEN, 1, "PX", 1000)
         connection.send_packed_command(connection.pack_commands([("CLIENT", "REPLY", "SKIP"), wait, write]))
 
@@ -225,20 +232,20 @@ class Channel(redis.Channel):  # type: ignore[misc]
         except self.ResponseError as error:
             self.refusal = str(error)
         except self.connection_errors:
-            # So that the next look connects again.
+            # The next poll reconnects.
             self.client.connection.disconnect()
             raise
         finally:
             self._in_poll = None
         if self._closing:
             raise Empty()
-        # Also when the time was over: only one of the lists of the queue was waited for.
+        # Even after a time-out, because BLMOVE waits for only one of the lists of the queue.
         (queue,) = self.active_queues
         found = False
         for taken in self._take(queue, self.qos.can_consume_max_estimate() or 1):
             found = True
             self.connection._deliver(taken, queue)
-        self._rests = bool(self.refusal) and not found
+        self._paused = bool(self.refusal) and not found
         if not found:
             raise Empty()
         return True
@@ -259,30 +266,30 @@ class Channel(redis.Channel):  # type: ignore[misc]
         for tag, item, size in items:
             yield _Taken(tag.decode(), item, size, self.largest_message)
 
-    def give_back(self, age: float | str, *tags: str) -> None:
-        """Put messages that are not acknowledged back to where they came from, so that they are taken next.
+    def restore_unacked(self, age: float | str, *tags: str) -> None:
+        """Return unacknowledged messages to the front of their lists.
 
         Args:
-            age: those that were taken so many seconds ago; '': those with these tags.
-            tags: of messages.
+            age: restore the messages that were popped at least so many seconds ago; '' for those with the tags.
+            tags: the tags of messages.
         """
-        bounds = (topology.PRIVATE_QUEUE_PREFIX, topology.PRIVATE_QUEUE_SECONDS, _GIVE_BACK_AT_ONCE, topology.JOB_QUEUE)
+        bounds = (topology.PRIVATE_QUEUE_PREFIX, topology.PRIVATE_QUEUE_SECONDS, _RESTORE_BATCH, topology.JOB_QUEUE)
         with self.conn_or_acquire() as client:
-            script = client.register_script(_GIVE_BACK)
+            script = client.register_script(_RESTORE)
             script([self.unacked_index_key, self.unacked_key], [*bounds, "", age, *tags], client)
             if age != "":
                 try:
                     script([_OLDER_UNACKED_INDEX_KEY, _OLDER_UNACKED_KEY], [*bounds, "older", age], client)
                 except self.ResponseError:
-                    log.debug("The older keys are something else here", exc_info=True)
+                    log.debug("The keys of older gateways have another type", exc_info=True)
 
     def _size(self, queue: str) -> int:
-        """Return how many messages a queue has, also of a full Redis, which takes no transactions."""
+        """Return the number of messages in a queue, without a transaction, which a full Redis refuses."""
         with self.conn_or_acquire() as client:
             return sum(client.llen(self._q_for_pri(queue, priority)) for priority in self.priority_steps)
 
     def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
-        """Bind a queue, unless it is bound: a full Redis refuses that again and again, and could not be emptied."""
+        """Bind a queue unless it is bound already, because a full Redis refuses it and could not be drained."""
         member = self.sep.join([routing_key or "", pattern or "", queue or ""])
         keys = (self.keyprefix_queue % (exchange,), self.keyprefix_binding_permanent % (exchange,))
         with self.conn_or_acquire() as client:
@@ -291,7 +298,7 @@ class Channel(redis.Channel):  # type: ignore[misc]
             super()._queue_bind(exchange, routing_key, pattern, queue)
 
     def get_table(self, exchange: str) -> list[tuple[str, ...]]:
-        """Return the bindings of an exchange, without what somebody else wrote into their set."""
+        """Return the bindings of an exchange, without malformed entries."""
         return [binding for binding in super().get_table(exchange) if len(binding) == 3]
 
     def _put(self, queue: str, message: Any, **options: Any) -> None:
@@ -301,11 +308,11 @@ class Channel(redis.Channel):  # type: ignore[misc]
         with self.conn_or_acquire() as client:
             client.ltrim(queue, 0, topology.LONGEST_QUEUE - 1)
             if queue.startswith(topology.PRIVATE_QUEUE_PREFIX) and client.ttl(queue) < 0:
-                # A reader empties its queue, which makes a new one; what is not emptied has lost its reader.
+                # A reader drains its queue, which deletes the list. A list that is not drained has lost its reader.
                 client.expire(queue, topology.PRIVATE_QUEUE_SECONDS)
 
 
 class Transport(redis.Transport):  # type: ignore[misc]
-    """kombu's transport with the channel above."""
+    """The transport of kombu with this channel."""
 
     Channel = Channel

@@ -1,10 +1,12 @@
-"""The exchange and the queues of the channel; declaring them again changes nothing."""
+"""The exchange and the queues of the channel. Declaring them is idempotent."""
 
 import re
 import uuid
 from typing import Any
 
 from kombu import Exchange, Queue  # noqa: TID253 - no task loads this module
+
+from coinrequest.errors import CoinrequestError
 
 EXCHANGE = "job-exchange"
 JOB_KEY = "job"
@@ -14,25 +16,25 @@ JOB_QUEUE = "job"
 RESULT_QUEUE = "result"
 DEAD_LETTER_QUEUE = "job-dead-letter"
 
-# Nobody has to read the shared queues of results and dead letters, so they are bounded: the oldest leave first.
+# Clients need not read the shared queues of results and dead letters, so these drop their oldest messages.
 LONGEST_QUEUE = 10_000
 RESULT_LIFETIME_SECONDS = 24 * 3600
-# A private queue of results outlives its reader by so long, so that a reader may reconnect.
+# A private result queue expires this long after its reader has disconnected, so that the reader may reconnect.
 PRIVATE_QUEUE_SECONDS = 600
 PRIVATE_QUEUE_PREFIX = "job-reader-"
 
-# What a reader may call its queue. A colon is left to keys of the transport.
+# The names of readers' queues. Colons are reserved for the keys of the transport.
 QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-_TAKEN_NAMES = (EXCHANGE, JOB_QUEUE, RESULT_QUEUE, DEAD_LETTER_QUEUE)
-# The channel's own, RabbitMQ's, and those of Celery and of gateways before, who may be on the same server.
-_TAKEN_PREFIXES = (PRIVATE_QUEUE_PREFIX, "amq.", "unacked", "job-unacked")
+_RESERVED_NAMES = (EXCHANGE, JOB_QUEUE, RESULT_QUEUE, DEAD_LETTER_QUEUE)
+# Used by the channel, by RabbitMQ, and by Celery and older gateways on the same server.
+_RESERVED_PREFIXES = (PRIVATE_QUEUE_PREFIX, "amq.", "unacked", "job-unacked")
 
 exchange = Exchange(EXCHANGE, type="direct", durable=True)
 
-# Without further arguments: every publisher may declare it, and RabbitMQ refuses declarations that differ.
+# Without further arguments, because publishers declare it too, and RabbitMQ refuses a declaration that differs.
 job_queue = Queue(JOB_QUEUE, exchange, routing_key=JOB_KEY, durable=True)
 
-# On RabbitMQ. On Redis, `redis_transport` bounds the length.
+# The limits are for RabbitMQ; on Redis, `redis_transport` limits the length.
 result_queue = Queue(
     RESULT_QUEUE,
     exchange,
@@ -42,18 +44,18 @@ result_queue = Queue(
     max_length=LONGEST_QUEUE,
     queue_arguments={"x-overflow": "drop-head"},
 )
-# Reached by the default exchange, under its own name.
+# Reached over the default exchange by its name.
 dead_letter_queue = Queue(
     DEAD_LETTER_QUEUE, durable=True, max_length=LONGEST_QUEUE, queue_arguments={"x-overflow": "drop-head"}
 )
 
 
-class QueueNameInvalid(ValueError):
-    """A reader's queue cannot be called so; the message says why."""
+class QueueNameInvalid(CoinrequestError, ValueError):
+    """The name of a result queue is malformed or reserved."""
 
 
 def declare(channel: Any) -> None:
-    """Make the exchange and the queues, unless they are there.
+    """Declare the exchange and the queues.
 
     Args:
         channel: an open channel of kombu.
@@ -63,14 +65,14 @@ def declare(channel: Any) -> None:
 
 
 def reader_queue(name: str | None = None) -> Queue:
-    """Describe a queue of results for one reader, beside the shared one.
+    """Return a result queue for one reader, besides the shared one.
 
     Args:
-        name: it is kept under this name while nobody reads it; None: a new private one, which goes some minutes
-            after its reader.
+        name: the name of a queue that is kept while nobody reads it; None for a new private queue, which expires some
+            minutes after its reader has disconnected.
 
     Raises:
-        QueueNameInvalid: it is no name, or the channel's own.
+        QueueNameInvalid: the name is malformed or reserved.
     """
     if name is None:
         return Queue(
@@ -80,10 +82,10 @@ def reader_queue(name: str | None = None) -> Queue:
             durable=True,
             expires=PRIVATE_QUEUE_SECONDS,
         )
-    if not QUEUE_NAME.fullmatch(name) or name in _TAKEN_NAMES or name.startswith(_TAKEN_PREFIXES):
+    if not QUEUE_NAME.fullmatch(name) or name in _RESERVED_NAMES or name.startswith(_RESERVED_PREFIXES):
         raise QueueNameInvalid(
-            f"a queue of results cannot be called {name[:100]!r}: choose a name of letters, digits, '_', '.' and '-' "
-            f"that is not one of {', '.join(_TAKEN_NAMES)} and begins with none of {', '.join(_TAKEN_PREFIXES)}"
+            f"{name[:100]!r} cannot be the name of a result queue: use letters, digits, '_', '.' and '-'; these names "
+            f"are reserved: {', '.join(_RESERVED_NAMES)}; and these prefixes: {', '.join(_RESERVED_PREFIXES)}"
         )
     return Queue(
         name,

@@ -83,7 +83,7 @@ def test_no_codec_is_used_that_we_do_not_send(broker: Broker) -> None:
         eventually(lambda: store.stored == set(ids))
         dead = take_all(broker, "job-dead-letter", len(ENCODINGS))
     for letter, encoding in zip(dead, ENCODINGS, strict=True):
-        assert f"the content encoding '{encoding}' is not read; send utf-8" in letter.headers["x-reason"]
+        assert f"the content encoding '{encoding}' is not supported; send utf-8" in letter.headers["x-reason"]
         assert json.loads(letter.body)["job_payload"]
 
 
@@ -229,7 +229,7 @@ def test_no_queue_can_be_called_like_a_key_of_the_transport(redis_broker: Broker
 def test_no_reader_takes_a_name_of_the_channel(queue: str, capsys: pytest.CaptureFixture[str]) -> None:
     """As `job`, its results would come back as jobs."""
     assert main(["listen", "--url", "redis://127.0.0.1:9/0", f"--queue={queue}"]) == 2
-    assert "cannot be called" in capsys.readouterr().err
+    assert "cannot be the name" in capsys.readouterr().err
 
 
 def test_what_an_older_gateway_held_is_not_lost(redis_broker: Broker, server: redis.Redis) -> None:
