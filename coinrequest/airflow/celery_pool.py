@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from coinrequest.airflow.workload import Workload, read_workload
+from coinrequest.errors import CoinrequestError
 
 T = TypeVar("T")
 
@@ -19,7 +20,7 @@ TIME_LIMIT = 1.0
 _INSPECT_ALL_AFTER = 10.0
 
 
-class AgentsUnreachable(Exception):
+class AgentsUnreachable(CoinrequestError):
     """The broker cannot be reached, so the agents are unknown; the message names the reason."""
 
 

@@ -18,7 +18,7 @@ EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 
-class Unreadable(ValueError):
+class Unreadable(CoinrequestError, ValueError):
     """A text is not JSON, or not JSON that an answer can hold."""
 
 

@@ -19,12 +19,13 @@ from airflow.sdk.execution_time import supervisor, task_runner
 
 from coinrequest.airflow.task_reports import FAILURE, failure_entry
 from coinrequest.airflow.workload import Workload
+from coinrequest.errors import CoinrequestError
 from coinrequest.worker.failure import reason
 
 log = logging.getLogger(__name__)
 
 
-class LogUnwritable(Exception):
+class LogUnwritable(CoinrequestError):
     """The log of a task cannot be opened; the task has not started."""
 
 

@@ -16,10 +16,11 @@ from typing import Any
 from airflow.providers.celery.executors import celery_executor_utils as provider
 
 from coinrequest.airflow.workload import read_workload
+from coinrequest.errors import CoinrequestError
 from coinrequest.worker import disk_space, task_log
 
 
-class WorkloadRefused(Exception):
+class WorkloadRefused(CoinrequestError):
     """The message asks for a workload that is not a task."""
 
 
