@@ -12,6 +12,8 @@ from sqlalchemy import DateTime, Text, case, cast, func, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
+from coinrequest.errors import CoinrequestError
+
 # An answer cannot be nested deeper: pydantic allows 255 levels, with what stands around the value.
 MAX_DEPTH = 200
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
