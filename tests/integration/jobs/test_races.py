@@ -1,4 +1,4 @@
-"""What happens at once."""
+"""Concurrent requests."""
 
 import threading
 from collections import Counter

@@ -30,7 +30,7 @@ Execute = Callable[..., None]
 
 @pytest.fixture
 def execute(airflow_app: Any) -> Iterator[Execute]:
-    """Execute statements; processes and what waits to be told are gone before and after the test."""
+    """Execute statements; processes, notices and completions are deleted before and after the test."""
 
     def execute(statement: str, **values: Any) -> None:
         with airflow_session() as session:
@@ -46,7 +46,7 @@ def execute(airflow_app: Any) -> Iterator[Execute]:
 
 
 def runs(runner: type[Any], seconds: float, state: str = "running") -> None:
-    """Let a process of Airflow have shown itself so long ago, as Airflow itself writes it down."""
+    """Write the heartbeat of a process of Airflow, so many seconds ago, as Airflow writes it."""
     from airflow._shared.timezones.timezone import utcnow
     from airflow.jobs.job import Job
 
@@ -67,7 +67,7 @@ def written(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return found
 
 
-def test_the_line_is_what_cloudwatch_reads(execute: Execute, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_line_is_in_the_embedded_metric_format(execute: Execute, capsys: pytest.CaptureFixture[str]) -> None:
     before = int(time.time() * 1000)
     line = written(capsys)
     metadata = line.pop("_aws")
@@ -114,7 +114,7 @@ def test_what_waits_is_counted(op: TestClient, name: str, execute: Execute, caps
 
 
 def test_the_newest_heartbeat_of_each_process_counts(execute: Execute, capsys: pytest.CaptureFixture[str]) -> None:
-    """Contract with Airflow: its own runners' names, its own column, and what its own health report says."""
+    """Contract with Airflow: its own runners' names, its own column, and its own health report."""
     from airflow.api.common.airflow_health import get_airflow_health
     from airflow.jobs.dag_processor_job_runner import DagProcessorJobRunner
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -134,7 +134,7 @@ def test_the_newest_heartbeat_of_each_process_counts(execute: Execute, capsys: p
     assert found == {"scheduler": "healthy", "dag_processor": "unhealthy", "triggerer": "healthy"}
 
 
-def test_a_process_that_does_not_run_is_left_out(execute: Execute, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_process_that_is_not_running_is_left_out(execute: Execute, capsys: pytest.CaptureFixture[str]) -> None:
     """CloudWatch then has no value, and its alarm treats missing data as breaching."""
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
@@ -147,7 +147,7 @@ def test_a_process_that_does_not_run_is_left_out(execute: Execute, capsys: pytes
     assert HEARTBEATS & named == set()
 
 
-def test_a_database_that_is_away_is_said_once_and_writes_nothing(
+def test_an_unavailable_database_is_logged_once(
     execute: Execute, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -52,8 +52,8 @@ def test_a_notice_without_a_secret_is_not_signed(receiver: Receiver) -> None:
     assert "webhook-signature" not in receiver.received[0].headers
 
 
-def test_every_notice_survives_errors_and_silence_of_its_receiver(receiver: Receiver) -> None:
-    """The receiver answers 500 for a while, then hangs, then answers; another one notices nothing of it."""
+def test_every_notice_survives_errors_and_time_outs_of_its_receiver(receiver: Receiver) -> None:
+    """The receiver answers 500 for a while, then hangs, then answers; another one is not affected."""
     policy = replace(QUICK, webhook_seconds=1.5)
     receiver.script(*[500] * 10, *[Answer(hang=True)] * 6)
     with webhook_receiver() as other, dispatching(policy) as dispatcher:
@@ -82,8 +82,8 @@ def test_every_notice_survives_errors_and_silence_of_its_receiver(receiver: Rece
     assert all("timed out" in attempt.error for attempt in silent)
 
 
-def test_a_silent_receiver_gets_one_notice_at_a_time(receiver: Receiver) -> None:
-    """Not every one of its notices waits for a time-out of its own."""
+def test_a_receiver_that_does_not_answer_gets_one_notice_at_a_time(receiver: Receiver) -> None:
+    """So not every notice waits for another time-out."""
     receiver.otherwise = Answer(hang=True)
     policy = replace(QUICK, webhook_seconds=0.2, longest_pause=timedelta(seconds=60), first_delay=timedelta(seconds=60))
     owed = [owe(receiver.url) for _ in range(20)]
@@ -115,14 +115,14 @@ def test_it_gives_up_at_the_deadline(receiver: Receiver) -> None:
     assert row.attempts == len(found) == len(receiver.received)
 
 
-def test_a_notice_that_waited_too_long_is_tried_all_the_same(receiver: Receiver) -> None:
-    """No gateway ran for days; the notice is owed nevertheless."""
+def test_a_notice_that_has_waited_too_long_is_still_attempted(receiver: Receiver) -> None:
+    """No gateway ran for days."""
     owed = owe(receiver.url, left=timedelta(hours=-1))
     with dispatching():
         await_state(owed, "delivered")
 
 
-def test_notices_whose_time_is_over_end_with_their_silent_receiver(receiver: Receiver) -> None:
+def test_overdue_notices_are_given_up_when_their_receiver_does_not_answer(receiver: Receiver) -> None:
     receiver.otherwise = Answer(hang=True)
     policy = replace(QUICK, webhook_seconds=0.2, longest_pause=timedelta(seconds=60))
     late = [owe(receiver.url, left=timedelta(hours=-1)) for _ in range(12)]
@@ -144,7 +144,7 @@ def test_it_waits_as_long_as_the_receiver_asks(receiver: Receiver) -> None:
     assert timedelta(seconds=1.9) < second.at - first.at < timedelta(seconds=6)
 
 
-def test_no_wish_goes_beyond_the_deadline(receiver: Receiver) -> None:
+def test_retry_after_does_not_go_beyond_the_deadline(receiver: Receiver) -> None:
     receiver.otherwise = Answer(503, headers={"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"})
     owed = owe(receiver.url, left=timedelta(seconds=1.5))
     with dispatching():
@@ -211,7 +211,7 @@ def test_a_secret_may_be_in_a_connection(receiver: Receiver, monkeypatch: pytest
     Webhook(SECRET).verify(receiver.received[0].body, dict(receiver.received[0].headers))
 
 
-def test_the_clock_of_a_notice_is_that_of_the_attempt(receiver: Receiver) -> None:
+def test_the_timestamp_of_a_webhook_is_that_of_the_attempt(receiver: Receiver) -> None:
     receiver.script(500)
     owed = owe(receiver.url, created_at=datetime.now(UTC) - timedelta(hours=5))
     with dispatching():

@@ -49,7 +49,7 @@ def nothing_owed(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Database:
-    """Sessions of the metadata database, which can be away."""
+    """Sessions of the metadata database, which can be unavailable."""
 
     def __init__(self) -> None:
         self.away = False
@@ -67,7 +67,7 @@ class Database:
             yield session
 
 
-def test_another_dispatcher_delivers_what_a_killed_one_had_in_hand(receiver: Receiver) -> None:
+def test_another_dispatcher_delivers_the_notices_of_a_killed_one(receiver: Receiver) -> None:
     receiver.script(Answer(hang=True))
     owed = owe(receiver.url)
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", PROCESS])
@@ -99,7 +99,7 @@ def test_two_dispatchers_deliver_each_notice_once(receiver: Receiver) -> None:
     assert [len(attempts(one)) for one in owed] == [1] * len(owed)
 
 
-def test_what_was_delivered_while_the_database_was_away_is_not_delivered_again(
+def test_a_notice_that_was_delivered_without_a_database_is_not_delivered_again(
     receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     database = Database()
@@ -122,7 +122,7 @@ def test_what_was_delivered_while_the_database_was_away_is_not_delivered_again(
     assert caplog.text.count("is unavailable") <= 2
 
 
-def test_a_failure_is_not_recorded_over_somebody_elses_lease(receiver: Receiver) -> None:
+def test_a_failure_is_not_recorded_over_the_lease_of_another_dispatcher(receiver: Receiver) -> None:
     """A dispatcher that was held up for longer than its lease does not undo what another one has done."""
     receiver.script(Answer(500, hang=True))
     policy = replace(QUICK, lease=timedelta(seconds=0.2))
@@ -180,7 +180,7 @@ def test_a_dead_mail_server_delays_no_webhook_and_loses_no_mail(
             assert len(smtp.mails) == len(mails)
 
 
-def test_the_channel_gets_its_messages_and_is_waited_for() -> None:
+def test_the_channel_gets_its_messages_when_it_is_back() -> None:
     class Publisher:
         def __init__(self) -> None:
             self.published: list[str | bytes] = []
@@ -200,14 +200,14 @@ def test_the_channel_gets_its_messages_and_is_waited_for() -> None:
     assert [attempt.error for attempt in attempts(owed)] == ["the broker is away"] * 2 + [None]
 
 
-def test_without_a_channel_the_log_says_how_to_have_one() -> None:
+def test_without_a_channel_the_log_explains_how_to_configure_one() -> None:
     owed = owe("result", kind="channel", left=timedelta(0))
     with dispatching():
         await_state(owed, "failed")
     assert "COINREQUEST_CHANNEL_URL" in attempts(owed)[0].error
 
 
-def test_a_notice_that_cannot_be_understood_holds_up_nothing(receiver: Receiver) -> None:
+def test_a_damaged_notice_delays_no_other(receiver: Receiver) -> None:
     strange = owe("nowhere", kind="pigeon", left=timedelta(0))
     damaged = owe(receiver.url, secret="whsec_", left=timedelta(0))
     sound = owe(receiver.url)

@@ -1,4 +1,4 @@
-"""The log of deliveries, and delivering again."""
+"""The log of deliveries, and redelivery."""
 
 import uuid
 from datetime import timedelta
@@ -100,7 +100,7 @@ def test_a_redelivery_begins_with_short_delays_again(op: TestClient, job_id: UUI
     assert row.attempts == 2
 
 
-def test_chat_goes_to_all_again_only_where_all_had_it(op: TestClient, job_id: UUID) -> None:
+def test_chat_is_redelivered_to_all_only_if_all_had_it(op: TestClient, job_id: UUID) -> None:
     delivered = owe("ops_chat 2", kind="apprise", job_id=job_id, state="delivered")
     failed = owe("ops_chat 2", kind="apprise", job_id=job_id, state="failed")
     for owed in (delivered, failed):

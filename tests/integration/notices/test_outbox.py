@@ -1,4 +1,4 @@
-"""Turning jobs that have ended into the notices that are owed for them."""
+"""Creating the notices of jobs that have ended."""
 
 import base64
 import json
@@ -63,7 +63,7 @@ def completions() -> int:
     return int(execute("SELECT count(*) FROM coinrequest_completion")[0][0])
 
 
-def test_a_success_is_told_to_whom_the_definition_names(op: TestClient, name: str) -> None:
+def test_a_success_is_reported_to_the_recipients_in_the_definition(op: TestClient, name: str) -> None:
     register(op, name, notify=NOTIFY)
     job_id = start(name, labels={"team": "data"})
     finish(name, str(job_id), outputs={"wait": {"slept": 0}})
@@ -93,7 +93,7 @@ def test_a_success_is_told_to_whom_the_definition_names(op: TestClient, name: st
     assert expand_all() == 0
 
 
-def test_a_failure_is_told_to_those_who_asked_for_it(op: TestClient, name: str) -> None:
+def test_a_failure_is_reported_to_those_who_asked_for_it(op: TestClient, name: str) -> None:
     register(op, name, notify=NOTIFY)
     job_id = start(name)
     finish(name, str(job_id), "failed")
@@ -117,7 +117,7 @@ def test_a_cancelled_job_counts_as_a_failure(op: TestClient, name: str) -> None:
     assert (data["state"], data["error"]["message"]) == ("cancelled", "Cancelled by ada: late")
 
 
-def test_the_callback_of_a_submission_is_told_beside_them(op: TestClient, name: str) -> None:
+def test_the_callback_of_a_submission_is_a_recipient_too(op: TestClient, name: str) -> None:
     register(op, name, notify=NOTIFY[:1])
     job_id = start(name, callback=Callback("https://example.com/mine", ("success",), SECRET))
     other = start(name, callback=Callback("https://example.com/mine", ("failure",), secret_connection="mine"))
@@ -144,7 +144,7 @@ def test_a_job_from_the_channel_is_answered_there_once(op: TestClient, name: str
     assert "wait" in message["error"]
 
 
-def test_nobody_is_owed_anything_where_nobody_asked(op: TestClient, name: str) -> None:
+def test_a_job_without_recipients_has_no_notices(op: TestClient, name: str) -> None:
     register(op, name)
     job_id = start(name)
     finish(name, str(job_id))
@@ -154,7 +154,7 @@ def test_nobody_is_owed_anything_where_nobody_asked(op: TestClient, name: str) -
     assert row.value == 1
 
 
-def test_it_asks_the_revision_that_the_job_ran(op: TestClient, name: str) -> None:
+def test_the_recipients_are_those_of_the_job_s_revision(op: TestClient, name: str) -> None:
     register(op, name, notify=NOTIFY[:1])
     job_id = start(name)
     assert op.put(f"{TYPES}/{name}", json=small(name)).status_code == 200
@@ -174,8 +174,8 @@ def test_a_result_that_is_too_large_is_linked(op: TestClient, name: str) -> None
         assert result["link"] == f"http://airflow.test/jobs/v1/jobs/{job_id}"
 
 
-def test_a_job_that_runs_again_is_told_as_it_ended(op: TestClient, name: str) -> None:
-    """It failed and was retried before anybody looked: both ends are told."""
+def test_each_end_of_a_retried_job_is_reported(op: TestClient, name: str) -> None:
+    """It failed and was retried before a gateway ran; both ends are reported."""
     register(op, name, notify=NOTIFY[:1])
     job_id = start(name)
     finish(name, str(job_id), "failed")
@@ -198,8 +198,8 @@ def test_a_run_that_airflow_started_is_linked_by_its_own_id(op: TestClient, name
     assert json.loads(row.body)["data"]["links"]["run"] == f"http://airflow.test/dags/{name}/runs/by-hand%2B1"
 
 
-def test_what_is_damaged_holds_up_nothing_else(op: TestClient, name: str) -> None:
-    """A job that vanished, one whose definition cannot be read, and a sound one."""
+def test_damaged_jobs_delay_no_others(op: TestClient, name: str) -> None:
+    """A job that is gone, one whose definition cannot be read, and a valid one."""
     register(op, name, notify=NOTIFY[:1])
     gone, damaged, sound = (start(name, callback=Callback("https://example.com/mine")) for _ in range(3))
     for one in (gone, damaged, sound):

@@ -1,4 +1,4 @@
-"""A definition is read whole, or refused with every error and the field it is in."""
+"""A definition is accepted, or refused with all errors and their fields."""
 
 import copy
 import json
@@ -62,7 +62,7 @@ REPORT = {
 }
 
 
-def test_the_example_of_the_documentation_is_read():
+def test_the_example_of_the_documentation_is_accepted():
     parsed = parse_definition(REPORT)
     prices, mail = parsed.tasks
     assert parsed.schedule.timezone == "Europe/Dublin"
@@ -143,14 +143,14 @@ def test_a_definition_is_an_object(document):
     assert list(errors_of(document)) == [""]
 
 
-def test_the_number_of_errors_has_an_end():
+def test_the_number_of_errors_is_limited():
     with pytest.raises(DefinitionInvalid) as caught:
         parse_definition(definition(**{f"field{number}": 1 for number in range(5000)}))
     assert len(caught.value.errors) == 201
     assert "there is more" in caught.value.errors[-1].message
 
 
-def test_references_may_stand_for_any_input():
+def test_any_input_may_be_a_reference():
     tasks = [
         wait("a", inputs={"value": "{{ params.n }}"}),
         wait("b", depends_on=["a"], for_each=[1, 2], inputs={"value": "{{ item }}"}),
@@ -175,7 +175,7 @@ def test_loading_trusts_what_was_checked():
         load_definition({"name": "wait"})
 
 
-def test_loading_is_the_same_as_parsing():
+def test_loading_and_parsing_give_the_same_definition():
     assert load_definition(json.loads(json.dumps(REPORT))) == parse_definition(REPORT)
 
 
@@ -187,7 +187,7 @@ def test_the_schema_of_a_definition_accepts_the_example():
     assert not Draft202012Validator(schema).is_valid({**REPORT, "nmae": 1})
 
 
-def test_an_agent_imports_nothing_that_it_does_not_need():
+def test_an_agent_imports_only_what_it_needs():
     program = """
 import sys
 from coinrequest.jobtypes.definition import load_definition

@@ -1,4 +1,4 @@
-"""A document is read from JSON or YAML with the same result, or refused."""
+"""Documents in JSON and YAML are read with the same result, or refused."""
 
 import json
 from contextlib import suppress
@@ -31,7 +31,7 @@ VALUES = st.recursive(
     "content_type",
     ["application/yaml", "text/yaml", "application/x-yaml", "Text/YAML; charset=UTF-8", 'text/yaml;charset="utf-8"'],
 )
-def test_yaml_and_json_say_the_same(content_type):
+def test_yaml_and_json_give_the_same_document(content_type):
     text = 'on: [success]\nwhen: 2026-01-01\ncountry: no\ntimeout: 1:30\nn: 010\nx: 0x1F\nf: 1e3\nnothing:\nq: "5"\n'
     assert load_document(text.encode(), content_type) == {
         "on": ["success"],
@@ -120,13 +120,13 @@ def test_the_limit_is_64_kib(content_type):
     assert caught.value.limit == MAX_DOCUMENT_BYTES
 
 
-def test_yaml_for_people_keeps_the_order_and_quotes_only_what_needs_it():
+def test_written_yaml_keeps_the_order_and_quotes_only_where_needed():
     text = dump_yaml({"z": "30s", "a": ["no", "5", "é"], "body": "one\ntwo\n"})
     assert text == "z: 30s\na:\n- 'no'\n- '5'\n- é\nbody: |\n  one\n  two\n"
 
 
 @given(st.dictionaries(TEXT, VALUES, max_size=4))
-def test_a_document_comes_back_unchanged(document):
+def test_a_written_document_is_read_back_unchanged(document):
     assert load_document(dump_yaml(document).encode(), YAML, limit=10**6) == document
     assert load_document(json.dumps(document).encode(), JSON, limit=10**6) == document
 

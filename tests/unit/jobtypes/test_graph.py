@@ -1,4 +1,4 @@
-"""The order of tasks."""
+"""The graph of tasks."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ def test_each_cycle_is_reported_once():
 
 
 @given(GRAPHS)
-def test_a_cycle_is_a_way_back(graph):
+def test_a_cycle_leads_back_to_its_first_task(graph):
     before = upstream(graph)
     found = cycles(graph)
     for cycle in found:
@@ -28,7 +28,7 @@ def test_a_cycle_is_a_way_back(graph):
     assert bool(found) == any(task in before[task] for task in graph)
 
 
-def test_the_nearest_name():
+def test_the_most_similar_name_is_suggested():
     assert nearest("coin.price", ["coin.prices", "url.test"]) == "coin.prices"
     assert nearest("bash", ["coin.prices", "url.test"]) is None
     assert hint("x", []) == ""

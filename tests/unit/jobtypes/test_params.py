@@ -1,4 +1,4 @@
-"""A job's params are checked against its type's schema, and the schema is checked before."""
+"""Params are checked by the schema of the job's type, and the schema is checked at registration."""
 
 import time
 from contextlib import suppress
@@ -121,7 +121,7 @@ def test_values_that_cannot_be_stored(value):
         ("uuid", "12345678-1234-5678-1234-567812345678", "1234"),
     ],
 )
-def test_formats_do_not_depend_on_what_is_installed(name, right, wrong):
+def test_formats_do_not_depend_on_installed_packages(name, right, wrong):
     schema = {"type": "object", "properties": {"x": {"format": name}}}
     assert check_params(with_params(schema), {"x": right}) == {"x": right}
     assert check_params(with_params(schema), {"x": 1}) == {"x": 1}
@@ -205,7 +205,7 @@ def test_bad_schemas(schema, field, message):
     assert message in errors[field]
 
 
-def test_a_small_schema_cannot_ask_for_endless_work():
+def test_a_small_schema_cannot_require_endless_work():
     levels = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(40)}
     schema = {"properties": {"x": {"$ref": "#/$defs/d0"}}, "$defs": {**levels, "d40": {"type": "integer"}}}
     definition = with_params(schema)
@@ -218,7 +218,7 @@ def test_a_small_schema_cannot_ask_for_endless_work():
         with_params({"properties": {"x": {"$ref": "#/$defs/d0", "default": {}}}, "$defs": {**nested, "d40": {}}})
 
 
-def test_work_grows_with_the_size_of_schema_and_value_together_only_so_far():
+def test_the_work_for_a_large_schema_and_value_is_limited():
     schema = {
         "type": "object",
         "properties": {"x": {"items": {"allOf": [{} for _ in range(300)]}, "uniqueItems": True}},
@@ -238,7 +238,7 @@ def test_work_grows_with_the_size_of_schema_and_value_together_only_so_far():
     ("entries", "twice"),
     [([1, 1.0], True), ([1, True], False), ([{"a": [1]}, {"a": [1]}], True), ([0, False, None, "", []], False)],
 )
-def test_entries_that_are_there_twice(entries, twice):
+def test_duplicate_entries(entries, twice):
     schema = {"type": "object", "properties": {"x": {"uniqueItems": True}}}
     if twice:
         assert params_errors(schema, {"x": entries}) == {"params.x": "contains an entry twice"}
@@ -253,7 +253,7 @@ def test_a_large_list_of_objects_is_within_the_limits():
     assert check_params(with_params(schema), params) == params
 
 
-def test_a_scheduled_type_has_a_default_for_everything_that_is_required():
+def test_required_params_of_a_scheduled_type_need_defaults():
     schema = {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"default": 1}}, "required": ["x", "y"]}
     with_params(schema)
     errors = schema_errors(schema, schedule={"every": "1h"})

@@ -1,4 +1,4 @@
-"""References are found, checked and resolved, and nothing else between braces is."""
+"""References are found, checked and resolved; nothing else is allowed in braces."""
 
 import pickle
 from contextlib import suppress
@@ -76,7 +76,7 @@ def test_resolve_works_at_any_depth_and_changes_nothing():
     assert value["a"][0] == "{{ params.n }}"
 
 
-def test_what_a_reference_brings_in_is_not_read_again():
+def test_the_value_of_a_reference_is_not_searched_for_references():
     scope = Scope(params={"text": "{{ params.secret }}", "secret": "x"})
     assert resolve("{{ params.text }}", scope) == "{{ params.secret }}"
     assert resolve("a {{ params.text }}", scope) == "a {{ params.secret }}"
@@ -97,7 +97,7 @@ def test_a_decimal_in_a_text_keeps_its_digits():
         ("{{ tasks.mail.output }}", "tasks.mail has no output here (outputs: prices)"),
     ],
 )
-def test_a_reference_that_leads_nowhere_says_what_exists(text, message):
+def test_the_error_of_an_unresolved_reference_names_what_exists(text, message):
     with pytest.raises(ReferenceUnresolved) as caught:
         resolve({"deep": [text]}, SCOPE)
     assert message in str(caught.value)
@@ -119,7 +119,7 @@ def test_resolve_refuses_what_is_not_a_reference(text):
         resolve(text, SCOPE)
 
 
-def test_an_unknown_root_gets_the_nearest():
+def test_an_unknown_root_gets_a_suggestion():
     with pytest.raises(ReferenceInvalid, match="did you mean 'params'"):
         Reference.parse("param.x")
 
@@ -130,13 +130,13 @@ def test_references_are_listed_once_and_in_order():
 
 
 @given(REFERENCES, st.text(" \t\n", max_size=3))
-def test_a_reference_reads_back_as_it_is_written(reference, space):
+def test_a_written_reference_is_read_back(reference, space):
     assert Reference.parse(f"{space}{reference}{space}") == reference
     assert find_references(f"{{{{{space}{reference}{space}}}}}") == (reference,)
 
 
 @given(st.lists(REFERENCES | st.text(alphabet=st.characters(exclude_characters="{}")), max_size=6))
-def test_a_text_is_cut_into_the_parts_it_was_made_of(parts):
+def test_a_text_is_split_into_its_parts(parts):
     text = "".join(part if isinstance(part, str) else f"{{{{ {part} }}}}" for part in parts)
     references = [part for part in parts if isinstance(part, Reference)]
     assert [part for part in split(text) if isinstance(part, Reference)] == references
@@ -157,6 +157,6 @@ def test_a_whole_reference_keeps_its_value(value):
 
 
 @given(JSON)
-def test_what_holds_no_reference_stays_as_it_is(value):
+def test_a_value_without_references_is_unchanged(value):
     if not list(scan(value)):
         assert resolve(value, Scope()) == value

@@ -1,4 +1,4 @@
-"""What is refused, which field the error names, and what it says."""
+"""Refused definitions: the fields and the messages of their errors."""
 
 import pytest
 from support.definition_samples import REMOVED, definition, errors_of, wait
@@ -230,7 +230,7 @@ def test_one_error_names_its_field_and_the_remedy(changes, field, message):
 
 
 @pytest.mark.parametrize("sql", ["{{ params.sql }}", "SELECT * FROM orders WHERE id = {{ params.id }}"])
-def test_whoever_submits_a_job_writes_no_part_of_a_statement(sql, monkeypatch):
+def test_params_cannot_be_part_of_a_statement(sql, monkeypatch):
     monkeypatch.setenv("COINREQUEST_SQL_CONNECTIONS", "warehouse")
     task = {"id": "ask", "action": "sql.query", "inputs": {"connection": "warehouse", "sql": sql}}
     names = {"sql": {"type": "string"}, "id": {"type": "string"}}

@@ -1,4 +1,4 @@
-"""Schedules say when they run next, also when clocks change."""
+"""Next run times of schedules, also when clocks change."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -27,7 +27,7 @@ def test_cron_in_its_time_zone():
     assert times("@daily", "2026-01-01T00:00Z", "UTC", 1) == ["2026-01-02T00:00+00:00"]
 
 
-def test_a_time_that_the_clock_skips_is_moved_on():
+def test_a_time_in_the_gap_of_a_clock_change_is_moved():
     # On 29 March 2026 Dublin goes from 00:59 to 02:00.
     assert times("30 1 * * *", "2026-03-28T12:00Z") == [
         "2026-03-29T02:30+01:00",
@@ -36,12 +36,12 @@ def test_a_time_that_the_clock_skips_is_moved_on():
     ]
 
 
-def test_a_time_that_comes_twice_runs_once():
+def test_a_time_that_occurs_twice_runs_once():
     # On 25 October 2026 Dublin has 01:00 to 01:59 twice.
     assert times("30 1 * * *", "2026-10-24T12:00Z", count=2) == ["2026-10-25T01:30+00:00", "2026-10-26T01:30+00:00"]
 
 
-def test_what_runs_in_every_hour_runs_in_the_repeated_one_too():
+def test_an_hourly_schedule_also_runs_in_the_repeated_hour():
     assert times("30 * * * *", "2026-10-24T23:45Z", count=4) == [
         "2026-10-25T01:30+01:00",
         "2026-10-25T01:30+00:00",
@@ -50,7 +50,7 @@ def test_what_runs_in_every_hour_runs_in_the_repeated_one_too():
     ]
 
 
-def test_intervals_keep_to_the_clock():
+def test_intervals_are_aligned_to_the_clock():
     def following(every, after):
         schedule = IntervalSchedule.model_validate({"every": every})
         return next_run_times(schedule, 2, datetime.fromisoformat(after))
@@ -63,7 +63,7 @@ def test_intervals_keep_to_the_clock():
     assert following("1h", "2026-01-01T10:00Z")[0] == datetime(2026, 1, 1, 11, tzinfo=UTC)
 
 
-def test_types_without_times_have_none():
+def test_schedules_without_times_have_none():
     assert next_run_times(None) == []
     assert next_run_times(AfterSchedule(after=("other",))) == []
 
@@ -79,7 +79,7 @@ def test_a_time_without_a_zone_is_refused():
         next_run_times(None, after=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
-def test_presets_are_written_out():
+def test_presets_are_expanded():
     assert cron_expression("@Quarterly") == "0 0 1 */3 *"
     assert cron_expression(" 0  1 * * * ") == "0 1 * * *"
 

@@ -1,4 +1,4 @@
-"""A task may take a day at most: the broker would hand it out again."""
+"""A task may take a day at most: then the broker would deliver it again."""
 
 import pytest
 
