@@ -22,7 +22,7 @@ STRANGERS = ["/api/v2/variables", "/ui/backfills/dry_run", "/jobs/v1/job-types",
 
 def refused(answer: Any) -> bool:
     assert answer.headers["content-type"] == "application/problem+json"
-    assert "bytes at most" in answer.json()["detail"]
+    assert "is larger than" in answer.json()["detail"]
     return bool(answer.status_code == 413)
 
 
@@ -100,8 +100,8 @@ def test_what_fits_goes_on_as_it_came(op: TestClient, name: str) -> None:
 
 def test_the_result_of_a_task_fits_however_it_is_written() -> None:
     """An agent sends it as JSON within JSON, where a quote takes two bytes more."""
-    from coinrequest.airflow.api_server.security_middleware import AGENTS_BYTES
+    from coinrequest.airflow.api_server.security_middleware import AGENT_BYTES
     from coinrequest.limits import MAX_RESULT_BYTES
 
     most = json.dumps(json.dumps(['"\\' * (MAX_RESULT_BYTES // 4 - 10)]))
-    assert len(most) < 3 * MAX_RESULT_BYTES < AGENTS_BYTES
+    assert len(most) < 3 * MAX_RESULT_BYTES < AGENT_BYTES

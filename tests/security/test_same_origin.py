@@ -121,7 +121,7 @@ def test_no_unsafe_route_of_ours_or_of_airflows_is_open(
         for headers in (FOREIGN[0], {}):
             answer = browser.request(method, path, json=body, headers=headers)
             assert answer.status_code == 403, (method, path, answer.text)
-            assert "The cookie does not sign this request in" in answer.text
+            assert "The cookie does not authenticate this request" in answer.text
 
 
 def test_with_a_cookie_a_body_names_its_type(browser: TestClient, name: str, tables_unchanged: None) -> None:

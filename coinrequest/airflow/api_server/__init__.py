@@ -1,1 +1,1 @@
-"""What stands around Airflow's whole web server, its own routes included: sign-in, rights, bodies, origins, runs."""
+"""Extensions of Airflow's API server that also cover its own routes: sign-in, rights, middlewares, checks of runs."""

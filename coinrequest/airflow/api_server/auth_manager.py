@@ -1,13 +1,13 @@
-"""Sign-in and roles: FAB with rules on names, and without its rows for each DAG (`[core] auth_manager`, Airflow 3.3.2).
+"""Sign-in and roles: FAB with DAG prefixes, and without permission rows for each DAG (Airflow 3.3.2).
 
-Where the auth manager's name holds "FabAuthManager", Airflow's dag-processor writes seven permission rows for each DAG,
-each in a transaction of its own: 80 ms a DAG, 7 s of its only loop for one shard of new types (measured at 10,000
-types). They serve roles that may see single DAGs. Here such a role names its DAGs itself, one by one or by the
-beginning of their names (`DAG:team-a.*`), and only what a role names gets a row (docs/how-to/roles.md). The name of
-the last class below is what keeps Airflow's rows away (`airflow.dag_processing.collection`;
-`tests/integration/generator/test_publishing_contract.py` fails when that changes).
+If the class name of `[core] auth_manager` contains "FabAuthManager", Airflow's dag-processor writes seven permission
+rows for each DAG, each in its own transaction: 80 ms a DAG, 7 s of its only loop for one shard of new types (measured
+at 10,000 types). They serve roles that may see only some DAGs. Here such a role names its DAGs one by one or by prefix
+(`DAG:team-a.*`), and only a name in a role gets a row (docs/how-to/roles.md). The name of `RoleAuthManager` stops
+Airflow from writing its rows (`airflow.dag_processing.collection`;
+`tests/integration/generator/test_publishing_contract.py` fails if that changes).
 
-It is also what lets the project stand around Airflow's whole web server (`tests/security/test_silent_database.py`).
+The auth manager also adds a middleware around Airflow's whole web server (`tests/security/test_silent_database.py`).
 """
 
 import asyncio
@@ -28,26 +28,26 @@ from sqlalchemy.dialects.postgresql import insert
 from coinrequest.airflow.api_server.database_timeout import DatabaseTimeoutMiddleware
 from coinrequest.airflow.api_server.rights import DefinitionRules
 
-# No DAG's id holds one, so a rule is never taken for a DAG.
+# No DAG id contains it, so a prefix is never mistaken for a DAG.
 _ANY = "*"
-# What may stand behind `DAG:`, which decides about a DAG, and `DAG Run:`, about its runs.
+# What may follow `DAG:` (access to a DAG) and `DAG Run:` (access to its runs).
 _DAGS = re.compile(r"[A-Za-z0-9_.-]*\*?")
 
 if TYPE_CHECKING:
     from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 
-# Threads of its own: looks at tokens that hang must not take those that serve requests.
+# A separate pool: token checks that hang must not take the threads that serve requests.
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="sign-in")
 
 
 class NamedDagsSecurityManager(FabAirflowSecurityManagerOverride):
-    """FAB's roles, which may name DAGs that FAB has no row for yet."""
+    """FAB's security manager; roles may name DAGs that have no row yet."""
 
     def get_resource(self, name: str) -> Resource | None:
-        """Return a resource by its name; that of DAGs is made where it is missing.
+        """Return a resource by name; create it if it is missing and names DAGs.
 
-        Only those who edit roles come here: `airflow roles add-perms`, FAB's REST service and `[fab] custom_roles`,
-        each of which refuses a name without a row.
+        Only code that edits roles calls this: `airflow roles add-perms`, FAB's REST API and `[fab] custom_roles`, all
+        of which refuse a name without a row.
         """
         prefix = next(filter(name.startswith, PREFIX_LIST), None)
         if prefix is not None and _DAGS.fullmatch(name.removeprefix(prefix)):
@@ -57,29 +57,29 @@ class NamedDagsSecurityManager(FabAirflowSecurityManagerOverride):
 
 
 class NamedDagsAuthManager(FabAuthManager):
-    """FAB's users, roles and sign-in; `DAG:team-a.*` in a role is every DAG whose id begins so."""
+    """FAB's users, roles and sign-in; `DAG:team-a.*` in a role covers every DAG with that prefix."""
 
     @cached_property
     def security_manager(self) -> FabAirflowSecurityManagerOverride:
-        """The roles; an installation's own SECURITY_MANAGER_CLASS is left as it is."""
+        """FAB's security manager; a custom SECURITY_MANAGER_CLASS takes precedence."""
         if not self.appbuilder or current_app.config.get("SECURITY_MANAGER_CLASS"):
             return super().security_manager
         return NamedDagsSecurityManager(self.appbuilder)  # type: ignore[no-untyped-call]
 
     def get_authorized_dag_ids(self, *, user: Any, method: Any = "GET", **options: Any) -> set[str]:
-        """Return the DAGs that the user may see, or edit: those that exist."""
+        """Return the existing DAGs that the user may see, or edit."""
         from airflow.models.dag import DagModel
         from airflow.utils.session import create_session
 
         if super()._is_authorized(method=method, resource_type=RESOURCE_DAG, user=user):
             return super().get_authorized_dag_ids(user=user, method=method, **options)
         named = {resource.removeprefix(RESOURCE_DAG_PREFIX) for resource in self._named(method, user)}
-        begin = [DagModel.dag_id.startswith(name[:-1], autoescape=True) for name in named if name.endswith(_ANY)]
+        prefixes = [DagModel.dag_id.startswith(name[:-1], autoescape=True) for name in named if name.endswith(_ANY)]
         with create_session(scoped=False) as session:
-            return set(session.scalars(select(DagModel.dag_id).where(or_(DagModel.dag_id.in_(named), *begin))))
+            return set(session.scalars(select(DagModel.dag_id).where(or_(DagModel.dag_id.in_(named), *prefixes))))
 
     def _is_authorized(self, *, method: Any, resource_type: str, user: Any) -> bool:
-        """Return whether a role of the user allows it; what is asked about may be one DAG, or its runs."""
+        """Return whether a role of the user allows access; roles may name DAGs and their runs by prefix."""
         if super()._is_authorized(method=method, resource_type=resource_type, user=user):
             return True
         prefix = next(filter(resource_type.startswith, PREFIX_LIST), None)
@@ -95,26 +95,26 @@ class NamedDagsAuthManager(FabAuthManager):
 
 
 class RoleAuthManager(DefinitionRules, NamedDagsAuthManager):
-    """Both: what a role names, and who may change it. Wrong passwords are limited."""
+    """Roles that name DAGs, the rules on who may define job types, and limits on wrong passwords."""
 
     @cached_property
     def security_manager(self) -> FabAirflowSecurityManagerOverride:
-        """FAB's security manager, which looks at a password only so often."""
-        from coinrequest.airflow.api_server.sign_in_limits import limit
+        """FAB's security manager, with limits on wrong passwords."""
+        from coinrequest.airflow.api_server.sign_in_limits import limit_sign_in
 
         manager = super().security_manager
-        limit(manager)
+        limit_sign_in(manager)
         return manager
 
     async def get_user_from_token(self, token: str) -> "BaseUser":
         """Return the user of a token.
 
-        Airflow asks the database for each token in the event loop, and for a cookie's before anything else: while the
-        database is slow or silent, nothing else would be served. Here a thread asks.
+        Airflow checks tokens against the database in the event loop, so a slow or unresponsive database would block
+        all requests. Here a thread does it.
         """
         check = super().get_user_from_token
         return await asyncio.get_running_loop().run_in_executor(_threads, lambda: asyncio.run(check(token)))
 
     def get_fastapi_middlewares(self) -> list[tuple[Any, dict[str, Any]]]:
-        """Return what stands around the web server, outside Airflow's own look at cookies."""
+        """Return the middlewares; ours runs before the one with which Airflow checks cookies."""
         return [*super().get_fastapi_middlewares(), (DatabaseTimeoutMiddleware, {})]

@@ -1,9 +1,9 @@
-"""Bounds what a backfill may ask for, also one that is only tried (Airflow 3.3.2).
+"""Limits the number of runs of a backfill, and of its dry run (Airflow 3.3.2).
 
-Airflow stores the runs of a backfill, or lists those of a dry run, inside the request, however many they are. Nothing
-of a dry run is stored, so the function that both ask for the runs is replaced in the web server.
+Airflow stores the runs of a backfill, or lists those of a dry run, inside the request, however many there are. A dry
+run stores nothing, so no ORM listener sees it; the function that lists the runs for both is wrapped instead.
 
-`tests/security/test_times_at_every_door.py` fails when Airflow asks another one.
+`tests/security/test_times_at_every_door.py` fails if Airflow uses another function.
 """
 
 import functools
@@ -22,49 +22,49 @@ MOST_ACTIVE_RUNS = 100
 
 
 def install() -> None:
-    """Bound the backfills of this process, once."""
+    """Limit the backfills of this process. Calling it again changes nothing."""
     from airflow.models import backfill
 
     if not hasattr(backfill._get_info_list, "__wrapped__"):
-        backfill._get_info_list = _bounded(backfill._get_info_list)
+        backfill._get_info_list = _limited(backfill._get_info_list)
 
 
 def check_active_runs(connection: Connection, backfill: Any) -> None:
-    """Look whether a backfill keeps to the concurrency of its type.
+    """Check the `max_active_runs` of a backfill against the concurrency of its job type.
 
     Args:
-        connection: of the transaction that stores it.
-        backfill: whose type, if it has one, can be read.
+        connection: the transaction that stores the backfill.
+        backfill: the backfill; the definition of its job type, if it has one, must be readable.
 
     Raises:
-        HTTPException: 422, with the bounds.
+        HTTPException: 422, with the limits.
     """
     revision = registry.latest(connection, backfill.dag_id)
-    most, why = MOST_ACTIVE_RUNS, ""
+    most, source = MOST_ACTIVE_RUNS, ""
     if revision is not None and not revision.deleted:
         concurrency = load_definition(revision.content()).concurrency
         most = concurrency.max_jobs if concurrency else DEFAULT_MAX_JOBS
-        why = ", the type's concurrency.max_jobs"
+        source = ", the type's concurrency.max_jobs"
     if not 1 <= backfill.max_active_runs <= most:
-        raise HTTPException(422, f"max_active_runs must be between 1 and {most}{why}")
+        raise HTTPException(422, f"max_active_runs must be between 1 and {most}{source}")
 
 
-def _bounded(get_info_list: Any) -> Any:
+def _limited(get_info_list: Any) -> Any:
     @functools.wraps(get_info_list)
-    def bounded(*, from_date: Any, to_date: Any, reverse: bool, dag: Any) -> Any:
-        """Return the runs, having counted no more than there may be.
+    def limited(*, from_date: Any, to_date: Any, reverse: bool, dag: Any) -> Any:
+        """Return the runs if there are not too many.
 
         Raises:
-            HTTPException: 422: there are more, or the times are out of bounds.
+            HTTPException: 422, if there are too many, or if the times are out of bounds.
         """
         check_times({"from_date": from_date, "to_date": to_date})
         runs = dag.iter_dagrun_infos_between(from_date, to_date)
         if sum(1 for _ in itertools.islice(runs, MOST_RUNS + 1)) > MOST_RUNS:
             raise HTTPException(
                 422,
-                f"from_date and to_date hold more than {MOST_RUNS:,} runs of {dag.dag_id!r}; "
-                "choose a shorter time, one after the other",
+                f"there are more than {MOST_RUNS:,} runs of {dag.dag_id!r} between from_date and to_date; "
+                "split the backfill into shorter ones",
             )
         return get_info_list(from_date=from_date, to_date=to_date, reverse=reverse, dag=dag)
 
-    return bounded
+    return limited

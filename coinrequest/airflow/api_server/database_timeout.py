@@ -1,11 +1,11 @@
-"""Answers 503 while the database is silent: it takes connections and statements, and says nothing.
+"""Answers 503 while the database is unresponsive: it accepts connections and statements, but never answers.
 
-A server that was stopped, or a network that lost its way, raises no error, and no time limit of the driver sees it: a
-request would hang for as long. So whoever waits for long looks whether the database answers anybody at all, by a
-connection of its own. While it does, a request takes as long as it takes: a large registration, `?wait=60`, a stream.
+A stopped server or a broken network raises no error, and no timeout of the driver notices it: requests would hang. So
+when a request takes long, a separate connection checks whether the database answers at all. While it does, a request
+may take any time: a large registration, `?wait=60`, a stream.
 
-This stands around the whole web server, Airflow's own routes included. Every process imports it with the plugin, so it
-imports next to nothing.
+The middleware covers the whole web server, Airflow's own routes included. Every process imports this with the plugin,
+so it imports little.
 """
 
 import asyncio
@@ -24,60 +24,61 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Seconds. Both together are the longest that anybody waits for a 503.
-PATIENCE = 2.0
-LOOK_LIMIT = 1.5
+# Seconds. Both together are the longest that a client waits for a 503.
+_CHECK_AFTER = 2.0
+_CHECK_TIMEOUT = 1.5
 _KEEP = 1.0
 _ABANDONED = "coinrequest.abandoned"
 
-SILENT = (
-    "The database does not answer. Nothing was changed, unless it fell silent while the change was being committed: "
-    "repeat the request, a submission under the same Idempotency-Key"
+_DETAIL = (
+    "The database does not answer. Nothing was changed, unless it stopped answering during the commit: repeat the "
+    "request, a submission with the same Idempotency-Key"
 )
-# Airflow's own routes commit what they do themselves.
-SILENT_AIRFLOW = (
-    "The database does not answer. A change that was begun may still be made when it does: look before you repeat it"
+# Airflow's own routes commit by themselves.
+_AIRFLOW_DETAIL = (
+    "The database does not answer. The change may still be made once it answers again: check before you repeat the "
+    "request"
 )
 _OURS = "/jobs/"
 # Agents repeat their reports by themselves, and files need no database.
-_UNCONCERNED = ("/execution/", "/static/")
+_EXEMPT = ("/execution/", "/static/")
 
 
 def is_abandoned(scope: MutableMapping[str, Any]) -> bool:
-    """Return whether the request was answered already; what it still does must not be committed."""
+    """Return whether the request was answered with 503 already, so that its transaction must be rolled back."""
     flag = scope.get(_ABANDONED)
     return flag is not None and flag.is_set()
 
 
-def _database_answers() -> bool:
+def _is_responsive() -> bool:
     from coinrequest.airflow.session import database_answers
 
     return database_answers()
 
 
 class DatabaseTimeoutMiddleware:
-    """Middleware that gives up waiting for a silent database.
+    """ASGI middleware that stops waiting for an unresponsive database.
 
-    A request that is given up goes on in the background until the database answers or the connection breaks; then it is
-    rolled back, where it is one of ours. Those that come meanwhile are refused before they do anything, so that nothing
-    piles up.
+    An abandoned request continues in the background until the database answers or the connection breaks; a request to
+    `/jobs` is then rolled back. Meanwhile new requests are refused at once, so they do not pile up.
 
     Args:
-        app: what serves the requests.
-        answers: says in a thread whether the database answers; an error is an answer too, and the request's own matter.
+        app: the application that serves the requests.
+        is_responsive: returns whether the database answers; called in a thread. An error counts as an answer, which
+            the request itself handles.
     """
 
-    def __init__(self, app: Application, answers: Callable[[], bool] = _database_answers) -> None:
+    def __init__(self, app: Application, is_responsive: Callable[[], bool] = _is_responsive) -> None:
         self._app = app
-        self._look = SingleFlight(answers, keep=_KEEP, name="silence")
-        self._silent = False
+        self._check = SingleFlight(is_responsive, keep=_KEEP, name="database check")
+        self._unresponsive = False
         self._abandoned: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI request."""
-        if scope["type"] != "http" or route_path(scope).startswith(_UNCONCERNED):
+        if scope["type"] != "http" or route_path(scope).startswith(_EXEMPT):
             await self._app(scope, receive, send)
-        elif self._silent and not await self._answers():
+        elif self._unresponsive and not await self._is_responsive():
             await _refuse(scope, receive, send)
         else:
             await self._serve(scope, receive, send)
@@ -95,8 +96,8 @@ class DatabaseTimeoutMiddleware:
 
         serving = asyncio.ensure_future(self._app(scope, receive, observed))
         try:
-            while not (await asyncio.wait({serving}, timeout=None if started else PATIENCE))[0]:
-                if not started and not await self._answers() and not started and not serving.done():
+            while not (await asyncio.wait({serving}, timeout=None if started else _CHECK_AFTER))[0]:
+                if not started and not await self._is_responsive() and not started and not serving.done():
                     abandoned.set()
                     break
         except BaseException:
@@ -112,24 +113,24 @@ class DatabaseTimeoutMiddleware:
     def _forget(self, serving: asyncio.Task[None]) -> None:
         self._abandoned.discard(serving)
         if not serving.cancelled() and (error := serving.exception()) is not None:
-            log.info("A request that was given up ended with %s", type(error).__name__)
+            log.info("An abandoned request ended with %s", type(error).__name__)
 
-    async def _answers(self) -> bool:
-        """Look whether the database answers, and say in the log when that changes."""
+    async def _is_responsive(self) -> bool:
+        """Return whether the database answers, and log if that has changed."""
         try:
-            looking = asyncio.wrap_future(self._look.call())
-            answers = await asyncio.wait_for(asyncio.shield(looking), LOOK_LIMIT)
+            check = asyncio.wrap_future(self._check.call())
+            responsive = await asyncio.wait_for(asyncio.shield(check), _CHECK_TIMEOUT)
         except TimeoutError:
-            answers = False
+            responsive = False
         except Exception:
-            answers = True
-        if answers == self._silent:
-            self._silent = not answers
-            if answers:
+            responsive = True
+        if responsive == self._unresponsive:
+            self._unresponsive = not responsive
+            if responsive:
                 log.warning("The database answers again")
             else:
-                log.error("The database does not answer; requests are refused until it does")
-        return answers
+                log.error("The database does not answer; refusing requests until it does")
+        return responsive
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,5 +138,5 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
     from coinrequest import problem_details
 
-    detail = SILENT if route_path(scope).startswith(_OURS) else SILENT_AIRFLOW
+    detail = _DETAIL if route_path(scope).startswith(_OURS) else _AIRFLOW_DETAIL
     await problem_details.unavailable(Request(scope), detail)(scope, receive, send)

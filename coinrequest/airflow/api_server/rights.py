@@ -1,10 +1,9 @@
-"""What a user may do, as Airflow's auth manager says: here it is asked, and here is what it says more (Airflow 3.3.2).
+"""The rights of users, as Airflow's auth manager grants them, and one rule more (Airflow 3.3.2).
 
-Airflow gives its User role the right to edit and delete DAGs, since without it nobody starts a run. Here a DAG is a job
-type, and changing one is for those who may also create Variables: Op and Admin of FAB and of SimpleAuthManager, and
-whoever has a role of one's own with that right. `may_define` is that rule. `Right` asks it for our routes,
-`DefinitionRules` for Airflow's own; `tests/api/test_roles.py` and `tests/security/test_airflow_role_matrix.py` try
-every route of both.
+Airflow's User role may edit and delete DAGs, because starting a run requires it. Here a DAG is a job type, and changing
+one also requires the right to create Variables: Op and Admin of FAB and SimpleAuthManager have it, and custom roles
+may. `may_define` is that rule. `Right` applies it to our routes, `DefinitionRules` to Airflow's own;
+`tests/api/test_roles.py` and `tests/security/test_airflow_role_matrix.py` try every route of both.
 """
 
 from collections.abc import Iterable
@@ -33,29 +32,29 @@ else:
 
 
 class Forbidden(CoinrequestError):
-    """The user is known and lacks the right; the message names it."""
+    """The user lacks a right; the message names it."""
 
 
-# No DAG has this id: who may do something with it may do so with all.
+# No DAG has this id: a user with a right on it has the right on all DAGs.
 _EVERY = "*"
 
 
 @dataclass(frozen=True)
 class Right:
-    """Something that a user may do with some of the job types.
+    """A right on job types.
 
     Attributes:
-        what: for the message to those who may not, with the name of the type behind it.
-        checks: what Airflow asks for the same: a method, and the part of a DAG.
-        defines: whether it takes the right to define as well.
+        action: for the error message; the name of the job type follows it.
+        checks: the checks of Airflow's auth manager that it stands for: a method, and a part of a DAG.
+        defines: whether it requires the right to define job types as well.
     """
 
-    what: str
+    action: str
     checks: tuple[tuple[Any, DagAccessEntity | None], ...]
     defines: bool = False
 
     def held(self, user: BaseUser, name: str) -> bool:
-        """Return whether the user may do it with the type `name`, or would if there were one."""
+        """Return whether the user has the right on the job type `name`, whether that exists or not."""
         manager = get_auth_manager()
         details = DagDetails(id=name, team_name=_team(name))
         return (not self.defines or may_define(manager, user)) and all(
@@ -64,23 +63,23 @@ class Right:
         )
 
     def require(self, user: BaseUser, name: str) -> None:
-        """Do nothing for those who may.
+        """Raise if the user lacks the right on the job type `name`, whether that exists or not.
 
         Raises:
-            Forbidden: the user may not; whether the type exists makes no difference.
+            Forbidden: the user lacks the right.
         """
         if not self.held(user, name):
             raise Forbidden(
-                f"{user.get_name()!r} may not {self.what} {name!r}; an administrator can give a role for it"
+                f"{user.get_name()!r} may not {self.action} {name!r}; an administrator can assign a role that allows it"
             )
 
     def held_for_all(self, user: BaseUser) -> bool:
-        """Return whether the user may do it with whatever there is, without asking for each."""
-        # Where Airflow knows teams, only a DAG's own team says who may see it.
+        """Return whether the user has the right on all job types, without checking each."""
+        # With multi_team, access depends on the team of each DAG.
         return not conf.getboolean("core", "multi_team") and self.held(user, _EVERY)
 
     def names(self, user: BaseUser) -> frozenset[str] | None:
-        """Return the DAGs with which the user may do it; None: with all."""
+        """Return the DAGs on which the user has the right; None if on all."""
         if self.held_for_all(user):
             return None
         known: Iterable[str] = get_auth_manager().get_authorized_dag_ids(user=user)
@@ -104,7 +103,7 @@ def _team(name: str) -> str | None:
 
 
 def may_define(manager: BaseAuthManager[Any], user: Any) -> bool:
-    """Return whether a user may change those job types and DAGs that the user may edit."""
+    """Return whether a user may change the job types and DAGs that Airflow lets the user edit."""
     return manager.is_authorized_variable(method="POST", details=VariableDetails(), user=user)
 
 
@@ -114,36 +113,36 @@ def may_list(user: BaseUser) -> bool:
 
 
 def may_define_some(user: BaseUser) -> bool:
-    """Return whether a user may define job types, under some names at least."""
+    """Return whether a user may define job types, at least under some names."""
     return may_list(user) and may_define(get_auth_manager(), user)
 
 
 def may_read_connection(user: BaseUser, name: str) -> bool:
-    """Return whether a user may know of a connection."""
+    """Return whether a user may read a connection."""
     return get_auth_manager().is_authorized_connection(method="GET", details=ConnectionDetails(conn_id=name), user=user)
 
 
 def _defines(method: str, entity: DagAccessEntity | None) -> bool:
-    """Return whether a call changes a DAG, or what came of its runs, or takes away a part of its history."""
+    """Return whether a call changes a DAG or the results of its runs, or deletes a part of its history."""
     if entity is None or entity is DagAccessEntity.XCOM:
         return method != "GET"
     return method == "DELETE"
 
 
 class DefinitionRules(_Base):
-    """Before another auth manager in a class's bases: its rights, less what only those may who define.
+    """A mixin for an auth manager: users who may not define job types may not change them over Airflow's routes.
 
-    To run, cancel and clear is left as it is. An event of an asset starts the types that run after another, so making
-    one by hand counts as defining.
+    It must come first in the bases. Running, cancelling and clearing are not affected. Creating an asset event counts
+    as defining, because the event starts the job types that run after another.
     """
 
     def is_authorized_dag(
         self, *, method: Any, user: Any, access_entity: DagAccessEntity | None = None, details: Any = None
     ) -> bool:
-        """Return whether the user may do something with a DAG, or with a part of it.
+        """Return whether the user may access a DAG, or a part of it.
 
         Raises:
-            HTTPException: the user may, but job types are not deleted this way; the detail says how.
+            HTTPException: 409, if the user may delete the DAG but it is a job type; the detail names the right route.
         """
         allowed = super().is_authorized_dag(  # type: ignore[safe-super]
             method=method, user=user, access_entity=access_entity, details=details
@@ -157,21 +156,21 @@ class DefinitionRules(_Base):
         return True
 
     def is_authorized_asset(self, *, method: Any, user: Any, details: Any = None) -> bool:
-        """Return whether the user may see assets, or make events of them."""
+        """Return whether the user may read assets, or create events of them."""
         allowed = super().is_authorized_asset(method=method, user=user, details=details)  # type: ignore[safe-super]
         return allowed and (method == "GET" or may_define(self, user))
 
     def get_authorized_dag_ids(self, *, user: Any, method: Any = "GET", **options: Any) -> set[str]:
-        """Return the DAGs that the user may see, or change."""
+        """Return the DAGs that the user may read, or change."""
         if method != "GET" and not may_define(self, user):
             return set()
         return super().get_authorized_dag_ids(user=user, method=method, **options)
 
 
 def _refuse_deletion(name: str | None) -> None:
-    """Refuse to delete a job type as Airflow does.
+    """Raise if the DAG is a job type.
 
-    Airflow would remove its jobs with their results and params, and the type would come back with the next parse.
+    Airflow would delete its jobs with their results and params, and the DAG would return with the next parse.
     """
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
@@ -185,5 +184,5 @@ def _refuse_deletion(name: str | None) -> None:
         if dag is None or dag.bundle_name != BUNDLE_NAME or not registry.existing(session, [name]):
             return
     raise HTTPException(
-        409, f"{name!r} is a job type: DELETE /jobs/v1/job-types/{name} deletes it, and keeps its jobs and its history"
+        409, f"{name!r} is a job type; use DELETE /jobs/v1/job-types/{name}, which keeps its jobs and its history"
     )

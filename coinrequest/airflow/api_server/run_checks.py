@@ -1,11 +1,11 @@
-"""Refuses runs whose times or params do not fit, at every door of Airflow's own web server (Airflow 3.3.2).
+"""Checks the times and params of every run that Airflow's own routes create (Airflow 3.3.2).
 
-Its trigger, backfills, materialised assets and tasks that trigger a run all store the run, or the backfill, through the
-mapper, inside the request and after the user's rights were looked at. There the params of job types meet the same check
-as at submission, and the times of all runs have bounds. What comes past the web server meets a trigger of the database,
-and the check of params in the first task (`coinrequest.worker.operator`).
+Triggered runs, backfills, materialised assets and tasks that trigger a run all store the run, or the backfill, through
+the ORM, inside the request and after the user's rights were checked. These listeners check the params of job types as a
+submission does, and the times of all runs. Runs that bypass the web server are checked by a database trigger, and their
+params by the first task (`coinrequest.worker.operator`).
 
-`tests/security/test_params_at_every_door.py` fails when one of Airflow's doors goes another way.
+`tests/security/test_params_at_every_door.py` fails if a route of Airflow stores runs in another way.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from coinrequest.jobtypes.params import check_run
 
 
 def install() -> None:
-    """Watch over every run and backfill that this process stores; once for each process."""
+    """Check every run and backfill that this process stores. Calling it again changes nothing."""
     from airflow.models.backfill import Backfill
     from airflow.models.dagrun import DagRun
 
@@ -37,7 +37,7 @@ def install() -> None:
 
 def _check_run(_mapper: Any, connection: Connection, run: Any) -> None:
     check_run_times(connection, run)
-    # A backfill's conf was checked with it; those of schedules are empty, and were checked at registration.
+    # The conf of a backfill was checked with the backfill; a scheduled run has none, and was checked at registration.
     if not are_params_checked(object_session(run)):
         _check(connection, run.dag_id, run.conf)
 
@@ -48,10 +48,10 @@ def _check_backfill(_mapper: Any, connection: Connection, backfill: Any) -> None
 
 
 def _check(connection: Connection, dag_id: str, conf: Mapping[str, Any] | None) -> None:
-    """Let a run pass that is of no job type, or fits.
+    """Check the params of a run if its DAG is a job type.
 
     Raises:
-        HTTPException: 413 or 422, with what is wrong. Airflow's applications answer it as they answer their own.
+        HTTPException: 409, 413 or 422, with the reason. Airflow's applications answer it as one of their own errors.
     """
     revision = registry.latest(connection, dag_id)
     if revision is None or revision.deleted:

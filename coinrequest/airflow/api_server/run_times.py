@@ -1,10 +1,10 @@
-"""Refuses runs and backfills at times that nothing can hold, or that would stop a schedule (Airflow 3.3.2).
+"""Refuses runs and backfills with times that would crash a scheduler or stop a schedule (Airflow 3.3.2).
 
-Airflow bounds none of the times that are sent to it. The last microsecond of the year 9999 is rounded up on its way to
-PostgreSQL, and what stands there then ends every scheduler that reads it. A run of the future waits for it. And where a
-run has the logical date of the schedule's next one already, the scheduler reckons on from the interval of that run.
+Airflow checks no bounds. The last microsecond of the year 9999 is rounded up on its way to PostgreSQL, and the result
+crashes every scheduler that reads it. A run in the far future waits for ever. And if a run already has the logical date
+of the next scheduled one, the scheduler continues from the interval of that run.
 
-`tests/security/test_times_at_every_door.py` fails when one of Airflow's doors goes another way.
+`tests/security/test_times_at_every_door.py` fails if a route of Airflow stores runs in another way.
 """
 
 from collections.abc import Mapping
@@ -22,20 +22,20 @@ _RUN_FIELDS = ("run_after", "logical_date", "data_interval_start", "data_interva
 
 
 def check_run_times(connection: Connection, run: Any) -> None:
-    """Look at all times of a run that is to be stored.
+    """Check all times of a run before it is stored.
 
     Raises:
-        HTTPException: 422, with each field that is wrong, and how it may be.
+        HTTPException: 422, with each field that is wrong, and what is allowed.
     """
     check_times({field: getattr(run, field) for field in _RUN_FIELDS})
     _check_interval(connection, run)
 
 
 def check_times(times: Mapping[str, datetime | None]) -> None:
-    """Look whether the times of a run or backfill are within bounds; those that are not given, are.
+    """Check that the times of a run or a backfill are within bounds; a missing time is.
 
     Raises:
-        HTTPException: 422, with each field that has not, and the bounds.
+        HTTPException: 422, with each field that is out of bounds, and the bounds.
     """
     reasons = {field: out_of_bounds(time) for field, time in times.items() if time is not None}
     wrong = [f"{field} {reason}" for field, reason in reasons.items() if reason is not None]
@@ -44,12 +44,12 @@ def check_times(times: Mapping[str, datetime | None]) -> None:
 
 
 def _check_interval(connection: Connection, run: Any) -> None:
-    """Give a run that somebody starts the interval of its logical date, where the DAG has a schedule.
+    """Set the data interval of a manual run to that of its logical date, if the DAG has a schedule.
 
-    Runs of other DAGs than job types may bring one of their own for the time before the schedule's next run.
+    DAGs that are not job types may have runs with other intervals, before the next scheduled run.
 
     Raises:
-        HTTPException: 422: it brings another one.
+        HTTPException: 422, if the run has another interval.
     """
     from airflow.models.dag import DagModel
     from airflow.models.serialized_dag import SerializedDagModel
@@ -70,12 +70,12 @@ def _check_interval(connection: Connection, run: Any) -> None:
             return
         timetable = serialized.dag.timetable
     own = timetable.infer_manual_data_interval(run_after=run.logical_date)
-    brought = (run.data_interval_start, run.data_interval_end)
-    # Where none was sent, tasks that trigger a run take that of the time when it may start.
-    if brought not in (tuple(own), tuple(timetable.infer_manual_data_interval(run_after=run.run_after))):
+    given = (run.data_interval_start, run.data_interval_end)
+    # A task that triggers a run without an interval sets that of `run_after`.
+    if given not in (tuple(own), tuple(timetable.infer_manual_data_interval(run_after=run.run_after))):
         raise HTTPException(
             422,
             f"data_interval_start and data_interval_end must be {own.start.isoformat()} and {own.end.isoformat()}, "
-            f"as the schedule of {run.dag_id!r} has it for this logical_date; leave both out",
+            f"the interval of this logical_date in the schedule of {run.dag_id!r}; leave both out",
         )
     run.data_interval_start, run.data_interval_end = own

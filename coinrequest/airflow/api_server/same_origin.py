@@ -1,7 +1,7 @@
-"""Refuses what another site lets a signed-in browser do (cross-site request forgery).
+"""Detects cross-site request forgery: requests that another site makes a signed-in browser send.
 
-Airflow's cookie is `SameSite=Lax`, which holds other sites off and lets other ports and sibling hosts through. A bearer
-token is never sent by a browser on its own, so requests with one need nothing more.
+Airflow's cookie is `SameSite=Lax`, which stops other sites, but not other ports and sibling hosts. Browsers never send
+a bearer token on their own, so a request with one is safe.
 """
 
 from collections.abc import Collection
@@ -11,13 +11,13 @@ from starlette.datastructures import Headers
 
 COOKIES = ("_token", "session")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-# What a page of any origin may send without asking first (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+# What a page of any origin may send without a preflight (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
 _FORM_TYPES = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 def has_session(headers: Headers) -> bool:
-    """Return whether a browser's sign-in comes with the request: one of the cookies of Airflow or FAB."""
-    # Several lines of it are one: HTTP/2 lets a browser split it.
+    """Return whether the request carries a session cookie of Airflow or FAB."""
+    # HTTP/2 lets a browser split the header into several lines.
     names = (part.partition("=")[0].strip() for line in headers.getlist("cookie") for part in line.split(";"))
     return any(name in COOKIES for name in names)
 
@@ -28,7 +28,7 @@ def has_bearer(headers: Headers) -> bool:
 
 
 def origin_of(url: str) -> str | None:
-    """Return the origin of a URL, as browsers write it; None: it has none, or names a user as no origin does."""
+    """Return the origin of a URL, as browsers write it; None if it has none, or contains a user."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -41,18 +41,18 @@ def origin_of(url: str) -> str | None:
     return f"{parts.scheme}://{host}" if is_default else f"{parts.scheme}://{host}:{port}"
 
 
-def is_foreign(headers: Headers, own: Collection[str | None]) -> str | None:
-    """Return why a request does not come from a page of this installation; None: it does.
+def cross_origin_reason(headers: Headers, trusted: Collection[str | None]) -> str | None:
+    """Return why a request may not come from a page of this installation; None if it does.
 
     Args:
-        headers: of the request.
-        own: the origins of the installation, and those that it trusts.
+        headers: the headers of the request.
+        trusted: the origins of the installation, and those that it trusts.
     """
     origins = headers.getlist("origin")
     if len(origins) > 1:
         return "it has more than one Origin"
     origin = origins[0] if origins else None
-    if origin is not None and origin_of(origin) in own and origin_of(origin) is not None:
+    if origin is not None and origin_of(origin) in trusted and origin_of(origin) is not None:
         return None
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -63,7 +63,7 @@ def is_foreign(headers: Headers, own: Collection[str | None]) -> str | None:
 
 
 def is_form(headers: Headers) -> bool:
-    """Return whether there is a body of no type, or of one that forms of any page can send."""
+    """Return whether there is a body without a type, or of a type that forms of any page can send."""
     if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
         return False
     return headers.get("content-type", "").partition(";")[0].strip().lower() in {"", *_FORM_TYPES}

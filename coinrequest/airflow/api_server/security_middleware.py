@@ -1,8 +1,9 @@
-"""What holds for every request to the web server, Airflow's own routes included (Airflow 3.3.2, FAB 3.10.2).
+"""The middleware that protects every route of the web server, Airflow's own included (Airflow 3.3.2, FAB 3.10.2).
 
-Airflow reads a body before it asks who sends it, so its size is bounded here; FastAPI and Flask would take 150 MB of a
-stranger. Requests that a browser's cookie signs in have to come from a page of this installation. Passwords are looked
-at only so often. Browsers are told to show no page in a frame of another origin.
+- Airflow reads a body before it authenticates the request, and accepts 150 MB from anyone. Here its size is limited.
+- A request that is authenticated by a cookie must come from a page of this installation.
+- Too many wrong passwords are answered with 429.
+- Security headers keep pages out of frames of other origins.
 """
 
 from collections.abc import Iterable
@@ -14,17 +15,18 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coinrequest import problem_details, settings
-from coinrequest.airflow.api_server import same_origin, sign_in_limits
+from coinrequest.airflow.api_server import run_checks, same_origin
 from coinrequest.airflow.api_server.paths import route_path
-from coinrequest.airflow.api_server.run_checks import install
+from coinrequest.airflow.api_server.sign_in_limits import SignIn, current_sign_in
+from coinrequest.errors import CoinrequestError
 
-STRANGERS_BYTES = 16 * 1024
-MEMBERS_BYTES = 1024 * 1024
-# The result of a task, at most 1 MiB, is JSON within JSON there.
-AGENTS_BYTES = 10 * 1024 * 1024
+UNAUTHENTICATED_BYTES = 16 * 1024
+AUTHENTICATED_BYTES = 1024 * 1024
+# The result of a task, at most 1 MiB, is JSON within JSON in these requests.
+AGENT_BYTES = 10 * 1024 * 1024
 
-# Where passwords are sent: FAB's form, Airflow's tokens, and FAB's own tokens, which open nothing in Airflow 3.
-_PASSWORDS = ("/auth/login", "/auth/token", "/auth/api/v1/security/")
+# Routes that take passwords: FAB's form, Airflow's tokens, and FAB's own tokens, which Airflow 3 does not accept.
+_PASSWORD_ROUTES = ("/auth/login", "/auth/token", "/auth/api/v1/security/")
 _HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "SAMEORIGIN"),
@@ -33,16 +35,16 @@ _HEADERS = (
 )
 
 
-class BodyTooLarge(Exception):
-    """More of a body has come than is read."""
+class BodyTooLarge(CoinrequestError):
+    """The body of a request exceeds its limit."""
 
 
 class SecurityMiddleware:
-    """Stands before all routes.
+    """ASGI middleware that protects all routes.
 
     Args:
         app: the application with the routes.
-        trusted_origins: besides the installation's own, those that Airflow lets in (CORS).
+        trusted_origins: the origins that Airflow allows (CORS), besides the installation's own.
     """
 
     def __init__(self, app: ASGIApp, trusted_origins: Iterable[str] = ()) -> None:
@@ -52,7 +54,7 @@ class SecurityMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI request."""
         if scope["type"] == "websocket":
-            # Nobody serves one here, and FAB's pages answer 500.
+            # No route serves websockets, and FAB's pages would answer 500.
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
@@ -60,46 +62,46 @@ class SecurityMiddleware:
             return
         headers, path = Headers(scope=scope), route_path(scope)
         limit = _limit(path, headers)
-        refused = self._foreign(scope, headers, path) or _declared_too_large(scope, headers, limit)
+        refusal = self._cross_origin(scope, headers, path) or _declared_too_large(scope, headers, limit)
         exchange = _Exchange(scope, receive, send, limit)
-        if refused is not None:
-            await refused(scope, receive, exchange.send)
+        if refusal is not None:
+            await refusal(scope, receive, exchange.send)
             return
         if path.startswith("/auth/"):
             client = scope.get("client")
-            exchange.visit = sign_in_limits.Visit(client[0] if client else "")
-        token = sign_in_limits.visit.set(exchange.visit)
+            exchange.sign_in = SignIn(client[0] if client else "")
+        token = current_sign_in.set(exchange.sign_in)
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except Exception:
             if not exchange.is_refused:
                 raise
         finally:
-            sign_in_limits.visit.reset(token)
+            current_sign_in.reset(token)
         await exchange.finish()
 
-    def _foreign(self, scope: Scope, headers: Headers, path: str) -> Response | None:
-        """Return the refusal of a request that a browser's cookie signs in, and that a foreign page may have sent."""
+    def _cross_origin(self, scope: Scope, headers: Headers, path: str) -> Response | None:
+        """Return the refusal of a request with a session cookie that a page of another origin may have sent."""
         if scope["method"] in same_origin.SAFE_METHODS or same_origin.has_bearer(headers):
             return None
         if not same_origin.has_session(headers):
             return None
-        reason = same_origin.is_foreign(headers, {*self._origins, _own_origin(scope, headers)})
+        reason = same_origin.cross_origin_reason(headers, {*self._origins, _own_origin(scope, headers)})
         if reason is not None:
             remedy = "use a page of this installation, or send a token as Authorization: Bearer"
             return problem_details.response(
-                Request(scope), 403, f"The cookie does not sign this request in: {reason}; {remedy}"
+                Request(scope), 403, f"The cookie does not authenticate this request: {reason}; {remedy}"
             )
-        # FAB's own pages send forms, each with a token of its own against forgery.
+        # FAB's own pages send forms, each with a CSRF token.
         if same_origin.is_form(headers) and not path.startswith("/auth/"):
             return problem_details.response(
-                Request(scope), 415, "Name the type of the body: Content-Type: application/json"
+                Request(scope), 415, "Set the type of the body: Content-Type: application/json"
             )
         return None
 
 
 class _Exchange:
-    """One request and its answer: counts the body, and takes the answer's place where one is refused."""
+    """A request and its response: counts the bytes of the body, and replaces the response if the request is refused."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         self._scope = scope
@@ -108,18 +110,18 @@ class _Exchange:
         self._limit = limit
         self._read = 0
         self._started = False
-        self.visit: sign_in_limits.Visit | None = None
+        self.sign_in: SignIn | None = None
 
     @property
     def is_refused(self) -> bool:
-        """Whether the answer is ours, and not the application's."""
-        return not self._started and (self._read > self._limit or bool(self.visit and self.visit.retry_after))
+        """Whether the middleware answers instead of the application."""
+        return not self._started and (self._read > self._limit or bool(self.sign_in and self.sign_in.retry_after))
 
     async def receive(self) -> Message:
-        """Pass the next part of the body on.
+        """Return the next part of the body.
 
         Raises:
-            BodyTooLarge: too much has come.
+            BodyTooLarge: the body exceeds its limit.
         """
         message = await self._receive()
         self._read += len(message.get("body", b""))
@@ -128,7 +130,7 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer, unless it is refused."""
+        """Send a part of the response, unless the request is refused."""
         if self.is_refused:
             return
         if message["type"] == "http.response.start":
@@ -139,27 +141,27 @@ class _Exchange:
         await self._send(message)
 
     async def finish(self) -> None:
-        """Answer a request that was refused on its way."""
+        """Send the refusal, if the request was refused while the application ran."""
         if not self.is_refused:
             return
-        answer = self._refusal()
-        self._read, self.visit = 0, None
-        await answer(self._scope, self._receive, self.send)
+        refusal = self._refusal()
+        self._read, self.sign_in = 0, None
+        await refusal(self._scope, self._receive, self.send)
 
     def _refusal(self) -> Response:
         if self._read > self._limit:
             return _too_large(self._scope, self._limit)
-        seconds = self.visit.retry_after if self.visit else 0
+        seconds = self.sign_in.retry_after if self.sign_in else 0
         detail = f"Too many wrong passwords; try again in {seconds} s"
-        again = {"Retry-After": str(seconds)}
+        headers = {"Retry-After": str(seconds)}
         if Headers(scope=self._scope).get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            return PlainTextResponse(detail, 429, again)
-        return problem_details.response(Request(self._scope), 429, detail, headers=again)
+            return PlainTextResponse(detail, 429, headers)
+        return problem_details.response(Request(self._scope), 429, detail, headers=headers)
 
 
 def protect(app: ASGIApp) -> SecurityMiddleware:
-    """Return what Airflow's web server puts before its routes; Airflow's own doors for runs are watched from now on."""
-    install()
+    """Return the middleware around `app`, and check all runs that this process stores from now on."""
+    run_checks.install()
     own = conf.get("api", "base_url", fallback="")
     return SecurityMiddleware(app, [own, *conf.getlist("api", "access_control_allow_origins", fallback=[])])
 
@@ -169,12 +171,12 @@ def _own_origin(scope: Scope, headers: Headers) -> str | None:
 
 
 def _limit(path: str, headers: Headers) -> int:
-    """Return how many bytes of a body are read."""
+    """Return the largest body, in bytes."""
     if not (same_origin.has_bearer(headers) or same_origin.has_session(headers)):
-        return STRANGERS_BYTES
-    if path.startswith(_PASSWORDS):
-        return STRANGERS_BYTES
-    return AGENTS_BYTES if path.startswith("/execution/") else MEMBERS_BYTES
+        return UNAUTHENTICATED_BYTES
+    if path.startswith(_PASSWORD_ROUTES):
+        return UNAUTHENTICATED_BYTES
+    return AGENT_BYTES if path.startswith("/execution/") else AUTHENTICATED_BYTES
 
 
 def _declared_too_large(scope: Scope, headers: Headers, limit: int) -> Response | None:
@@ -183,7 +185,7 @@ def _declared_too_large(scope: Scope, headers: Headers, limit: int) -> Response 
 
 
 def _too_large(scope: Scope, limit: int) -> Response:
-    who = "" if limit > STRANGERS_BYTES else " of a sign-in, or of a request without one,"
+    kind = "" if limit > UNAUTHENTICATED_BYTES else " of a sign-in or an unauthenticated request"
     return problem_details.response(
-        Request(scope), 413, f"The body{who} may have {limit:,} bytes at most", headers={"Connection": "close"}
+        Request(scope), 413, f"The body{kind} is larger than {limit:,} bytes", headers={"Connection": "close"}
     )

@@ -1,8 +1,7 @@
-"""Lets a password be looked at only so often, whichever door it comes in by (FAB 3.10.2, Airflow 3.3.2).
+"""Limits wrong passwords on every route that takes one (FAB 3.10.2, Airflow 3.3.2).
 
-FAB looks at passwords in two functions, for its form, for both routes that give tokens, and for basic authentication.
-They are replaced on the security manager that it has made; the front door says from where a request comes, and tells
-the caller how long to wait.
+FAB checks passwords in two functions: for its form, for both routes that issue tokens, and for basic authentication.
+They are wrapped on its security manager. The security middleware provides the client's address, and answers 429.
 """
 
 import math
@@ -15,12 +14,12 @@ from coinrequest.airflow.api_server import sign_in_attempts
 
 
 @dataclass
-class Visit:
+class SignIn:
     """A request that may carry a password.
 
     Attributes:
-        address: where it comes from.
-        attempt: the attempt that was begun, if one was.
+        address: the address of the client.
+        attempt: the attempt to sign in, if there was one.
     """
 
     address: str
@@ -28,15 +27,15 @@ class Visit:
 
     @property
     def retry_after(self) -> int:
-        """In how many seconds the caller may try again; 0: nothing was refused."""
+        """The seconds after which the client may try again; 0 if nothing was refused."""
         return math.ceil(self.attempt.pause) if self.attempt else 0
 
 
-visit: ContextVar[Visit | None] = ContextVar("visit", default=None)
+current_sign_in: ContextVar[SignIn | None] = ContextVar("current_sign_in", default=None)
 
 
-def limit(security_manager: Any) -> None:
-    """Let a FAB security manager look at passwords only as often as `sign_in_attempts` allows."""
+def limit_sign_in(security_manager: Any) -> None:
+    """Make a FAB security manager check passwords only as often as `sign_in_attempts` allows."""
     for name in ("auth_user_db", "auth_user_ldap"):
         setattr(security_manager, name, _limited(getattr(security_manager, name)))
 
@@ -44,24 +43,24 @@ def limit(security_manager: Any) -> None:
 def _limited(check: Callable[..., Any]) -> Callable[..., Any]:
     def limited(username: Any, password: Any, *args: Any, **kwargs: Any) -> Any:
         if not (_is_text(username) and _is_text(password)):
-            # FAB would answer an error, and only for users that exist.
+            # FAB would raise an error, but only for users that exist.
             return None
-        here = visit.get() or Visit("")
-        # With LDAP the database is asked after it: still one attempt.
-        if here.attempt is None:
-            here.attempt = sign_in_attempts.begin(str(username or ""), here.address)
-        if here.attempt.pause:
+        sign_in = current_sign_in.get() or SignIn("")
+        # With LDAP, FAB tries the database afterwards; both are one attempt.
+        if sign_in.attempt is None:
+            sign_in.attempt = sign_in_attempts.begin(str(username or ""), sign_in.address)
+        if sign_in.attempt.pause:
             return None
         user = check(username, password, *args, **kwargs)
         if user is not None:
-            sign_in_attempts.succeeded(here.attempt)
+            sign_in_attempts.succeeded(sign_in.attempt)
         return user
 
     return limited
 
 
 def _is_text(value: Any) -> bool:
-    """Return whether a name or a password can be stored or hashed: it is no half of a surrogate pair."""
+    """Return whether a name or a password can be stored or hashed: it has no lone surrogates."""
     try:
         str(value or "").encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""Answers 422 where a time cannot be converted to UTC: 9999-12-31 west of it, or 0001-01-01 east of it (Airflow 3.3.2).
+"""Answers 422 if a time overflows when converted to UTC: 9999-12-31 west of UTC, 0001-01-01 east of it (Airflow 3.3.2).
 
-Airflow converts the times of a request before anything of ours sees them, and does not expect that this fails.
+Airflow converts the times of a request before it validates them, and answers 500 if that fails.
 """
 
 import json
@@ -17,7 +17,7 @@ from coinrequest.times import EARLIEST, LONGEST_AHEAD
 
 
 class TimeOverflowMiddleware:
-    """Middleware that answers in the place of an application that failed so; stands inside of what bounds a body."""
+    """ASGI middleware that replaces the 500 of such a request; the size of bodies must be limited outside of it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -25,7 +25,7 @@ class TimeOverflowMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI request."""
         body, started = bytearray(), False
-        # Parts of the web server answer 500 by themselves, whether they hand the error on or not.
+        # Parts of the web server answer 500 themselves, with or without re-raising the error.
         held: list[Message] = []
 
         async def observed_receive() -> Message:
@@ -68,7 +68,7 @@ def _read(body: bytearray) -> Any:
 
 
 def _overflowing(values: Any) -> Iterator[str]:
-    """Return the names of the times that UTC does not have; they stand at the top of what Airflow takes."""
+    """Yield the names of the times that overflow in UTC. Airflow takes times at the top level of a body only."""
     for name, value in values.items() if isinstance(values, Mapping) else ():
         try:
             datetime.fromisoformat(value).astimezone(UTC)
