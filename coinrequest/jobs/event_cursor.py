@@ -15,11 +15,12 @@ from typing import Any, Self, cast, get_args
 from coinrequest.airflow.runs import TaskState
 from coinrequest.airflow.task_progress import Report, RunningTask
 from coinrequest.jobs.job import DONE, State
+from coinrequest.limits import MEBIBYTE
 
 # The id returns in a request header, which servers and proxies limit to 8 KiB. It is far shorter, unless a job has
 # hundreds of mapped items.
 LONGEST_ID = 4096
-_LARGEST_CONTENT = 4 * 1024 * 1024
+_LARGEST_CONTENT = 4 * MEBIBYTE
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def test_what_is_not_there_is_not_found_and_what_is_there_is_named(
 def test_a_job_that_has_not_started_has_no_log(op: TestClient, job: dict[str, Any]) -> None:
     answer = op.get(f"{JOBS}/{job['id']}/log")
     assert answer.status_code == 404
-    assert "not begun" in answer.json()["detail"]
+    assert "not started" in answer.json()["detail"]
 
 
 def test_a_huge_log_is_cut(op: TestClient, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
