@@ -17,7 +17,7 @@ from support.running_consumer import Order, Store, message, running_consumer
 from support.waiting import eventually
 
 from coinrequest.database.errors import describe, is_transient
-from coinrequest.gateway import handling
+from coinrequest.gateway import handler
 from coinrequest.gateway.heartbeat import Heartbeat
 from coinrequest.gateway.outcomes import Outcome
 from coinrequest.gateway.status import ChannelStatus, Held
@@ -159,7 +159,7 @@ def test_a_message_that_always_looks_like_an_outage_holds_up_nobody(redis_broker
     with running_consumer(redis_broker.url, batch) as status:  # type: ignore[arg-type]
         eventually(lambda: set(ids[:10]) <= whole.stored, timeout=20, what="those behind it are stored")
         eventually(lambda: status.held().count == 1, what="it waits alone")
-        assert whole.seen.count(bad) < 2 * handling.MOST_FAILURES
+        assert whole.seen.count(bad) < 2 * handler.MOST_FAILURES
         for job_id in ids[10:]:
             publish(redis_broker, message(job_id))
             eventually(lambda: job_id in whole.stored, timeout=20)  # noqa: B023 - called at once
@@ -175,7 +175,7 @@ def test_in_an_outage_nothing_is_set_aside_and_one_is_asked_for_all(redis_broker
     whole = Store(lambda asked: Outcome("postponed", "connection refused") if away else None)
     publish(redis_broker, *map(message, ids))
     with running_consumer(redis_broker.url, whole) as status:
-        eventually(lambda: whole.calls > 10 * handling.MOST_FAILURES)
+        eventually(lambda: whole.calls > 10 * handler.MOST_FAILURES)
         assert [len(batch) for batch in whole.batches[-20:]] == [1] * 20
         held = status.held()
         assert (held.count, held.reason) == (20, "connection refused")

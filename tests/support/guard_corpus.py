@@ -13,7 +13,7 @@ ALLOWED = "127.0.0.2"
 FORBIDDEN = ("127.0.0.1", "::1")
 
 # What the error says: the URL was not read as one, or the address behind it was refused.
-NO_URL = "not a URL|no host|not a host|is a number|control characters|backslash|port must|longer than"
+NO_URL = "not a valid URL|no host|not a valid host|is a number|control characters|backslash|port must|longer than"
 SCHEME = "only http and https"
 SPECIAL = "loopback|private|link-local|shared|reserved|documentation|benchmark|multicast|unspecified|cloud metadata"
 
@@ -159,11 +159,11 @@ IPV6 = [
     Case("http://[2001:470:1f0b::5efe:127.0.0.1]:{port}/", "ISATAP", "loopback"),
     Case("http://[2001:470:1f0b::200:5efe:a00:1]:{port}/", "ISATAP", "private"),
     Case("http://[fe80::1]:{port}/", "link-local", "link-local"),
-    Case("http://[fe80::1%25lo]:{port}/", "link-local with a zone", "not a host"),
-    Case("http://[fe80::1%lo]:{port}/", "a zone as a terminal takes it", "not a host"),
-    Case("http://[::1%25lo]:{port}/", "loopback with a zone", "not a host"),
-    Case("http://[::1%251]:{port}/", "loopback with the number of a zone", "not a host"),
-    Case("http://[::ffff:127.0.0.1%25lo]:{port}/", "mapped with a zone", "not a host"),
+    Case("http://[fe80::1%25lo]:{port}/", "link-local with a zone", "not a valid host"),
+    Case("http://[fe80::1%lo]:{port}/", "a zone as a terminal takes it", "not a valid host"),
+    Case("http://[::1%25lo]:{port}/", "loopback with a zone", "not a valid host"),
+    Case("http://[::1%251]:{port}/", "loopback with the number of a zone", "not a valid host"),
+    Case("http://[::ffff:127.0.0.1%25lo]:{port}/", "mapped with a zone", "not a valid host"),
     Case("http://[fc00::1]:{port}/", "unique local", "private"),
     Case("http://[fd12:3456:789a::1]:{port}/", "unique local", "private"),
     Case("http://[fec0::1]:{port}/", "site-local, deprecated", "private"),
@@ -172,17 +172,17 @@ IPV6 = [
     Case("http://[5f00::1]:{port}/", "segment routing", "reserved"),
     Case("http://[2001:db8::1]:{port}/", "documentation", "documentation"),
     Case("http://[4000::1]:{port}/", "not given out yet", "reserved"),
-    Case("http://[::1].:{port}/", "a dot behind the bracket", "not a host"),
-    Case("http://[::1]public.test:{port}/", "a name behind the bracket", "not a host"),
-    Case("http://public.test[::1]:{port}/", "a name before the bracket", "not a host|not a URL"),
-    Case("http://[[::1]]:{port}/", "two brackets", "not a host|not a URL"),
-    Case("http://[::1:{port}/", "no closing bracket", "not a URL"),
-    Case("http://::1:{port}/", "no brackets", "not a host"),
-    Case("http://[127.0.0.1]:{port}/", "IPv4 in brackets", "not a host|not a URL"),
-    Case("http://[localhost]:{port}/", "a name in brackets", "not a host|not a URL"),
-    Case("http://[v1.127.0.0.1]:{port}/", "a future version", "not a host|not a URL"),
-    Case("http://[]:{port}/", "nothing in brackets", "not a host|not a URL"),
-    Case("http://[\uff1a\uff1a\uff11]:{port}/", "fullwidth in brackets", "not a host|not a URL"),
+    Case("http://[::1].:{port}/", "a dot behind the bracket", "not a valid host"),
+    Case("http://[::1]public.test:{port}/", "a name behind the bracket", "not a valid host"),
+    Case("http://public.test[::1]:{port}/", "a name before the bracket", "not a valid host|not a valid URL"),
+    Case("http://[[::1]]:{port}/", "two brackets", "not a valid host|not a valid URL"),
+    Case("http://[::1:{port}/", "no closing bracket", "not a valid URL"),
+    Case("http://::1:{port}/", "no brackets", "not a valid host"),
+    Case("http://[127.0.0.1]:{port}/", "IPv4 in brackets", "not a valid host|not a valid URL"),
+    Case("http://[localhost]:{port}/", "a name in brackets", "not a valid host|not a valid URL"),
+    Case("http://[v1.127.0.0.1]:{port}/", "a future version", "not a valid host|not a valid URL"),
+    Case("http://[]:{port}/", "nothing in brackets", "not a valid host|not a valid URL"),
+    Case("http://[\uff1a\uff1a\uff11]:{port}/", "fullwidth in brackets", "not a valid host|not a valid URL"),
 ]
 
 NAMED = [
@@ -196,7 +196,7 @@ NAMED = [
     Case("http://localhost.localdomain:{port}/", "Red Hat's alias", "loopback"),
     Case("http://xn--lcalhost-54a:{port}/", "punycode of a look-alike", "loopback"),
     Case("http://l\u043ecalhost:{port}/", "a Cyrillic letter", "loopback"),
-    Case("http://xn--:{port}/", "punycode of nothing", "loopback|not a host"),
+    Case("http://xn--:{port}/", "punycode of nothing", "loopback|not a valid host"),
     Case("http://private.test:{port}/", "a name that resolves to a private address", "private"),
     Case("http://nine-networks.test:{port}/", "a name with many private addresses", "private"),
     Case("http://127.0.0.1.nip.test:{port}/", "a name that spells its address", "loopback"),

@@ -43,7 +43,7 @@ REFUSED = [
     Redirect("http://[::ffff:127.0.0.1]:{port}/", "to a mapped address", LOOPBACK),
     Redirect("http://[64:ff9b::7f00:1]:{port}/", "to NAT64", LOOPBACK),
     Redirect("http://[fe80::1%25lo]:{port}/", "to a zone", NO_URL),
-    Redirect("http://[::1", "to half an address", "not a URL|refused"),
+    Redirect("http://[::1", "to half an address", "not a valid URL|refused"),
     Redirect("http://2130706433:{port}/", "to one decimal number", "number"),
     Redirect("http://0x7f000001:{port}/", "to one hexadecimal number", "number"),
     Redirect("http://017700000001:{port}/", "to one octal number", "number"),
