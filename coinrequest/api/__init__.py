@@ -1,1 +1,1 @@
-"""The REST service: `/jobs/v1`, inside Airflow's web server."""
+"""The REST API `/jobs/v1`, served by Airflow's web server."""

@@ -1,4 +1,4 @@
-"""The REST service as one ASGI application."""
+"""The REST API as an ASGI application."""
 
 import logging
 import uuid
@@ -26,17 +26,17 @@ from coinrequest.api.routes import (
 log = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
-Register a job type, which is data, and it is a runnable Airflow DAG before the answer arrives; submit jobs of it,
-and follow them.
+Register a job type as data, and it is a runnable Airflow DAG before the response arrives. Then submit jobs of it and
+follow them.
 
 Get a token from `POST /auth/token` with `{"username": ..., "password": ...}`, and send it as
-`Authorization: Bearer <token>`. Viewer reads; User submits; Op and Admin change job types.
+`Authorization: Bearer <token>`. Viewer may read, User may also submit jobs, Op and Admin may also change job types.
 Every error is `application/problem+json` (RFC 9457) and names every field that is wrong.
 """
 
 
 def create_app() -> FastAPI:
-    """Return the application, to be mounted under /jobs in Airflow's API server."""
+    """Return the application, which Airflow's API server mounts at /jobs."""
     app = FastAPI(
         title="Jobs",
         version="1",
@@ -44,18 +44,18 @@ def create_app() -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
         openapi_tags=[
-            {"name": "Job types", "description": "Definitions: data that become DAGs"},
+            {"name": "Job types", "description": "Definitions, which become DAGs"},
             {"name": "Jobs", "description": "Runs of job types"},
-            {"name": "URL tests", "description": "Jobs of the type `url-test`, in short"},
-            {"name": "Notices", "description": "Who was told that a job ended"},
-            {"name": "Actions", "description": "What a task can call"},
-            {"name": "Operations", "description": "The agents, and metrics for a monitoring system"},
-            {"name": "Health", "description": "Whether the installation works"},
+            {"name": "URL tests", "description": "Shortcuts for jobs of the type `url-test`"},
+            {"name": "Notices", "description": "Messages about jobs that ended, and their deliveries"},
+            {"name": "Actions", "description": "The operations that tasks can call"},
+            {"name": "Operations", "description": "Agents and metrics"},
+            {"name": "Health", "description": "The state of the installation"},
         ],
     )
-    app.add_middleware(Faults)
+    app.add_middleware(InternalErrorMiddleware)
     problems.install(app)
-    app.add_exception_handler(job_events.NothingMore, job_events.nothing_more)
+    app.add_exception_handler(job_events.NoMoreEvents, job_events.no_more_events)
     openapi.install(app, problem_details.Problem)
     for module in (
         actions,
@@ -74,8 +74,8 @@ def create_app() -> FastAPI:
     return app
 
 
-class Faults:
-    """Answers an unexpected error with a reference to the log, and with nothing of its inside."""
+class InternalErrorMiddleware:
+    """ASGI middleware that answers an unexpected error with a reference to the log, and without its text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -95,8 +95,8 @@ class Faults:
             if scope["type"] != "http" or started:
                 raise
             reference = uuid.uuid4().hex[:12]
-            log.exception("Fault %s in %s %s", reference, scope["method"], scope["path"])
+            log.exception("Internal error %s in %s %s", reference, scope["method"], scope["path"])
             answer: Any = problem_details.response(
-                Request(scope), 500, f"A fault of the service; its log has the cause under {reference}"
+                Request(scope), 500, f"Internal error; the server's log has the cause under {reference}"
             )
             await answer(scope, receive, send)

@@ -1,8 +1,7 @@
-"""Who calls, and their session of the database, as Airflow's own API has them.
+"""The user of a request and its database session, as in Airflow's own API (Airflow 3.3.2).
 
-Written for Airflow 3.3.2; `tests/api/test_authentication.py` fails when what is used here changes.
-
-What the user may do then, `coinrequest.api.rights` asks.
+`tests/api/test_authentication.py` fails if the parts of Airflow that are used here change. `coinrequest.api.rights`
+checks what the user may do.
 """
 
 import asyncio
@@ -27,17 +26,17 @@ from coinrequest.errors import CoinrequestError
 # A user, as Airflow's auth manager describes one.
 User: TypeAlias = BaseUser
 
-# A flood of our requests leaves so many connections of the pool to the UI, and to agents that report.
-_LEFT_TO_AIRFLOW = 5
-# One for each event loop.
-_limiter: RunVar[CapacityLimiter] = RunVar("sessions of requests")
+# Connections of the pool that our requests leave to the UI and to the agents' reports.
+_RESERVED_FOR_AIRFLOW = 5
+# One per event loop.
+_limiter: RunVar[CapacityLimiter] = RunVar("request sessions")
 
 _bearer = HTTPBearer(
     auto_error=False,
     scheme_name="token",
     bearerFormat="JWT",
     description=(
-        "The token that `POST /auth/token` answers to `{username, password}`. "
+        "The token from `POST /auth/token` with `{username, password}`. "
         "A browser that is signed in to Airflow needs none: its cookie is used."
     ),
 )
@@ -45,28 +44,28 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 class Unauthenticated(CoinrequestError):
-    """The request carries no token, or one that is not valid (any more)."""
+    """The request carries no token, or an invalid or expired one."""
 
 
 async def signed_in_user(request: Request, credentials: Credentials) -> User:
     """Return the user of the request's token or cookie.
 
     Raises:
-        Unauthenticated: there is none, or it is not valid. Airflow answers 403 to a bad token; RFC 6750,
-            section 3.1, asks for 401.
+        Unauthenticated: there is none, or it is invalid. Airflow answers 403 to a bad token; RFC 6750, section 3.1,
+            requires 401.
     """
     try:
-        # Airflow asks the database for every token, and does so in its event loop. With all connections in use the loop
-        # would wait for one, and those that have one for the loop: everything stood still for 30 s at a time.
+        # Airflow checks each token against the database in the event loop. With all connections in use, the loop waits
+        # for a connection, and the requests that hold one wait for the loop: a deadlock until the 30 s timeout.
         return await run_in_threadpool(lambda: asyncio.run(get_user(request, None, credentials)))
     except HTTPException as error:
         raise Unauthenticated(str(error.detail)) from error
     except ValueError as error:  # FAB: the user was deleted or locked after the token was made.
-        raise Unauthenticated("The user of this token does not exist any more") from error
+        raise Unauthenticated("The user of this token no longer exists") from error
 
 
 async def user_if_signed_in(request: Request, credentials: Credentials) -> User | None:
-    """Return the user, or None for a request without a valid token."""
+    """Return the user of the request; None if it has no valid token."""
     try:
         return await signed_in_user(request, credentials)
     except Unauthenticated:
@@ -74,24 +73,24 @@ async def user_if_signed_in(request: Request, credentials: Credentials) -> User 
 
 
 def new_session() -> AbstractContextManager[Session]:
-    """Return a session of its own transaction: committed at the end, rolled back at any error."""
+    """Return a session with its own transaction: committed on exit, rolled back on any error."""
     return airflow_session()
 
 
-def _sessions() -> CapacityLimiter:
-    """Return what hands out the right to a connection, in the order of asking."""
+def _session_limiter() -> CapacityLimiter:
+    """Return the limiter of concurrent sessions; it is first come, first served."""
     try:
         return _limiter.get()
     except LookupError:
         pool = conf.getint("database", "sql_alchemy_pool_size", fallback=5)
         pool += conf.getint("database", "sql_alchemy_max_overflow", fallback=10)
-        limiter = CapacityLimiter(max(1, pool - _LEFT_TO_AIRFLOW))
+        limiter = CapacityLimiter(max(1, pool - _RESERVED_FOR_AIRFLOW))
         _limiter.set(limiter)
         return limiter
 
 
 async def _session(request: Request) -> AsyncIterator[Session]:
-    limiter, borrower = _sessions(), object()
+    limiter, borrower = _session_limiter(), object()
     await limiter.acquire_on_behalf_of(borrower)
     try:
         async with contextmanager_in_threadpool(new_session()) as session:
@@ -108,5 +107,5 @@ async def _session(request: Request) -> AsyncIterator[Session]:
 SignedIn = Annotated[User, Depends(signed_in_user)]
 MaybeUser = Annotated[User | None, Depends(user_if_signed_in)]
 
-# One transaction for each request: committed before the response leaves, rolled back at any error.
+# One transaction per request: committed before the response is sent, rolled back on any error.
 RequestSession = Annotated[Session, Depends(_session, scope="function")]

@@ -9,16 +9,16 @@ from coinrequest.jobtypes.document import MAX_DOCUMENT_BYTES, load_document
 from coinrequest.jobtypes.errors import DocumentTooLarge
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES
 
-# What stands around the params of a submission, white space included.
+# Everything but the params of a submission, white space included.
 _ENVELOPE = 16 * 1024
 
 
 def _body(limit: int) -> Callable[[Request], Awaitable[bytes]]:
     async def read(request: Request) -> bytes:
-        """Return the body, reading no more of it than is allowed.
+        """Return the body; stop reading at the limit.
 
         Raises:
-            DocumentTooLarge: more than the limit.
+            DocumentTooLarge: the body exceeds the limit.
         """
         declared = request.headers.get("content-length", "")
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
@@ -34,7 +34,7 @@ def _body(limit: int) -> Callable[[Request], Awaitable[bytes]]:
 
 
 def _document(limit: int, *, optional: bool = False) -> Callable[[Request, bytes], dict[str, Any]]:
-    # A plain function, so that a long YAML text is read in FastAPI's thread pool.
+    # Not async, so that FastAPI parses a long YAML text in its thread pool.
     def read(request: Request, body: Annotated[bytes, Depends(_body(limit))]) -> dict[str, Any]:
         if optional and not body:
             return {}

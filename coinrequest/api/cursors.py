@@ -1,4 +1,4 @@
-"""Cursors of lists: where a page ended, as a text that means nothing to the caller."""
+"""Pagination cursors: the position where a page ended, as opaque text."""
 
 import base64
 import binascii
@@ -8,10 +8,10 @@ from coinrequest.errors import FieldError, FieldErrors
 
 
 class CursorInvalid(FieldErrors):
-    """The cursor was not made by this service."""
+    """The cursor was not issued by this API."""
 
     def __init__(self) -> None:
-        super().__init__([FieldError("cursor", "is not one of ours; take `next_cursor` of a page unchanged")])
+        super().__init__([FieldError("cursor", "is invalid; use the `next_cursor` of the previous page")])
 
 
 def encode(*position: str) -> str:
@@ -20,10 +20,10 @@ def encode(*position: str) -> str:
 
 
 def decode(cursor: str, length: int) -> tuple[str, ...]:
-    """Return the position of `length` texts that `encode` made the cursor from.
+    """Return the position that a cursor stands for, which has `length` parts.
 
     Raises:
-        CursorInvalid: it did not.
+        CursorInvalid: `encode` did not make it.
     """
     try:
         position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))

@@ -1,4 +1,4 @@
-"""Looks at every component at once, each with a time limit, so that the answer comes when one of them hangs."""
+"""Checks all components at the same time, each with a time limit, so that one that hangs does not delay the report."""
 
 import asyncio
 import contextlib
@@ -17,34 +17,33 @@ from coinrequest.metrics.snapshot import GATEWAY_SEEN_WITHIN
 from coinrequest.single_flight import SingleFlight
 
 TIME_LIMIT = 1.0
-# Seconds. The database may be started anew meanwhile without a report.
+# Seconds: long enough for a restart of the database.
 MESSAGES_MAY_WAIT = 10.0
-# Seconds: a dag-processor does it every five, and is busy for longer when thousands of types are new.
-_MAY_NOT_FOLLOW = 120.0
-# Seconds that a task may wait before it is asked whether anybody could take it: an agent may be restarting.
-_WAITS = 15.0
-# So many agents or queues are named.
-_NAMED = 5
-# What is written into the broker, under a name that no queue can have.
-_WRITTEN = "coinrequest:health"
+# Seconds: a dag-processor refreshes its files every five, but takes longer after thousands of registrations.
+_REFRESH_MAY_TAKE = 120.0
+# Seconds that a task may wait for an agent, which may be restarting.
+_TASKS_MAY_WAIT = 15.0
+# The most agents or queues that a detail names.
+_MAX_NAMES = 5
+# The key that the check of the broker writes; no queue can have this name.
+_PROBE_KEY = "coinrequest:health"
 
 
 async def check() -> HealthReport:
     """Return the state of the database, Airflow's processes, the broker, the agents, the queues and the gateways.
 
-    All who ask within a second share a look: however many they are, none waits for a thread, and the parts are asked
-    once.
+    All callers within a second share one report, and none of them occupies a thread.
     """
     return await asyncio.shield(asyncio.wrap_future(_report.call()))
 
 
-def _look() -> HealthReport:
+def _check_all() -> HealthReport:
     deadline = time.monotonic() + TIME_LIMIT
-    answers = {look: _looks[look].call() for look in _looks}
+    results = {check: _checks[check].call() for check in _checks}
     components: dict[str, Component] = {}
-    for look, answer in answers.items():
-        for name, component in _in_time(look, answer, deadline).items():
-            # The agents may tell of the broker too.
+    for check, result in results.items():
+        for name, component in _in_time(check, result, deadline).items():
+            # The check of the agents may report the broker too.
             if name not in components or components[name].status == "healthy":
                 components[name] = component
     healthy = all(component.status == "healthy" for component in components.values())
@@ -52,12 +51,12 @@ def _look() -> HealthReport:
 
 
 def _in_time(
-    look: Callable[[], Mapping[str, Component]], answer: Future[Mapping[str, Component]], deadline: float
+    check: Callable[[], Mapping[str, Component]], result: Future[Mapping[str, Component]], deadline: float
 ) -> Mapping[str, Component]:
-    """Return what a look saw; one that takes too long goes on in its thread, and counts as failed."""
-    name = look.__name__.strip("_")
+    """Return the result of a check; one that takes too long counts as failed, and continues in its thread."""
+    name = check.__name__.strip("_")
     try:
-        return answer.result(max(deadline - time.monotonic(), 0.0))
+        return result.result(max(deadline - time.monotonic(), 0.0))
     except TimeoutError:
         return {name: Component(status="unhealthy", detail=f"no answer within {TIME_LIMIT:g} s")}
     except Exception as error:
@@ -80,79 +79,80 @@ def _processes() -> Mapping[str, Component]:
     if components["dag_processor"].status == "healthy":
         with new_session() as session:
             age = heartbeats.refresh_age(session)
-        if age > _MAY_NOT_FOLLOW:
+        if age > _REFRESH_MAY_TAKE:
             components["dag_processor"] = Component(
                 status="unhealthy",
-                detail=f"it has not brought its files up to the job types for {age:.0f} s; its log says why. "
-                "New types run all the same",
+                detail=f"it has not refreshed the files of the job types for {age:.0f} s; see its log. "
+                "New job types run nevertheless",
             )
     return components
 
 
 def _broker() -> Mapping[str, Component]:
-    """Let the broker write something, if it is Redis: one that only answers takes no tasks."""
+    """Write a key to the broker if it is Redis: one that answers but refuses to write takes no tasks."""
     url = broker_url()
     if url is None or not url.startswith(("redis://", "rediss://", "redis+socket://")):
         return {}
     import redis
 
-    # Celery's name for a socket, and for a database behind one.
+    # Celery's spelling of a socket, and of a database on it.
     url = url.replace("redis+socket://", "unix://", 1).replace("virtual_host=", "db=")
     with contextlib.closing(
         redis.Redis.from_url(url, socket_timeout=TIME_LIMIT / 2, socket_connect_timeout=TIME_LIMIT / 2)
     ) as client:
         try:
-            client.set(_WRITTEN, 1, px=1000)
+            client.set(_PROBE_KEY, 1, px=1000)
         except redis.exceptions.NoPermissionError:
-            # An account that may write nothing but Celery's keys.
+            # The account may write only Celery's keys.
             client.ping()
         except redis.ResponseError as error:
             return {"broker": Component(status="unhealthy", detail=f"it refuses to write, so tasks wait: {error}")}
     return {"broker": Component(status="healthy")}
 
 
-def _look_at_agents() -> Mapping[str, str]:
+def _inspect_agents() -> Mapping[str, str]:
     return airflow_pool(TIME_LIMIT / 2).troubles()
 
 
-_troubles = SingleFlight(_look_at_agents, keep=5.0, name="agents' health")
+_agent_problems = SingleFlight(_inspect_agents, keep=5.0, name="agents' health")
 
 
 def _agents() -> Mapping[str, Component]:
-    """Ask the agents, if there is a broker, whether they take tasks; that none is there is no trouble."""
+    """Ask the agents, if there is a broker, whether they take tasks. It is not a problem if there are none."""
     if broker_url() is None:
         return {}
     try:
-        troubles = _troubles.call().result(TIME_LIMIT * 0.9)
+        problems = _agent_problems.call().result(TIME_LIMIT * 0.9)
     except TimeoutError:
         return {}
     except AgentsUnreachable as error:
         return {"broker": Component(status="unhealthy", detail=str(error))}
-    if not troubles:
+    if not problems:
         return {}
-    said = "; ".join(f"{name} takes no tasks: {reason}" for name, reason in sorted(troubles.items())[:_NAMED])
-    more = f"; and {len(troubles) - _NAMED} more" if len(troubles) > _NAMED else ""
-    return {"agents": Component(status="unhealthy", detail=said + more)}
+    listed = "; ".join(f"{name} takes no tasks: {reason}" for name, reason in sorted(problems.items())[:_MAX_NAMES])
+    more = f"; and {len(problems) - _MAX_NAMES} more" if len(problems) > _MAX_NAMES else ""
+    return {"agents": Component(status="unhealthy", detail=listed + more)}
 
 
 def _queues() -> Mapping[str, Component]:
-    """Look for tasks that wait for a queue of which no agent takes any; the agents are only asked where some wait."""
+    """Find tasks that wait for a queue that no agent serves. The agents are inspected only if tasks wait."""
     with new_session() as session:
-        waiting = backlog.waiting_for(session, _WAITS)
+        waiting = backlog.waiting_for(session, _TASKS_MAY_WAIT)
     served = served_queues(TIME_LIMIT / 2) if waiting else None
     if served is None:
         return {}
     unserved = {queue: tasks for queue, tasks in waiting.items() if queue not in served}
     if not unserved:
         return {"queues": Component(status="healthy")}
-    named = ", ".join(f"{tasks} for {queue!r}" for queue, tasks in list(unserved.items())[:_NAMED])
-    more = f" and {len(unserved) - _NAMED} queues more" if len(unserved) > _NAMED else ""
-    remedy = "start an agent with --queues for it, or cancel their jobs"
-    return {"queues": Component(status="unhealthy", detail=f"tasks wait that no agent takes: {named}{more}; {remedy}")}
+    named = ", ".join(f"{tasks} for {queue!r}" for queue, tasks in list(unserved.items())[:_MAX_NAMES])
+    more = f" and {len(unserved) - _MAX_NAMES} more queues" if len(unserved) > _MAX_NAMES else ""
+    remedy = "start an agent with --queues, or cancel their jobs"
+    detail = f"tasks wait for queues that no agent serves: {named}{more}; {remedy}"
+    return {"queues": Component(status="unhealthy", detail=detail)}
 
 
 def _gateway() -> Mapping[str, Component]:
-    """Look up which gateways reported themselves lately; one is enough, but each must get its messages on."""
+    """Check that a gateway runs, and that each one reaches its broker and stores its messages in time."""
     from coinrequest.database.tables import gateway
 
     with new_session() as session:
@@ -163,32 +163,32 @@ def _gateway() -> Mapping[str, Component]:
     running = [row for row in found if row.age <= GATEWAY_SEEN_WITHIN]
     if not running:
         last = f"the last one was seen {found[0].age:.0f} s ago" if found else "none has ever been seen"
-        return _gateway_ill(
+        return _unhealthy_gateway(
             f"no gateway runs ({last}): notices and messages wait until `coinrequest gateway` is started"
         )
-    away = [row for row in running if row.channel == "disconnected"]
-    if away:
-        return _gateway_ill(
-            f"{len(away)} of {len(running)} running cannot reach the channel's broker: "
-            f"{away[0].detail or 'see the log of the gateway'}"
+    disconnected = [row for row in running if row.channel == "disconnected"]
+    if disconnected:
+        return _unhealthy_gateway(
+            f"{len(disconnected)} of {len(running)} running cannot reach the channel's broker: "
+            f"{disconnected[0].detail or 'see the log of the gateway'}"
         )
     late = [row for row in running if row.waiting and row.waited > MESSAGES_MAY_WAIT]
     if late:
         longest = max(late, key=lambda row: float(row.waited))
-        return _gateway_ill(
+        return _unhealthy_gateway(
             f"{sum(row.waiting for row in late)} messages of the channel wait for the database, the oldest for "
             f"{longest.waited:.0f} s: {longest.detail or 'see the log of the gateway'}"
         )
     return {"gateway": Component(status="healthy", detail=f"{len(running)} running, channel: {running[0].channel}")}
 
 
-def _gateway_ill(detail: str) -> Mapping[str, Component]:
+def _unhealthy_gateway(detail: str) -> Mapping[str, Component]:
     return {"gateway": Component(status="unhealthy", detail=detail)}
 
 
-# A look that hangs is not begun again beside itself.
-_looks = {
-    look: SingleFlight(look, keep=0, name=f"health: {look.__name__.strip('_')}")
-    for look in (_database, _processes, _broker, _agents, _queues, _gateway)
+# A check that hangs is not started a second time.
+_checks = {
+    check: SingleFlight(check, keep=0, name=f"health: {check.__name__.strip('_')}")
+    for check in (_database, _processes, _broker, _agents, _queues, _gateway)
 }
-_report = SingleFlight(_look, keep=1.0, name="health")
+_report = SingleFlight(_check_all, keep=1.0, name="health")

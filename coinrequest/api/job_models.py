@@ -1,4 +1,4 @@
-"""What the service answers about jobs."""
+"""Responses about jobs."""
 
 from datetime import datetime
 from typing import Any
@@ -16,11 +16,11 @@ from coinrequest.jobs.job import Job, Origin, State
 
 
 class JobLinks(Answer):
-    """Where to go from a job."""
+    """Links of a job."""
 
     self: str
     job_type: str
-    events: str = Field(description="What happens to it, as server-sent events")
+    events: str = Field(description="Its server-sent events")
     log: str
     notices: str
     cancel: str
@@ -30,33 +30,37 @@ class JobLinks(Answer):
 class JobFailure(Answer):
     """Why a job failed."""
 
-    task: str | None = Field(description="The first task that failed; null: none did")
+    task: str | None = Field(description="The first task that failed; null if none did")
     map_index: int | None = Field(description="Which item of a mapped task")
     message: str
-    log_url: str = Field(description="Where the log is, in the Airflow UI")
+    log_url: str = Field(description="The log in the Airflow UI")
 
 
 class TaskProgress(Answer):
-    """A task that runs, and how far it says that it is."""
+    """A running task and its last progress report."""
 
     task: str = Field(examples=["prices"])
     map_index: int | None = Field(description="Which item of a mapped task")
-    done: float | None = Field(description="How much is done, in the action's own unit; null: it did not say")
-    total: float | None = Field(description="How much there is to do; null: not known")
-    message: str | None = Field(description="The unit, or what is being done; null: it reported nothing yet")
+    done: float | None = Field(description="How much is done, in the action's own unit; null if not reported")
+    total: float | None = Field(description="How much there is to do; null if not known")
+    message: str | None = Field(description="The unit, or the current step; null if not reported")
     reported_at: datetime | None
 
 
 class JobProgress(Answer):
-    """How far a job is."""
+    """The progress of a job."""
 
-    tasks_done: int = Field(description="How many tasks have ended, however they ended")
-    tasks: int = Field(description="How many there are; each item of a mapped task is one, once the items are known")
-    running: list[TaskProgress] = Field(description="Those that run, at most 100, the first to begin first")
+    tasks_done: int = Field(description="How many tasks have ended, in any state")
+    tasks: int = Field(
+        description="How many tasks there are; each item of a mapped task counts, once the items are known"
+    )
+    running: list[TaskProgress] = Field(
+        description="The running tasks, at most 100, in the order in which they started"
+    )
 
 
 class JobCallback(Answer):
-    """Who is told when a job ends, as its submitter asked. A secret that was submitted is never shown."""
+    """The webhook that the submitter asked for. A secret that was submitted is never shown."""
 
     url: str = Field(description="Without its query, which may hold a token", examples=["https://example.org/hook?…"])
     on: list[Outcome]
@@ -64,7 +68,7 @@ class JobCallback(Answer):
 
 
 class Cancellation(Answer):
-    """Who cancelled a job."""
+    """Who cancelled a job, when and why."""
 
     by: str
     at: datetime
@@ -76,21 +80,23 @@ class JobSummary(Answer):
 
     id: UUID
     job_type: str = Field(examples=["btc-report"])
-    revision: int = Field(description="The revision of the type that it runs")
-    state: State = Field(description="`removed`: its run was deleted in Airflow")
-    origin: Origin = Field(description="How it was started; `after`: by the end of another type's job")
+    revision: int = Field(description="The revision of the job type that it runs")
+    state: State = Field(description="`removed` if its run was deleted in Airflow")
+    origin: Origin = Field(description="How it was started; `after` if by the end of a job of another type")
     params: dict[str, Any] | None = Field(
-        description="With the defaults filled in, or as Airflow was given them; null: they are left out"
+        description="With the defaults filled in, or as given to Airflow; null if left out"
     )
     params_omitted: bool = Field(
-        description="Whether `params` are left out: in a list those of more than 1 KiB, elsewhere of 1 MiB"
+        description="Whether `params` are left out because of their size: over 1 KiB in a list, over 1 MiB elsewhere"
     )
-    priority: int | None = Field(description="Of its tasks, larger is sooner; null: as the definition says")
+    priority: int | None = Field(
+        description="The priority of its tasks, higher first; null if that of the definition applies"
+    )
     labels: dict[str, str]
     callback: JobCallback | None
     submitted_by: str
     submitted_at: datetime
-    run_after: datetime = Field(description="It does not start before")
+    run_after: datetime = Field(description="The earliest start")
     started_at: datetime | None
     ended_at: datetime | None
     cancelled: Cancellation | None
@@ -102,44 +108,44 @@ class JobDetail(JobSummary):
     """A job."""
 
     result: Any = Field(
-        description="The output of the definition's `result` task once the job succeeded; a list where that "
-        "task is mapped; null before"
+        description="The output of the definition's `result` task, a list if that task is mapped; null until the job "
+        "has succeeded"
     )
     error: JobFailure | None
-    progress: JobProgress | None = Field(description="How far it is; null: its run was deleted in Airflow")
+    progress: JobProgress | None = Field(description="Its progress; null if its run was deleted in Airflow")
 
 
 class JobList(Answer):
     """One page of jobs, newest first."""
 
     jobs: list[JobSummary]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page")
 
 
 class TaskChange(Answer):
-    """What happened to a task of a job."""
+    """A change of a task of a job."""
 
     id: str = Field(examples=["prices"])
     map_index: int | None = Field(description="Which item of a mapped task")
-    state: str | None = Field(description="Airflow's own word; null: it waits for its turn")
+    state: str | None = Field(description="The task's state in Airflow; null if it has none yet")
     attempt: int
     started_at: datetime | None
     ended_at: datetime | None
 
 
 class TestedUrl(Answer):
-    """A URL test that is done."""
+    """A finished URL test."""
 
-    # The name is what it is to a reader of the description; pytest must not take it for a test.
+    # The name suits the OpenAPI description; pytest must not collect it as a test.
     __test__ = False
 
-    time: str = Field(description="When it was done, ISO 8601 with an offset", examples=["2030-01-31T08:00:00+00:00"])
+    time: str = Field(description="When it finished, ISO 8601 with an offset", examples=["2030-01-31T08:00:00+00:00"])
     url: str = Field(description="As it was submitted")
     result: str = Field(description="The last status code, or the error's text", examples=["200"])
 
 
 class UrlJobAccepted(Answer):
-    """A URL test that will be done."""
+    """A submitted URL test."""
 
     job_id: UUID
     url: str = Field(description="As it was submitted")
@@ -147,7 +153,7 @@ class UrlJobAccepted(Answer):
 
 
 def job_links(root: str, job: Job) -> JobLinks:
-    """Return the addresses around a job; `root` is where the service is mounted."""
+    """Return the links of a job; `root` is the path at which the API is mounted."""
     address = f"{root}/v1/jobs/{job.id}"
     return JobLinks(
         self=address,
@@ -161,12 +167,12 @@ def job_links(root: str, job: Job) -> JobLinks:
 
 
 def job_summary(root: str, job: Job) -> JobSummary:
-    """Return a job's line in a list."""
+    """Return a job as in a list."""
     return JobSummary(**_job_fields(root, job))
 
 
 def job_detail(root: str, job: Job) -> JobDetail:
-    """Return the answer about a job."""
+    """Return a job in full."""
     return JobDetail(
         **_job_fields(root, job),
         result=job.result,
@@ -176,14 +182,14 @@ def job_detail(root: str, job: Job) -> JobDetail:
 
 
 def job_progress(progress: Progress) -> JobProgress:
-    """Return the answer about how far a job is."""
+    """Return the progress of a job."""
     return JobProgress(
         tasks_done=progress.tasks_done, tasks=progress.tasks, running=[task_progress(task) for task in progress.running]
     )
 
 
 def task_progress(task: RunningTask) -> TaskProgress:
-    """Return the answer about how far a task is."""
+    """Return the progress of a task."""
     report = task.report
     return TaskProgress(
         task=task.task,
@@ -196,7 +202,7 @@ def task_progress(task: RunningTask) -> TaskProgress:
 
 
 def task_change(task: TaskState) -> TaskChange:
-    """Return the answer about a task of a job."""
+    """Return the change of a task."""
     return TaskChange(
         id=task.task,
         map_index=task.map_index,
@@ -208,7 +214,7 @@ def task_change(task: TaskState) -> TaskChange:
 
 
 def run_url(job: Job) -> str:
-    """Return where the job's run is in the Airflow UI."""
+    """Return the URL of a job's run in the Airflow UI."""
     return f"{settings.base_url()}/dags/{job.job_type}/runs/{quote(job.run_id, safe='')}"
 
 

@@ -1,4 +1,4 @@
-"""What the service answers about everything but jobs (`job_models`)."""
+"""Responses about actions, job types, revisions and health."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,13 +14,13 @@ Health = Literal["healthy", "degraded"]
 
 
 class Answer(BaseModel):
-    """Base of all answers."""
+    """The base of all responses."""
 
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
 class ActionFailure(Answer):
-    """A way in which an action can fail."""
+    """An error that an action can raise."""
 
     name: str = Field(examples=["HttpRequestFailed"])
     summary: str = Field(description="One line")
@@ -32,8 +32,8 @@ class ActionSummary(Answer):
     name: str = Field(examples=["url.test"])
     summary: str = Field(description="One line")
     available: bool = Field(description="Whether job types can use it here")
-    unavailable: str | None = Field(description="Why not, and what an administrator does about it")
-    failures: list[ActionFailure] = Field(description="How it can fail")
+    unavailable: str | None = Field(description="Why not, and the remedy for an administrator")
+    failures: list[ActionFailure] = Field(description="The errors that it can raise")
 
 
 class ActionList(Answer):
@@ -50,7 +50,7 @@ class ActionDetail(ActionSummary):
 
 
 class JobTypeLinks(Answer):
-    """Where to go from a job type."""
+    """Links of a job type."""
 
     self: str
     jobs: str
@@ -63,42 +63,42 @@ class JobTypeSummary(Answer):
     name: str = Field(examples=["btc-report"])
     description: str
     revision: int = Field(description="The current revision", examples=[42])
-    paused: bool = Field(description="Whether it starts no jobs")
-    schedule: dict[str, Any] | None = Field(description="As in the definition; null: on request only")
+    paused: bool = Field(description="Whether it is paused, and so starts no jobs")
+    schedule: dict[str, Any] | None = Field(description="As in the definition; null if it only runs on request")
     tags: list[str]
     links: JobTypeLinks
 
 
 class JobTypeList(Answer):
-    """One page of job types, by name."""
+    """One page of job types, ordered by name."""
 
     job_types: list[JobTypeSummary]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last")
 
 
 class DefinitionWarning(Answer):
-    """Something about a definition that is accepted, and may not be what was meant."""
+    """A possible mistake in a definition that is accepted nevertheless."""
 
     field: str = Field(examples=["tasks[0].queue"])
     message: str
 
 
 class JobTypeDetail(Answer):
-    """A job type: its definition as it was registered, and what the platform knows about it."""
+    """A job type, with its definition as it was registered."""
 
     name: str = Field(examples=["btc-report"])
     revision: int = Field(examples=[42])
-    author: str = Field(description="Who made the revision", examples=["ada"])
-    created_at: datetime = Field(description="When the revision was made")
+    author: str = Field(description="Who created the revision", examples=["ada"])
+    created_at: datetime = Field(description="When the revision was created")
     paused: bool
     dag_url: str = Field(description="The job type's DAG in the Airflow UI")
     links: JobTypeLinks
     definition: dict[str, Any] = Field(description="The document, unchanged")
-    warnings: list[DefinitionWarning] = Field(description="What may not be as meant; only when a definition was sent")
+    warnings: list[DefinitionWarning] = Field(description="Possible mistakes; only in responses to a definition")
 
 
 class Edge(Answer):
-    """One arrow of the graph."""
+    """An edge of the graph of tasks."""
 
     source: str
     target: str
@@ -110,11 +110,11 @@ class Preview(Answer):
     definition: dict[str, Any] = Field(description="The document, unchanged")
     edges: list[Edge] = Field(description="The graph of its tasks")
     next_run_times: list[datetime] = Field(description="The next five times of its schedule")
-    warnings: list[DefinitionWarning] = Field(description="What may not be as meant")
+    warnings: list[DefinitionWarning] = Field(description="Possible mistakes")
 
 
 class RevisionLinks(Answer):
-    """Where to go from a revision."""
+    """Links of a revision."""
 
     self: str
     job_type: str
@@ -123,18 +123,18 @@ class RevisionLinks(Answer):
 class RevisionSummary(Answer):
     """One change of a job type."""
 
-    number: int = Field(description="From one growing sequence for all types", examples=[42])
-    change: Change = Field(description="`announce`: another type began to wait for this one; nothing else changed")
+    number: int = Field(description="From one increasing sequence for all job types", examples=[42])
+    change: Change = Field(description="`announce` if only another type began to run `after` this one")
     author: str
     created_at: datetime
     links: RevisionLinks
 
 
 class RevisionDetail(RevisionSummary):
-    """One change of a job type, with the definition that it made current."""
+    """One change of a job type, with its definition."""
 
     name: str
-    definition: dict[str, Any] | None = Field(description="The document, unchanged; null: the type was deleted")
+    definition: dict[str, Any] | None = Field(description="The document, unchanged; null if the type was deleted")
 
 
 class RevisionList(Answer):
@@ -145,11 +145,11 @@ class RevisionList(Answer):
 
 
 class RevisionDiff(Answer):
-    """What changed between two revisions."""
+    """The difference between two revisions."""
 
     from_revision: int
     to_revision: int
-    diff: str = Field(description="A unified diff of the YAML text; empty where nothing changed")
+    diff: str = Field(description="A unified diff of the YAML text; empty if nothing changed")
 
 
 class Component(Answer):
@@ -162,18 +162,18 @@ class Component(Answer):
 class HealthReport(Answer):
     """The state of the installation."""
 
-    status: Health = Field(description="`degraded`: a component is not healthy")
-    components: dict[str, Component] | None = Field(description="null for those who are not signed in")
+    status: Health = Field(description="`degraded` if a component is unhealthy")
+    components: dict[str, Component] | None = Field(description="null if the user is not signed in")
 
 
 def job_type_links(root: str, name: str) -> JobTypeLinks:
-    """Return the addresses around a job type; `root` is where the service is mounted."""
+    """Return the links of a job type; `root` is the path at which the API is mounted."""
     address = f"{root}/v1/job-types/{name}"
     return JobTypeLinks(self=address, jobs=f"{address}/jobs", revisions=f"{address}/revisions")
 
 
 def without_tokens(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a definition as those see it who may not change it: of webhooks' queries, which may hold tokens, `?…`."""
+    """Return a definition with `?…` in place of the queries of its webhooks, which may hold tokens."""
     notify = document.get("notify")
     if not isinstance(notify, list):
         return document
@@ -194,7 +194,7 @@ def job_type_detail(
     paused: bool,
     warnings: Sequence[DefinitionWarning] = (),
 ) -> JobTypeDetail:
-    """Return the answer about a job type, with its definition as the user may see it."""
+    """Return a job type in full, with its definition as the user may see it."""
     return JobTypeDetail(
         name=revision.name,
         revision=revision.number,
@@ -209,7 +209,7 @@ def job_type_detail(
 
 
 def job_type_summary(root: str, revision: Revision, *, paused: bool) -> JobTypeSummary:
-    """Return a job type's line in a list; one whose row was damaged says so and does not hide the others."""
+    """Return a job type as in a list. A damaged one has a description that says so, and does not hide the others."""
     shown: dict[str, Any] = {
         "name": revision.name,
         "revision": revision.number,
@@ -230,12 +230,12 @@ def job_type_summary(root: str, revision: Revision, *, paused: bool) -> JobTypeS
 
 
 def revision_summary(root: str, revision: Revision) -> RevisionSummary:
-    """Return a revision's line in a list."""
+    """Return a revision as in a list."""
     return RevisionSummary(**_revision_fields(root, revision))
 
 
 def revision_detail(root: str, revision: Revision, definition: dict[str, Any] | None) -> RevisionDetail:
-    """Return the answer about a revision, with its definition as the user may see it."""
+    """Return a revision in full, with its definition as the user may see it."""
     return RevisionDetail(
         **_revision_fields(root, revision),
         name=revision.name,
@@ -247,7 +247,7 @@ def _revision_fields(root: str, revision: Revision) -> dict[str, Any]:
     address = f"{root}/v1/job-types/{revision.name}"
     return {
         "number": revision.number,
-        # Of a change that somebody edited to none, its being there is all that is known.
+        # Somebody may have edited the row; only its existence is certain then.
         "change": revision.change if revision.change in get_args(Change) else "update",
         "author": revision.author,
         "created_at": revision.created_at,

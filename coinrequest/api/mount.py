@@ -1,6 +1,6 @@
-"""What stands for the REST service, and for the door before all routes, until the web server needs them.
+"""Lazy imports of the REST API and of the middlewares around the web server.
 
-The plugin that mounts them is imported by every task process; FastAPI would cost each of them 0.6 s (measured).
+Every task process imports the plugin that mounts them; importing FastAPI would cost each of them 0.6 s (measured).
 """
 
 import asyncio
@@ -21,10 +21,10 @@ def _create() -> Application:
 
 
 class LazyApplication:
-    """Builds the application once, at the first request, and hands every request on to it.
+    """An ASGI application that creates the real one at the first request.
 
     Args:
-        create: returns the application; called in a thread, so that the server's event loop goes on.
+        create: returns the application; called in a thread, so that it does not block the event loop.
     """
 
     def __init__(self, create: Callable[[], Application] = _create) -> None:
@@ -34,10 +34,10 @@ class LazyApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI request."""
-        served = self._application
-        if served is None:
-            served = await asyncio.to_thread(self._load)
-        await served(scope, receive, send)
+        application = self._application
+        if application is None:
+            application = await asyncio.to_thread(self._load)
+        await application(scope, receive, send)
 
     def _load(self) -> Application:
         with self._lock:
@@ -50,7 +50,7 @@ application = LazyApplication()
 
 
 def root_middleware(app: Application) -> Application:
-    """Return `app` behind what holds for every request; Airflow calls this when its web server starts."""
+    """Return `app` with the middlewares around it; Airflow calls this when its web server starts."""
     from coinrequest.airflow.api_server.security_middleware import protect
     from coinrequest.airflow.api_server.time_overflow import TimeOverflowMiddleware
 

@@ -1,4 +1,4 @@
-"""What the service answers about notices."""
+"""Responses about notices."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,36 +11,36 @@ from coinrequest.notices.recipients import Kind
 
 
 class NoticeAttempt(Answer):
-    """One try to deliver a notice."""
+    """One attempt to deliver a notice."""
 
     number: int
     started_at: datetime
     seconds: float = Field(description="How long it took")
-    status: int | None = Field(description="Of the HTTP answer; null: none came, or it was no webhook")
-    error: str | None = Field(description="Why the notice was not delivered; null: it was")
-    response: str | None = Field(description="The first 1 KiB of the answer")
+    status: int | None = Field(description="The HTTP status; null if there was no response, or for other kinds")
+    error: str | None = Field(description="Why the attempt failed; null if it succeeded")
+    response: str | None = Field(description="The first 1 KiB of the response")
 
 
 class NoticeLinks(Answer):
-    """Where to go from a notice."""
+    """Links of a notice."""
 
     job: str
-    redeliver: str = Field(description="POST here to have it delivered (again)")
+    redeliver: str = Field(description="POST to deliver it again")
 
 
 class NoticeDetail(Answer):
-    """One message that is owed because a job ended, with every attempt to deliver it."""
+    """A message that a job has ended, with every attempt to deliver it."""
 
-    id: UUID = Field(description="A webhook brings it as `webhook-id`: `msg_` and its 32 digits")
+    id: UUID = Field(description="A webhook carries it as `webhook-id`: `msg_` and the 32 hexadecimal digits")
     kind: Kind
     destination: str = Field(
         description="A URL without its query, the name of an Airflow connection, or `result`",
         examples=["https://example.org/hook"],
     )
-    state: State = Field(description="`failed`: it is not tried any more")
+    state: State = Field(description="`failed` if it is no longer tried")
     created_at: datetime
-    next_attempt_at: datetime | None = Field(description="null: there will be none")
-    give_up_at: datetime = Field(description="Until when it is tried")
+    next_attempt_at: datetime | None = Field(description="null if there will be none")
+    give_up_at: datetime = Field(description="When it is given up")
     ended_at: datetime | None = Field(description="When it was delivered, or given up")
     attempts: list[NoticeAttempt]
     links: NoticeLinks
@@ -53,7 +53,7 @@ class NoticeList(Answer):
 
 
 def notice_detail(root: str, notice: Notice) -> NoticeDetail:
-    """Return the answer about a notice; `root` is where the service is mounted."""
+    """Return a notice in full; `root` is the path at which the API is mounted."""
     return NoticeDetail(
         id=notice.id,
         kind=notice.kind,

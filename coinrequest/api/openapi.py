@@ -1,4 +1,4 @@
-"""What FastAPI cannot derive for the service's OpenAPI document by itself."""
+"""The parts of the OpenAPI document that FastAPI cannot derive."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from coinrequest.jobtypes.definition import definition_schema
 
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": 'The revision, for `If-Match`: `"42"`'}}
-LOCATION = {"Location": {"schema": {"type": "string"}, "description": "The address of what was made"}}
+LOCATION = {"Location": {"schema": {"type": "string"}, "description": "The address of the new resource"}}
 YAML = {"application/yaml": {"schema": {"type": "string"}}}
 
 _EXAMPLE = {
@@ -39,7 +39,7 @@ DEFINITION_BODY: dict[str, Any] = {
 
 
 def json_body(model: type[BaseModel], example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
-    """Return the description of a small body that is read as `model`, and let it be a component."""
+    """Return the description of a body that is validated as `model`, and add the model to the components."""
     _BODIES.add(model)
     content = {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "example": example}
     return {
@@ -51,7 +51,7 @@ def json_body(model: type[BaseModel], example: dict[str, Any], *, required: bool
 
 
 def install(app: FastAPI, *components: type[BaseModel]) -> None:
-    """Let `app` describe itself, with `components` and all bodies added to its schemas."""
+    """Make `app` serve a document that also has `components` and the models of all bodies."""
 
     def describe() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -75,7 +75,7 @@ def install(app: FastAPI, *components: type[BaseModel]) -> None:
 
 
 def _rooted(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """Move the local definitions of a schema to the document's components, under names of their own."""
+    """Return the schema; move its local definitions to the document's components, under a prefix."""
     moved = _renamed(schema)
     for name, part in moved.pop("$defs", {}).items():
         schemas[f"Definition_{name.strip('_')}"] = part

@@ -1,4 +1,4 @@
-"""What the service answers to those who operate the installation."""
+"""Responses about agents."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,12 +13,14 @@ class RunningTask(Answer):
 
     job: UUID | None = Field(default=None, description="Null for a DAG that is no job type")
     job_type: str | None = Field(default=None, description="Null for a DAG that is no job type")
-    dag_id: str | None = Field(default=None, description="Null, as all that follows, for a message of another kind")
+    dag_id: str | None = Field(default=None, description="Null, like the fields below, for an unknown or hidden task")
     run_id: str | None = Field(default=None, description="Airflow's id of the run")
     task: str | None = None
     map_index: int | None = Field(default=None, description="Which item of a task with `for_each`")
     attempt: int | None = Field(default=None, description="1 for the first")
-    since: datetime | None = Field(default=None, description="When the agent began; null: it has just taken it")
+    since: datetime | None = Field(
+        default=None, description="When the agent started it; null if it has just received it"
+    )
 
 
 class Agent(Answer):
@@ -26,15 +28,15 @@ class Agent(Answer):
 
     name: str = Field(examples=["agent1@host-a"])
     host: str = Field(examples=["host-a"])
-    queues: list[str] = Field(description="The queues whose tasks it may take", examples=[["default"]])
-    concurrency: int = Field(description="So many tasks at a time")
+    queues: list[str] = Field(description="The queues that it serves", examples=[["default"]])
+    concurrency: int = Field(description="How many tasks it runs at a time")
     started_at: datetime
-    processed: int = Field(description="Tasks that it took since it started")
-    running: list[RunningTask] = Field(description="What it runs now, longest first")
-    trouble: str | None = Field(description="Why it takes no tasks; null: it takes them")
+    processed: int = Field(description="How many tasks it has received since it started")
+    running: list[RunningTask] = Field(description="The tasks that it runs, the longest running first")
+    trouble: str | None = Field(description="Why it takes no tasks; null if it takes them")
 
 
 class AgentList(Answer):
-    """The agents that answered."""
+    """The agents that responded."""
 
     agents: list[Agent]

@@ -1,4 +1,4 @@
-"""Parameters that several routes share."""
+"""Parameters that routes share."""
 
 from typing import Annotated
 
@@ -8,9 +8,9 @@ from coinrequest.errors import FieldError
 from coinrequest.generator.lifecycle import JobTypeUnknown
 from coinrequest.jobtypes.errors import DefinitionInvalid
 
-Limit = Annotated[int, Query(ge=1, le=100, description="At most so many on a page")]
+Limit = Annotated[int, Query(ge=1, le=100, description="The most items on a page")]
 Cursor = Annotated[
-    str | None, Query(max_length=2048, description="`next_cursor` of the page before; none: the first page")
+    str | None, Query(max_length=2048, description="The `next_cursor` of the previous page; omit it for the first page")
 ]
 
 
@@ -18,14 +18,14 @@ def _root(request: Request) -> str:
     return str(request.scope.get("root_path", ""))
 
 
-# Where the service is mounted, for addresses in answers: /jobs, or behind a prefix of the installation.
+# The path at which the API is mounted, for links: /jobs, with the prefix of the installation if it has one.
 Root = Annotated[str, Depends(_root)]
 
 NamePath = Annotated[str, Path(description="The job type's name", examples=["url-test"])]
 
 
 def _name(name: NamePath) -> str:
-    # No name holds such characters, and PostgreSQL's texts cannot hold some of them.
+    # No name contains such characters, and PostgreSQL cannot store some of them.
     if not name.isprintable() or len(name) > 100:
         raise JobTypeUnknown(f"No job type {name[:100]!r}")
     return name
@@ -35,10 +35,10 @@ JobTypeName = Annotated[str, Depends(_name)]
 
 
 def expected_revision(if_match: str | None) -> int | None:
-    """Return the revision that an `If-Match` header names; None: there is no header, or it is `*`.
+    """Return the revision that an `If-Match` header names; None if there is no header, or if it is `*`.
 
     Raises:
-        DefinitionInvalid: it is not an entity tag of ours.
+        DefinitionInvalid: the header is not an entity tag of this API.
     """
     if if_match is None or if_match.strip() == "*":
         return None

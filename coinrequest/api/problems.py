@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457), each with the fields that are wrong."""
+"""Exception handlers that answer every error as problem details (RFC 9457)."""
 
 import http
 from collections.abc import Mapping
@@ -56,12 +56,12 @@ _STATUS: Mapping[type[Exception], int] = {
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of the errors that a route answers, beside those that all do."""
+    """Return the OpenAPI description of the errors of a route; those of all routes are included."""
     return {status: _description(status) for status in sorted({*statuses, 401, 403, 500, 503})}
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of `app` be a problem."""
+    """Make `app` answer every error as a problem."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(FieldErrors, _fields)
@@ -73,19 +73,19 @@ def install(app: FastAPI) -> None:
 
 
 def _http(request: Request, error: Any) -> JSONResponse:
-    details = {404: "There is nothing at this address; see /jobs/docs", 405: "This address has other methods"}
-    plain = error.detail == http.HTTPStatus(error.status_code).phrase
-    detail = details.get(error.status_code, error.detail) if plain else str(error.detail)
+    details = {404: "No such route; see /jobs/docs", 405: "This route has other methods; see the Allow header"}
+    is_default = error.detail == http.HTTPStatus(error.status_code).phrase
+    detail = details.get(error.status_code, error.detail) if is_default else str(error.detail)
     return response(request, error.status_code, detail, headers=error.headers)
 
 
 def _validation(request: Request, error: Any) -> JSONResponse:
-    """FastAPI's own validation of path, query and headers: name the parameter as the caller wrote it."""
+    """Answer the errors of FastAPI's own validation of path, query and headers."""
     errors = [
         FieldError(field_path(entry["loc"][1:]), entry["msg"].removeprefix("Value error, ")) for entry in error.errors()
     ]
-    # What a check of rights reads too, FastAPI names twice.
-    return response(request, 422, "The request does not fit", dict.fromkeys(errors))
+    # FastAPI reports a parameter twice if a check of rights reads it too.
+    return response(request, 422, "The request is invalid", dict.fromkeys(errors))
 
 
 def _fields(request: Request, error: Any) -> JSONResponse:
@@ -112,10 +112,10 @@ def _domain(request: Request, error: Exception) -> JSONResponse:
 
 
 def _database(request: Request, error: Any) -> JSONResponse:
-    """Say whether the database is in trouble or the request is; anything else is a fault of ours."""
+    """Answer 503 if the database has a problem, 422 if a value does; other errors are internal."""
     if is_transient(error):
         return _unavailable(request, error)
-    # What PostgreSQL refuses to store or finds too large, or what no driver can write.
+    # PostgreSQL refuses the value or finds it too large, or the driver cannot encode it.
     values = isinstance(error, database.DataError | database.OperationalError)
     if values or isinstance(getattr(error, "orig", None), ValueError | OverflowError):
         return response(request, 422, "A value in the request cannot be stored")
@@ -123,32 +123,32 @@ def _database(request: Request, error: Any) -> JSONResponse:
 
 
 def _unavailable(request: Request, error: Exception) -> JSONResponse:
-    what = _STATES.get(sqlstate(error) or "", "The database cannot be reached")
-    return unavailable(request, f"{what}; nothing was changed, repeat the request")
+    reason = _UNAVAILABLE.get(sqlstate(error) or "", "The database cannot be reached")
+    return unavailable(request, f"{reason}; nothing was changed, repeat the request")
 
 
-# What PostgreSQL says of itself (PostgreSQL's manual, appendix A), where it is no matter of one request.
-_STATES: Mapping[str, str] = {
-    "25006": "The database takes no changes",
-    "53100": "The database has no room left on its disk",
-    "53200": "The database has no memory left",
-    "53300": "The database takes no more connections",
-    "55P03": "Other changes of the same things take too long",
+# SQLSTATE codes for problems of the server rather than of the request (PostgreSQL's manual, appendix A).
+_UNAVAILABLE: Mapping[str, str] = {
+    "25006": "The database is read-only",
+    "53100": "The disk of the database is full",
+    "53200": "The database is out of memory",
+    "53300": "The database accepts no more connections",
+    "55P03": "Concurrent changes to the same rows take too long",
 }
 
 
 _DESCRIPTIONS = {
     401: "No valid token",
-    403: "The role does not allow it",
-    404: "Unknown",
-    405: "Another method is needed",
-    409: "In conflict with what exists; the detail names the way out",
+    403: "The user's roles do not allow it",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict with the current state; the detail names the remedy",
     412: "`If-Match` names a revision that is not current",
-    413: "Larger than is accepted; the detail names the limit",
+    413: "Too large; the detail names the limit",
     415: "Neither JSON nor YAML",
-    422: "Fields are wrong; all of them are named",
-    500: "A fault of the service; the log has the cause under the reference in the detail",
-    503: "The database cannot be reached; repeat later",
+    422: "Invalid; `errors` has every field that is wrong",
+    500: "Internal error; the log has the cause under the reference in the detail",
+    503: "The database is unavailable; retry later",
 }
 
 

@@ -1,7 +1,7 @@
-"""Who may call a route: FastAPI's dependencies, each of which gives the user.
+"""FastAPI dependencies that check the rights of the user, and return the user.
 
-Where a route is about one type, the type is checked by its name, before anybody looks whether it exists: 403, as
-Airflow answers. A job or notice of a type that the user may not read is as unknown as one that does not exist: 404.
+A route about one job type checks the name before it checks whether the type exists, and answers 403, as Airflow does. A
+job or a notice of a type that the user may not read is a 404, like one that does not exist.
 """
 
 import hmac
@@ -25,19 +25,19 @@ from coinrequest.jobs.url_tests import JOB_TYPE as URL_TEST
 from coinrequest.notices import delivery_log
 from coinrequest.notices.delivery_log import NoticeUnknown
 
-# Plain functions: FastAPI runs them in its thread pool, because the checks may read the database.
+# Not async, so that FastAPI runs them in its thread pool: the checks may read the database.
 
 
-def _general(what: str, allowed: Callable[[User], bool]) -> Callable[[User], User]:
+def _general(action: str, is_allowed: Callable[[User], bool]) -> Callable[[User], User]:
     def check(user: SignedIn) -> User:
-        if not allowed(user):
-            raise Forbidden(f"{user.get_name()!r} may not {what}; an administrator can give a role for it")
+        if not is_allowed(user):
+            raise Forbidden(f"{user.get_name()!r} may not {action}; an administrator can assign a role that allows it")
         return user
 
     return check
 
 
-def _named(right: Right) -> Callable[[User, str], User]:
+def _on_type(right: Right) -> Callable[[User, str], User]:
     def check(user: SignedIn, name: JobTypeName) -> User:
         right.require(user, name)
         return user
@@ -45,7 +45,7 @@ def _named(right: Right) -> Callable[[User, str], User]:
     return check
 
 
-def _always(right: Right, name: str) -> Callable[[User], User]:
+def _on_fixed_type(right: Right, name: str) -> Callable[[User], User]:
     def check(user: SignedIn) -> User:
         right.require(user, name)
         return user
@@ -53,27 +53,27 @@ def _always(right: Right, name: str) -> Callable[[User], User]:
     return check
 
 
-def _behind(
-    find: Callable[[Session, UUID], str | None], unknown: Callable[[UUID], Exception], *needed: Right
+def _on_type_of(
+    find_type: Callable[[Session, UUID], str | None], not_found: Callable[[UUID], Exception], *required: Right
 ) -> Callable[[User, UUID], User]:
-    """Return the check of a route with the id of something whose type `find` knows."""
+    """Return the check for a route with the id of a job or a notice; `find_type` returns the name of its type."""
 
     def check(user: SignedIn, id: UUID) -> User:
-        # Those who may do it with all types, which is most people, cost no look at the job.
-        if not all(right.held_for_all(user) for right in (rights.READ_JOBS, *needed)):
+        # Most users have the rights on all types, and then no query is needed.
+        if not all(right.held_for_all(user) for right in (rights.READ_JOBS, *required)):
             with new_session() as session:
-                name = find(session, id)
+                name = find_type(session, id)
             if name is None or not rights.READ_JOBS.held(user, name):
-                raise unknown(id)
-            for right in needed:
+                raise not_found(id)
+            for right in required:
                 right.require(user, name)
         return user
 
     return check
 
 
-_of_job = partial(_behind, query.type_of, lambda id: JobUnknown(f"No job {id}"))
-_of_notice = partial(_behind, delivery_log.type_of, lambda id: NoticeUnknown(f"No notice {id}"))
+_on_job = partial(_on_type_of, query.type_of, lambda id: JobUnknown(f"No job {id}"))
+_on_notice = partial(_on_type_of, delivery_log.type_of, lambda id: NoticeUnknown(f"No notice {id}"))
 
 
 def _names(right: Right) -> Callable[[User], frozenset[str] | None]:
@@ -84,14 +84,14 @@ def _names(right: Right) -> Callable[[User], frozenset[str] | None]:
 
 
 def require_connection(user: User, name: str | None) -> None:
-    """Do nothing where no connection is named, or the user may read connections.
+    """Raise if a connection is named and the user may not read it, whether it exists or not.
 
     Raises:
-        Forbidden: the user may not; whether the connection exists makes no difference.
+        Forbidden: the user may not read the connection.
     """
     if name is not None and not rights.may_read_connection(user, name):
         raise Forbidden(
-            f"callback.secret: {user.get_name()!r} may not read connections, and so may not name one; "
+            f"callback.secret: {user.get_name()!r} may not name a connection without the right to read connections; "
             "send the secret itself (whsec_...)"
         )
 
@@ -99,27 +99,27 @@ def require_connection(user: User, name: str | None) -> None:
 _reader = _general("read job types and jobs", rights.may_list)
 Reader = Annotated[User, Depends(_reader)]
 Registrar = Annotated[User, Depends(_general("change job types", rights.may_define_some))]
-"""Who may define types under some names; `CHANGE.require` checks the name that the document has."""
-TypeReader = Annotated[User, Depends(_named(rights.READ))]
-TypeSubmitter = Annotated[User, Depends(_named(rights.SUBMIT))]
-TypeRegistrar = Annotated[User, Depends(_named(rights.CHANGE))]
-JobReader = Annotated[User, Depends(_of_job(rights.READ_RESULTS))]
-JobSubmitter = Annotated[User, Depends(_of_job(rights.READ_RESULTS, rights.SUBMIT))]
-LogReader = Annotated[User, Depends(_of_job(rights.READ_LOGS))]
-NoticeSubmitter = Annotated[User, Depends(_of_notice(rights.SUBMIT))]
-UrlReader = Annotated[User, Depends(_always(rights.READ_RESULTS, URL_TEST))]
-UrlSubmitter = Annotated[User, Depends(_always(rights.SUBMIT, URL_TEST))]
-# Of which types the user may see something; None: of all.
+"""May define job types under some names; `CHANGE.require` checks the name in the document."""
+TypeReader = Annotated[User, Depends(_on_type(rights.READ))]
+TypeSubmitter = Annotated[User, Depends(_on_type(rights.SUBMIT))]
+TypeRegistrar = Annotated[User, Depends(_on_type(rights.CHANGE))]
+JobReader = Annotated[User, Depends(_on_job(rights.READ_RESULTS))]
+JobSubmitter = Annotated[User, Depends(_on_job(rights.READ_RESULTS, rights.SUBMIT))]
+LogReader = Annotated[User, Depends(_on_job(rights.READ_LOGS))]
+NoticeSubmitter = Annotated[User, Depends(_on_notice(rights.SUBMIT))]
+UrlReader = Annotated[User, Depends(_on_fixed_type(rights.READ_RESULTS, URL_TEST))]
+UrlSubmitter = Annotated[User, Depends(_on_fixed_type(rights.SUBMIT, URL_TEST))]
+# The names of the job types that the user may see; None if all.
 TypeNames = Annotated[frozenset[str] | None, Depends(_names(rights.READ))]
 JobNames = Annotated[frozenset[str] | None, Depends(_names(rights.READ_JOBS))]
 
 
 async def scraper(request: Request, credentials: Credentials) -> None:
-    """Let a monitoring system in that sends the metrics token, and everybody who may read all types.
+    """Accept the metrics token of a monitoring system, and users who may read all job types.
 
     Raises:
-        Unauthenticated: neither the token nor a user.
-        Forbidden: the user may not read, or not everything that is counted.
+        Unauthenticated: the request has neither the metrics token nor a user.
+        Forbidden: the user may not read all job types.
     """
     token = settings.metrics_token()
     if token and credentials and hmac.compare_digest(credentials.credentials.encode(), token.encode()):

@@ -28,7 +28,7 @@ def look(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> Installed:
     from coinrequest.api.routes import agents
 
     def install(look: Callable[[], list[Agent]], keep: float = 0) -> None:
-        monkeypatch.setattr(agents, "_agents", SingleFlight(look, keep=keep, name="test"))
+        monkeypatch.setattr(agents, "inspection", SingleFlight(look, keep=keep, name="test"))
 
     return install
 

@@ -61,7 +61,7 @@ def no_agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from coinrequest.api.routes import agents
     from coinrequest.single_flight import SingleFlight
 
-    monkeypatch.setattr(agents, "_agents", SingleFlight(list, keep=1, name="test"))
+    monkeypatch.setattr(agents, "inspection", SingleFlight(list, keep=1, name="test"))
 
 
 def test_the_service_answers_as_described(airflow_app: Any, tokens: dict[str, str], no_agents: None) -> None:

@@ -69,7 +69,7 @@ def test_a_fault_rolls_everything_back(
     tables_unchanged: None,
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("coinrequest.api.routes.job_types.answered", lambda *_: 1 / 0)
+        patch.setattr("coinrequest.api.routes.job_types.current_detail", lambda *_: 1 / 0)
         assert is_problem(op.post("/jobs/v1/job-types", json=definition), 500)
     assert op.get(f"/jobs/v1/job-types/{name}").status_code == 404
 

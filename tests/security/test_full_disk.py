@@ -273,7 +273,7 @@ def test_health_says_that_a_dag_processor_follows_no_longer(op: TestClient) -> N
         assert refreshed("30 s")["status"] == "healthy"
         late = refreshed("10 min")
         assert late["status"] == "unhealthy"
-        assert "has not brought its files up to the job types for 60" in late["detail"]
+        assert "has not refreshed the files of the job types for 60" in late["detail"]
     finally:
         with create_session(scoped=False) as session:
             session.execute(text("UPDATE dag_bundle SET last_refreshed = NULL"))

@@ -90,7 +90,7 @@ def agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
         agent = Agent("one@host", "host", served, 4, datetime(2026, 1, 1, tzinfo=UTC), 0, ())
         look = SingleFlight(lambda: [agent], keep=60, name="test")
         look.call().result()
-        monkeypatch.setattr(route, "_agents", look)
+        monkeypatch.setattr(route, "inspection", look)
 
     return serve
 
@@ -130,7 +130,7 @@ def test_a_broker_that_is_away_keeps_nobody_from_registering(
     def away() -> list[Agent]:
         raise AgentsUnreachable("away")
 
-    monkeypatch.setattr(route, "_agents", SingleFlight(away, keep=0, name="test"))
+    monkeypatch.setattr(route, "inspection", SingleFlight(away, keep=0, name="test"))
     answer = op.post(TYPES, json=queued(definition, "mail"))
     assert (answer.status_code, answer.json()["warnings"]) == (201, [])
 

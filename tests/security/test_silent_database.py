@@ -236,9 +236,9 @@ def test_who_follows_a_job_is_not_cut(site: Site, job: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ("53100", "no room left"),
+        ("53100", "disk of the database is full"),
         ("53300", "no more connections"),
-        ("25006", "takes no changes"),
+        ("25006", "read-only"),
         ("55P03", "take too long"),
         ("57P01", "cannot be reached"),
         ("57014", "cannot be reached"),

@@ -213,7 +213,7 @@ def test_what_others_run_on_agents_has_no_name(
         for name in (world.own, world.foreign, "hand-written")
     )
     one = Agent("one@host", "host", ("default",), 4, now, 1, running)
-    monkeypatch.setattr(agents, "_agents", SingleFlight(lambda: [one], keep=0, name="test"))
+    monkeypatch.setattr(agents, "inspection", SingleFlight(lambda: [one], keep=0, name="test"))
     seen = member("reads").get(f"{V1}/agents").json()["agents"][0]["running"]
     assert [(task["job"], task["dag_id"]) for task in seen] == [
         (world.job[world.own], world.own),

@@ -40,7 +40,7 @@ def airflow_app() -> Iterator[Any]:
 
                     app = create_app()
                     environment.create_users()
-                _always_look()
+                _check_every_time()
                 yield app
                 from airflow import settings
 
@@ -94,12 +94,12 @@ def tables_unchanged(airflow_app: Any) -> Iterator[None]:
     assert environment.contents() == before
 
 
-def _always_look() -> None:
-    """Let health look whenever it is asked: tests change something, and ask at once."""
+def _check_every_time() -> None:
+    """Check the health at each request: tests change something, and ask at once."""
     from coinrequest.api import health
     from coinrequest.single_flight import SingleFlight
 
-    health._report = SingleFlight(health._look, keep=0, name="test")
+    health._report = SingleFlight(health._check_all, keep=0, name="test")
 
 
 @pytest.fixture

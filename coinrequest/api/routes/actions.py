@@ -16,11 +16,11 @@ router = APIRouter(prefix="/v1/actions", tags=["Actions"])
 def list_actions(
     user: Reader,
 ) -> ActionList:
-    """Every action that a task of a definition may call. An action is code; adding one is a deployment."""
+    """All actions that tasks can call. An action is code, so adding one requires a deployment."""
     return ActionList(actions=[ActionSummary(**catalogue.summarise(action)) for action in catalogue.actions()])
 
 
 @router.get("/{name}", summary="Read an action", responses=problems.documented(404, 422))
 def read_action(user: Reader, name: Annotated[str, Path(examples=["url.test"])]) -> ActionDetail:
-    """An action with the JSON Schemas of its inputs and its result."""
+    """One action, with the JSON Schemas of its inputs and its result."""
     return ActionDetail(**catalogue.describe(catalogue.find_action(name)))

@@ -1,4 +1,4 @@
-"""The agents and what they run."""
+"""The agents and the tasks that they run."""
 
 import asyncio
 from dataclasses import replace
@@ -20,51 +20,47 @@ from coinrequest.single_flight import SingleFlight
 
 router = APIRouter(tags=["Operations"])
 
-# An answer that takes longer than this counts as none; the look goes on, and its answer is there for the next caller.
+# Seconds to wait for an inspection; one that takes longer continues, and the next caller gets its result.
 _TIME_LIMIT = 3 * celery_pool.TIME_LIMIT
 _KEEP = 1.0
 
 _pool: CeleryPool | None = None
 
 
-def _look() -> list[celery_pool.Agent]:
+def _inspect() -> list[celery_pool.Agent]:
     global _pool
     _pool = _pool or celery_pool.airflow_pool()
     return _pool.agents()
 
 
-_agents = SingleFlight(_look, keep=_KEEP, name="agents")
-
-
-def look() -> SingleFlight[list[celery_pool.Agent]]:
-    """Return the look at the agents that all callers share."""
-    return _agents
+# All callers in this process share it.
+inspection = SingleFlight(_inspect, keep=_KEEP, name="agents")
 
 
 @router.get("/v1/agents", summary="List the agents", response_model=AgentList, responses=problems.documented())
 async def list_agents(names: JobNames, request: Request) -> Any:
-    """The agents that answer now, with what each of them runs; as of one second ago at most.
+    """The agents that respond, with the tasks that they run, at most one second old.
 
-    Of a task whose jobs the user may not read it is only said that there is one.
-    503 when the broker cannot be reached. An agent that is not in the list does not answer.
+    A task whose jobs the user may not read is listed without details. An agent that is not listed did not respond. 503
+    if the broker cannot be reached.
     """
     try:
-        agents = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(_agents.call())), _TIME_LIMIT)
+        agents = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(inspection.call())), _TIME_LIMIT)
     except TimeoutError:
         return _unreachable(request, f"The broker did not answer within {_TIME_LIMIT:g} s")
     except AgentsUnreachable as error:
         return _unreachable(request, str(error))
-    return await run_in_threadpool(_described, agents, names)
+    return await run_in_threadpool(_agent_list, agents, names)
 
 
 def _unreachable(request: Request, detail: str) -> Any:
     return problem_details.unavailable(request, detail)
 
 
-def _described(agents: list[celery_pool.Agent], names: frozenset[str] | None) -> AgentList:
-    works = [task.workload for agent in agents for task in agent.running if task.workload]
+def _agent_list(agents: list[celery_pool.Agent], names: frozenset[str] | None) -> AgentList:
+    workloads = [task.workload for agent in agents for task in agent.running if task.workload]
     with new_session() as session:
-        jobs = jobs_of_runs(session, {(work.dag_id, work.run_id) for work in works})
+        jobs = jobs_of_runs(session, {(workload.dag_id, workload.run_id) for workload in workloads})
     return AgentList(
         agents=[
             Agent(
@@ -74,7 +70,7 @@ def _described(agents: list[celery_pool.Agent], names: frozenset[str] | None) ->
                 concurrency=agent.concurrency,
                 started_at=agent.started_at,
                 processed=agent.processed,
-                running=[_running(_visible(task, names), jobs) for task in agent.running],
+                running=[_running_task(_visible(task, names), jobs) for task in agent.running],
                 trouble=agent.trouble,
             )
             for agent in agents
@@ -87,18 +83,18 @@ def _visible(task: Running, names: frozenset[str] | None) -> Running:
     return replace(task, workload=None) if hidden else task
 
 
-def _running(task: Running, jobs: dict[tuple[str, str], UUID]) -> RunningTask:
-    work = task.workload
-    if work is None:
+def _running_task(task: Running, jobs: dict[tuple[str, str], UUID]) -> RunningTask:
+    workload = task.workload
+    if workload is None:
         return RunningTask(since=task.since)
-    job = jobs.get((work.dag_id, work.run_id))
+    job = jobs.get((workload.dag_id, workload.run_id))
     return RunningTask(
         job=job,
-        job_type=work.dag_id if job else None,
-        dag_id=work.dag_id,
-        run_id=work.run_id,
-        task=work.task_id,
-        map_index=work.map_index,
-        attempt=work.attempt,
+        job_type=workload.dag_id if job else None,
+        dag_id=workload.dag_id,
+        run_id=workload.run_id,
+        task=workload.task_id,
+        map_index=workload.map_index,
+        attempt=workload.attempt,
         since=task.since,
     )

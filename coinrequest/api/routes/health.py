@@ -1,4 +1,4 @@
-"""Whether the installation works, and what is wrong with it."""
+"""The health of the installation."""
 
 from fastapi import APIRouter
 
@@ -12,6 +12,6 @@ router = APIRouter(tags=["Health"])
 
 @router.get("/v1/health", summary="Read the health", responses=problems.documented())
 async def read_health(user: MaybeUser) -> HealthReport:
-    """The overall state for everybody; the components only for those who are signed in."""
+    """The overall state for anyone; the components only for users who are signed in."""
     report = await check()
     return report if user is not None else report.model_copy(update={"components": None})

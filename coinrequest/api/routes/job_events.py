@@ -16,6 +16,7 @@ from coinrequest.api.authentication import new_session
 from coinrequest.api.job_models import job_detail, job_summary, task_change, task_progress
 from coinrequest.api.parameters import Root
 from coinrequest.api.rights import JobReader
+from coinrequest.errors import CoinrequestError
 from coinrequest.jobs import query
 from coinrequest.jobs.event_cursor import EventCursor
 from coinrequest.jobs.feed import shared_feed
@@ -23,16 +24,16 @@ from coinrequest.jobs.job import Job
 
 router = APIRouter(prefix="/v1/jobs/{id}", tags=["Jobs"])
 
-# Seconds, so that no connection stays open for ever; the client reconnects with the id of its last event.
+# Seconds after which a connection is closed; the client reconnects with the id of its last event.
 LONGEST_STREAM = 3600.0
 
 
-class NothingMore(Exception):
-    """The client knows that the job has ended, and reconnected only because its connection was closed."""
+class NoMoreEvents(CoinrequestError):
+    """The job has ended, and the client, which has reconnected, has received all its events."""
 
 
-def nothing_more(_request: Request, _error: Exception) -> Response:
-    """Stop the client from reconnecting (WHATWG HTML, section 9.2.3: an event source ends with a 204)."""
+def no_more_events(_request: Request, _error: Exception) -> Response:
+    """Answer 204, which stops an event source from reconnecting (WHATWG HTML, section 9.2.3)."""
     return Response(status_code=204)
 
 
@@ -41,13 +42,13 @@ async def _cursor(
     id: UUID,
     last_event_id: Annotated[
         str | None,
-        Header(alias="Last-Event-ID", description="The id of the last event that arrived; the events after it follow"),
+        Header(alias="Last-Event-ID", description="The id of the last event received; the stream continues after it"),
     ] = None,
 ) -> EventCursor:
-    """Return the position of the client; an unknown job is a 404 before the stream begins."""
+    """Return the client's position in the stream. It runs before the stream starts, so an unknown job is a 404."""
     cursor = EventCursor.read(last_event_id)
     if (await run_in_threadpool(_read, id)).state == cursor.state and cursor.done:
-        raise NothingMore
+        raise NoMoreEvents
     return cursor
 
 
@@ -57,20 +58,20 @@ async def _cursor(
     response_class=EventSourceResponse,
     responses={
         200: {
-            "description": "Events `queued`, `running`, `task`, `progress` (the report of a running task) and `done`, "
-            "which has the job with its result"
+            "description": "The events `queued`, `running`, `task`, `progress` (the report of a running task) and "
+            "`done`, which has the job with its result"
         },
-        204: {"description": "`done` was sent before, and nothing has happened since"},
+        204: {"description": "`done` was sent before, and there are no events after it"},
         **problems.documented(404, 422),
     },
 )
 async def follow_job(
     id: UUID, root: Root, cursor: Annotated[EventCursor, Depends(_cursor)]
 ) -> AsyncIterator[ServerSentEvent]:
-    """The current state of the job and every change until it is done, as server-sent events.
+    """The current state of the job and all changes until it is done, as server-sent events.
 
-    A client that reconnects with the id of its last event as `Last-Event-ID`, as browsers do, gets the following
-    events and none twice. A comment is sent every 15 seconds, so that a lost connection is noticed.
+    A client that reconnects with `Last-Event-ID`, as browsers do, gets the events after that one, and none twice. A
+    comment every 15 seconds reveals a lost connection.
     """
     async with aclosing(shared_feed().follow(id, LONGEST_STREAM)) as changes:
         async for snapshot in changes:

@@ -14,7 +14,7 @@ from coinrequest.jobs import logs, query
 
 router = APIRouter(prefix="/v1/jobs/{id}", tags=["Jobs"])
 
-# More is read in Airflow's UI, or where the logs are kept.
+# The Airflow UI has the rest.
 MAX_LOG_BYTES = 10 * 1024 * 1024
 _CHUNK = 64 * 1024
 
@@ -23,7 +23,7 @@ _CHUNK = 64 * 1024
     "/log",
     summary="Read a job's log",
     response_class=PlainTextResponse,
-    responses={200: {"description": "At most 10 MiB of it"}, **problems.documented(404, 422)},
+    responses={200: {"description": "The log, at most 10 MiB"}, **problems.documented(404, 422)},
 )
 def read_log(
     user: LogReader,
@@ -31,26 +31,30 @@ def read_log(
     session: RequestSession,
     task: Annotated[
         str | None,
-        Query(max_length=250, pattern=r"^[ -~]*$", description="None: the one that failed, or else began last"),
+        Query(
+            max_length=250,
+            pattern=r"^[ -~]*$",
+            description="Default: the task that failed, or else the one that started last",
+        ),
     ] = None,
-    map_index: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="Which item of a mapped task")] = None,
-    attempt: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="None: the last")] = None,
+    map_index: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="The item of a mapped task")] = None,
+    attempt: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Default: the last")] = None,
 ) -> Any:
-    """The log of one attempt of one task. 404 names the tasks that there are, and comes also before any has begun."""
+    """The log of one attempt of one task. 404 if there is none yet; the detail names the tasks that exist."""
     lines = logs.open_log(session, query.find(session, id), task=task, map_index=map_index, attempt=attempt)
-    # The log is text that a job can influence: no browser may take it for a page.
+    # A job can write anything to its log, so browsers must not interpret it.
     headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
     return StreamingResponse(_bounded(lines), media_type="text/plain; charset=utf-8", headers=headers)
 
 
 def _bounded(lines: Iterator[str]) -> Iterator[bytes]:
-    """Yield the lines in chunks of a useful size, and stop at the limit."""
+    """Yield the lines in larger chunks, and stop at the limit."""
     size, chunk = 0, bytearray()
     for line in lines:
         chunk += f"{line}\n".encode(errors="replace")
         if size + len(chunk) > MAX_LOG_BYTES:
             yield bytes(chunk[: MAX_LOG_BYTES - size])
-            yield "\n… the rest is left out here; the Airflow UI has it\n".encode()
+            yield "\n… the rest is left out; see the Airflow UI\n".encode()
             return
         if len(chunk) >= _CHUNK:
             size += len(chunk)

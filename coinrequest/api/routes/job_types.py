@@ -25,7 +25,7 @@ from coinrequest.api.models import (
 from coinrequest.api.openapi import DEFINITION_BODY, ETAG, LOCATION, YAML
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root, expected_revision
 from coinrequest.api.rights import Registrar, TypeNames, TypeReader, TypeRegistrar
-from coinrequest.api.served_queues import DRY_RUN, REGISTRATION, warnings_about
+from coinrequest.api.served_queues import DRY_RUN_TIMEOUT, REGISTRATION_TIMEOUT, queue_warnings
 from coinrequest.generator import lifecycle
 from coinrequest.generator.lifecycle import Readable
 from coinrequest.jobtypes import registry
@@ -37,27 +37,27 @@ router = APIRouter(prefix="/v1/job-types", tags=["Job types"])
 YAML_TYPE = "application/yaml"
 
 
-def readable(user: User) -> Readable:
-    """Return which of the types that a definition names the user may know of."""
+def readable_by(user: User) -> Readable:
+    """Return the check of whether the user may read a job type that a definition refers to."""
     return lambda name: READ.held(user, name)
 
 
-def seen(user: User, revision: Revision) -> dict[str, Any]:
-    """Return the definition of a revision: whole for those who may change it, and so give it back."""
+def visible_definition(user: User, revision: Revision) -> dict[str, Any]:
+    """Return the definition of a revision; without the webhooks' tokens if the user may not change the job type."""
     content: dict[str, Any] = revision.content()
     return content if CHANGE.held(user, revision.name) else without_tokens(content)
 
 
-def answered(
+def current_detail(
     session: Session, root: str, user: User, revision: Revision, warnings: Sequence[DefinitionWarning] = ()
 ) -> JobTypeDetail:
-    """Return the answer about the type of `revision`."""
+    """Return the job type whose current revision is `revision`."""
     paused = revision.name in dag_tables.paused_ids(session, [revision.name])
-    return job_type_detail(root, revision, seen(user, revision), paused=paused, warnings=warnings)
+    return job_type_detail(root, revision, visible_definition(user, revision), paused=paused, warnings=warnings)
 
 
-def tag(response: Response, revision: Revision) -> None:
-    """Give the response the entity tag of a revision."""
+def set_etag(response: Response, revision: Revision) -> None:
+    """Set the entity tag of the response to that of a revision."""
     response.headers["ETag"] = f'"{revision.number}"'
 
 
@@ -68,8 +68,8 @@ def tag(response: Response, revision: Revision) -> None:
     response_model=JobTypeDetail,
     openapi_extra=DEFINITION_BODY,
     responses={
-        200: {"model": Preview, "description": "With `dry_run=true`: what would be stored"},
-        201: {"description": "Registered, and runnable", "headers": {**ETAG, **LOCATION}},
+        200: {"model": Preview, "description": "With `dry_run=true`: what a registration would store"},
+        201: {"description": "Registered and runnable", "headers": {**ETAG, **LOCATION}},
         **problems.documented(409, 413, 415, 422),
     },
 )
@@ -79,29 +79,29 @@ def register(
     session: RequestSession,
     root: Root,
     response: Response,
-    dry_run: Annotated[bool, Query(description="Check everything, store nothing")] = False,
+    dry_run: Annotated[bool, Query(description="Check the definition without storing it")] = False,
 ) -> Any:
-    """Check a definition whole, store it, and make it a runnable DAG before the answer leaves.
+    """Check a definition, store it, and make it a runnable DAG before the response is sent.
 
-    Anything wrong is answered with 422, every field named, and nothing is stored.
+    422 names every field that is wrong; nothing is stored then.
     """
     if isinstance(name := document.get("name"), str):
         CHANGE.require(user, name)
     if dry_run:
-        preview = lifecycle.preview(session, document, readable=readable(user))
-        answer = Preview(
+        preview = lifecycle.preview(session, document, readable=readable_by(user))
+        result = Preview(
             definition=document,
             edges=[Edge(source=source, target=target) for source, target in preview.edges],
             next_run_times=list(preview.next_run_times),
-            warnings=warnings_about(document, DRY_RUN),
+            warnings=queue_warnings(document, DRY_RUN_TIMEOUT),
         )
-        return JSONResponse(answer.model_dump(mode="json"), 200)
-    # Before anything is locked.
-    warnings = warnings_about(document, REGISTRATION)
-    revision = lifecycle.register(session, document, author=user.get_name(), readable=readable(user))
-    detail = answered(session, root, user, revision, warnings)
+        return JSONResponse(result.model_dump(mode="json"), 200)
+    # Before any row is locked.
+    warnings = queue_warnings(document, REGISTRATION_TIMEOUT)
+    revision = lifecycle.register(session, document, author=user.get_name(), readable=readable_by(user))
+    detail = current_detail(session, root, user, revision, warnings)
     response.headers["Location"] = detail.links.self
-    tag(response, revision)
+    set_etag(response, revision)
     return detail
 
 
@@ -109,7 +109,7 @@ def register(
 def list_job_types(
     names: TypeNames, session: RequestSession, root: Root, limit: Limit = 50, cursor: Cursor = None
 ) -> JobTypeList:
-    """The job types that exist and that the user may read, by name."""
+    """The job types that the user may read, ordered by name."""
     after = cursors.decode(cursor, 1)[0] if cursor else ""
     found = registry.live(session, after=after, limit=limit + 1, names=names)
     shown = found[:limit]
@@ -129,15 +129,19 @@ def list_job_types(
 def read_job_type(
     user: TypeReader, name: JobTypeName, session: RequestSession, root: Root, request: Request, response: Response
 ) -> Any:
-    """The current definition. With `Accept: application/yaml` the definition alone, ready for `PUT`.
+    """The job type with its current definition. With `Accept: application/yaml` the definition alone, ready for `PUT`.
 
-    Who may not change the type sees `?…` in place of the query of a webhook's URL.
+    A user who may not change the type sees `?…` in place of the query of a webhook's URL.
     """
     revision = lifecycle.current_revision(session, name)
     if YAML_TYPE in request.headers.get("accept", ""):
-        return Response(dump_yaml(seen(user, revision)), media_type=YAML_TYPE, headers={"ETag": f'"{revision.number}"'})
-    tag(response, revision)
-    return answered(session, root, user, revision)
+        return Response(
+            dump_yaml(visible_definition(user, revision)),
+            media_type=YAML_TYPE,
+            headers={"ETag": f'"{revision.number}"'},
+        )
+    set_etag(response, revision)
+    return current_detail(session, root, user, revision)
 
 
 @router.put(
@@ -146,7 +150,7 @@ def read_job_type(
     response_model=JobTypeDetail,
     openapi_extra=DEFINITION_BODY,
     responses={
-        200: {"description": "Replaced, or as it was", "headers": ETAG},
+        200: {"description": "Replaced, or unchanged", "headers": ETAG},
         201: {"model": JobTypeDetail, "description": "Created", "headers": {**ETAG, **LOCATION}},
         **problems.documented(404, 409, 412, 413, 415, 422),
     },
@@ -159,24 +163,24 @@ def replace_job_type(
     root: Root,
     response: Response,
     if_match: Annotated[
-        str | None, Header(description="The `ETag` that the caller has seen; 412 when it is not current")
+        str | None, Header(description="The `ETag` of the revision to replace; 412 if it is not current")
     ] = None,
 ) -> Any:
-    """A running job keeps the revision that it started with. An equal document makes no new revision."""
+    """Running jobs keep the revision that they started with. An unchanged document creates no new revision."""
     if if_match == "*" and name not in registry.existing(session, [name]):
-        # RFC 9110, section 13.1.1: any revision will do, but there must be one.
+        # RFC 9110, section 13.1.1: it matches any revision, but there must be one.
         raise lifecycle.RevisionChanged(f"{name!r} does not exist; leave out If-Match to create it")
-    warnings = warnings_about(document, REGISTRATION)
+    warnings = queue_warnings(document, REGISTRATION_TIMEOUT)
     revision, created = lifecycle.replace_or_create(
         session,
         name,
         document,
         author=user.get_name(),
-        readable=readable(user),
+        readable=readable_by(user),
         expected=expected_revision(if_match),
     )
-    detail = answered(session, root, user, revision, warnings)
-    tag(response, revision)
+    detail = current_detail(session, root, user, revision, warnings)
+    set_etag(response, revision)
     if created:
         response.status_code = 201
         response.headers["Location"] = detail.links.self
@@ -187,22 +191,22 @@ def replace_job_type(
     "/{name}",
     status_code=204,
     summary="Delete a job type",
-    responses={204: {"description": "Deleted; its history stays"}, **problems.documented(404, 409, 422)},
+    responses={204: {"description": "Deleted; its history is kept"}, **problems.documented(404, 409, 422)},
 )
 def delete_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession) -> None:
-    """Takes effect at once. 409 while jobs are queued or running: wait for them, or cancel them."""
+    """Delete a job type at once. 409 while jobs are queued or running: wait for them, or cancel them."""
     lifecycle.delete(session, name, author=user.get_name())
 
 
 @router.post("/{name}/pause", summary="Pause a job type", responses=problems.documented(404, 422))
 def pause_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
-    """A paused type starts no jobs, by schedule or on request; what runs goes on."""
+    """Stop a job type from starting jobs, by schedule or on request. Running jobs continue."""
     revision = lifecycle.set_paused(session, name, paused=True, author=user.get_name())
-    return answered(session, root, user, revision)
+    return current_detail(session, root, user, revision)
 
 
 @router.post("/{name}/resume", summary="Resume a job type", responses=problems.documented(404, 422))
 def resume_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
     """Let a paused type start jobs again."""
     revision = lifecycle.set_paused(session, name, paused=False, author=user.get_name())
-    return answered(session, root, user, revision)
+    return current_detail(session, root, user, revision)

@@ -42,7 +42,7 @@ Time = Annotated[AwareDatetime, AfterValidator(nearest_in_utc)]
     responses={
         200: {
             "model": JobDetail,
-            "description": "The job that was submitted before under this key",
+            "description": "The job that was submitted before with this key",
             "headers": LOCATION,
         },
         202: {"description": "Accepted", "headers": LOCATION},
@@ -63,15 +63,15 @@ def submit_job(
             min_length=1,
             max_length=255,
             pattern=r"^[ -~]+$",
-            description="Of your own choice. The same key and submission again are the same job, for 24 h by default",
+            description="Your own text. Repeating a submission with its key returns the same job, for 24 h by default",
         ),
     ] = None,
 ) -> JobDetail:
-    """Start a job of the current revision. Follow it at `Location`, for example with `?wait=30`."""
-    asked, idempotency_key = read_submission(document, key)
-    if asked.callback:
-        require_connection(user, asked.callback.secret_connection)
-    accepted = submission.submit(session, name, asked, user=user.get_name(), key=idempotency_key)
+    """Start a job with the current revision. Follow it at `Location`, for example with `?wait=30`."""
+    requested, idempotency_key = read_submission(document, key)
+    if requested.callback:
+        require_connection(user, requested.callback.secret_connection)
+    accepted = submission.submit(session, name, requested, user=user.get_name(), key=idempotency_key)
     detail = job_detail(root, query.with_progress(session, accepted.job))
     response.headers["Location"] = detail.links.self
     response.status_code = 202 if accepted.created else 200
@@ -87,17 +87,21 @@ def list_jobs(
     state: Annotated[State | None, Query(description="Only jobs in this state")] = None,
     label: Annotated[
         list[Annotated[str, StringConstraints(max_length=300)]],
-        Query(max_length=20, description="Only jobs with this label, as `name:value`; all of them, if repeated"),
-    ] = [],  # noqa: B006 - FastAPI's own way
-    since: Annotated[Time | None, Query(description="Submitted then or later; ISO 8601 with a zone")] = None,
-    until: Annotated[Time | None, Query(description="Submitted before; ISO 8601 with a zone")] = None,
+        Query(max_length=20, description="Only jobs with this label, as `name:value`; if repeated, with all of them"),
+    ] = [],  # noqa: B006 - FastAPI copies it
+    since: Annotated[
+        Time | None, Query(description="Only jobs submitted at or after this time; ISO 8601 with a zone")
+    ] = None,
+    until: Annotated[
+        Time | None, Query(description="Only jobs submitted before this time; ISO 8601 with a zone")
+    ] = None,
     submitted_by: Annotated[
-        str | None, Query(max_length=256, pattern=_PRINTABLE, description="Only jobs of this user")
+        str | None, Query(max_length=256, pattern=_PRINTABLE, description="Only jobs submitted by this user")
     ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JobList:
-    """Every run of a job type, newest first, whoever started it, of the types whose jobs the user may read."""
+    """The jobs that the user may read, newest first, however they were started."""
     found = query.page(
         session,
         Filters(
@@ -127,7 +131,7 @@ def _labels(texts: Collection[str]) -> dict[str, str]:
         if not (colon and re.fullmatch(LABEL_NAME, name) and value.isprintable()):
             raise ParamsInvalid([FieldError("label", "must be name:value, such as team:data")])
         if labels.setdefault(name, value) != value:
-            raise ParamsInvalid([FieldError("label", f"asks for two values of {name!r}, and a job has one")])
+            raise ParamsInvalid([FieldError("label", f"has two values for {name!r}, but a job has only one")])
     return labels
 
 
@@ -144,13 +148,15 @@ async def read_job(
     user: JobReader,
     id: UUID,
     root: Root,
-    wait: Annotated[float, Query(ge=0, le=60, description="Answer when the job is done, or after so many seconds")] = 0,
+    wait: Annotated[
+        float, Query(ge=0, le=60, description="Seconds to wait for the job to be done before responding")
+    ] = 0,
 ) -> JobDetail:
-    """A job with its state, its times, how far it is and, once it is done, its result or its error."""
-    until = time.monotonic() + wait
+    """A job with its state, times and progress and, once it is done, its result or error."""
+    deadline = time.monotonic() + wait
     job = await run_in_threadpool(_read, id)
-    while not job.done and (left := until - time.monotonic()) > 0:
-        await shared_feed().wait(id, left)
+    while not job.done and (remaining := deadline - time.monotonic()) > 0:
+        await shared_feed().wait(id, remaining)
         job = await run_in_threadpool(_read, id)
     return job_detail(root, job)
 
@@ -169,7 +175,7 @@ def _read(job_id: UUID) -> Job:
 def cancel_job(
     user: JobSubmitter, id: UUID, document: OptionalDocument, session: RequestSession, root: Root
 ) -> JobDetail:
-    """Stop a job that is queued or running; a task that runs is stopped within seconds. 409 when it has ended."""
+    """Cancel a job that is queued or running. Running tasks stop within seconds. 409 if the job has ended."""
     reason = read_body(document, Cancel).reason
     job = control.cancel(session, id, user=user.get_name(), reason=reason)
     return job_detail(root, query.with_progress(session, job))
@@ -182,6 +188,6 @@ def cancel_job(
     responses=problems.documented(404, 409, 422),
 )
 def retry_job(user: JobSubmitter, id: UUID, session: RequestSession, root: Root) -> JobDetail:
-    """Run what failed or did not run of a failed or cancelled job again, at the same revision. 409 for others."""
+    """Run the unfinished tasks of a failed or cancelled job again, at the same revision. 409 for other jobs."""
     job = control.retry(session, id, user=user.get_name())
     return job_detail(root, query.with_progress(session, job))

@@ -37,14 +37,13 @@ _retained = SingleFlight(_count_retained, keep=_KEEP_RETAINED, name="metrics")
 )
 def read_metrics(
     session: RequestSession,
-    accept: Annotated[str, Header(description="`application/openmetrics-text`: OpenMetrics instead of text")] = "",
+    accept: Annotated[str, Header(description="`application/openmetrics-text` for OpenMetrics")] = "",
 ) -> Response:
-    """Prometheus text: jobs, times in queue and durations by type, notices, gateways.
+    """Prometheus metrics: jobs, queue times and durations by job type, notices, gateways.
 
-    For a user who may read all types, or for a monitoring system that sends the installation's metrics token as
-    `Authorization: Bearer`.
+    Requires a user who may read all job types, or the installation's metrics token as `Authorization: Bearer`.
     """
-    # Started first: the two reads then run at the same time.
+    # Started first, so that both queries run at the same time.
     retained = _retained.call()
     metrics = snapshot.take(session)
     text, media_type = render(metrics, retained.result(), accept)

@@ -1,4 +1,4 @@
-"""Notices: who was told that a job ended, and tell them again."""
+"""Notices: list the messages that a job has ended, and deliver one again."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ router = APIRouter(tags=["Notices"])
 
 @router.get("/v1/jobs/{id}/notices", summary="List a job's notices", responses=problems.documented(404, 422))
 def list_notices(user: JobReader, id: UUID, session: RequestSession, root: Root) -> NoticeList:
-    """The messages that are owed because the job ended, each with every attempt to deliver it."""
+    """The messages that the job has ended, each with every attempt to deliver it."""
     return NoticeList(notices=[notice_detail(root, notice) for notice in delivery_log.notices_of(session, id)])
 
 
@@ -24,8 +24,11 @@ def list_notices(user: JobReader, id: UUID, session: RequestSession, root: Root)
     "/v1/notices/{id}/redeliver",
     status_code=202,
     summary="Deliver a notice again",
-    responses={202: {"description": "It is delivered within a second or so"}, **problems.documented(404, 422)},
+    responses={
+        202: {"description": "Accepted; it is delivered within about a second"},
+        **problems.documented(404, 422),
+    },
 )
 def redeliver_notice(user: NoticeSubmitter, id: UUID, session: RequestSession, root: Root) -> NoticeDetail:
-    """Let a notice go out again under the same id, in whichever state it is, and for as long as a new one."""
+    """Deliver a notice again with the same id, whatever its state. It is retried for as long as a new one."""
     return notice_detail(root, delivery_log.redeliver(session, id, user.get_name()))

@@ -1,4 +1,4 @@
-"""The history of a job type: its revisions, what changed between two, and the way back."""
+"""The history of a job type: list revisions, compare two, and roll back."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ from coinrequest.api.models import (
 from coinrequest.api.openapi import ETAG, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
 from coinrequest.api.rights import TypeReader, TypeRegistrar
-from coinrequest.api.routes.job_types import answered, readable, seen, tag
+from coinrequest.api.routes.job_types import current_detail, readable_by, set_etag, visible_definition
 from coinrequest.errors import FieldError, field_path
 from coinrequest.generator import lifecycle
 from coinrequest.jobtypes import registry
@@ -36,7 +36,7 @@ Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The revision's numb
 
 
 class Rollback(BaseModel):
-    """Where to go back to."""
+    """The revision to roll back to."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,7 +45,7 @@ class Rollback(BaseModel):
 
 @router.post(
     "/rollback",
-    summary="Go back to a revision",
+    summary="Roll back to a revision",
     openapi_extra=json_body(Rollback, {"revision": 41}),
     responses={200: {"headers": ETAG}, **problems.documented(404, 413, 415, 422)},
 )
@@ -57,16 +57,16 @@ def roll_back(
     root: Root,
     response: Response,
 ) -> JobTypeDetail:
-    """Make the definition of an earlier revision the current one, as a new revision."""
+    """Make the definition of an earlier revision current again, as a new revision."""
     try:
         target = Rollback.model_validate(document).revision
     except ValidationError as error:
         raise DefinitionInvalid(
             [FieldError(field_path(entry["loc"]), entry["msg"]) for entry in error.errors()]
         ) from error
-    revision = lifecycle.rollback(session, name, target, author=user.get_name(), readable=readable(user))
-    tag(response, revision)
-    return answered(session, root, user, revision)
+    revision = lifecycle.rollback(session, name, target, author=user.get_name(), readable=readable_by(user))
+    set_etag(response, revision)
+    return current_detail(session, root, user, revision)
 
 
 @router.get("/revisions", summary="List the revisions", responses=problems.documented(404, 422))
@@ -78,7 +78,7 @@ def list_revisions(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> RevisionList:
-    """Every change of a job type, newest first; those of a deleted type stay."""
+    """All changes of a job type, newest first. Those of a deleted type are kept."""
     before = _number(cursors.decode(cursor, 1)[0]) if cursor else None
     found = registry.history(session, name, before=before, limit=limit + 1)
     if not found and before is None:
@@ -100,9 +100,9 @@ def _number(text: str) -> int:
 def read_revision(
     user: TypeReader, name: JobTypeName, number: Number, session: RequestSession, root: Root
 ) -> RevisionDetail:
-    """One revision with its definition; null where the type was deleted by it."""
+    """One revision with its definition, which is null if the revision deleted the job type."""
     revision = _existing(session, name, number)
-    return revision_detail(root, revision, None if revision.deleted else seen(user, revision))
+    return revision_detail(root, revision, None if revision.deleted else visible_definition(user, revision))
 
 
 @router.get("/diff", summary="Compare two revisions", responses=problems.documented(404, 422))
@@ -111,9 +111,9 @@ def compare(
     name: JobTypeName,
     session: RequestSession,
     from_: Annotated[int, Query(alias="from", ge=1, le=_LARGEST, description="The earlier revision")],
-    to: Annotated[int | None, Query(ge=1, le=_LARGEST, description="The later revision; none: the newest")] = None,
+    to: Annotated[int | None, Query(ge=1, le=_LARGEST, description="The later revision; default: the newest")] = None,
 ) -> RevisionDiff:
-    """What changed between two revisions, as a unified diff of their YAML text."""
+    """The difference between two revisions, as a unified diff of their YAML text."""
     earlier = _existing(session, name, from_)
     later = _existing(session, name, to) if to is not None else registry.latest(session, name)
     if later is None:
@@ -128,7 +128,7 @@ def compare(
 
 
 def _yaml_lines(user: User, revision: Revision) -> list[str]:
-    return [] if revision.deleted else dump_yaml(seen(user, revision)).splitlines(keepends=True)
+    return [] if revision.deleted else dump_yaml(visible_definition(user, revision)).splitlines(keepends=True)
 
 
 def _existing(session: Session, name: str, number: int) -> Revision:

@@ -1,4 +1,4 @@
-"""The URL test contract, as it has always been: `add_job` and `get_jobs`."""
+"""The original URL test API: `add_job` and `get_jobs`."""
 
 from typing import Annotated
 
@@ -32,13 +32,13 @@ _LARGEST_OFFSET = 1_000_000
 def add_job(
     user: UrlSubmitter, document: SubmissionDocument, session: RequestSession, root: Root, response: Response
 ) -> UrlJobAccepted:
-    """Start a job of the type `url-test`; it GETs the URL, up to three times until the status is below 400."""
+    """Start a job of the type `url-test`. It GETs the URL up to three times, until the status is below 400."""
     url = read_body(document, UrlSubmission).url
     if not url.strip():
         raise ParamsInvalid([FieldError("url", "must not be empty")])
-    asked = submission.Submission(params={"url": url})
+    requested = submission.Submission(params={"url": url})
     try:
-        job = submission.submit(session, url_tests.JOB_TYPE, asked, user=user.get_name()).job
+        job = submission.submit(session, url_tests.JOB_TYPE, requested, user=user.get_name()).job
     except ParamsInvalid as error:
         raise ParamsInvalid(
             FieldError(wrong.field.removeprefix("params."), wrong.message) for wrong in error.errors
@@ -48,14 +48,14 @@ def add_job(
     return UrlJobAccepted(job_id=job.id, url=url, links=links)
 
 
-@router.get("/get_jobs", summary="List the URL tests that are done", responses=problems.documented(422))
+@router.get("/get_jobs", summary="List the finished URL tests", responses=problems.documented(422))
 def get_jobs(
     user: UrlReader,
     session: RequestSession,
-    limit: Annotated[int, Query(ge=1, le=100, description="At most so many")] = 10,
-    offset: Annotated[int, Query(ge=0, le=_LARGEST_OFFSET, description="Leave out so many of the newest")] = 0,
+    limit: Annotated[int, Query(ge=1, le=100, description="The most tests to return")] = 10,
+    offset: Annotated[int, Query(ge=0, le=_LARGEST_OFFSET, description="How many of the newest to skip")] = 0,
 ) -> list[TestedUrl]:
-    """What was tested, the last to be done first."""
+    """The finished URL tests, the most recent first."""
     return [
         TestedUrl(time=test.time.isoformat(), url=test.url, result=test.result)
         for test in url_tests.done(session, limit=limit, offset=offset)
