@@ -1,7 +1,7 @@
-"""What every action is: a name, typed inputs, a typed result and one method.
+"""The base class of actions: a name, typed inputs, a typed result and one method.
 
-An action knows nothing of Airflow, of the REST service or of the database, so it can be called from a test or
-a script as it is called by an agent: `IntegerWait().run(IntegerWait.Inputs(value=3))`.
+An action does not depend on Airflow, the REST service or the database, so a test or a script can run it just as an
+agent does: `IntegerWait().run(IntegerWait.Inputs(value=3))`.
 """
 
 import inspect
@@ -12,12 +12,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from coinrequest.actions.context import ActionContext
+from coinrequest.errors import CoinrequestError
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 
-class ActionFailed(Exception):
-    """The work was tried and did not succeed; the text is for the person who reads the result."""
+class ActionFailed(CoinrequestError):
+    """The action failed; the message is shown to the user."""
 
 
 # For `Field(json_schema_extra=NO_REFERENCES)`: an input that must be written in the definition itself. A text that is
@@ -26,10 +27,10 @@ NO_REFERENCES: dict[str, JsonValue] = {"references": False}
 
 
 class ActionModel(BaseModel):
-    """Base of inputs and results: frozen, strict about types, and an unknown field is an error.
+    """The base class of inputs and results. It is frozen, strict about types, and refuses unknown fields.
 
-    A field that holds a tuple, a `Decimal` or a time is declared with `Field(strict=False)`, because JSON has
-    none of them: values that come from a definition are lists and strings.
+    Declare a field with a tuple, a `Decimal` or a time with `Field(strict=False)`: JSON has none of these types, so
+    the values in a definition are lists and strings.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -40,21 +41,21 @@ ResultT = TypeVar("ResultT", bound=BaseModel)
 
 
 class Action(ABC, Generic[InputsT, ResultT]):
-    """A vetted piece of work. A subclass sets the four class variables and implements `run`.
+    """The base class of actions. A subclass sets the first four class variables and implements `run`.
 
-    Whoever runs it makes a new one each time, as `cls(context)`; a subclass with an `__init__` of its own takes the
-    context as its only argument, hands it on, and can be made without one.
+    Each run creates a new instance with `cls(context)`. If a subclass has its own `__init__`, the context must be its
+    only argument, must be optional, and must be passed on.
 
     Attributes:
-        name: dotted lower-case name, as a definition and the entry point write it, such as `url.test`.
+        name: the dotted lower-case name in definitions and in the entry point, such as `url.test`.
         summary: one line for the catalogue.
-        Inputs: model of the inputs; validate a document with `Inputs.model_validate(document)`.
-        Result: model of the result; `model_dump(mode="json")` makes it plain JSON.
-        failures: the kinds of `ActionFailed` that `run` raises, for the catalogue.
-        context: what it may use of the platform.
+        Inputs: the model of the inputs; `Inputs.model_validate(document)` validates a document.
+        Result: the model of the result; `model_dump(mode="json")` converts it to JSON data.
+        failures: the subclasses of `ActionFailed` that `run` raises, for the catalogue.
+        context: the services of the platform.
 
     Args:
-        context: None: nothing of it.
+        context: None outside the platform.
     """
 
     name: ClassVar[str]
@@ -67,7 +68,7 @@ class Action(ABC, Generic[InputsT, ResultT]):
         self.context = context if context is not None else ActionContext()
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Refuse a concrete subclass that forgot an attribute, when it is defined and not when it is used."""
+        """Check a concrete subclass when it is defined, instead of when it is used."""
         super().__init_subclass__(**options)
         if inspect.isabstract(cls) or ABC in cls.__bases__:
             return
@@ -75,39 +76,38 @@ class Action(ABC, Generic[InputsT, ResultT]):
         if missing:
             raise TypeError(f"{cls.__qualname__} does not set {', '.join(missing)}")
         if not _NAME.fullmatch(cls.name):
-            raise TypeError(f"{cls.__qualname__}.name is {cls.name!r}; write it as room.verb in lower case")
+            raise TypeError(
+                f"{cls.__qualname__}.name is {cls.name!r}; write it in lower case, as in url.test"
+            )
         try:
             inspect.signature(cls).bind(None)
             inspect.signature(cls).bind()
         except TypeError as error:
-            raise TypeError(f"{cls.__qualname__} must be made with a context or with nothing: {error}") from error
+            raise TypeError(f"{cls.__qualname__} must accept an optional context and nothing else: {error}") from error
 
     @abstractmethod
     def run(self, inputs: InputsT) -> ResultT:
-        """Do the work once.
+        """Run the action once.
 
         Args:
-            inputs: validated inputs.
-
-        Returns:
-            The result.
+            inputs: the validated inputs.
 
         Raises:
-            ActionFailed: the work did not succeed; whoever called decides whether to try again.
+            ActionFailed: the action failed; the caller decides whether to try again.
         """
 
     @classmethod
     def unavailable(cls) -> str | None:
-        """Say in a sentence why no job type can use this action here, and the remedy; None: all can.
+        """Return why this installation does not allow the action, with the remedy; None if it is available.
 
-        It is asked where job types are registered, whenever the catalogue is read, and on the agent before each run,
-        so it is quick, and it decides by the settings of the installation.
+        This is called when job types are registered, when the catalogue is read, and before each run, so it must be
+        fast. It depends on the settings of the installation only.
         """
         return None
 
     def stop(self) -> None:
-        """End what `run` has started outside this process, within a second or two.
+        """Stop what `run` has started outside this process, within a second or two.
 
-        Called from a signal handler while `run` is under way, when the job is cancelled or its agent stops, and after
-        `run` was interrupted because the task's time was up.
+        This is called from a signal handler during `run` if the job is cancelled or the agent stops, and after `run`
+        was interrupted because the task timed out.
         """

@@ -1,9 +1,8 @@
-"""The actions that are installed, found by entry point.
+"""The catalogue of installed actions.
 
-Any installed package may bring actions: it declares them in the entry point group `coinrequest.actions`, with
-the action's name and the class that implements it; the format is described at
-https://packaging.python.org/en/latest/specifications/entry-points/
-Listing names imports no implementation; a task process imports only the action that it runs.
+Every installed package can provide actions. It declares the name and the class of each in the entry point group
+`coinrequest.actions` (https://packaging.python.org/en/latest/specifications/entry-points/). Listing the names imports
+no action, and a task process imports only the action that it runs.
 """
 
 import difflib
@@ -16,18 +15,19 @@ from types import MappingProxyType
 from typing import Any
 
 from coinrequest.actions.base import Action
+from coinrequest.errors import CoinrequestError
 
 GROUP = "coinrequest.actions"
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
-class UnknownAction(LookupError):
+class UnknownAction(CoinrequestError, LookupError):
     """No installed action has this name.
 
     Attributes:
-        name: the name that was asked for.
-        nearest: the most similar name that exists, or None.
+        name: the unknown name.
+        nearest: the most similar name of an action, or None.
     """
 
     def __init__(self, name: str, nearest: str | None) -> None:
@@ -37,22 +37,22 @@ class UnknownAction(LookupError):
         super().__init__(f"there is no action {name!r}{hint}")
 
 
-class BrokenAction(RuntimeError):
-    """An entry point names something that cannot be imported, or that is not the action it claims to be."""
+class BrokenAction(CoinrequestError, RuntimeError):
+    """An entry point cannot be imported, or is not the action that it declares."""
 
 
 @functools.cache
 def _entries() -> Mapping[str, EntryPoint]:
-    """Read the entry points once; of two packages that claim one name the platform's own one wins."""
+    """Return the entry points by name. If two packages declare the same name, a built-in action wins."""
     entries: dict[str, EntryPoint] = {}
-    # Sorted, so that every process comes to the same choice; own ones last, so that they stay.
+    # Sorted, so that all processes make the same choice; built-in actions come last and replace others.
     own_prefix = __name__.partition(".")[0] + "."
     found = sorted(entry_points(group=GROUP), key=lambda entry: (entry.value.startswith(own_prefix), entry.value))
     for entry in found:
         other = entries.get(entry.name)
         if other is not None and other.value != entry.value:
-            _logger.warning(
-                "action %s is declared by %s and by %s; the latter is used",
+            log.warning(
+                "The action %s is declared by %s and by %s; using the latter",
                 entry.name,
                 other.value,
                 entry.value,
@@ -62,23 +62,23 @@ def _entries() -> Mapping[str, EntryPoint]:
 
 
 def action_names() -> tuple[str, ...]:
-    """Return the names of all installed actions in alphabetical order, importing none of them."""
+    """Return the names of all installed actions in alphabetical order, without importing them."""
     return tuple(_entries())
 
 
 @functools.cache
 def find_action(name: str) -> type[Action[Any, Any]]:
-    """Import one action.
+    """Import an action.
 
     Args:
-        name: such as `url.test`.
+        name: the name of the action, such as `url.test`.
 
     Returns:
-        Its class; `find_action(name)().run(inputs)` runs it.
+        The class; `find_action(name)().run(inputs)` runs it.
 
     Raises:
-        UnknownAction: nothing of this name is installed; it carries the nearest name.
-        BrokenAction: the package that declares it does not keep what it declares.
+        UnknownAction: no installed action has this name.
+        BrokenAction: the action cannot be imported, or is not the action that its package declares.
     """
     entry = _entries().get(name)
     if entry is None:
@@ -87,42 +87,42 @@ def find_action(name: str) -> type[Action[Any, Any]]:
     try:
         action = entry.load()
     except Exception as error:  # another package's code: it may raise anything
-        raise BrokenAction(f"action {name!r} cannot be loaded from {entry.value}: {error}") from error
+        raise BrokenAction(f"the action {name!r} cannot be loaded from {entry.value}: {error}") from error
     if not (isinstance(action, type) and issubclass(action, Action)):
-        raise BrokenAction(f"{entry.value} is declared as action {name!r} and is not an Action")
+        raise BrokenAction(f"{entry.value} is declared as action {name!r} but is not an Action")
     if action.name != name:
-        raise BrokenAction(f"{entry.value} is declared as action {name!r} and calls itself {action.name!r}")
+        raise BrokenAction(f"{entry.value} is declared as action {name!r} but its name is {action.name!r}")
     return action
 
 
 def actions() -> tuple[type[Action[Any, Any]], ...]:
-    """Import all installed actions and return them by name.
+    """Import all installed actions and return them in the order of their names.
 
-    An action that cannot be loaded is logged and left out: a broken package must not hide the others.
+    Actions that cannot be loaded are logged and skipped, so that a broken package does not affect the others.
     """
     found = []
     for name in action_names():
         try:
             found.append(find_action(name))
         except BrokenAction:
-            _logger.exception("action %s is left out of the catalogue", name)
+            log.exception("Skipping the broken action %s", name)
     return tuple(found)
 
 
 def why_unavailable(action: type[Action[Any, Any]]) -> str | None:
-    """Return why an action is switched off here, and the remedy, as it says itself; None: it can be used."""
+    """Return why this installation does not allow an action, with the remedy; None if it is available."""
     try:
         return action.unavailable()
     except Exception:
-        _logger.exception("action %s cannot say whether it is available", action.name)
-        return f"{action.name} cannot say whether it can be used here; the log says why"
+        log.exception("Checking whether the action %s is available failed", action.name)
+        return f"checking whether {action.name} is available failed; see the log"
 
 
 def describe(action: type[Action[Any, Any]]) -> dict[str, Any]:
-    """Return what a person needs to use an action, as plain JSON.
+    """Return the documentation of an action as JSON data.
 
     Returns:
-        `name`, `summary`, `available`, `unavailable` (why not, and the remedy), `failures` (`name` and `summary` of
+        `name`, `summary`, `available`, `unavailable` (the reason and the remedy), `failures` (`name` and `summary` of
         each), and the JSON Schemas (draft 2020-12) `inputs` and `result`.
     """
     return {
@@ -133,7 +133,7 @@ def describe(action: type[Action[Any, Any]]) -> dict[str, Any]:
 
 
 def summarise(action: type[Action[Any, Any]]) -> dict[str, Any]:
-    """Return what `describe` does, without the schemas."""
+    """Return the same as `describe` without the schemas."""
     reason = why_unavailable(action)
     return {
         "name": action.name,

@@ -1,4 +1,4 @@
-"""`coin.prices`: what a coin costs now."""
+"""`coin.prices`: the current prices of a coin."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from coinrequest.prices.sources import check_source, source_names
 from coinrequest.prices.symbols import normalise_coin, normalise_currencies
 from coinrequest.settings import SettingInvalid
 
-# The default would write a small amount as 1E-8.
+# The default serialiser would write small amounts as 1E-8.
 Amount = Annotated[
     Decimal,
     Field(strict=False, gt=0, max_digits=40),
@@ -23,33 +23,33 @@ Amount = Annotated[
 
 
 class CoinPricesFailed(ActionFailed):
-    """No source gave a price in one of the currencies; the typed error is the cause."""
+    """No source gave a price in one of the currencies."""
 
 
 class CoinPricesInputs(ActionModel):
-    """What to ask for."""
+    """The inputs of `coin.prices`."""
 
-    coin: str = Field(default="BTC", description="code of the coin", examples=["BTC"])
+    coin: str = Field(default="BTC", description="the code of the coin", examples=["BTC"])
     currencies: tuple[str, ...] = Field(
         strict=False,
         min_length=1,
         max_length=20,
-        description="codes of the currencies: of ISO 4217, or of known coins such as USDT",
+        description="codes of currencies from ISO 4217, or of known coins such as USDT",
         examples=[["USD", "EUR"]],
     )
     source: str | None = Field(
-        default=None, description=f"{', '.join(source_names())} or ccxt:EXCHANGE; null: what is configured"
+        default=None, description=f"{', '.join(source_names())} or ccxt:EXCHANGE; null for the configured source"
     )
     sources: tuple[str, ...] | None = Field(
         default=None,
         strict=False,
         min_length=1,
         max_length=10,
-        description="several sources, asked at the same time; instead of source",
+        description="several sources to ask at the same time, instead of source",
         examples=[["coinbase", "kraken", "bitstamp"]],
     )
     aggregate: Literal["median", "mean", "first"] = Field(
-        default="median", description="how the prices of several sources become one"
+        default="median", description="how to combine the prices of several sources"
     )
 
     @field_validator("coin")
@@ -80,51 +80,53 @@ class CoinPricesInputs(ActionModel):
 
 
 class DroppedQuote(ActionModel):
-    """A quote that lies too far from the others to be used."""
+    """A quote that is too far from the others to be used."""
 
-    source: str = Field(description="the source that gave it")
-    rate: Amount = Field(description="units of the currency for one coin; exact, as text")
+    source: str = Field(description="the source of the quote")
+    rate: Amount = Field(description="units of the currency for one coin, as the exact text of a number")
 
 
 class CoinPrice(ActionModel):
     """The price in one currency."""
 
-    currency: str = Field(description="code of the currency", examples=["EUR"])
-    rate: Amount = Field(description="units of the currency for one coin; exact, as text")
-    price_date: datetime = Field(strict=False, description="when it was fetched; ISO 8601 with an offset")
-    source: str = Field(default="", description="the source, or how the price was made and of which sources")
-    bid: Amount | None = Field(default=None, description="the best price that a buyer offers; of a single source")
-    ask: Amount | None = Field(default=None, description="the best price that a seller asks; of a single source")
+    currency: str = Field(description="the code of the currency", examples=["EUR"])
+    rate: Amount = Field(description="units of the currency for one coin, as the exact text of a number")
+    price_date: datetime = Field(strict=False, description="when the price was fetched, in ISO 8601 with an offset")
+    source: str = Field(default="", description="the source, or the aggregate and its sources")
+    bid: Amount | None = Field(default=None, description="the best bid; only for a single source")
+    ask: Amount | None = Field(default=None, description="the best ask; only for a single source")
     exchange_time: datetime | None = Field(
-        default=None, strict=False, description="when the source says that the price was made; of a single source"
+        default=None,
+        strict=False,
+        description="the time of the price at the source; only for a single source",
     )
     sources: tuple[str, ...] = Field(default=(), strict=False, description="the sources that gave a price")
-    failed: dict[str, str] = Field(default_factory=dict, description="the sources that gave none, with the reason")
+    failed: dict[str, str] = Field(default_factory=dict, description="the sources that gave no price, with the reasons")
     dropped: tuple[DroppedQuote, ...] = Field(
-        default=(), strict=False, description="quotes too far from the others to be used"
+        default=(), strict=False, description="quotes that are too far from the others to be used"
     )
 
 
 class CoinPricesResult(RootModel[tuple[CoinPrice, ...]]):
-    """One price for each currency, in the order in which they were asked for."""
+    """One price for each currency, in the order of the inputs."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class CoinPrices(Action[CoinPricesInputs, CoinPricesResult]):
-    """Ask one or more sources at the same time what a coin costs now, in up to 20 currencies."""
+    """Fetch the current price of a coin in up to 20 currencies, from one or more sources at the same time."""
 
     name: ClassVar[str] = "coin.prices"
-    summary: ClassVar[str] = "Ask exchanges what a coin costs, in several currencies"
+    summary: ClassVar[str] = "Fetch the price of a coin in several currencies"
     Inputs: ClassVar[type[BaseModel]] = CoinPricesInputs
     Result: ClassVar[type[BaseModel]] = CoinPricesResult
     failures: ClassVar[tuple[type[ActionFailed], ...]] = (CoinPricesFailed,)
 
     def run(self, inputs: CoinPricesInputs) -> CoinPricesResult:
-        """Ask once.
+        """Fetch the prices.
 
         Raises:
-            CoinPricesFailed: no source has a price in one of the currencies, or the environment names none that exists.
+            CoinPricesFailed: no source has a price in one of the currencies, or the configured source is unknown.
         """
         sources = inputs.sources if inputs.source is None else (inputs.source,)
         try:

@@ -1,4 +1,4 @@
-"""`coin.report`: prices as a mail that a person reads."""
+"""`coin.report`: a mail with a table of prices."""
 
 from decimal import Decimal
 from typing import ClassVar
@@ -12,27 +12,25 @@ from coinrequest.prices.report import PriceLine, compose_report
 
 
 class CoinReportInputs(ActionModel):
-    """What to report."""
+    """The inputs of `coin.report`."""
 
-    prices: tuple[CoinPrice, ...] = Field(
-        strict=False, max_length=MAX_ITEMS, description="what `coin.prices` gave, whole or in part"
-    )
-    title: str = Field(default="Coin prices", min_length=1, max_length=200, description="what the prices are of")
+    prices: tuple[CoinPrice, ...] = Field(strict=False, max_length=MAX_ITEMS, description="results of `coin.prices`")
+    title: str = Field(default="Coin prices", min_length=1, max_length=200, description="the title of the report")
 
 
 class CoinReportResult(ActionModel):
-    """A report, as `email.send` takes it."""
+    """A report that `email.send` can send."""
 
     subject: str = Field(description="the title and the first rate")
-    body: str = Field(description="a table of plain text, and which sources are missing")
-    html: str = Field(description="the same as an HTML document")
+    body: str = Field(description="a plain-text table, with the sources that are missing")
+    html: str = Field(description="the same report as an HTML document")
 
 
 class CoinReport(Action[CoinReportInputs, CoinReportResult]):
-    """Write prices as a table, in plain text and in HTML, with a subject line. It asks nobody and cannot fail."""
+    """Write a table of prices, in plain text and in HTML, with a subject. It sends no request and cannot fail."""
 
     name: ClassVar[str] = "coin.report"
-    summary: ClassVar[str] = "Write coin prices as a table that a person reads"
+    summary: ClassVar[str] = "Write a table of coin prices for a mail"
     Inputs: ClassVar[type[BaseModel]] = CoinReportInputs
     Result: ClassVar[type[BaseModel]] = CoinReportResult
 
@@ -55,7 +53,7 @@ class CoinReport(Action[CoinReportInputs, CoinReportResult]):
 
 def _notes(price: CoinPrice) -> list[str]:
     dropped = [
-        f"{price.currency}: {quote.source} is left out; its {quote.rate:f} is too far from the others"
+        f"{price.currency}: dropped {quote.source}; its {quote.rate:f} is too far from the others"
         for quote in price.dropped
     ]
     failed = [f"{price.currency}: {source} gave no price: {reason}" for source, reason in price.failed.items()]

@@ -13,7 +13,7 @@ from coinrequest.actions.containers.output import Output
 from coinrequest.actions.containers.runtime import ContainerSpec, Runtime, RuntimeUnavailable, Stopped, TimedOut
 from coinrequest.limits import MEBIBYTE
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}", re.ASCII)
 # How much of the output stands in an error, whose text is limited as well.
@@ -167,7 +167,7 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
             ContainerTimeout: it ran too long, or was stopped.
             ContainerFailed: it ended with an exit code that was not expected.
         """
-        order = _order(inputs, self.context.job)
+        spec = _container_spec(inputs, self.context.job)
         output = Output()
         runtime = self._runtime = _runtime()
 
@@ -176,9 +176,9 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
             self.context.report(min(elapsed, inputs.timeout), inputs.timeout, written)
 
         try:
-            outcome = runtime.run(order, output, report)
+            outcome = runtime.run(spec, output, report)
         except TimedOut as error:
-            raise ContainerTimeout(f"{order.image} ran longer than {inputs.timeout:g} s{_tail(output)}") from error
+            raise ContainerTimeout(f"{spec.image} ran longer than {inputs.timeout:g} s{_tail(output)}") from error
         except (RuntimeUnavailable, Stopped) as error:
             # A container that `stop` has just removed cannot be found either.
             if runtime.stopped:
@@ -186,14 +186,14 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
             raise ContainerUnavailable(str(error)) from error
         finally:
             self._runtime = None
-        _logger.info("exit code %d, %d bytes written%s", outcome.exit_code, output.size, _tail(output))
+        log.info("exit code %d, %d bytes written%s", outcome.exit_code, output.size, _tail(output))
         if outcome.out_of_memory:
             raise ContainerFailed(
-                f"{order.image} wanted more than {inputs.memory} MiB of memory{_tail(output)}", outcome.exit_code
+                f"{spec.image} wanted more than {inputs.memory} MiB of memory{_tail(output)}", outcome.exit_code
             )
         if outcome.exit_code not in inputs.expected_exit_codes:
             raise ContainerFailed(
-                f"{order.image} ended with exit code {outcome.exit_code}{_tail(output)}", outcome.exit_code
+                f"{spec.image} ended with exit code {outcome.exit_code}{_tail(output)}", outcome.exit_code
             )
         return ContainerRunResult(
             exit_code=outcome.exit_code, output=output.text, truncated=output.truncated, json=output.document
@@ -205,10 +205,10 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
             try:
                 self._runtime.stop()
             except RuntimeUnavailable:
-                _logger.warning("the container could not be removed at once", exc_info=True)
+                log.warning("the container could not be removed at once", exc_info=True)
 
 
-def _order(inputs: ContainerRunInputs, job: str) -> ContainerSpec:
+def _container_spec(inputs: ContainerRunInputs, job: str) -> ContainerSpec:
     """Return the container that is asked for, if the administrator allows it.
 
     Raises:

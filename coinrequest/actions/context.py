@@ -1,7 +1,7 @@
-"""What an action may use of the platform around it: connections by name, and a place to report progress.
+"""What the platform provides to actions: connections by name, and progress reports.
 
-An action is made with a context: `SqlQuery(context).run(inputs)`. Without one, in a script or a test, it has no
-connections, and what it reports goes to the log. The platform's own context is in `generator`.
+An action is created with a context: `SqlQuery(context).run(inputs)`. Without one, in a script or a test, it has no
+connections, and its progress is logged. The context of the platform is in `worker`.
 """
 
 import logging
@@ -10,26 +10,28 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-_logger = logging.getLogger(__name__)
+from coinrequest.errors import CoinrequestError
+
+log = logging.getLogger(__name__)
 
 
-class ConnectionUnavailable(Exception):
-    """There is no connection of this name, or it is none that an action of this kind may use."""
+class ConnectionUnavailable(CoinrequestError):
+    """There is no connection with this name, or the action cannot use it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A connection that an administrator has stored.
+    """A connection that an administrator has created in Airflow.
 
     Attributes:
-        name: its id.
-        kind: its type, such as `http` or `postgres`.
-        host: a host name or address; for `http` also a whole URL.
-        port: None where the kind has a usual one.
-        login: a user's name; empty if there is none.
-        password: the secret; empty if there is none.
-        database: the name of a database, or for `http` the scheme.
-        options: everything else; it can hold secrets too.
+        name: the connection id.
+        kind: the connection type, such as `http` or `postgres`.
+        host: a host name or an address; for `http`, possibly a URL.
+        port: the port; None for the default.
+        login: the user name; empty if there is none.
+        password: the password; empty if there is none.
+        database: the name of the database; for `http`, the scheme.
+        options: the extra options, which may contain secrets too.
     """
 
     name: str
@@ -47,8 +49,8 @@ class Database:
     """An open database.
 
     Attributes:
-        kind: the connection's type, such as `postgres`, `mysql` or `sqlite`.
-        connection: as PEP 249 describes it.
+        kind: the connection type, such as `postgres`, `mysql` or `sqlite`.
+        connection: a connection as defined in PEP 249.
     """
 
     kind: str
@@ -56,45 +58,45 @@ class Database:
 
 
 class ActionContext:
-    """The context outside the platform: no connections, and progress is only logged.
+    """The context outside the platform: it has no connections, and only logs progress.
 
     Attributes:
-        job: the id of the job's run in Airflow; empty outside the platform.
+        job: the run id of the job in Airflow; empty outside the platform.
     """
 
     job: str = ""
 
     def connection(self, name: str) -> Connection:
-        """Return a connection. Its secrets are masked in logs; in results and errors they are the action's to hide.
+        """Return a connection. Airflow masks its secrets in logs; the action must mask them in results and errors.
 
         Args:
-            name: its id.
+            name: the connection id.
 
         Raises:
-            ConnectionUnavailable: there is none of this name.
+            ConnectionUnavailable: there is no connection with this name.
         """
-        raise ConnectionUnavailable(f"there is no connection {name!r}: connections are the platform's")
+        raise ConnectionUnavailable(f"there is no connection {name!r}: only the platform has connections")
 
     def open_database(self, name: str) -> AbstractContextManager[Database]:
-        """Open the database of a connection; it is closed, and what was not committed undone, at the end.
+        """Open the database of a connection. At the end it is rolled back and closed.
 
         Args:
-            name: the connection's id.
+            name: the connection id.
 
         Raises:
-            ConnectionUnavailable: there is none of this name, it is no database's, its driver is not installed, or
-                the server does not let us in.
+            ConnectionUnavailable: there is no connection with this name, it is not a database, its driver is not
+                installed, or the server refuses the connection.
         """
-        raise ConnectionUnavailable(f"there is no connection {name!r}: connections are the platform's")
+        raise ConnectionUnavailable(f"there is no connection {name!r}: only the platform has connections")
 
     def report(self, done: float, total: float | None = None, message: str = "") -> None:
-        """Say how far the work is; whoever looks at the job sees the last report.
+        """Report progress; the job shows the last report.
 
-        It may be called as often as it is handy, and it never fails.
+        It may be called often, and it never fails.
 
         Args:
-            done: how much is done, in the action's own unit.
-            total: how much there is to do; None: it is not known.
-            message: the unit, or what is being done, in at most 200 characters.
+            done: the amount of work done, in any unit.
+            total: the total amount of work; None if it is unknown.
+            message: the unit or the current step, in at most 200 characters.
         """
-        _logger.info("progress: %g of %s %s", done, "?" if total is None else f"{total:g}", message)
+        log.info("Progress: %g of %s %s", done, "?" if total is None else f"{total:g}", message)

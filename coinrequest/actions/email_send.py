@@ -1,4 +1,4 @@
-"""`email.send`: send a mail of text, HTML and small files."""
+"""`email.send`: send a mail with text, HTML and small attachments."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -29,36 +29,36 @@ class EmailFailed(ActionFailed):
 
 
 class EmailInvalid(EmailFailed):
-    """There is nobody to send it to, or an attachment is no table or too large."""
+    """The mail has no recipient, or an attachment is not a table or too large."""
 
 
 class EmailConnectionUnusable(EmailFailed):
-    """There is no such connection, or it is not one of a mail server."""
+    """The connection does not exist, or is not a mail server."""
 
 
 class EmailNotTaken(EmailFailed):
-    """The mail server could not be reached, did not let us in, or took the mail for nobody."""
+    """The mail server could not be reached, or refused the login, the sender or all recipients."""
 
 
-def _checked(addresses: tuple[str, ...]) -> tuple[str, ...]:
+def _check_addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
         check_address(address)
     return addresses
 
 
-_Addresses = Annotated[tuple[str, ...], AfterValidator(_checked)]
+_Addresses = Annotated[tuple[str, ...], AfterValidator(_check_addresses)]
 
 
 class EmailAttachment(ActionModel):
-    """A file that goes with the mail."""
+    """An attached file."""
 
-    name: str = Field(min_length=1, max_length=200, description="file name; its ending says what the content becomes")
+    name: str = Field(min_length=1, max_length=200, description="the file name; its extension decides the format")
     content: Any = Field(
-        description="text as it is; any other output as JSON (.json), a table (.csv: a list of objects or of lists) "
-        "or YAML (every other ending)"
+        description="a text, which stays as it is, or any other output, which becomes JSON (.json), a table (.csv, "
+        "from a list of objects or of lists) or YAML (any other extension)"
     )
     content_type: str | None = Field(
-        default=None, description="such as text/csv; null: by the name's ending, or else text/plain"
+        default=None, description="a type such as text/csv; null to derive it from the extension"
     )
 
     @field_validator("content_type")
@@ -70,35 +70,35 @@ class EmailAttachment(ActionModel):
 
 
 class EmailSendInputs(ActionModel):
-    """The mail."""
+    """The inputs of `email.send`."""
 
     to: _Addresses | None = Field(
         default=None,
         strict=False,
         min_length=1,
         max_length=50,
-        description="addresses without display names; null: the configured ones, if cc and bcc name nobody either",
+        description="addresses without display names; null for the configured ones if cc and bcc are empty too",
         examples=[["ops@example.org"]],
     )
-    cc: _Addresses = Field(default=(), strict=False, max_length=50, description="addresses that everybody sees too")
-    bcc: _Addresses = Field(default=(), strict=False, max_length=50, description="addresses that nobody else sees")
-    reply_to: _Addresses = Field(default=(), strict=False, max_length=5, description="addresses that answers go to")
-    subject: str = Field(min_length=1, max_length=500, description="one line")
+    cc: _Addresses = Field(default=(), strict=False, max_length=50, description="addresses for a copy")
+    bcc: _Addresses = Field(default=(), strict=False, max_length=50, description="addresses for a blind copy")
+    reply_to: _Addresses = Field(default=(), strict=False, max_length=5, description="addresses for replies")
+    subject: str = Field(min_length=1, max_length=500, description="the subject, on one line")
     body: Any = Field(
         default=None,
-        description="text, or any output, which is then written as readable text; without it the text is made of html",
+        description="a text, or any output, which is converted to readable text; by default the text of html",
     )
     html: str | None = Field(
-        default=None, max_length=MEBIBYTE, description="the same for readers of HTML; nothing in it is fetched"
+        default=None, max_length=MEBIBYTE, description="the body in HTML; resources in it are not fetched"
     )
     attachments: tuple[EmailAttachment, ...] = Field(
-        default=(), strict=False, max_length=MAX_ATTACHMENTS, description="files, together at most 1 MiB"
+        default=(), strict=False, max_length=MAX_ATTACHMENTS, description="attached files, at most 1 MiB in total"
     )
     connection: str | None = Field(
         default=None,
         min_length=1,
         max_length=250,
-        description="an Airflow connection of kind smtp; null: the server of COINREQUEST_SMTP_URL",
+        description="an Airflow connection of type smtp; null for the server of COINREQUEST_SMTP_URL",
     )
 
     @field_validator("subject")
@@ -115,21 +115,23 @@ class EmailSendInputs(ActionModel):
 
 
 class EmailSendResult(ActionModel):
-    """What became of the mail."""
+    """The result of `email.send`."""
 
-    delivered: bool = Field(description="whether the mail server took it")
-    to: tuple[str, ...] = Field(strict=False, description="for whom it was meant, copies included")
-    reason: str | None = Field(description="why it was not delivered, or to whom not; null if all went well")
+    delivered: bool = Field(description="whether the mail server accepted the mail")
+    to: tuple[str, ...] = Field(strict=False, description="all recipients, including copies")
+    reason: str | None = Field(
+        description="why it was not delivered, or which recipients were refused; null if there was no problem"
+    )
 
 
 class EmailSend(Action[EmailSendInputs, EmailSendResult]):
-    """Send a mail through the server that a connection names, or through the configured one.
+    """Send a mail over the server of a connection or over the configured server.
 
-    Without either the mail is written to the log, and the result says so.
+    If there is neither, the mail is written to the log, and the result says so.
     """
 
     name: ClassVar[str] = "email.send"
-    summary: ClassVar[str] = "Send a mail of text, HTML and small files"
+    summary: ClassVar[str] = "Send a mail with text, HTML and small attachments"
     Inputs: ClassVar[type[BaseModel]] = EmailSendInputs
     Result: ClassVar[type[BaseModel]] = EmailSendResult
     failures: ClassVar[tuple[type[ActionFailed], ...]] = (EmailInvalid, EmailConnectionUnusable, EmailNotTaken)
@@ -138,17 +140,17 @@ class EmailSend(Action[EmailSendInputs, EmailSendResult]):
         """Send the mail.
 
         Raises:
-            EmailInvalid: there is nobody to send it to, or an attachment is no table or too large.
-            EmailConnectionUnusable: there is no such connection, or it is not one of a mail server.
-            EmailNotTaken: the server did not take it.
+            EmailInvalid: the mail has no recipient, or an attachment is not a table or too large.
+            EmailConnectionUnusable: the connection does not exist, or is not a mail server.
+            EmailNotTaken: the server did not accept the mail.
         """
         attachments = _attachments(inputs)
         server = self._server(inputs.connection)
-        in_html = inputs.html is not None and inputs.body is None
+        html_only = inputs.html is not None and inputs.body is None
         try:
             delivery = send_mail(
                 inputs.subject,
-                plain_text(inputs.html or "") if in_html else readable_text(inputs.body),
+                plain_text(inputs.html or "") if html_only else readable_text(inputs.body),
                 inputs.to or (),
                 html=inputs.html,
                 attachments=attachments,
@@ -179,5 +181,5 @@ def _attachments(inputs: EmailSendInputs) -> list[Attachment]:
         raise EmailInvalid(str(error)) from error
     size = sum(len(one.content) for one in attachments)
     if size > MEBIBYTE:
-        raise EmailInvalid(f"the attachments have {size} bytes together; the limit is {MEBIBYTE}")
+        raise EmailInvalid(f"the attachments have {size} bytes in total; the limit is {MEBIBYTE}")
     return attachments

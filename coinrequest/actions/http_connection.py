@@ -17,7 +17,7 @@ from coinrequest.http.target import Target, parse_target
 
 KINDS = ("http", "https")
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # Options of Airflow's hook that are no headers. They say nothing here: TLS is always verified, no proxy is used.
 _NO_HEADERS = frozenset(
@@ -63,7 +63,7 @@ def access(connection: Connection, url: str, headers: Mapping[str, str]) -> Acce
     own = _headers(connection)
     sent = _joined(connection, own, headers)
     if base.scheme == "http" and any(name.lower() not in _PUBLIC_HEADERS for name in own):
-        _logger.warning("connection %s sends its credentials without encryption: it names no https", connection.name)
+        log.warning("connection %s sends its credentials without encryption: it names no https", connection.name)
     return Access(target.url, sent, Masking(_secrets(connection, own)))
 
 

@@ -1,10 +1,11 @@
-"""Any output as text that a person reads, or as a file that goes with a mail."""
+"""Converts outputs of tasks to readable text and to attachments of a mail."""
 
 import csv
 import io
 import json
 from typing import Any
 
+from coinrequest.errors import CoinrequestError
 from coinrequest.mail import Attachment
 
 _CONTENT_TYPES = {
@@ -20,12 +21,12 @@ _CONTENT_TYPES = {
 }
 
 
-class TableInvalid(ValueError):
-    """This is not a table."""
+class TableInvalid(CoinrequestError, ValueError):
+    """The content cannot be written as a table."""
 
 
 def readable_text(value: Any) -> str:
-    """Write any JSON as text that a person reads: a text as it is, a list or an object as YAML."""
+    """Convert JSON data to readable text: a text stays as it is, lists and objects become YAML."""
     if isinstance(value, str):
         return value
     if isinstance(value, (list, tuple, dict)):
@@ -37,35 +38,35 @@ def readable_text(value: Any) -> str:
 
 
 def make_attachment(name: str, content: Any, content_type: str | None = None) -> Attachment:
-    """Make a file of any output: a text as it is, anything else in the format that the name's ending says.
+    """Make an attachment from JSON data. A text stays as it is; the extension decides the format of other data.
 
     Args:
-        name: `.json` is JSON, `.csv` a table, everything else YAML.
-        content: any JSON; for a table a list of objects (their names are the first row) or a list of lists.
-        content_type: None: by the name's ending, or else plain text.
+        name: the file name: `.json` for JSON, `.csv` for a table, and any other extension for YAML.
+        content: JSON data; for a table, a list of objects (their keys become the header) or a list of lists.
+        content_type: None to derive it from the extension; plain text for unknown extensions.
 
     Raises:
-        TableInvalid: the name says that it is a table, and the content is none.
+        TableInvalid: the content of a `.csv` file is not a table.
     """
-    ending = name.rpartition(".")[2].lower()
+    extension = name.rpartition(".")[2].lower()
     if isinstance(content, str):
         text = content
-    elif ending == "json":
+    elif extension == "json":
         text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-    elif ending == "csv":
+    elif extension == "csv":
         text = _table(name, content)
     else:
         text = readable_text(content)
-    # JSON can hold lone surrogates, which no file can.
+    # JSON can contain lone surrogates, which UTF-8 cannot encode.
     data = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
-    return Attachment(name, data, content_type or _CONTENT_TYPES.get(ending, "text/plain"))
+    return Attachment(name, data, content_type or _CONTENT_TYPES.get(extension, "text/plain"))
 
 
 def _table(name: str, content: Any) -> str:
-    """Write comma-separated values as RFC 4180 describes them; a cell that is a list or an object holds JSON."""
+    """Return comma-separated values (RFC 4180); cells with lists or objects contain JSON."""
     rows = [content] if isinstance(content, dict) else content
     if not isinstance(rows, (list, tuple)):
-        raise TableInvalid(f"{name}: a table is a list of objects or a list of lists, not {type(content).__name__}")
+        raise TableInvalid(f"{name}: a table must be a list of objects or of lists, not {type(content).__name__}")
     written = io.StringIO()
     writer = csv.writer(written)
     if rows and all(isinstance(row, dict) for row in rows):
@@ -75,7 +76,7 @@ def _table(name: str, content: Any) -> str:
     elif all(isinstance(row, (list, tuple)) for row in rows):
         writer.writerows([_cell(value) for value in row] for row in rows)
     else:
-        raise TableInvalid(f"{name}: a table is a list of objects or a list of lists, and all rows are of one kind")
+        raise TableInvalid(f"{name}: a table must be a list of objects or of lists, not a mixture of both")
     return written.getvalue()
 
 

@@ -1,6 +1,7 @@
-"""A connection as a mail server, with the options that Airflow's provider for SMTP knows.
+"""Converts a connection to a mail server.
 
-They are described at https://airflow.apache.org/docs/apache-airflow-providers-smtp/stable/connections/smtp.html
+It supports the options of Airflow's SMTP provider:
+https://airflow.apache.org/docs/apache-airflow-providers-smtp/stable/connections/smtp.html
 """
 
 from collections.abc import Mapping
@@ -16,25 +17,25 @@ _MAX_TIMEOUT_SECONDS = 300.0
 
 
 def mail_server(connection: Connection) -> MailServer:
-    """Return the mail server that a connection describes.
+    """Return the mail server of a connection.
 
-    TLS from the first byte is used unless `disable_ssl` is set, then STARTTLS unless `disable_tls` is set as well;
-    what is wanted and not offered is an error, never a connection without encryption.
+    It uses implicit TLS; STARTTLS if `disable_ssl` is set; and no encryption if `disable_tls` is set as well. If the
+    server does not support the encryption, sending fails.
 
     Raises:
-        ConnectionUnavailable: it is of another kind, names no host, or has an option that cannot be used.
+        ConnectionUnavailable: the connection has another type, no host, or an unsupported option.
     """
     name, options = connection.name, connection.options
     if connection.kind not in KINDS:
         raise ConnectionUnavailable(
-            f"connection {name!r} is of kind {connection.kind!r}; mail is sent through one of kind smtp"
+            f"connection {name!r} has the type {connection.kind!r}; sending mail needs a connection of type smtp"
         )
     if not connection.host:
-        raise ConnectionUnavailable(f"connection {name!r} names no host")
+        raise ConnectionUnavailable(f"connection {name!r} has no host")
     if options.get("auth_type", "basic") != "basic":
-        raise ConnectionUnavailable(f"connection {name!r}: auth_type can only be basic, a login with a password")
+        raise ConnectionUnavailable(f"connection {name!r}: auth_type must be basic, with a login and a password")
     if options.get("ssl_context", "default") not in {"default", "none"}:
-        raise ConnectionUnavailable(f"connection {name!r}: ssl_context can be default or none")
+        raise ConnectionUnavailable(f"connection {name!r}: ssl_context must be default or none")
     sender = str(options.get("from_email") or "")
     try:
         if sender:
@@ -57,7 +58,7 @@ def mail_server(connection: Connection) -> MailServer:
 
 
 def _is_set(options: Mapping[str, Any], name: str) -> bool:
-    """Read a yes or no, which is text where the connection was given as a URL."""
+    """Parse a boolean option, which is a text if the connection was defined by a URL."""
     value = options.get(name, False)
     return value.strip().lower() in {"1", "true", "yes", "on"} if isinstance(value, str) else bool(value)
 
@@ -69,6 +70,6 @@ def _timeout(connection: Connection) -> float:
         seconds = 0.0
     if not 0 < seconds <= _MAX_TIMEOUT_SECONDS:
         raise ConnectionUnavailable(
-            f"connection {connection.name!r}: timeout must be seconds above 0 and at most {_MAX_TIMEOUT_SECONDS:g}"
+            f"connection {connection.name!r}: timeout must be above 0 and at most {_MAX_TIMEOUT_SECONDS:g} seconds"
         )
     return seconds

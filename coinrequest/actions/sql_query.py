@@ -16,7 +16,7 @@ from coinrequest.actions.sql.session import Session, Statement, UnsupportedDatab
 from coinrequest.actions.sql.values import UnsupportedValue, json_ready
 from coinrequest.limits import MAX_RESULT_BYTES
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 ROW_LIMIT = 10_000
 # Room for the names of the columns and the counts.
@@ -142,7 +142,7 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
                         self._session.commit()
         finally:
             self._session = None
-        _logger.info("%d rows from %s", result.row_count, inputs.connection)
+        log.info("%d rows from %s", result.row_count, inputs.connection)
         return result
 
     def stop(self) -> None:
@@ -152,7 +152,7 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
             try:
                 self._session.cancel()
             except Exception:
-                _logger.warning("the statement could not be cancelled", exc_info=True)
+                log.warning("the statement could not be cancelled", exc_info=True)
 
     def _answer(self, session: Session, statement: Statement, row_limit: int) -> SqlQueryResult:
         self.context.report(0, None, "waiting for the database")

@@ -28,7 +28,7 @@ from coinrequest.actions.containers.runtime import (
     new_name,
 )
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 # For one request to the engine, which answers at once; a pull has no limit but the task's.
 _REQUEST_SECONDS = 30
@@ -40,26 +40,26 @@ _LATE_SECONDS = 3
 _TMP_OPTIONS = f"rw,noexec,nosuid,nodev,size={TMP_BYTES},mode=1777"
 
 
-def container_options(order: ContainerSpec) -> dict[str, Any]:
+def container_options(spec: ContainerSpec) -> dict[str, Any]:
     """Return how a container is made, as `docker.DockerClient.containers.create` takes it."""
     return {
-        "command": list(order.command) or None,
-        "environment": dict(order.environment),
-        "working_dir": order.working_directory or None,
-        "user": f"{order.user}:{order.user}",
-        "labels": labels(order.timeout, order.job),
-        "network_mode": order.network or "none",
-        "mem_limit": order.memory_bytes,
+        "command": list(spec.command) or None,
+        "environment": dict(spec.environment),
+        "working_dir": spec.working_directory or None,
+        "user": f"{spec.user}:{spec.user}",
+        "labels": labels(spec.timeout, spec.job),
+        "network_mode": spec.network or "none",
+        "mem_limit": spec.memory_bytes,
         # Memory and swap together, so that there is no swap.
-        "memswap_limit": order.memory_bytes,
-        "nano_cpus": int(order.cpus * 1_000_000_000),
+        "memswap_limit": spec.memory_bytes,
+        "nano_cpus": int(spec.cpus * 1_000_000_000),
         "pids_limit": PROCESSES,
         "privileged": False,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "read_only": True,
         # The owner, because the engine gives it the mode that /tmp has in the image, which may be any.
-        "tmpfs": {"/tmp": f"{_TMP_OPTIONS},uid={order.user},gid={order.user}"},  # noqa: S108 - in the container
+        "tmpfs": {"/tmp": f"{_TMP_OPTIONS},uid={spec.user},gid={spec.user}"},  # noqa: S108 - in the container
         # The output is read as it comes and kept nowhere else: endless output fills no disk.
         "log_config": {"Type": "none"},
         "stdin_open": False,
@@ -79,15 +79,15 @@ class DockerRuntime(Runtime):
         self._address = address
         self._container: Any = None
 
-    def run(self, order: ContainerSpec, output: Output, report: Report) -> Outcome:
+    def run(self, spec: ContainerSpec, output: Output, report: Report) -> Outcome:
         """Run a container to its end; see `Runtime.run`."""
         with _failures(), contextlib.closing(self._connect()) as client:
             _remove_orphans(client)
-            container = _create(client, order)
+            container = _create(client, spec)
             self._container = container
-            _logger.info("container %s of %s", container.name, order.image)
+            log.info("container %s of %s", container.name, spec.image)
             try:
-                return self._follow(container, order, output, report)
+                return self._follow(container, spec, output, report)
             finally:
                 _remove(container)
 
@@ -109,15 +109,15 @@ class DockerRuntime(Runtime):
             return DockerClient(base_url=self._address, timeout=_REQUEST_SECONDS)
         return DockerClient.from_env(timeout=_REQUEST_SECONDS)
 
-    def _follow(self, container: Any, order: ContainerSpec, output: Output, report: Report) -> Outcome:
+    def _follow(self, container: Any, spec: ContainerSpec, output: Output, report: Report) -> Outcome:
         # Attached before the start, so that nothing is missed.
         attached = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
         reader = threading.Thread(target=_read, args=(attached, output), name=container.name, daemon=True)
         reader.start()
         container.start()
-        return self._wait(container, order, reader, report)
+        return self._wait(container, spec, reader, report)
 
-    def _wait(self, container: Any, order: ContainerSpec, reader: threading.Thread, report: Report) -> Outcome:
+    def _wait(self, container: Any, spec: ContainerSpec, reader: threading.Thread, report: Report) -> Outcome:
         started = time.monotonic()
         while True:
             reader.join(_LOOK_SECONDS)
@@ -126,7 +126,7 @@ class DockerRuntime(Runtime):
                 raise Stopped
             if not reader.is_alive() and (state := _ended(container)) is not None:
                 return Outcome(exit_code=int(state["ExitCode"]), out_of_memory=_wanted_too_much(container, state))
-            if elapsed > order.timeout:
+            if elapsed > spec.timeout:
                 raise TimedOut
             report(elapsed)
             if not reader.is_alive():  # it closed its output and goes on
@@ -176,21 +176,21 @@ def _ended(container: Any) -> Any:
     return state if state["Status"] in ("exited", "dead") else None
 
 
-def _create(client: Any, order: ContainerSpec) -> Any:
+def _create(client: Any, spec: ContainerSpec) -> Any:
     from docker.errors import ImageNotFound
 
-    options = container_options(order)
+    options = container_options(spec)
     name = new_name()
     try:
-        return client.containers.create(order.image, name=name, **options)
+        return client.containers.create(spec.image, name=name, **options)
     except ImageNotFound:
-        _logger.info("pulling %s", order.image)
+        log.info("pulling %s", spec.image)
         client.api.timeout = None
         try:
-            client.images.pull(order.image)
+            client.images.pull(spec.image)
         finally:
             client.api.timeout = _REQUEST_SECONDS
-        return client.containers.create(order.image, name=name, **options)
+        return client.containers.create(spec.image, name=name, **options)
 
 
 def _remove(container: Any) -> None:
@@ -202,14 +202,14 @@ def _remove(container: Any) -> None:
     except NotFound:
         pass
     except Exception:
-        _logger.warning("container %s could not be removed", container.name, exc_info=True)
+        log.warning("container %s could not be removed", container.name, exc_info=True)
 
 
 def _remove_orphans(client: Any) -> None:
     """Remove containers whose agent was killed before it could."""
     for container in client.containers.list(all=True, filters={"label": "coinrequest.until"}, ignore_removed=True):
         if is_orphaned(container.name, container.labels):
-            _logger.warning("removing %s, which nobody waits for any more", container.name)
+            log.warning("removing %s, which nobody waits for any more", container.name)
             _remove(container)
 
 

@@ -22,7 +22,7 @@ from coinrequest.actions.containers.runtime import (
     new_name,
 )
 
-_logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _REQUEST_SECONDS = 30
 _LOOK_SECONDS = 1.0
@@ -47,19 +47,17 @@ class KubernetesRuntime(Runtime):
         self._look_seconds = look_seconds
         self._pod = ""
 
-    def run(self, order: ContainerSpec, output: Output, report: Report) -> Outcome:
+    def run(self, spec: ContainerSpec, output: Output, report: Report) -> Outcome:
         """Run a pod to its end; see `Runtime.run`."""
         with _failures(), _client() as pods:
             self._remove_orphans(pods)
             name = new_name()
             self._pod = name
             try:
-                pods.create_namespaced_pod(
-                    self._namespace, pod_manifest(name, order), _request_timeout=_REQUEST_SECONDS
-                )
-                _logger.info("pod %s/%s of %s", self._namespace, name, order.image)
+                pods.create_namespaced_pod(self._namespace, pod_manifest(name, spec), _request_timeout=_REQUEST_SECONDS)
+                log.info("pod %s/%s of %s", self._namespace, name, spec.image)
                 try:
-                    pod = self._ended(pods, order, report)
+                    pod = self._ended(pods, spec, report)
                 finally:
                     self._read_output(pods, output)
                 return _outcome(pod)
@@ -73,14 +71,14 @@ class KubernetesRuntime(Runtime):
             with _failures(), _client() as pods:
                 self._remove(pods, self._pod)
 
-    def _ended(self, pods: Any, order: ContainerSpec, report: Report) -> Any:
+    def _ended(self, pods: Any, spec: ContainerSpec, report: Report) -> Any:
         """Wait until the pod has ended, and return it."""
         started = time.monotonic()
         while True:
             if self.stopped:
                 raise Stopped
             pod = pods.read_namespaced_pod(self._pod, self._namespace, _request_timeout=_REQUEST_SECONDS)
-            if pod.status.reason == "DeadlineExceeded" or time.monotonic() - started > order.timeout:
+            if pod.status.reason == "DeadlineExceeded" or time.monotonic() - started > spec.timeout:
                 raise TimedOut
             if pod.status.phase in ("Succeeded", "Failed"):
                 return pod
@@ -111,7 +109,7 @@ class KubernetesRuntime(Runtime):
             pods.delete_namespaced_pod(name, self._namespace, grace_period_seconds=0, _request_timeout=_REQUEST_SECONDS)
         except Exception as error:
             if getattr(error, "status", None) != 404:
-                _logger.warning("pod %s/%s could not be deleted", self._namespace, name, exc_info=True)
+                log.warning("pod %s/%s could not be deleted", self._namespace, name, exc_info=True)
 
     def _remove_orphans(self, pods: Any) -> None:
         """Delete pods whose agent was killed before it could."""
@@ -120,7 +118,7 @@ class KubernetesRuntime(Runtime):
         )
         for pod in found.items:
             if is_orphaned(pod.metadata.name, pod.metadata.labels or {}):
-                _logger.warning("deleting %s, which nobody waits for any more", pod.metadata.name)
+                log.warning("deleting %s, which nobody waits for any more", pod.metadata.name)
                 self._remove(pods, pod.metadata.name)
 
 

@@ -11,17 +11,17 @@ from coinrequest.actions.containers.runtime import TMP_BYTES, ContainerSpec, lab
 CONTAINER = "task"
 
 
-def pod_manifest(name: str, order: ContainerSpec) -> dict[str, Any]:
+def pod_manifest(name: str, spec: ContainerSpec) -> dict[str, Any]:
     """Return the pod for an order.
 
     Everything that a definition does not decide is fixed: no root, no capability, no service account's token, no
     volume but an empty `/tmp` in memory, a file system that is read-only, and an end that the cluster itself enforces.
     """
-    resources = {"memory": str(order.memory_bytes), "cpu": f"{max(1, round(order.cpus * 1000))}m"}
+    resources = {"memory": str(spec.memory_bytes), "cpu": f"{max(1, round(spec.cpus * 1000))}m"}
     container: dict[str, Any] = {
         "name": CONTAINER,
-        "image": order.image,
-        "env": [{"name": key, "value": value} for key, value in order.environment.items()],
+        "image": spec.image,
+        "env": [{"name": key, "value": value} for key, value in spec.environment.items()],
         "resources": {
             "requests": {**resources, "ephemeral-storage": str(TMP_BYTES)},
             "limits": {**resources, "ephemeral-storage": str(TMP_BYTES)},
@@ -35,20 +35,20 @@ def pod_manifest(name: str, order: ContainerSpec) -> dict[str, Any]:
         },
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in the container
     }
-    if order.command:
+    if spec.command:
         # What Docker calls the command: an entry point of the image stays.
-        container["args"] = [_literal(part) for part in order.command]
-    if order.working_directory:
-        container["workingDir"] = order.working_directory
+        container["args"] = [_literal(part) for part in spec.command]
+    if spec.working_directory:
+        container["workingDir"] = spec.working_directory
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": name,
-            "labels": labels(order.timeout, order.job) | {"coinrequest.network": _network(order)},
+            "labels": labels(spec.timeout, spec.job) | {"coinrequest.network": _network(spec)},
         },
         "spec": {
-            "activeDeadlineSeconds": max(1, round(order.timeout)),
+            "activeDeadlineSeconds": max(1, round(spec.timeout)),
             "automountServiceAccountToken": False,
             "containers": [container],
             "enableServiceLinks": False,
@@ -57,10 +57,10 @@ def pod_manifest(name: str, order: ContainerSpec) -> dict[str, Any]:
             "hostPID": False,
             "restartPolicy": "Never",
             "securityContext": {
-                "fsGroup": order.user,
-                "runAsGroup": order.user,
+                "fsGroup": spec.user,
+                "runAsGroup": spec.user,
                 "runAsNonRoot": True,
-                "runAsUser": order.user,
+                "runAsUser": spec.user,
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "terminationGracePeriodSeconds": 1,
@@ -69,9 +69,9 @@ def pod_manifest(name: str, order: ContainerSpec) -> dict[str, Any]:
     }
 
 
-def _network(order: ContainerSpec) -> str:
+def _network(spec: ContainerSpec) -> str:
     """Return the label by which a NetworkPolicy of the cluster tells the pods that may use the network."""
-    return "none" if order.network is None else "allowed"
+    return "none" if spec.network is None else "allowed"
 
 
 def _literal(part: str) -> str:

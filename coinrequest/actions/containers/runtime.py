@@ -81,11 +81,11 @@ class Runtime(ABC):
         self.stopped = False
 
     @abstractmethod
-    def run(self, order: ContainerSpec, output: Output, report: Report) -> Outcome:
+    def run(self, spec: ContainerSpec, output: Output, report: Report) -> Outcome:
         """Run a container to its end.
 
         Args:
-            order: the container.
+            spec: the container.
             output: takes what it writes, on both channels.
             report: is called at least every few seconds with the seconds since its start.
 

@@ -147,7 +147,7 @@ def test_a_report_says_who_is_missing_and_escapes_it(three_exchanges: HttpStub) 
     prices = run("coin.prices", inputs)
     prices[1]["failed"]["<script>"] = "a & b"
     report = run("coin.report", {"prices": prices})
-    assert "USD: bitstamp is left out; its 1.5 is too far from the others\n" in report["body"]
+    assert "USD: dropped bitstamp; its 1.5 is too far from the others\n" in report["body"]
     assert "EUR: kraken gave no price: the response has no price for BTC in EUR\n" in report["body"]
     assert "EUR: &lt;script&gt; gave no price: a &amp; b</p>" in report["html"]
     assert "<script>" not in report["html"]

@@ -106,7 +106,7 @@ def test_outputs_are_attached_in_the_format_of_the_name(server: SmtpStub) -> Non
 
 @pytest.mark.parametrize("content", [5, None, [1, 2], [{"a": 1}, [2]]])
 def test_a_table_that_is_none_is_a_clear_error(server: SmtpStub, content: Any) -> None:
-    with pytest.raises(EmailInvalid, match=r"x\.csv: a table is a list of objects or a list of lists"):
+    with pytest.raises(EmailInvalid, match=r"x\.csv: a table must be a list of objects or of lists"):
         send({"body": "", "attachments": [{"name": "x.csv", "content": content}]})
     assert server.mails == []
 
@@ -114,7 +114,7 @@ def test_a_table_that_is_none_is_a_clear_error(server: SmtpStub, content: Any) -
 def test_attachments_are_small(server: SmtpStub) -> None:
     half = {"name": "x.txt", "content": "x" * 524_288}
     assert send({"body": "", "attachments": [half, half]})["delivered"]
-    with pytest.raises(EmailInvalid, match="have 1048577 bytes together; the limit is 1048576"):
+    with pytest.raises(EmailInvalid, match="have 1048577 bytes in total; the limit is 1048576"):
         send({"body": "", "attachments": [half, half, {"name": "y", "content": "y"}]})
 
 
@@ -153,13 +153,13 @@ def test_tls_is_the_default_of_a_connection(server: SmtpStub) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "postgres"}, "is of kind 'postgres'; mail is sent through one of kind smtp"),
-        ({"host": ""}, "names no host"),
-        ({"options": {"auth_type": "oauth2"}}, "auth_type can only be basic"),
-        ({"options": {"ssl_context": "own"}}, "ssl_context can be default or none"),
+        ({"kind": "postgres"}, "has the type 'postgres'; sending mail needs a connection of type smtp"),
+        ({"host": ""}, "has no host"),
+        ({"options": {"auth_type": "oauth2"}}, "auth_type must be basic"),
+        ({"options": {"ssl_context": "own"}}, "ssl_context must be default or none"),
         ({"options": {"from_email": "Desk <desk@example.test>"}}, "from_email 'Desk <desk@example.test>' is not"),
-        ({"options": {"timeout": "soon"}}, "timeout must be seconds above 0 and at most 300"),
-        ({"options": {"timeout": 301}}, "timeout must be seconds above 0 and at most 300"),
+        ({"options": {"timeout": "soon"}}, "timeout must be above 0 and at most 300 seconds"),
+        ({"options": {"timeout": 301}}, "timeout must be above 0 and at most 300 seconds"),
         ({"name": "other"}, "there is no connection 'mail'"),
     ],
 )
