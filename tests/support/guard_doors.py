@@ -239,7 +239,7 @@ def _http_request(url: str) -> Seen:
 
 
 # An action's inputs are checked before it runs: no text of more than 8,192 characters or of none, no half surrogates.
-NO_INPUT = Seen(error="the input is invalid: longer than, no host, not a host")
+NO_INPUT = Seen(error="the input is invalid: longer than, no host, not a valid host")
 
 
 def inputs_of(action: Any, url: str) -> Any:
