@@ -1,6 +1,5 @@
-"""The generator: a definition becomes an Airflow DAG.
+"""The generator: turns the definition of a job type into an Airflow DAG.
 
-`dag` builds it, `operator` runs one task of it, `bundle` gives the files that Airflow parses, `loader` is what
-those files call, `publishing` writes a DAG into Airflow's tables at once, and `lifecycle` ties a change of a job
-type together in one transaction.
+`dag` builds the DAG. `bundle` provides the files that Airflow parses, and these call `loader`. `publishing` writes a
+DAG into Airflow's tables at once, and `lifecycle` makes each change of a job type one transaction.
 """

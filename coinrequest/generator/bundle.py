@@ -1,9 +1,9 @@
 """The versioned DAG bundle over the registry (`[dag_processor] dag_bundle_config_list`).
 
-Its version is the installation's id and the number of the newest revision. The dag-processor has a working directory
-for its installation, in which a refresh rewrites only the shards whose types changed; what was written last stays when
-the registry cannot be read. When the id has changed, because a backup was restored, all of it is written anew. An agent
-gets a directory for each version, made of links to stubs, which costs it a few system calls.
+Its version consists of the installation's id and the number of the newest revision. The dag-processor has a working
+directory for its installation. A refresh rewrites only the shards whose types have changed, and keeps the files as they
+are while the registry cannot be read. If the id has changed, because a backup was restored, all files are written anew.
+An agent gets a directory for each version that links to the stubs, which costs it a few system calls.
 """
 
 import logging
@@ -36,14 +36,14 @@ log = logging.getLogger(__name__)
 
 
 class JobTypeBundle(BaseDagBundle):
-    """Job types as DAG files; takes the keyword arguments of `BaseDagBundle` and none of its own."""
+    """Job types as DAG files; takes the keyword arguments of `BaseDagBundle`."""
 
     supports_versioning = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._stubs = self.base_dir / "stubs"
-        self._shown = Version(0, 0)
+        self._written = Version(0, 0)
 
     @property
     def path(self) -> Path:
@@ -52,9 +52,9 @@ class JobTypeBundle(BaseDagBundle):
 
     @cached_property
     def _working(self) -> Path:
-        """The dag-processor's directory. It keeps its place when the id changes: a parse may be under way in it.
+        """The dag-processor's directory. The path stays when the id changes, because a parse may be running in it.
 
-        The dag-processor may read Airflow's database, and does nothing without it; agents have no such directory.
+        Only the dag-processor has this directory. It has access to Airflow's database, and does nothing without it.
         """
         from airflow.utils.session import create_session
 
@@ -62,33 +62,33 @@ class JobTypeBundle(BaseDagBundle):
             return self.base_dir / working_folder(installation.current_id(session))
 
     def initialize(self) -> None:
-        """Prepare the files: links to stubs for one version, the working directory otherwise.
+        """Prepare the files: links to the stubs for one version, otherwise the working directory.
 
-        Safe to call from several processes at once. The dag-processor keeps the files of its last run when the
-        registry cannot be read.
+        Several processes may call this at the same time. If the registry cannot be read, the dag-processor keeps the
+        files of its last run.
         """
         if self.version is None:
-            _load_what_a_parse_needs()
+            _preload_modules()
             skip_callbacks(self.name)
             with self.lock():
                 ensure_stubs(self._working)
-                self._shown = self._stored_version()
+                self._written = self._stored_version()
                 try:
                     self._synchronise()
                 except Exception:
-                    log.exception("The registry cannot be read; job types stay as of revision %s", self._shown.number)
+                    log.exception("Cannot read the registry; the job types stay at revision %s", self._written.number)
         elif not (self.path / "shards").exists():
             self._link_version()
         super().initialize()
 
     def get_current_version(self) -> BundleVersion | None:
-        """Return the installation, and the number of the newest revision, that the files show."""
-        return BundleVersion(version=self.version or str(self._shown))
+        """Return the version of the files: the installation and its newest revision."""
+        return BundleVersion(version=self.version or str(self._written))
 
     def refresh(self) -> None:
-        """Bring the working directory up to the registry; on an error it stays as it was."""
+        """Update the working directory from the registry; after an error it is as before."""
         if self.version is not None:
-            raise ValueError(f"version {self.version} of the job types never changes")
+            raise ValueError(f"version {self.version} of the job types cannot change")
         with self.lock():
             self._synchronise()
 
@@ -116,25 +116,25 @@ class JobTypeBundle(BaseDagBundle):
 
         with registry_connection.connect() as connection:
             newest = Version(installation.current_id(connection), registry.last_number(connection))
-            if newest.installation != self._shown.installation or newest.number < self._shown.number:
-                self._start_over()
-            if newest != self._shown:
-                self._write(registry.changed_between(connection, self._shown.number, newest.number))
+            if newest.installation != self._written.installation or newest.number < self._written.number:
+                self._clear_files()
+            if newest != self._written:
+                self._write(registry.changed_between(connection, self._written.number, newest.number))
         mark_deleted_stale()
         if broken := broken_names(self._working):
             mark_broken_stale(broken, as_of=newest.number)
-        if newest != self._shown:
-            self._shown = newest
+        if newest != self._written:
+            self._written = newest
             write_atomically(self._version_file, str(newest))
 
-    def _start_over(self) -> None:
-        """Forget the files: the revisions are not those that they came from."""
-        if self._shown.number:
-            log.warning("The registry is another one, as after a restore; writing the files of the bundle anew")
+    def _clear_files(self) -> None:
+        """Remove the files, which hold revisions of another registry."""
+        if self._written.number:
+            log.warning("The registry was replaced, as by a restore; writing all files of the bundle anew")
         for file in (*self._working.glob("shards/*.json"), *self._working.glob("broken/*.py")):
             file.unlink()
         self._version_file.unlink(missing_ok=True)
-        self._shown = Version(0, 0)
+        self._written = Version(0, 0)
 
     def _write(self, changes: Iterable[Revision]) -> None:
         by_shard: dict[str, list[Revision]] = {}
@@ -148,7 +148,7 @@ class JobTypeBundle(BaseDagBundle):
                 clear_broken(self._working, [revision.name])
                 if revision.deleted:
                     continue
-                if reason := broken_because(revision):
+                if reason := _problem(revision):
                     log.error("Job type %r, revision %s: %s", revision.name, revision.number, reason)
                     write_broken(self._working, revision.name, reason)
                     continue
@@ -156,8 +156,8 @@ class JobTypeBundle(BaseDagBundle):
             write_entries(stub, entries)
 
 
-def _load_what_a_parse_needs() -> None:
-    """Import once, in the dag-processor, what each of its forked parses would import again (0.1 s of CPU each)."""
+def _preload_modules() -> None:
+    """Import in the dag-processor what each forked parse would import by itself, which takes 0.1 s of CPU."""
     import airflow.sdk.execution_time.task_runner
 
     from coinrequest.generator import dag
@@ -166,14 +166,14 @@ def _load_what_a_parse_needs() -> None:
     log.debug("Loaded %s, %s and %s", airflow.sdk.execution_time.task_runner, dag, definition)
 
 
-def broken_because(revision: Revision) -> str | None:
-    """Return why a stored definition cannot be read, or None where it can."""
+def _problem(revision: Revision) -> str | None:
+    """Return why a stored definition cannot be read; None if it can."""
     from coinrequest.jobtypes.definition import load_definition
 
     try:
         definition = load_definition(revision.content())
         if definition.name != revision.name:
-            return f"it is stored as {revision.name!r} and calls itself {definition.name!r}"
-    except Exception as error:  # whatever damaged the row must not stop the other types
+            return f"it is stored as {revision.name!r}, but its name is {definition.name!r}"
+    except Exception as error:  # a damaged row must not stop the other types
         return str(error)
     return None

@@ -1,7 +1,7 @@
-"""From a definition to an Airflow DAG.
+"""Builds the Airflow DAG of a definition.
 
-The same definition and revision always give the same DAG, byte for byte when serialised: anything that varied
-would make a new DAG version at every parse.
+The same definition and revision always give the same DAG, byte for byte when serialised. Any difference would make a
+new DAG version at every parse.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,13 +19,13 @@ from coinrequest.jobtypes.schedule import cron_expression, next_run_times
 from coinrequest.worker.operator import ActionOperator, ItemsOperator
 
 TAG = "job-type"
-# Airflow stores the default arguments with the DAG; no operator has one of this name.
+# Airflow stores the default arguments with the DAG; no operator has an argument of this name.
 _REVISION = "revision"
-# How many tasks of one job may wait for an agent or run, and of all jobs of a type together; the rest waits until then
-# in the database. A job always gets a few.
+# How many tasks may be queued or running at the same time, of one job and of all jobs of a type together. The others
+# stay scheduled in the database. Every job gets at least a few.
 JOB_TASKS = 64
 TYPE_TASKS = 1024
-_LEAST_JOB_TASKS = 4
+_MIN_JOB_TASKS = 4
 
 
 def build_dag(
@@ -35,9 +35,9 @@ def build_dag(
 
     Args:
         definition: the job type.
-        number: the revision; shown in the DAG's documentation, and read by `revision_of`.
+        number: the revision, which the DAG's documentation shows and `revision_of` returns.
         announces: whether other types are scheduled after this one.
-        created_at: when the revision was made, with a zone; a schedule starts there.
+        created_at: when the revision was made, with a zone; the schedule starts then.
     """
     if isinstance(created_at, str):
         created_at = datetime.fromisoformat(created_at)
@@ -48,29 +48,29 @@ def build_dag(
         start_date=_start(definition, created_at or datetime(2026, 1, 1, tzinfo=UTC)),
         catchup=_catches_up(definition),
         max_active_runs=_max_active_runs(definition),
-        max_active_tasks=max(_LEAST_JOB_TASKS, min(JOB_TASKS, TYPE_TASKS // _max_active_runs(definition))),
+        max_active_tasks=max(_MIN_JOB_TASKS, min(JOB_TASKS, TYPE_TASKS // _max_active_runs(definition))),
         dagrun_timeout=definition.timeout,
         default_args={"owner": definition.owner, _REVISION: number},
         tags=sorted({TAG, *definition.tags}),
         doc_md=_documentation(definition.name, number),
         is_paused_upon_creation=False,
     ) as dag:
-        made = {task.id: _operator(definition, task) for task in definition.tasks}
+        operators = {task.id: _operator(definition, task) for task in definition.tasks}
         for task in definition.tasks:
-            first = dag.task_dict.get(_items_id(task), made[task.id])
+            first = dag.task_dict.get(_items_id(task), operators[task.id])
             for upstream in task.depends_on:
-                made[upstream].set_downstream(first)
+                operators[upstream].set_downstream(first)
         if announces:
             _announce(dag, definition)
-    # Behind the tasks, each of which would store a copy of its own: 100 of 100 make 1.8 MB, and 3 s of work.
+    # Set after the tasks, each of which would store a copy: 100 params in 100 tasks make 1.8 MB, and take 3 s.
     dag.params = airflow_params(definition)  # type: ignore[assignment]
-    # For the tasks, which check the params of their run against it. Airflow does not store it with the DAG.
+    # Tasks check the params of their run against it. Airflow does not store it with the DAG.
     dag.job_type = definition  # type: ignore[attr-defined]
     return dag
 
 
 def revision_of(dag: Any) -> int | None:
-    """Return the revision that a DAG was built from; None: another release built it, or it is no job type."""
+    """Return the revision that a DAG was built from; None if another release built it or it is not a job type."""
     revision = dag.default_args.get(_REVISION)
     return revision if isinstance(revision, int) else None
 
@@ -80,7 +80,7 @@ def _documentation(name: str, number: int) -> str:
 
 
 def _schedule(definition: Definition) -> Any:
-    """Return Airflow's form of the schedule. Triggers rather than data intervals: a job runs when it is due."""
+    """Return the schedule for Airflow. It uses triggers, not data intervals, so that a job runs when it is due."""
     schedule = definition.schedule
     if schedule is None:
         return None
@@ -96,7 +96,7 @@ def _schedule(definition: Definition) -> Any:
 
 
 def _start(definition: Definition, created_at: datetime) -> datetime:
-    """Return when the schedule begins: Airflow counts intervals from there, and would run the first one at once."""
+    """Return the start of the schedule; Airflow counts intervals from it, and would run the first one at once."""
     if isinstance(definition.schedule, IntervalSchedule):
         (first,) = next_run_times(definition.schedule, count=1, after=created_at)
         return first
@@ -109,7 +109,7 @@ def _catches_up(definition: Definition) -> bool:
 
 
 def _max_active_runs(definition: Definition) -> int:
-    """`skip` and `queue` let one job run at a time; what was missed is dropped, or caught up one by one."""
+    """Return the limit; `skip` and `queue` run one job at a time, and drop missed times or catch up one by one."""
     if getattr(definition.schedule, "overlap", "allow") != "allow":
         return 1
     return definition.concurrency.max_jobs if definition.concurrency else DEFAULT_MAX_JOBS
@@ -120,7 +120,7 @@ def _operator(definition: Definition, task: Task) -> Any:
     arguments: dict[str, Any] = {
         "action": task.action,
         "inputs": task.inputs,
-        "upstream_outputs": sorted(_tasks_referred_to(task.inputs)),
+        "upstream_outputs": sorted(_referenced_tasks(task.inputs)),
     }
     if task.for_each is None:
         return ActionOperator(**common, **arguments)
@@ -131,7 +131,7 @@ def _operator(definition: Definition, task: Task) -> Any:
         task_id=_items_id(task),
         items=task.for_each,
         limit=items_limit(definition),
-        upstream_outputs=sorted(_tasks_referred_to(task.for_each)),
+        upstream_outputs=sorted(_referenced_tasks(task.for_each)),
         **_limits(definition, task),
     )
     return partial.expand(item=items.output)
@@ -163,7 +163,7 @@ def _limits(definition: Definition, task: Task) -> dict[str, Any]:
     return limits
 
 
-def _tasks_referred_to(value: object) -> set[str]:
+def _referenced_tasks(value: object) -> set[str]:
     return {reference.task for reference in find_references(value) if reference.task is not None}
 
 
@@ -172,7 +172,7 @@ def _asset(name: str) -> Asset:
 
 
 def _announce(dag: DAG, definition: Definition) -> None:
-    """Let the end of the job be an asset event; a job with several last tasks gets one that waits for all."""
+    """Make the end of the job an asset event; if it has several last tasks, an empty task waits for all of them."""
     from airflow.providers.standard.operators.empty import EmptyOperator
 
     leaves = list(dag.leaves)

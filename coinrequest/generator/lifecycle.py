@@ -1,7 +1,7 @@
-"""What can happen to a job type, each as one transaction of the caller's session.
+"""The changes of a job type, each in one transaction of the caller's session.
 
-Every change is a revision, is in Airflow's tables before the transaction ends, and is in Airflow's audit log.
-Whoever calls this commits; nothing is stored when something is wrong.
+A change adds a revision, updates Airflow's tables and adds a line to Airflow's audit log. The caller commits, or rolls
+back after an error.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from coinrequest import settings
 from coinrequest.airflow import audit_log, dag_tables
-from coinrequest.errors import FieldError
+from coinrequest.errors import CoinrequestError, FieldError
 from coinrequest.generator import publishing
 from coinrequest.http.guard import configured_guard
 from coinrequest.http.webhook_address import webhook_refusal
@@ -24,7 +24,7 @@ from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
 from coinrequest.jobtypes.suggestions import hint
 
-# Which types the author of a definition may know of.
+# Returns whether the author of a definition may read the job type with this name.
 Readable = Callable[[str], bool]
 
 
@@ -32,29 +32,35 @@ def _all(_name: str) -> bool:
     return True
 
 
-class JobTypeExists(Exception):
-    """The name is taken, by a job type or by a DAG that is not a job type."""
+class JobTypeExists(CoinrequestError):
+    """A job type or a DAG of the dags folder has this name already."""
 
 
-class JobTypeUnknown(Exception):
-    """No such job type, or it was deleted."""
+class JobTypeUnknown(CoinrequestError):
+    """There is no such job type, or it was deleted."""
 
 
-class RevisionUnknown(Exception):
-    """The type has no such revision, or that revision is a deletion."""
+class RevisionUnknown(CoinrequestError):
+    """The job type has no such revision, or the revision is a deletion."""
 
 
-class RevisionChanged(Exception):
-    """The caller named a revision that is not the current one any more."""
+class RevisionChanged(CoinrequestError):
+    """The revision that the caller named is not the current one."""
 
 
-class JobsActive(Exception):
-    """The type has jobs that are queued or running."""
+class JobsActive(CoinrequestError):
+    """The job type has jobs that are queued or running."""
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a registration would store: the definition, the edges of its graph, and its next times (UTC)."""
+    """What a registration would store.
+
+    Attributes:
+        definition: the definition.
+        edges: the edges of its graph, each from a task to one that depends on it.
+        next_run_times: the next times of its schedule (UTC); empty without one.
+    """
 
     definition: Definition
     edges: tuple[tuple[str, str], ...]
@@ -62,16 +68,16 @@ class Preview:
 
 
 def preview(session: Session, document: Mapping[str, object], *, readable: Readable = _all) -> Preview:
-    """Check a document as a registration would, and say what would be stored.
+    """Check a document as a registration would, and return what it would store.
 
     Args:
-        readable: which other types the document may name; the others are as unknown as those that do not exist.
+        readable: whether the author may read another job type; one that may not be read is reported as unknown.
 
     Raises:
-        DefinitionInvalid: the document has errors; all of them.
+        DefinitionInvalid: the document has errors; it lists all of them.
         PublishingFailed: Airflow refuses the DAG.
     """
-    definition = _checked(session, document, readable)
+    definition = _validated(session, document, readable)
     publishing.check_buildable(definition)
     times = next_run_times(definition.schedule, count=5, after=datetime.now(UTC)) if definition.schedule else []
     edges = tuple((upstream, task.id) for task in definition.tasks for upstream in task.depends_on)
@@ -79,16 +85,17 @@ def preview(session: Session, document: Mapping[str, object], *, readable: Reada
 
 
 def register(session: Session, document: Mapping[str, object], *, author: str, readable: Readable = _all) -> Revision:
-    """Create a job type that does not exist, or was deleted.
+    """Create a job type that does not exist or was deleted.
 
     Args:
         readable: as for `preview`.
 
     Raises:
-        JobTypeExists: the name is taken.
-        DefinitionInvalid: the document has errors; all of them.
+        JobTypeExists: the name is in use.
+        DefinitionInvalid: the document has errors; it lists all of them.
+        PublishingFailed: Airflow refuses the DAG.
     """
-    definition = _checked(session, document, readable)
+    definition = _validated(session, document, readable)
     registry.lock(session)
     found = registry.latest(session, definition.name)
     if found is not None and not found.deleted:
@@ -107,17 +114,19 @@ def replace_or_create(
 ) -> tuple[Revision, bool]:
     """Replace the definition of `name`, or create it; return the revision, and whether it was created.
 
-    A document equal to the current one changes nothing and makes no revision.
+    A document equal to the current one changes nothing and adds no revision.
 
     Args:
         readable: as for `preview`.
-        expected: the revision that the caller believes to be current; None: whatever it is.
+        expected: the revision that the caller expects to be current; None for any.
 
     Raises:
         RevisionChanged: the current revision is not `expected`.
+        JobTypeExists: the job type does not exist, and a DAG of the dags folder has this name.
         DefinitionInvalid: the document has errors, or another name.
+        PublishingFailed: Airflow refuses the DAG.
     """
-    definition = _checked(session, document, readable, name=name)
+    definition = _validated(session, document, readable, name=name)
     registry.lock(session)
     found = registry.latest(session, name)
     current = None if found is None or found.deleted else found
@@ -141,8 +150,10 @@ def rollback(session: Session, name: str, number: int, *, author: str, readable:
         readable: as for `preview`.
 
     Raises:
-        JobTypeUnknown, RevisionUnknown: there is nothing to go back from, or to.
-        DefinitionInvalid: the old definition no longer fits the actions of today.
+        JobTypeUnknown: there is no such job type.
+        RevisionUnknown: there is no such revision, or it is a deletion.
+        DefinitionInvalid: the old definition is no longer valid, for example because an action has changed.
+        PublishingFailed: Airflow refuses the DAG.
     """
     registry.lock(session)
     current = current_revision(session, name)
@@ -150,15 +161,15 @@ def rollback(session: Session, name: str, number: int, *, author: str, readable:
     if target is None or target.deleted:
         raise RevisionUnknown(f"{name!r} has no revision {number} with a definition")
     document = target.content()
-    definition = _checked(session, document, readable, name=name)
+    definition = _validated(session, document, readable, name=name)
     return _store(session, "rollback", definition, document, author=author, announces=current.announces)
 
 
 def set_paused(session: Session, name: str, *, paused: bool, author: str) -> Revision:
-    """Pause or resume a type: a paused one starts no jobs; what runs goes on.
+    """Pause or resume a job type. While it is paused, no job starts; running jobs continue.
 
     Raises:
-        JobTypeUnknown: no such type.
+        JobTypeUnknown: there is no such job type.
     """
     registry.lock(session)
     current = current_revision(session, name)
@@ -168,15 +179,15 @@ def set_paused(session: Session, name: str, *, paused: bool, author: str) -> Rev
 
 
 def delete(session: Session, name: str, *, author: str) -> None:
-    """Delete a type at once; its history, its jobs and their results stay.
+    """Delete a job type at once; its history, its jobs and their results stay.
 
     Raises:
-        JobTypeUnknown: no such type.
-        JobsActive: jobs are queued or running; Airflow would leave them there for ever.
+        JobTypeUnknown: there is no such job type.
+        JobsActive: jobs are queued or running; Airflow would never finish them.
     """
     registry.lock(session)
     current_revision(session, name)
-    # Withdrawn first: that waits for submissions in flight, whose jobs are then counted.
+    # Withdraw it first: that waits for submissions in flight, so that their jobs are counted.
     publishing.withdraw(session, name)
     if active := dag_tables.active_runs(session, name):
         raise JobsActive(
@@ -188,10 +199,10 @@ def delete(session: Session, name: str, *, author: str) -> None:
 
 
 def current_revision(session: Session, name: str) -> Revision:
-    """Return the current revision of a type that exists.
+    """Return the current revision of a job type.
 
     Raises:
-        JobTypeUnknown: no such type.
+        JobTypeUnknown: there is no such job type.
     """
     found = registry.latest(session, name)
     if found is None or found.deleted:
@@ -200,15 +211,15 @@ def current_revision(session: Session, name: str) -> Revision:
 
 
 def ensure_published(session: Session, revision: Revision) -> None:
-    """Publish `revision` again if an older parse has overwritten it in the meantime."""
+    """Publish `revision` again if an older parse has overwritten it."""
     if publishing.dag_of(session, revision.name, revision.number) is None:
         publishing.publish(session, load_definition(revision.content()), revision)
 
 
-def _checked(
+def _validated(
     session: Session, document: Mapping[str, object], readable: Readable, name: str | None = None
 ) -> Definition:
-    """Parse, and check what only the installation knows: pools, the types to run after, allowed networks."""
+    """Parse a document, and check what depends on the installation: pools, queues, other types, allowed networks."""
     definition = parse_definition(document)
     errors: list[FieldError] = []
     if name is not None and definition.name != name:
@@ -217,14 +228,14 @@ def _checked(
     for index, task in enumerate(definition.tasks):
         if task.pool in unknown:
             errors.append(FieldError(f"tasks[{index}].pool", f"no pool {task.pool!r}; create it under Admin, Pools"))
-    served = settings.queues()
+    queues = settings.queues()
     for index, task in enumerate(definition.tasks):
-        if served and task.queue is not None and task.queue not in served:
-            unknown_queue = f"no queue {task.queue!r}{hint(task.queue, served)}"
+        if queues and task.queue is not None and task.queue not in queues:
+            unknown_queue = f"no queue {task.queue!r}{hint(task.queue, queues)}"
             errors.append(FieldError(f"tasks[{index}].queue", f"{unknown_queue} (COINREQUEST_QUEUES lists them)"))
-    awaited = _awaited(definition)
-    known = registry.existing(session, awaited)
-    for index, other in enumerate(awaited):
+    predecessors = _predecessors(definition)
+    known = registry.existing(session, predecessors)
+    for index, other in enumerate(predecessors):
         if other not in known or not readable(other):
             errors.append(FieldError(f"schedule.after[{index}]", f"no job type {other!r}; register it first"))
     guard = configured_guard()
@@ -236,7 +247,7 @@ def _checked(
     return definition
 
 
-def _awaited(definition: Definition) -> tuple[str, ...]:
+def _predecessors(definition: Definition) -> tuple[str, ...]:
     return tuple(getattr(definition.schedule, "after", ()))
 
 
@@ -248,10 +259,10 @@ def _create(
     *,
     author: str,
 ) -> Revision:
-    """Store a type that does not exist, or was deleted by the revision `deleted`."""
+    """Store a job type that does not exist, or that the revision `deleted` deleted."""
     if dag_tables.is_foreign(session, definition.name):
         raise JobTypeExists(f"{definition.name!r} is a DAG of the dags folder; choose another name")
-    # Others may have begun to wait for it while it existed.
+    # Other types may be scheduled after it since before it was deleted.
     announces = deleted is not None and deleted.announces
     return _store(session, "create", definition, document, author=author, announces=announces)
 
@@ -265,7 +276,7 @@ def _store(
     author: str,
     announces: bool,
 ) -> Revision:
-    for other in registry.existing(session, _awaited(definition)).values():
+    for other in registry.existing(session, _predecessors(definition)).values():
         if not other.announces:
             announcing = registry.append(
                 session, other.name, "announce", other.content(), author=author, announces=True

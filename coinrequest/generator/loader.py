@@ -1,16 +1,17 @@
-"""What a shard's stub calls: it makes the DAGs that Airflow asked the file for.
+"""Builds the DAGs of a shard: the shard's stub calls `load` when Airflow parses it.
 
-In the dag-processor's working directory the definitions lie beside the stub, put there by the bundle's refresh.
-An agent has stubs only, in a directory named by the bundle's version; it reads the one definition that it needs
-"as of" that version, and keeps it there, for a revision of an installation never changes. A version without an
-installation's id is from before there were ids: another installation may have left something under it, so nothing is
-kept there.
+In the dag-processor's working directory, the bundle's refresh stores the definitions beside the stub. An agent has only
+stubs, in a directory named after the version of the bundle. It reads the one definition that it needs as of that
+version, and keeps it there, because a revision never changes within an installation. A version without the id of an
+installation comes from an older release, and another installation may have used the same directory. So nothing is kept
+there.
 """
 
 import json
 import logging
 from pathlib import Path
 
+from coinrequest.errors import CoinrequestError
 from coinrequest.generator.shards import Entry, read_entries, shard_path, write_atomically
 from coinrequest.jobtypes.installation import Version
 from coinrequest.jobtypes.registry import Revision
@@ -18,25 +19,25 @@ from coinrequest.jobtypes.registry import Revision
 log = logging.getLogger(__name__)
 
 
-class JobTypeBroken(Exception):
-    """The registry holds a definition that cannot be read; replacing or deleting the type is the way out."""
+class JobTypeBroken(CoinrequestError):
+    """The registry holds a definition that cannot be read; the job type has to be replaced or deleted."""
 
 
 def load(stub: str) -> None:
-    """Make the DAGs of the shard file `stub`; each registers itself with the parser that runs the file.
+    """Build the DAGs of the shard file `stub`; each registers itself with the parser that runs the file.
 
-    A definition that cannot be built is left out and logged; its neighbours are made all the same.
+    A definition that cannot be built is logged and left out.
     """
     path = Path(stub)
     for name, entry in _entries(path).items():
         try:
             build_entry(name, entry)
         except Exception:
-            log.exception("Job type %r, revision %s, cannot be built", name, entry["number"])
+            log.exception("Cannot build job type %r, revision %s", name, entry["number"])
 
 
 def build_entry(name: str, entry: Entry) -> None:
-    """Make the DAG of one stored definition."""
+    """Build the DAG of a stored definition."""
     from coinrequest.generator.dag import build_dag
     from coinrequest.jobtypes.definition import load_definition
 
@@ -57,7 +58,7 @@ def report_broken(name: str, reason: str) -> None:
 
 
 def entry_of(revision: Revision) -> Entry:
-    """Return what a shard stores of `revision`."""
+    """Return the entry of `revision` in its shard."""
     return Entry(
         number=revision.number,
         document=revision.document or "",

@@ -1,8 +1,8 @@
-"""A job type's params as Airflow's `Param`s (Airflow 3.3.2): what its form can show, and nothing that checks more.
+"""A job type's params as Airflow's `Param`s (Airflow 3.3.2): what its form can show, and no further checks.
 
-Airflow validates them when a run is made, in a DAG's details and in every task, with jsonschema's own keywords:
-patterns run in Python's `re`, without a bound. Our own validator decides (`jobtypes/params.py`); whatever it lets
-through has to pass here, and an optional param that is absent, which Airflow can only express as null.
+Airflow validates params with jsonschema when a run is created, in a DAG's details and in every task. Patterns run in
+Python's `re`, without a time limit. Our own validator decides (`jobtypes/params.py`). Everything that it accepts must
+pass here too, as must an optional param that is absent, which Airflow can only express as null.
 """
 
 import json
@@ -14,33 +14,33 @@ from airflow.sdk import Param
 from coinrequest.jobtypes.definition import Definition
 from coinrequest.jobtypes.params import SchemaRoot, dereferenced, with_defaults
 
-# What the form reads; the rest of a schema stays with us.
+# The keywords that the form reads. Airflow gets no others.
 SHOWN = frozenset(
     {"type", "title", "enum", "examples", "format", "items", "minimum", "maximum", "minLength", "maxLength"}
     | {"section", "description_md", "values_display"}
 )
-# Of these the form makes fields of their own. Airflow checks `time` by a rule that is not the standard's.
+# The formats that have a form field of their own. Airflow's check of `time` differs from the standard.
 _FORMATS = frozenset({"date", "date-time", "multiline", "password"})
-_MOST_BYTES = 64 * 1024
+_MAX_BYTES = 64 * 1024
 
 
 def airflow_params(definition: Definition) -> dict[str, Param]:
-    """Return the params of a job type, with the defaults that a run has which Airflow starts."""
+    """Return the params of a job type, with the defaults for the runs that Airflow starts by itself."""
     schema = definition.params or {}
     root = SchemaRoot(schema)
     declared: Any = dereferenced(schema, root)
     defaults: Mapping[str, Any] = with_defaults(schema, {}, root)
     properties, required = declared.get("properties", {}), declared.get("required", ())
     params = {}
-    room = _MOST_BYTES
+    bytes_left = _MAX_BYTES
     for name, property_schema in properties.items():
         found = dereferenced(property_schema, root)
         content: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
         shown = _shown(content)
-        # A few references to one long list would make megabytes of it.
-        room -= len(json.dumps([shown, content.get("description")]))
-        described = {"description": content.get("description") if room >= 0 else None}
-        shown = shown if room >= 0 else {key: value for key, value in shown.items() if key == "type"}
+        # A few references to one long list could add up to megabytes.
+        bytes_left -= len(json.dumps([shown, content.get("description")]))
+        described = {"description": content.get("description") if bytes_left >= 0 else None}
+        shown = shown if bytes_left >= 0 else {key: value for key, value in shown.items() if key == "type"}
         if name in defaults:
             described["default"] = defaults[name]
         elif name not in required:
@@ -51,7 +51,7 @@ def airflow_params(definition: Definition) -> dict[str, Param]:
 
 
 def is_bounded(dag: Any) -> bool:
-    """Tell whether Airflow's copy of a DAG holds params as they are made here, not as an older release made them."""
+    """Return whether Airflow's copy of a DAG has only the keywords of `SHOWN`; older releases stored more."""
     return all(dag.params.get_param(name).schema.keys() <= SHOWN for name in dag.params)
 
 

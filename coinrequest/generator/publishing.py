@@ -1,9 +1,9 @@
-"""Writes a job type's DAG into Airflow's own tables, exactly as the dag-processor would, in the caller's transaction.
+"""Writes a job type's DAG into Airflow's tables, in the caller's transaction and exactly as the dag-processor would.
 
-The dag-processor's own function does the same two writes, but retries them after a rollback, which would break the
+The dag-processor's own function makes the same two writes, but retries them after a rollback, which would break the
 caller's transaction. `tests/integration/generator/test_publishing_contract.py` compares the rows with those of a real
-parse, and fails when Airflow changes (Airflow 3.3.2). A priority parse request goes along, so that an older parse in
-flight is followed by a new one.
+parse, and fails when Airflow changes (Airflow 3.3.2). Each change also requests a parse with priority, so that a new
+parse follows one that began before the change.
 """
 
 import functools
@@ -24,7 +24,7 @@ from coinrequest.jobtypes.registry import Revision
 
 
 class PublishingFailed(CoinrequestError):
-    """Airflow refused a DAG that the checks let through; the message holds Airflow's reason."""
+    """Airflow refused a DAG that passed our checks; the message holds Airflow's reason."""
 
 
 def check_buildable(definition: Definition) -> Any:
@@ -37,10 +37,10 @@ def check_buildable(definition: Definition) -> Any:
 
 
 def publish(session: Session, definition: Definition, revision: Revision) -> None:
-    """Make `definition` runnable as of `revision`, when the caller commits.
+    """Make `revision` the one that new jobs run, once the caller commits.
 
     Raises:
-        PublishingFailed: Airflow refuses the DAG; the caller rolls back.
+        PublishingFailed: Airflow refuses the DAG; the caller must roll back.
     """
     from airflow.models.serialized_dag import SerializedDagModel
     from airflow.serialization.definitions.dag import SerializedDAG
@@ -60,51 +60,51 @@ def publish(session: Session, definition: Definition, revision: Revision) -> Non
 
 
 def withdraw(session: Session, name: str) -> None:
-    """Take the DAG `name` out of use, when the caller commits; its runs stay."""
+    """Retire the DAG `name` once the caller commits; its runs stay."""
     dag_tables.mark_stale(session, name)
     _request_parse(session, name)
 
 
 def dag_of(session: Session, name: str, number: int) -> Any:
-    """Return Airflow's DAG of a type if a run of it would be one of revision `number`, else None.
+    """Return Airflow's DAG of a type if a new run would use revision `number`, else None.
 
-    A parse that began before a change can write the older DAG over it; the parse request heals that within
-    seconds, and a submission heals it at once. Deserialised DAGs are kept by their version, so that a submission
-    need not read one each time.
+    A parse that began before a change can overwrite the DAG with the older one. The parse request repairs that within
+    seconds, and a submission repairs it at once. Deserialised DAGs are cached by version, so that a submission rarely
+    reads one.
     """
     version = dag_tables.current_version(session, name)
     if version is None:
         return None
-    # A run is pinned to this version of the bundle. A parse that began before the change can have put an older one
-    # there without writing the DAG itself; the agent would then look for the new tasks in the old definition.
+    # A run is pinned to this version of the bundle. A parse that began before the change may have written an older
+    # version without writing the DAG itself. The agent would then look for the new tasks in the old definition.
     pinned, installation = Version.parse(version.bundle_version), current_id(session)
-    # Without an id: a server or dag-processor of the release before wrote it, beside which this one may run.
+    # A version without an id comes from the previous release, whose processes may run at the same time as this one.
     if pinned.number < number or pinned.installation not in (0, installation):
         return None
     dags = _dags(installation)
     dag = dags.get_dag(version.id, session)
     if dag is not None and not _is_current(dag, number):
-        # A version that never ran is rewritten in place, and Airflow's cache may not have looked again yet.
+        # Airflow rewrites a version that never ran in place, and its cache may still hold the old content.
         dags.clear_cache()
         dag = dags.get_dag(version.id, session)
     return dag if dag is not None and _is_current(dag, number) else None
 
 
 def _is_current(dag: Any, number: int) -> bool:
-    # After an upgrade the copies of an older release stay until the dag-processor has parsed each file once.
+    # After an upgrade, the copies of the older release stay until the dag-processor has parsed each file once.
     return revision_of(dag) == number and is_bounded(dag)
 
 
 @functools.lru_cache(maxsize=1)
 def _dags(installation: int) -> Any:
-    """Return Airflow's cache of DAGs; a restore, with its new id, begins with an empty one."""
+    """Return Airflow's cache of DAGs. A restore gives the installation a new id, and so an empty cache."""
     from airflow.models.dagbag import CachedDBDagBag
 
     return CachedDBDagBag(load_op_links=False, cache_size=512, cache_ttl=0, stats_prefix="coinrequest.dag_bag")
 
 
 def _serialised(definition: Definition, number: int, *, announces: bool, created_at: Any, installation: int) -> Any:
-    """Return the DAG as the parse of the dag-processor of `installation` would hand it over."""
+    """Return the DAG as a parse of the dag-processor of `installation` would."""
     from airflow.dag_processing.dagbag import DagBag
     from airflow.serialization.serialized_objects import DagSerialization, LazyDeserializedDAG
 
@@ -123,13 +123,13 @@ def _serialised(definition: Definition, number: int, *, announces: bool, created
 
 
 def _root(installation: int) -> Any:
-    """Return the dag-processor's working directory, which the DAG's file location names on every machine."""
+    """Return the dag-processor's working directory; on every machine, the DAG's file location is below this path."""
     from airflow.dag_processing.bundles.base import get_bundle_base_folder
 
     return get_bundle_base_folder(BUNDLE_NAME) / working_folder(installation)
 
 
 def _request_parse(session: Session, name: str) -> None:
-    """Let the dag-processor follow a change, and remove the error of a broken definition that it ends."""
+    """Request a parse of the shard, and clear the import error if the definition was broken before."""
     dag_tables.clear_import_error(session, f"broken/{broken_path(Path(), name).name}")
     dag_tables.request_parse(session, shard_path(name))

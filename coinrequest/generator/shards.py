@@ -1,8 +1,8 @@
 """The files of the job-type bundle: a fixed number of small shards.
 
-A shard is a constant Python stub that Airflow parses, and, beside it in the dag-processor's working directory,
-a JSON file with the definitions of the types whose names hash to it. Many small files keep each parse short:
-writing 1,000 DAGs from one file holds up the dag-processor's only loop for 4 s (measured).
+A shard is a constant Python stub that Airflow parses. In the dag-processor's working directory, a JSON file beside the
+stub holds the definitions of the types whose names hash to the shard. Many small files keep each parse short: writing
+1,000 DAGs from one file blocks the dag-processor's only loop for 4 s (measured).
 """
 
 import json
@@ -33,7 +33,7 @@ report_broken({name!r}, {reason!r})
 
 
 class Entry(TypedDict):
-    """One definition in a shard's data file, with what its revision adds to it."""
+    """One definition in a shard's data file, with the properties of its revision."""
 
     number: int
     document: str
@@ -42,17 +42,17 @@ class Entry(TypedDict):
 
 
 def shard_path(name: str) -> str:
-    """Return the path, relative to the bundle, of the file that makes the DAG of job type `name`."""
+    """Return the path of the file that builds the DAG of job type `name`, relative to the bundle."""
     return f"shards/{zlib.crc32(name.encode()) % SHARD_COUNT:02x}.py"
 
 
 def working_folder(installation: int) -> str:
-    """Return the name of the dag-processor's directory: installations that share a disk have one each."""
+    """Return the name of the dag-processor's directory; installations that share a disk need one each."""
     return f"working-{installation}"
 
 
 def ensure_stubs(root: Path) -> None:
-    """Write the stub of every shard below `root`, where they are missing or of another release."""
+    """Write the stubs of all shards below `root`, if they are missing or of another release."""
     marker = root / "stubs.txt"
     release = f"{SHARD_COUNT} {zlib.crc32(STUB.encode()):08x}"
     if marker.exists() and marker.read_text() == release:
@@ -92,7 +92,7 @@ def broken_names(root: Path) -> list[str]:
 
 
 def write_broken(root: Path, name: str, reason: str) -> None:
-    """Report the definition `name` as broken; its neighbours in the shard are not touched by that."""
+    """Report the definition `name` as broken, in a file that leaves the other types of its shard alone."""
     path = broken_path(root, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     stub = BROKEN_STUB.format(name=name, reason=reason)
@@ -101,13 +101,13 @@ def write_broken(root: Path, name: str, reason: str) -> None:
 
 
 def clear_broken(root: Path, names: Iterable[str]) -> None:
-    """Take back the reports about `names`."""
+    """Remove the reports about `names`."""
     for name in names:
         broken_path(root, name).unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, content: str) -> None:
-    """Replace `path` whole: a reader sees the old content or the new one."""
+    """Replace `path` atomically: a reader sees either the old content or the new content."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(content)
     temporary.replace(path)
