@@ -76,9 +76,7 @@ class Action(ABC, Generic[InputsT, ResultT]):
         if missing:
             raise TypeError(f"{cls.__qualname__} does not set {', '.join(missing)}")
         if not _NAME.fullmatch(cls.name):
-            raise TypeError(
-                f"{cls.__qualname__}.name is {cls.name!r}; write it in lower case, as in url.test"
-            )
+            raise TypeError(f"{cls.__qualname__}.name is {cls.name!r}; write it in lower case, as in url.test")
         try:
             inspect.signature(cls).bind(None)
             inspect.signature(cls).bind()

@@ -1,6 +1,6 @@
-"""A connection as the server of requests: its credentials go to its own origin, and nowhere else.
+"""Adds the credentials of a connection to a request, and sends them to the origin of the connection only.
 
-What Airflow's HTTP hook reads of a connection is read here too, see
+It supports the same fields of a connection as Airflow's HTTP hook:
 https://airflow.apache.org/docs/apache-airflow-providers-http/stable/connections/http.html
 """
 
@@ -19,23 +19,23 @@ KINDS = ("http", "https")
 
 log = logging.getLogger(__name__)
 
-# Options of Airflow's hook that are no headers. They say nothing here: TLS is always verified, no proxy is used.
-_NO_HEADERS = frozenset(
+# Options of Airflow's hook that are not headers. They have no effect: TLS is always verified, and no proxy is used.
+_HOOK_OPTIONS = frozenset(
     {"allow_redirects", "cert", "check_response", "max_redirects", "proxies", "proxy", "srv_lookup", "stream"}
     | {"timeout", "trust_env", "verify", "verify_ssl"}
 )
-# Everything else that a connection sends can be a secret.
+# Any other header of a connection may be a secret.
 _PUBLIC_HEADERS = frozenset({"accept", "accept-language", "cache-control", "content-type", "prefer", "user-agent"})
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """A request that may carry a connection's credentials.
+class AuthorizedRequest:
+    """The parts of a request with the credentials of a connection.
 
     Attributes:
-        url: absolute, of the connection's own origin.
-        headers: what is sent, the credentials among it.
-        masking: hides the credentials where the server repeats them.
+        url: an absolute URL at the origin of the connection.
+        headers: all headers, including the credentials.
+        masking: masks the credentials in the response.
     """
 
     url: str
@@ -43,32 +43,34 @@ class Access:
     masking: Masking = field(repr=False)
 
 
-def access(connection: Connection, url: str, headers: Mapping[str, str]) -> Access:
-    """Give a request a connection's credentials.
+def authorize(connection: Connection, url: str, headers: Mapping[str, str]) -> AuthorizedRequest:
+    """Add the credentials of a connection to a request.
 
     Args:
-        connection: of kind `http` or `https`.
-        url: a path, which is joined to the connection's base URL, or an absolute URL of the same origin.
-        headers: what else is sent.
+        connection: a connection of type `http` or `https`.
+        url: a path, which is joined to the base URL of the connection, or an absolute URL with the same origin.
+        headers: the other headers of the request.
 
     Raises:
-        ConnectionUnavailable: the connection cannot be used for requests, or not for this URL or these headers.
+        ConnectionUnavailable: the connection is not valid for requests, or not for this URL or these headers.
     """
     if connection.kind not in KINDS:
         raise ConnectionUnavailable(
-            f"connection {connection.name!r} is of kind {connection.kind!r}; requests are sent through one of kind http"
+            f"connection {connection.name!r} has the type {connection.kind!r}; requests need a connection of type http"
         )
-    base = _base(connection)
+    base = _base_url(connection)
     target = _target(connection, base, url)
     own = _headers(connection)
-    sent = _joined(connection, own, headers)
+    merged = _merge(connection, own, headers)
     if base.scheme == "http" and any(name.lower() not in _PUBLIC_HEADERS for name in own):
-        log.warning("connection %s sends its credentials without encryption: it names no https", connection.name)
-    return Access(target.url, sent, Masking(_secrets(connection, own)))
+        log.warning(
+            "The connection %s sends its credentials unencrypted, because it does not use https", connection.name
+        )
+    return AuthorizedRequest(target.url, merged, Masking(_secrets(connection, own)))
 
 
-def _base(connection: Connection) -> Target:
-    """Return where a connection leads; as with Airflow's hook it is `http` where it says nothing else."""
+def _base_url(connection: Connection) -> Target:
+    """Return the base URL of a connection; like Airflow's hook, it defaults to `http`."""
     host = connection.host
     if "://" not in host:
         in_brackets = f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
@@ -76,11 +78,9 @@ def _base(connection: Connection) -> Target:
     try:
         base = parse_target(host)
     except UrlRefused as error:
-        raise ConnectionUnavailable(f"connection {connection.name!r} names no server: {error}") from None
+        raise ConnectionUnavailable(f"connection {connection.name!r} has no valid host: {error}") from None
     if base.username or base.password:
-        raise ConnectionUnavailable(
-            f"connection {connection.name!r} has a user name in its host; it belongs into the login"
-        )
+        raise ConnectionUnavailable(f"connection {connection.name!r} has a user name in its host; move it to the login")
     if "?" in base.path:
         raise ConnectionUnavailable(f"connection {connection.name!r} has a query in its host")
     has_port = base.port != {"http": 80, "https": 443}[base.scheme]
@@ -89,30 +89,30 @@ def _base(connection: Connection) -> Target:
 
 def _target(connection: Connection, base: Target, url: str) -> Target:
     if url.startswith("/"):
-        # Joined as text, so that "//other.test/" is a path here too.
+        # Concatenated, so that "//other.test/" is taken for a path too.
         url = replace(base, path=base.path.rstrip("/")).url + url
     try:
         target = parse_target(url)
     except UrlRefused as error:
         raise ConnectionUnavailable(
-            f"with connection {connection.name!r} the URL is a path that begins with a slash, or absolute: {error}"
+            f"with connection {connection.name!r}, the URL must be absolute or a path with a leading slash: {error}"
         ) from None
     if target.origin != base.origin:
         own, other = (replace(one, path="").url for one in (base, target))
-        raise ConnectionUnavailable(f"connection {connection.name!r} is for {own}, and not for {other}")
+        raise ConnectionUnavailable(f"connection {connection.name!r} is for {own}, not for {other}")
     if target.username or target.password:
-        raise ConnectionUnavailable(f"with connection {connection.name!r} the URL has no user name of its own")
+        raise ConnectionUnavailable(f"with connection {connection.name!r}, the URL cannot have a user name")
     return target
 
 
 def _headers(connection: Connection) -> dict[str, str]:
-    """Return the headers that a connection brings: those of its options, and its login and password as one."""
+    """Return the headers of a connection: its options, and `Authorization` for its login and password."""
     nested = connection.options.get("headers", {})
-    headers = {name: value for name, value in connection.options.items() if name not in {*_NO_HEADERS, "headers"}}
+    headers = {name: value for name, value in connection.options.items() if name not in {*_HOOK_OPTIONS, "headers"}}
     headers |= nested if isinstance(nested, Mapping) else {"headers": nested}
     for name, value in headers.items():
         if not isinstance(value, str):
-            raise ConnectionUnavailable(f"connection {connection.name!r}: its option {name!r} is no header: not a text")
+            raise ConnectionUnavailable(f"connection {connection.name!r}: the option {name!r} is not a text")
     if connection.login or connection.password:
         headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
     if connection.login:
@@ -127,12 +127,12 @@ def _headers(connection: Connection) -> dict[str, str]:
     return headers
 
 
-def _joined(connection: Connection, own: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
-    """Put a request's headers over the public ones of a connection; the others are not to be replaced."""
+def _merge(connection: Connection, own: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """Merge the headers; a request may override only the public headers of a connection."""
     names = {name.lower() for name in own}
     for name in others:
         if name.lower() in names - _PUBLIC_HEADERS:
-            raise ConnectionUnavailable(f"the header {name} comes from connection {connection.name!r}")
+            raise ConnectionUnavailable(f"the header {name} cannot be set: connection {connection.name!r} sets it")
     given = {name.lower() for name in others}
     return {name: value for name, value in own.items() if name.lower() not in given} | dict(others)
 
@@ -140,8 +140,8 @@ def _joined(connection: Connection, own: Mapping[str, str], others: Mapping[str,
 def _secrets(connection: Connection, own: Mapping[str, str]) -> Iterator[str]:
     yield connection.password
     if not connection.password:
-        yield connection.login  # some services take a key for a login
+        yield connection.login  # some services use a key as the login
     for name, value in own.items():
         if name.lower() not in _PUBLIC_HEADERS:
             yield value
-            yield value.rpartition(" ")[2]  # what stands behind "Bearer" or "Token"
+            yield value.rpartition(" ")[2]  # the part after "Bearer" or "Token"

@@ -1,4 +1,4 @@
-"""`http.request`: send one HTTP request and hand on the answer."""
+"""`http.request`: send an HTTP request and return the response."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.context import ConnectionUnavailable
-from coinrequest.actions.http_connection import Access, access
+from coinrequest.actions.http_connection import AuthorizedRequest, authorize
 from coinrequest.actions.masking import Masking
 from coinrequest.http.errors import RequestFailed
 from coinrequest.http.guard import configured_guard
@@ -26,10 +26,10 @@ BODY_LIMIT = 262_144
 
 
 class HttpRequestFailed(ActionFailed):
-    """No answer came: nobody listens, the time is over, TLS failed, or the URL or its address is refused.
+    """There was no response: the connection or TLS failed, the request timed out, or the URL or address was refused.
 
     Attributes:
-        status: the status, or None if no answer came.
+        status: the status of the response, or None if there was none.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -38,19 +38,19 @@ class HttpRequestFailed(ActionFailed):
 
 
 class HttpUnexpectedStatus(HttpRequestFailed):
-    """The answer has a status that is not among the expected ones."""
+    """The response has an unexpected status."""
 
 
 class HttpExtractFailed(HttpRequestFailed):
-    """The answer is no JSON to extract from, or has nothing where something is required."""
+    """The response is not JSON, or a required value is missing."""
 
 
 class HttpConnectionUnusable(HttpRequestFailed):
-    """There is no such connection, it is of another kind, or it is not for this URL."""
+    """The connection does not exist, has another type, or is not valid for the URL."""
 
 
 class _WithJson(ActionModel):
-    """A model with a field that is called `json` outside, where the name is taken inside."""
+    """A model with a field `json`, which needs an alias because pydantic models have a method of this name."""
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_alias=True)
 
@@ -62,52 +62,55 @@ _Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
 
 
 class HttpRequestInputs(_WithJson):
-    """What to send, and what to expect."""
+    """The inputs of `http.request`."""
 
     url: str = Field(
         min_length=1,
         max_length=MAX_URL_LENGTH,
-        description="absolute, http or https; with a connection also a path, joined to the connection's own URL",
+        description="an absolute http or https URL; with a connection, also a path, which is joined to its URL",
         examples=["https://example.org/orders", "/orders/1"],
     )
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
-        default="GET", description="upper case"
+        default="GET", description="the method, in upper case"
     )
     query: dict[str, _QueryValue | _QueryValues] = Field(
         default={},
         max_length=100,
-        description="added to the URL, encoded; a list gives a name several times, null leaves it out",
+        description="parameters to encode and add to the URL; a list repeats a name, null omits it",
         examples=[{"since": "2026-01-01", "state": ["open", "paid"]}],
     )
     headers: dict[str, str] = Field(
-        default={}, max_length=50, description="names and values; no secrets, for they are stored with the job"
+        default={}, max_length=50, description="names and values; do not use secrets, because they are stored"
     )
     body: str | None = Field(
-        default=None, max_length=MAX_BODY_BYTES, description="text to send; not together with json"
+        default=None, max_length=MAX_BODY_BYTES, description="a text to send; not together with json"
     )
     json_body: Any = Field(default=None, alias="json", description="a document to send as JSON; null sends none")
     connection: str | None = Field(
         default=None,
         min_length=1,
         max_length=250,
-        description="an Airflow connection of kind http, whose credentials are sent to its own origin only",
+        description="an Airflow connection of type http, whose credentials are sent to its own origin only",
     )
-    timeout: float = Field(default=30.0, gt=0, le=300, description="seconds for everything, redirects included")
+    timeout: float = Field(default=30.0, gt=0, le=300, description="seconds for everything, including redirects")
     redirect_limit: int = Field(
-        default=REDIRECT_LIMIT, ge=0, le=20, description="how many redirects are followed; with 0 one is the answer"
+        default=REDIRECT_LIMIT,
+        ge=0,
+        le=20,
+        description="the number of redirects to follow; with 0 a redirect is the response",
     )
     expected_status: Annotated[str, Field(min_length=1, max_length=500)] | _Statuses | None = Field(
         default=None,
-        description="what counts as success: 200, 2xx, 200-299,304, or a list of such; null: all below 400",
+        description="the statuses of success, such as 200, 2xx or 200-299,304, or a list; null for all below 400",
         examples=["2xx", [200, 404]],
     )
     extract: dict[_Name, str] = Field(
         default={},
         max_length=50,
-        description="names, and the JSONPaths (RFC 9535) of what they stand for in the answer",
+        description="names, and the JSONPaths (RFC 9535) of the values to extract from the response",
         examples=[{"id": "$.order.id", "prices": "$.items[*].price"}],
     )
-    extract_required: bool = Field(default=False, description="whether a path that selects nothing is a failure")
+    extract_required: bool = Field(default=False, description="whether to fail if a path selects nothing")
 
     @field_validator("headers")
     @classmethod
@@ -118,7 +121,7 @@ class HttpRequestInputs(_WithJson):
     @field_validator("expected_status")
     @classmethod
     def _statuses_are_statuses(cls, expected: str | tuple[int | str, ...] | None) -> str | tuple[int | str, ...] | None:
-        Expectations(status=_written(expected))
+        Expectations(status=_status_text(expected))
         return expected
 
     @field_validator("extract")
@@ -133,32 +136,32 @@ class HttpRequestInputs(_WithJson):
         if self.body is not None and self.json_body is not None:
             raise ValueError("give body or json, not both")
         if self.connection is None and self.url.startswith("/") and not self.url.startswith("//"):
-            raise ValueError("url: a path needs a connection; without one give an absolute URL")
+            raise ValueError("url: a path needs a connection; without a connection, give an absolute URL")
         return self
 
 
 class HttpRequestResult(_WithJson):
-    """What came back. Secrets of the connection are replaced by three asterisks."""
+    """The response. Secrets of the connection are replaced by three asterisks."""
 
-    status: int = Field(description="HTTP status")
-    headers: dict[str, str] = Field(description="names in lower case; repeated ones are joined with a comma")
-    body: str = Field(description="text, at most 256 KiB")
+    status: int = Field(description="the HTTP status")
+    headers: dict[str, str] = Field(description="values by name in lower case; repeated headers are joined by commas")
+    body: str = Field(description="the body as text, at most 256 KiB")
     truncated: bool = Field(description="whether the body was longer")
-    json_body: Any = Field(default=None, alias="json", description="the body's document, if it is JSON and not cut")
+    json_body: Any = Field(default=None, alias="json", description="the body, if it is JSON and not truncated")
     extracted: dict[str, Any] = Field(
-        description="by name: the value of a path of names and indexes, or null; of any other path the list of values"
+        description="by name, the value or null if the path has only names and indexes; otherwise the list of values"
     )
 
 
 class HttpRequest(Action[HttpRequestInputs, HttpRequestResult]):
-    """Send one HTTP request. It fails if no answer comes, or one with a status that is not expected.
+    """Send an HTTP request. It fails if there is no response or if the response has an unexpected status.
 
-    Addresses that are not public are refused unless the administrator allows them. A redirect to another server
-    carries no header that could be a secret. TLS is always verified.
+    Addresses that are not public are refused, unless the administrator allows them. A redirect to another origin drops
+    the headers that may be secrets. TLS is always verified.
     """
 
     name: ClassVar[str] = "http.request"
-    summary: ClassVar[str] = "Send an HTTP request and hand on the answer"
+    summary: ClassVar[str] = "Send an HTTP request and return the response"
     Inputs: ClassVar[type[BaseModel]] = HttpRequestInputs
     Result: ClassVar[type[BaseModel]] = HttpRequestResult
     failures: ClassVar[tuple[type[ActionFailed], ...]] = (
@@ -172,14 +175,14 @@ class HttpRequest(Action[HttpRequestInputs, HttpRequestResult]):
         """Send the request.
 
         Raises:
-            HttpRequestFailed: no answer came, or one that is not what the inputs expect; its subclass says which.
+            HttpRequestFailed: there was no response, or, as a subclass says, not the expected one.
         """
         headers, body = _content(inputs)
-        granted = self._access(inputs, headers)
+        authorized = self._authorize(inputs, headers)
         request = Request(
-            url=_with_query(granted.url, inputs.query),
+            url=_with_query(authorized.url, inputs.query),
             method=inputs.method,
-            headers=granted.headers,
+            headers=authorized.headers,
             body=body,
             timeout=inputs.timeout,
             redirect_limit=inputs.redirect_limit,
@@ -188,35 +191,35 @@ class HttpRequest(Action[HttpRequestInputs, HttpRequestResult]):
         try:
             response = send(request, configured_guard())
         except RequestFailed as error:
-            # Without its cause: where a redirect leads can repeat a secret.
-            raise HttpRequestFailed(granted.masking.text(str(error))) from None
-        return _result(inputs, response, granted.masking)
+            # Without the cause, because the target of a redirect can repeat a secret.
+            raise HttpRequestFailed(authorized.masking.text(str(error))) from None
+        return _result(inputs, response, authorized.masking)
 
-    def _access(self, inputs: HttpRequestInputs, headers: Mapping[str, str]) -> Access:
+    def _authorize(self, inputs: HttpRequestInputs, headers: Mapping[str, str]) -> AuthorizedRequest:
         if inputs.connection is None:
-            return Access(inputs.url, headers, Masking())
+            return AuthorizedRequest(inputs.url, headers, Masking())
         try:
-            return access(self.context.connection(inputs.connection), inputs.url, headers)
+            return authorize(self.context.connection(inputs.connection), inputs.url, headers)
         except ConnectionUnavailable as error:
             raise HttpConnectionUnusable(str(error)) from error
 
 
 def _result(inputs: HttpRequestInputs, response: Response, masking: Masking) -> HttpRequestResult:
     text, document = _read(response, masking)
-    expected = _written(inputs.expected_status)
+    expected = _status_text(inputs.expected_status)
     if not Expectations(status=expected).accepts_status(response.status):
         raise HttpUnexpectedStatus(
-            f"{inputs.method} {masking.text(response.url)} answered with status {response.status}, "
+            f"{inputs.method} {masking.text(response.url)} responded with status {response.status}, "
             f"expected {expected or 'below 400'}: {text[:300]!r}",
             response.status,
         )
     extracted = _extracted(inputs, response, document)
-    shown = text.encode("utf-8", "replace")
-    truncated = response.truncated or len(shown) > BODY_LIMIT
+    encoded = text.encode("utf-8", "replace")
+    truncated = response.truncated or len(encoded) > BODY_LIMIT
     return HttpRequestResult(
         status=response.status,
         headers={name: masking.text(value) for name, value in response.headers.items()},
-        body=shown[:BODY_LIMIT].decode("utf-8", "ignore"),
+        body=encoded[:BODY_LIMIT].decode("utf-8", "ignore"),
         truncated=truncated,
         json=None if truncated or document is ... else document,
         extracted=extracted,
@@ -224,7 +227,7 @@ def _result(inputs: HttpRequestInputs, response: Response, masking: Masking) -> 
 
 
 def _read(response: Response, masking: Masking) -> tuple[str, Any]:
-    """Return the body as text and as a document, without secrets; the document is `...` if there is none."""
+    """Return the body as text and as JSON data, without secrets; `...` stands for a body that is not JSON."""
     text = text_of(response)
     document: Any = ...
     if not response.truncated:
@@ -232,7 +235,7 @@ def _read(response: Response, masking: Masking) -> tuple[str, Any]:
             found = json.loads(text, parse_constant=_finite, parse_float=_finite)
             document = masking.document(found)
             if document != found:
-                text = json.dumps(document, ensure_ascii=False)  # JSON has many spellings of one text
+                text = json.dumps(document, ensure_ascii=False)  # JSON can escape a secret in many ways
         except (ValueError, RecursionError):
             pass
     return masking.text(text), document
@@ -242,8 +245,8 @@ def _extracted(inputs: HttpRequestInputs, response: Response, document: Any) -> 
     if not inputs.extract:
         return {}
     if document is ...:
-        why = f"is longer than {MAX_BODY_BYTES} bytes" if response.truncated else "is no JSON"
-        raise HttpExtractFailed(f"nothing can be extracted: the answer {why}", response.status)
+        reason = f"is longer than {MAX_BODY_BYTES} bytes" if response.truncated else "is not JSON"
+        raise HttpExtractFailed(f"nothing can be extracted: the response {reason}", response.status)
     extracted: dict[str, Any] = {}
     for name, path in inputs.extract.items():
         try:
@@ -251,13 +254,13 @@ def _extracted(inputs: HttpRequestInputs, response: Response, document: Any) -> 
         except ValueError as error:
             raise HttpExtractFailed(f"extract.{name}: {error}", response.status) from error
         if not found and inputs.extract_required:
-            raise HttpExtractFailed(f"extract.{name}: {path!r} selects nothing in the answer", response.status)
+            raise HttpExtractFailed(f"extract.{name}: {path!r} selects nothing in the response", response.status)
         extracted[name] = next(iter(found), None) if json_path.selects_one(path) else found
     return extracted
 
 
-def _written(expected: str | tuple[int | str, ...] | None) -> str:
-    """Return expected statuses as one text, which is empty if there are none."""
+def _status_text(expected: str | tuple[int | str, ...] | None) -> str:
+    """Return the expected statuses as one text; empty if there are none."""
     return ",".join(map(str, expected)) if isinstance(expected, tuple) else expected or ""
 
 
@@ -270,7 +273,7 @@ def _with_query(url: str, query: Mapping[str, Any]) -> str:
     ]
     if not pairs:
         return url
-    before, _, _ = url.partition("#")  # a fragment is never sent
+    before, _, _ = url.partition("#")  # fragments are not sent
     return f"{before}{'&' if '?' in before else '?'}{urlencode(pairs)}"
 
 
@@ -284,8 +287,8 @@ def _content(inputs: HttpRequestInputs) -> tuple[Mapping[str, str], bytes | None
 
 
 def _finite(number: str) -> float:
-    """Read a number; NaN and what is too large, which becomes infinite, could not be stored with the result."""
+    """Parse a number, and refuse NaN and infinity, which cannot be stored with the result."""
     value = float(number)
     if not math.isfinite(value):
-        raise ValueError(f"{number} is no number of JSON")
+        raise ValueError(f"{number} is not a JSON number")
     return value

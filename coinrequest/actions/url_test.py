@@ -1,4 +1,4 @@
-"""`url.test`: whether a URL answers, how fast, and as it is expected to."""
+"""`url.test`: test whether a URL responds, how fast, and whether the response is the expected one."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,108 +18,113 @@ from coinrequest.urltest.plan import Method, Plan
 
 
 class UrlTestFailed(ActionFailed):
-    """The test did not pass, and `must_pass` was set."""
+    """The test failed, and `must_pass` is set."""
 
 
 class UrlTestExpectations(ActionModel):
-    """What must hold of the last answer for the test to pass."""
+    """What the last response must fulfil for the test to pass."""
 
     status: str = Field(
         default="",
         max_length=200,
-        description="statuses and ranges, separated by commas; empty: below 400",
+        description="statuses and ranges, separated by commas; empty for all below 400",
         examples=["200", "2xx", "200-299,304"],
     )
     body_contains: str | None = Field(
-        default=None, min_length=1, max_length=10_000, description="text that the body has in its first MiB"
+        default=None, min_length=1, max_length=10_000, description="a text that the first MiB of the body contains"
     )
     body_matches: str | None = Field(
-        default=None, max_length=MAX_PATTERN_LENGTH, description="RE2 expression that matches somewhere in it"
+        default=None,
+        max_length=MAX_PATTERN_LENGTH,
+        description="an RE2 expression that matches somewhere in the first MiB",
     )
     json_path: dict[str, Any] = Field(
-        default={}, max_length=20, description="JSONPaths (RFC 9535), each with a value that it has to select"
+        default={}, max_length=20, description="JSONPaths (RFC 9535), each with a value that it must select"
     )
     json_exists: tuple[str, ...] = Field(
-        default=(), strict=False, max_length=20, description="JSONPaths that have to select something"
+        default=(), strict=False, max_length=20, description="JSONPaths that must select something"
     )
     headers: dict[str, str] = Field(
-        default={}, max_length=20, description="names, each with an RE2 expression that matches somewhere in the value"
+        default={},
+        max_length=20,
+        description="header names, each with an RE2 expression that matches somewhere in the value",
     )
     max_seconds: float | None = Field(
-        default=None, gt=0, description="seconds that the last attempt, redirects included, may take"
+        default=None, gt=0, description="the longest duration of the last attempt in seconds, including redirects"
     )
     certificate_days: float | None = Field(
-        default=None, ge=0, description="days for which the server's certificate must still hold"
+        default=None, ge=0, description="days for which the certificate of the server must still be valid"
     )
 
     @field_validator("status", "body_matches", "json_path", "headers")
     @classmethod
-    def _is_understood(cls, value: Any, info: ValidationInfo) -> Any:
-        _understood(**{str(info.field_name): value})
+    def _is_valid(cls, value: Any, info: ValidationInfo) -> Any:
+        _check(**{str(info.field_name): value})
         return value
 
     @field_validator("json_exists")
     @classmethod
     def _are_paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
-        _understood(json_path=dict.fromkeys(paths))
+        _check(json_path=dict.fromkeys(paths))
         return paths
 
     def expectations(self) -> Expectations:
-        """Return them as the URL test takes them."""
+        """Convert them to the expectations of the URL test."""
         fields = self.model_dump(exclude={"json_exists"})
         return Expectations(**{**fields, "json_path": dict.fromkeys(self.json_exists, ...) | self.json_path})
 
 
-def _understood(**fields: Any) -> None:
+def _check(**fields: Any) -> None:
     try:
         Expectations(**fields)
     except ValueError as error:
-        # It begins with the field's name, which whoever reads this error sees anyway.
+        # The message starts with the name of the field, which pydantic adds too.
         raise ValueError(str(error).partition(": ")[2]) from error
 
 
 class UrlTestInputs(ActionModel):
-    """What to test, and how."""
+    """The inputs of `url.test`."""
 
     url: str = Field(
         min_length=1,
         max_length=MAX_URL_LENGTH,
-        description="http or https; without a scheme it is http",
+        description="an http or https URL; http:// is added if it has no scheme",
         examples=["https://example.org/"],
     )
-    method: Method = Field(default="GET", description="upper case")
+    method: Method = Field(default="GET", description="the method, in upper case")
     headers: dict[str, str] = Field(
-        default={}, max_length=MAX_HEADERS, description="names and values; no secrets, for they are stored with the job"
+        default={}, max_length=MAX_HEADERS, description="names and values; do not use secrets, because they are stored"
     )
-    body: str | None = Field(default=None, max_length=MAX_BODY_BYTES, description="text to send, as UTF-8")
+    body: str | None = Field(default=None, max_length=MAX_BODY_BYTES, description="a text to send in UTF-8")
     attempts: int = Field(
         default=url_test.ATTEMPTS,
         ge=1,
         le=10,
-        description="how often the URL is requested at most, until the status is below 400 or the one that is expected",
+        description="the maximum number of requests until the status is below 400 or an expected one",
     )
-    retry_errors: bool = Field(
-        default=False, description="whether an attempt that got no answer is followed by another one"
-    )
+    retry_errors: bool = Field(default=False, description="whether to try again after connection errors too")
     timeout: float = Field(
         default=url_test.TIMEOUT_SECONDS,
         gt=0,
         le=300,
-        description="seconds for one attempt, its redirects included",
+        description="seconds for one attempt, including redirects",
     )
     connect_timeout: float | None = Field(
-        default=None, gt=0, le=300, description="of these, seconds until the connection stands; null: no own limit"
+        default=None, gt=0, le=300, description="seconds to connect, within timeout; null for no limit of its own"
     )
     redirect_limit: int = Field(
-        default=REDIRECT_LIMIT, ge=0, le=20, description="how many redirects an attempt follows; 0: one is the answer"
+        default=REDIRECT_LIMIT,
+        ge=0,
+        le=20,
+        description="the number of redirects to follow; with 0 a redirect is the response",
     )
-    ip_version: Literal[4, 6] | None = Field(default=None, description="4 or 6: connect only so; null: either")
-    verify_tls: bool = Field(default=True, description="false accepts any certificate")
+    ip_version: Literal[4, 6] | None = Field(default=None, description="4 or 6 to connect over that version only")
+    verify_tls: bool = Field(default=True, description="whether to verify the certificate")
     expect: UrlTestExpectations = Field(
-        default=UrlTestExpectations(), description="what must hold of the last answer for the test to pass"
+        default=UrlTestExpectations(), description="what the last response must fulfil for the test to pass"
     )
     must_pass: bool = Field(
-        default=False, description="whether the task fails if the test does not pass; else that is a result too"
+        default=False, description="whether the task fails if the test fails; otherwise a failed test is a result"
     )
 
     @field_validator("headers")
@@ -132,88 +137,88 @@ class UrlTestInputs(ActionModel):
     @classmethod
     def _head_has_no_body(cls, body: str | None, info: ValidationInfo) -> str | None:
         if body is not None and info.data.get("method") == "HEAD":
-            raise ValueError("a HEAD request carries no body; choose another method, or leave the body out")
+            raise ValueError("a HEAD request has no body; choose another method, or leave the body out")
         return body
 
 
 Seconds = Annotated[float, AfterValidator(lambda value: round(value, 6))]
 
 
-class _Seen(ActionModel):
-    """A model that is made of what the URL test saw."""
+class _FromAttributes(ActionModel):
+    """A model that is created from a result of the URL test."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
-class UrlTestPhases(_Seen):
-    """Where time went, in seconds; the parts add up to the total."""
+class UrlTestPhases(_FromAttributes):
+    """The phases of a request in seconds; they add up to the total."""
 
     resolve: Seconds = Field(description="name resolution")
     connect: Seconds = Field(description="TCP connection")
     tls: Seconds = Field(description="TLS handshake; 0 without TLS")
-    first_byte: Seconds = Field(description="from the connection ready to the first byte of the answer")
-    transfer: Seconds = Field(description="from there to the last byte that was read")
-    total: Seconds = Field(description="everything")
+    first_byte: Seconds = Field(description="from the established connection to the first byte of the response")
+    transfer: Seconds = Field(description="from the first byte to the last byte that was read")
+    total: Seconds = Field(description="the whole request")
 
 
-class UrlTestRedirect(_Seen):
-    """One redirect on the way."""
+class UrlTestRedirect(_FromAttributes):
+    """A redirect that was followed."""
 
-    url: str = Field(description="the URL that answered")
-    status: int = Field(description="its status")
-    location: str = Field(description="where it pointed")
-    phases: UrlTestPhases = Field(description="times of this redirect alone, in seconds")
-    remote_address: str = Field(description="the address and port that answered")
-
-
-class UrlTestCertificate(_Seen):
-    """A server's certificate."""
-
-    subject: str = Field(description="whom it is for")
-    issuer: str = Field(description="who signed it")
-    names: tuple[str, ...] = Field(strict=False, description="host names and addresses that it holds for")
-    not_before: datetime = Field(strict=False, description="when it begins to hold, UTC")
-    not_after: datetime = Field(strict=False, description="when it ends to hold, UTC")
-    days_left: Seconds = Field(description="days until then, at the time of the test; negative if it is over")
-    verified: bool = Field(description="whether it was checked, and trusted")
+    url: str = Field(description="the URL that redirected")
+    status: int = Field(description="the HTTP status")
+    location: str = Field(description="the header Location")
+    phases: UrlTestPhases = Field(description="the phases of this redirect alone, in seconds")
+    remote_address: str = Field(description="the address and port of the server")
 
 
-class UrlTestResult(_Seen):
-    """What the test saw."""
+class UrlTestCertificate(_FromAttributes):
+    """The certificate of a server."""
 
-    url: str = Field(description="the URL that was tested, with its scheme")
-    result: str = Field(description="the last status code, or the error's text", examples=["200"])
-    status: int | None = Field(description="the last status code; null if no answer came")
-    error: str | None = Field(description="why no answer came; null if one came")
-    passed: bool = Field(description="whether an answer came and everything that was expected of it holds")
+    subject: str = Field(description="the owner")
+    issuer: str = Field(description="the authority that signed it")
+    names: tuple[str, ...] = Field(strict=False, description="host names and addresses for which it is valid")
+    not_before: datetime = Field(strict=False, description="the start of its validity, in UTC")
+    not_after: datetime = Field(strict=False, description="the end of its validity, in UTC")
+    days_left: Seconds = Field(description="days until it expires, at the time of the test; negative if it has expired")
+    verified: bool = Field(description="whether it was verified successfully")
+
+
+class UrlTestResult(_FromAttributes):
+    """The result of `url.test`."""
+
+    url: str = Field(description="the tested URL, with its scheme")
+    result: str = Field(description="the last status or the error, as text", examples=["200"])
+    status: int | None = Field(description="the last status; null if there was no response")
+    error: str | None = Field(description="why there was no response; null if there was one")
+    passed: bool = Field(description="whether there was a response and it met all expectations")
     failed_expectations: tuple[str, ...] = Field(
-        strict=False, description="what does not hold, each with what was seen instead"
+        strict=False, description="the expectations that failed, each with the actual value"
     )
-    attempts: int = Field(description="how many requests were made, redirects not counted")
-    tested_at: datetime = Field(strict=False, description="when the test began, UTC")
+    attempts: int = Field(description="the number of requests, without redirects")
+    tested_at: datetime = Field(strict=False, description="when the test started, in UTC")
     phases: UrlTestPhases | None = Field(
-        description="times of the last attempt in seconds, summed over its redirects; null if no answer came"
+        description="the phases of the last attempt in seconds, including redirects; null if there was no response"
     )
     redirects: tuple[UrlTestRedirect, ...] = Field(strict=False, description="the redirects of the last attempt")
-    http_version: str = Field(description="1.0, 1.1, 2 or 3; empty if no answer came")
+    http_version: str = Field(description="1.0, 1.1, 2 or 3; empty if there was no response")
     remote_address: str = Field(description="the address and port of the last connection; empty if there was none")
     certificate: UrlTestCertificate | None = Field(
-        description="of the server that answered last, also if it was refused; null without TLS"
+        description="the certificate of the last server, even if it was refused; null without TLS"
     )
-    size: int = Field(description="bytes of the body that were received, at most a MiB, content encoding undone")
+    size: int = Field(description="bytes of the decoded body that were received, at most 1 MiB")
     truncated: bool = Field(description="whether the body was longer")
-    final_url: str = Field(description="the URL that was requested last, without user and password")
+    final_url: str = Field(description="the last requested URL, without user name and password")
 
 
 class UrlTestAction(Action[UrlTestInputs, UrlTestResult]):
-    """Request a URL until it answers with a status below 400, three times at most unless told otherwise.
+    """Request a URL until its status is below 400 or an expected one, by default up to three times.
 
-    A URL that answers badly, fails or is refused is a result, not a failure: the test was done. With `must_pass` it
-    is a failure. Addresses that are not public are refused unless the administrator allows them.
+    A failed test is a result and not a failure of the task, unless `must_pass` is set. Addresses that are not public
+    are refused, unless the administrator allows them.
     """
 
     name: ClassVar[str] = "url.test"
-    summary: ClassVar[str] = "Test whether a URL answers, how fast, and as it is expected to"
+    summary: ClassVar[str] = "Test whether a URL responds, how fast, and as expected"
     Inputs: ClassVar[type[BaseModel]] = UrlTestInputs
     Result: ClassVar[type[BaseModel]] = UrlTestResult
     failures: ClassVar[tuple[type[ActionFailed], ...]] = (UrlTestFailed,)
@@ -222,20 +227,20 @@ class UrlTestAction(Action[UrlTestInputs, UrlTestResult]):
         """Test the URL.
 
         Raises:
-            UrlTestFailed: the test did not pass, and `must_pass` is set.
+            UrlTestFailed: the test failed, and `must_pass` is set.
         """
 
         def report(attempt: int) -> None:
-            if attempt > 1:  # that the first is being made goes without saying, and most tests need no other
+            if attempt > 1:  # most tests need one attempt, which is not worth a report
                 self.context.report(attempt - 1, inputs.attempts, f"attempt {attempt} of {inputs.attempts}")
 
         plan = _plan(inputs)
-        seen = perform(url_test.url_test_steps(inputs.url, plan, report), plan.address_guard)
-        if inputs.must_pass and not seen.passed:
-            # Unlike the URL as it was given, the last one is without a password.
-            where = f"{seen.final_url}: " if seen.final_url else ""
-            raise UrlTestFailed(where + (seen.error or "; ".join(seen.failed_expectations)))
-        return UrlTestResult.model_validate(seen)
+        test = perform(url_test.url_test_steps(inputs.url, plan, report), plan.address_guard)
+        if inputs.must_pass and not test.passed:
+            # Unlike the URL of the inputs, the final URL has no password.
+            prefix = f"{test.final_url}: " if test.final_url else ""
+            raise UrlTestFailed(prefix + (test.error or "; ".join(test.failed_expectations)))
+        return UrlTestResult.model_validate(test)
 
 
 def _plan(inputs: UrlTestInputs) -> Plan:

@@ -82,7 +82,9 @@ def test_a_request_may_say_what_is_no_credential(http_stub: HttpStub) -> None:
     request("/", own, headers={"accept": "application/json"})
     assert http_stub.hits[0].headers["accept"] == "application/json"
     for name in ("authorization", "x-api-KEY"):
-        with pytest.raises(HttpConnectionUnusable, match=f"the header {name} comes from connection 'orders'"):
+        with pytest.raises(
+            HttpConnectionUnusable, match=f"the header {name} cannot be set: connection 'orders' sets it"
+        ):
             request("/", own, headers={name: "mine"})
     assert len(http_stub.hits) == 1
 
@@ -100,7 +102,7 @@ def test_a_request_may_say_what_is_no_credential(http_stub: HttpStub) -> None:
     ],
 )
 def test_another_origin_never_gets_them(http_stub: HttpStub, url: str) -> None:
-    with pytest.raises(HttpConnectionUnusable, match=f"is for http://127.0.0.1:{http_stub.port}, and not for "):
+    with pytest.raises(HttpConnectionUnusable, match=f"is for http://127.0.0.1:{http_stub.port}, not for "):
         request(url.format(port=http_stub.port), connection(http_stub))
     assert http_stub.hits == []
 
@@ -109,7 +111,7 @@ def test_another_origin_never_gets_them(http_stub: HttpStub, url: str) -> None:
     "url", ["orders", "http:/orders", "http://you:me@127.0.0.1:{port}/", "\\\\evil.test", "http://127.0.0.1\\@x/", " /"]
 )
 def test_a_url_that_is_neither_path_nor_address_is_refused(http_stub: HttpStub, url: str) -> None:
-    with pytest.raises(HttpConnectionUnusable, match="with connection 'orders' the URL "):
+    with pytest.raises(HttpConnectionUnusable, match="with connection 'orders', the URL "):
         request(url.format(port=http_stub.port), connection(http_stub))
     assert http_stub.hits == []
 
@@ -158,7 +160,7 @@ def test_a_server_that_repeats_them_gives_them_to_nobody(http_stub: HttpStub, ca
     assert found["headers"]["content-type"] == "application/json"
     assert found["json"][2] == "sort of ***"
     assert "wörd" not in told
-    assert "without encryption" in caplog.text
+    assert "unencrypted" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -197,13 +199,13 @@ def test_a_key_that_is_given_as_a_login_is_a_secret(http_stub: HttpStub) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "postgres"}, "is of kind 'postgres'; requests are sent through one of kind http"),
-        ({"kind": ""}, "is of kind ''"),
-        ({"host": ""}, "names no server: the URL has no host"),
+        ({"kind": "postgres"}, "has the type 'postgres'; requests need a connection of type http"),
+        ({"kind": ""}, "has the type ''"),
+        ({"host": ""}, "has no valid host: the URL has no host"),
         ({"database": "ftp"}, "only http and https URLs are allowed"),
-        ({"host": "http://me:you@127.0.0.1"}, "has a user name in its host; it belongs into the login"),
+        ({"host": "http://me:you@127.0.0.1"}, "has a user name in its host; move it to the login"),
         ({"host": "http://127.0.0.1/?x=1"}, "has a query in its host"),
-        ({"options": {"X-Retries": 3}}, "its option 'X-Retries' is no header: not a text"),
+        ({"options": {"X-Retries": 3}}, "the option 'X-Retries' is not a text"),
         ({"options": {"X-A": "s3cret\r\nX-B: 1"}}, "the value of the header X-A must be one line of ASCII"),
         ({"options": {"headers": {"Host": "other.test"}}}, "the header Host cannot be set: the client sets it"),
         ({"login": "", "password": "t\u00f6ken"}, "the value of the header Authorization must be one line of ASCII"),

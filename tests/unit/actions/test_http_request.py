@@ -63,7 +63,7 @@ def test_a_long_answer_is_cut(http_stub: HttpStub, loopback_allowed: None) -> No
 @pytest.mark.parametrize(
     ("status", "expected", "message"),
     [
-        (404, None, "answered with status 404, expected below 400: 'no such order'"),
+        (404, None, "responded with status 404, expected below 400: 'no such order'"),
         (500, None, "status 500"),
         (200, [201, 202], "status 200, expected 201,202"),
         (302, "200-299,304", "status 302, expected 200-299,304"),
@@ -159,9 +159,9 @@ def test_what_is_required_must_be_there(http_stub: HttpStub, loopback_allowed: N
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"<html>", "the answer is no JSON"),
-        (b"", "the answer is no JSON"),
-        (b"[" + b"1," * 600_000 + b"1]", "the answer is longer than 1048576 bytes"),
+        (b"<html>", "the response is not JSON"),
+        (b"", "the response is not JSON"),
+        (b"[" + b"1," * 600_000 + b"1]", "the response is longer than 1048576 bytes"),
         (b"[" * 200 + b"]" * 200, "extract.x: the document cannot be searched"),
     ],
 )

@@ -126,7 +126,7 @@ def test_a_test_of_nothing_is_refused(inputs: dict[str, Any]) -> None:
     ("inputs", "field", "message"),
     [
         ({"method": "TRACE"}, "method", "'GET'"),
-        ({"method": "HEAD", "body": "x"}, "body", "a HEAD request carries no body"),
+        ({"method": "HEAD", "body": "x"}, "body", "a HEAD request has no body"),
         ({"headers": {"Host": "x"}}, "headers", "the header Host cannot be set: the client sets it"),
         ({"headers": {"X-A": "1\r\nX-B: 2"}}, "headers", "must be one line of ASCII"),
         ({"expect": {"status": "2x"}}, "expect.status", "'2x' is not a status; write 200, 2xx or 200-299"),
