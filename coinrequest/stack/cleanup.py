@@ -1,4 +1,4 @@
-"""Removing what a supervisor left behind when it was killed."""
+"""Cleans up after a supervisor that was killed."""
 
 import signal
 
@@ -17,19 +17,19 @@ from coinrequest.stack.processes import (
 from coinrequest.stack.state import StackStatus
 
 
-def remove_remains(layout: Layout, status: StackStatus) -> int:
-    """Stop every process of an earlier start; return how many of its recorded processes still ran.
+def stop_orphans(layout: Layout, status: StackStatus) -> int:
+    """Stop the processes of an earlier start; return how many of the recorded ones were still running.
 
-    The processes are known by the recorded id and start time, by the session that each of them opened, and by a
-    mark in their environment (which Celery and others overwrite with a title); never by name.
-    PostgreSQL is asked to stop and the rest is killed.
+    Processes are identified by their recorded id and start time, by the session that each of them opened, and by a mark
+    in their environment, which Celery and others overwrite with a title; never by name. PostgreSQL gets a signal to
+    stop, and the others are killed.
     """
     recorded = [process.identity for process in status.processes.values() if process.identity]
     alive = [identity for identity in recorded if is_alive(identity)]
     postgres = _postgres(layout)
     for identity in recorded:
-        # Where the process is gone, what it started may be left: the system gives a session's number to nobody else
-        # while it has members. Where the number belongs to a stranger, nothing is left.
+        # If the process is gone, its children may still run: the system does not reuse the id of a session that has
+        # members. If the id belongs to another process by now, the session has none.
         ours = identity in alive or not psutil.pid_exists(identity.pid)
         if ours and (postgres is None or identity.pid != postgres.pid):
             kill_session(identity.pid)
@@ -43,7 +43,7 @@ def remove_remains(layout: Layout, status: StackStatus) -> int:
 
 
 def _postgres(layout: Layout) -> Identity | None:
-    """Return the server that holds the data directory, from the file that it keeps there."""
+    """Return the server that uses the data directory, according to its lock file there; None if none runs."""
     try:
         lines = (layout.postgres / "postmaster.pid").read_text().splitlines()
         # Lines: process id, data directory, start time in seconds since the epoch, ...
@@ -51,5 +51,5 @@ def _postgres(layout: Layout) -> Identity | None:
     except (OSError, ValueError, IndexError):
         return None
     identity = identify(pid)
-    # The id may belong to somebody else by now: the server wrote its file within seconds of its start.
+    # The id may belong to another process by now. The server writes its file within seconds of its start.
     return identity if is_alive(identity) and abs(identity.created - started) < 10 else None

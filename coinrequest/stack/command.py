@@ -1,4 +1,4 @@
-"""The stack on the command line."""
+"""The command line of the stack."""
 
 import argparse
 import os
@@ -39,7 +39,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         help=f"folder of the stack (COINREQUEST_STACK_ROOT; default {default_root()})",
     )
     commands = parser.add_subparsers(dest="stack_command", required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="start everything and wait until it works; does nothing if it is up")
+    up = commands.add_parser("up", help="start everything and wait until it is ready; does nothing if it is up")
     up.add_argument(
         "--agents",
         type=int,
@@ -48,10 +48,10 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     up.add_argument(
         "--concurrency",
         type=int,
-        help=f"tasks that an agent runs at a time (COINREQUEST_CONCURRENCY; default {DEFAULT_CONCURRENCY})",
+        help=f"tasks that an agent runs at the same time (COINREQUEST_CONCURRENCY; default {DEFAULT_CONCURRENCY})",
     )
-    up.add_argument("--queues", default="default", help="queues of the agents, comma-separated (default %(default)s)")
-    up.add_argument("--port", type=int, help="port of the web server (COINREQUEST_PORT; default: any free one)")
+    up.add_argument("--queues", default="default", help="comma-separated queues of the agents (default %(default)s)")
+    up.add_argument("--port", type=int, help="port of the web server (COINREQUEST_PORT; default: any free port)")
     up.add_argument(
         "--set",
         dest="settings",
@@ -60,18 +60,20 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION.KEY=VALUE",
         help="an Airflow option that differs from config/airflow.cfg; may be repeated",
     )
-    commands.add_parser("down", help="stop everything; data and logs stay")
-    commands.add_parser("status", help="show every process (exit code 1: something does not run, 3: the stack is down)")
+    commands.add_parser("down", help="stop everything; data and logs are kept")
+    commands.add_parser("status", help="show every process (exit code 1: one is not running, 3: the stack is down)")
     logs = commands.add_parser("logs", help="show the last log lines")
-    logs.add_argument("process", nargs="?", help="one process; all by default")
-    logs.add_argument("-n", "--lines", type=int, default=20, help="lines of each process (default %(default)s)")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
-    restart = commands.add_parser("restart", help="restart one process and wait until it works")
+    logs.add_argument("process", nargs="?", help="name of a process (default: all)")
+    logs.add_argument(
+        "-n", "--lines", type=int, default=20, help="number of lines of each process (default %(default)s)"
+    )
+    logs.add_argument("-f", "--follow", action="store_true", help="show new lines until interrupted")
+    restart = commands.add_parser("restart", help="restart a process and wait until it is ready")
     restart.add_argument("process")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what the parsed arguments say; return the exit code."""
+    """Run the command of the parsed arguments; return the exit code."""
     stack = Stack(arguments.root)
     actions = {"up": _up, "down": _down, "status": _status, "logs": _logs, "restart": _restart}
     try:
@@ -94,29 +96,29 @@ def _up(stack: Stack, arguments: argparse.Namespace) -> int:
         overrides=parse_overrides(arguments.settings),
     )
     began = time.monotonic()
-    print(f"Starting the stack in {_shown(stack.layout.root)}", flush=True)
+    print(f"Starting the stack in {_display(stack.layout.root)}", flush=True)
     started = stack.up(options, lambda line: print(f"  {line}", flush=True))
     if started:
         print(f"The stack is up after {time.monotonic() - began:.1f} s.")
     else:
-        print("The stack was up already.")
+        print("The stack is already up.")
     print(f"  Airflow    {stack.url}")
     print(f"  sign-in    {stack.credentials().username} / {stack.credentials().password}")
-    print(f"  for shells . {_shown(stack.layout.env)}")
+    print(f"  for shells . {_display(stack.layout.env)}")
     return 0
 
 
 def _down(stack: Stack, arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     stopped = stack.down(lambda line: print(line, flush=True))
-    print(f"The stack is down after {time.monotonic() - began:.1f} s." if stopped else "The stack was down already.")
+    print(f"The stack is down after {time.monotonic() - began:.1f} s." if stopped else "The stack is already down.")
     return 0
 
 
 def _restart(stack: Stack, arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     stack.restart(arguments.process)
-    print(f"{arguments.process} works again after {time.monotonic() - began:.1f} s.")
+    print(f"{arguments.process} is ready again after {time.monotonic() - began:.1f} s.")
     return 0
 
 
@@ -130,10 +132,10 @@ def _status(stack: Stack, arguments: argparse.Namespace) -> int:
 
 
 def describe(status: StackStatus) -> list[str]:
-    """Return what `status` prints."""
+    """Return the lines that `status` prints."""
     lines = [f"The stack is {status.phase}."]
     if status.phase is StackPhase.READY:
-        lines = [f"The stack is up at {status.url} since {_moment(status.started)}."]
+        lines = [f"The stack is up at {status.url} since {_time(status.started)}."]
     if status.error:
         lines.append(status.error)
     if status.phase is StackPhase.STOPPED:
@@ -142,20 +144,22 @@ def describe(status: StackStatus) -> list[str]:
     for name, process in status.processes.items():
         runs = process.state in (ProcessState.STARTING, ProcessState.RUNNING)
         pid = str(process.pid) if runs and process.pid is not None else "-"
-        lines.append(f"{name:<15}{process.state:<10}{pid:>8}  {_moment(process.since):<20}{process.restarts:>9}")
+        lines.append(f"{name:<15}{process.state:<10}{pid:>8}  {_time(process.since):<20}{process.restarts:>9}")
         if process.ended is not None:
-            lines.append(f"    ended at {_moment(process.ended)} with {_exit(process.exit_code)}")
+            lines.append(f"    ended at {_time(process.ended)} with {_exit(process.exit_code)}")
         if process.state in (ProcessState.CRASHED, ProcessState.FAILED):
             lines += [f"    | {line}" for line in process.tail]
         if process.state is ProcessState.FAILED:
-            lines.append(f"    not restarted any more after repeated crashes; try: coinrequest stack restart {name}")
+            lines.append(
+                f"    not restarted any more after repeated crashes; start it with: coinrequest stack restart {name}"
+            )
     return lines
 
 
 def _logs(stack: Stack, arguments: argparse.Namespace) -> int:
     known = sorted(path.stem for path in stack.layout.logs.glob("*.log"))
     if arguments.process is not None and arguments.process not in known:
-        raise StackError(f"There is no log of {arguments.process!r}; there are {', '.join(known) or 'none'}.")
+        raise StackError(f"{arguments.process!r} has no log. Processes with a log: {', '.join(known) or 'none'}.")
     names = [arguments.process] if arguments.process else known
     ends: dict[str, int] = {}
     for name in names:
@@ -176,7 +180,7 @@ def _logs(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _moment(seconds: float) -> str:
+def _time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else "-"
 
 
@@ -186,5 +190,5 @@ def _exit(code: int | None) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _shown(path: Path) -> str:
+def _display(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(project_root()) else str(path)

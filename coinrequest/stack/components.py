@@ -1,4 +1,4 @@
-"""The processes of the stack that run the platform: their commands, and how each shows that it works."""
+"""The processes of the stack that run the platform: their commands and their readiness checks."""
 
 import http.client
 import json
@@ -16,11 +16,12 @@ from coinrequest.stack.programs import Child, Program
 # The names under which the web server reports the heartbeats of the other processes.
 _HEARTBEATS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 
-# Seconds. What an agent cannot finish in 10 is retried by Airflow, as after a crash. The triggerer waits 10 for its own
-# child, although every deferred task stands in the database; the web server waits for open connections.
+# Seconds; 10 for the others. Tasks that an agent cannot finish in that time are retried by Airflow, as after a crash.
+# The triggerer would wait 10 s for its child process, although deferred tasks are stored in the database, and the web
+# server would wait for open connections.
 _STOP_TIMEOUTS = {"triggerer": 2.0, "api-server": 5.0}
 
-# What each logs when it begins its work.
+# The text that each process logs when it has loaded.
 _LOADED = {
     "prepare": REGISTERED,
     "api-server": "Application startup complete",
@@ -38,7 +39,7 @@ def agent_names(options: Options) -> tuple[str, ...]:
 
 
 def gateway_names(options: Options) -> tuple[str, ...]:
-    """Return the names of the stack's gateways: `gateway`, or `gateway-1`, `gateway-2`, ... where there are several."""
+    """Return the names of the stack's gateways: `gateway`, or `gateway-1`, `gateway-2`, ... if there are several."""
     if options.gateways == 1:
         return ("gateway",)
     return tuple(f"gateway-{number}" for number in range(1, options.gateways + 1))
@@ -52,10 +53,10 @@ def process_names(options: Options) -> tuple[str, ...]:
 def platform_program(
     name: str, environment: Mapping[str, str], *, layout: Layout, ports: Ports, options: Options
 ) -> Program:
-    """Describe one process of Airflow, or a gateway.
+    """Describe a process of Airflow, or a gateway.
 
-    None of them serves its logs over HTTP: all share one log folder, and that server would listen on every
-    network of the machine.
+    None of them serves its logs over HTTP: they share one folder of logs, and the log server would listen on all
+    networks of the machine.
     """
     programs = Path(sys.executable).parent
     commands = {
@@ -80,7 +81,7 @@ def platform_program(
 
 
 def _agent_command(name: str, options: Options) -> tuple[str, ...]:
-    # Costs a second at the start, so only where two agents must be told apart.
+    # Takes a second at the start, and is only needed to tell several agents apart.
     hostname = ("--celery-hostname", f"{name}@%h") if options.agents > 1 else ()
     numbers = ("--concurrency", str(options.concurrency), "--queues", options.queues)
     return ("celery", "worker", "--skip-serve-logs", *numbers, *hostname)
@@ -89,12 +90,12 @@ def _agent_command(name: str, options: Options) -> tuple[str, ...]:
 def _needs(name: str) -> tuple[str, ...]:
     if name.startswith("agent"):
         return ("redis",)
-    # The scheduler ends when it asks the broker about the tasks of its agents and gets no answer.
+    # The scheduler exits if the broker does not respond when it asks for the tasks of the agents.
     return ("postgres", "redis") if name == "scheduler" else ("postgres",)
 
 
 def has_loaded(child: Child) -> bool:
-    """Say whether a process has imported what it needs, which is the expensive part of its start."""
+    """Return whether a process has imported its modules, which is the expensive part of its start."""
     name = child.program.name
     return child.logged(_LOADED.get(name) or _ready_line(name))
 
@@ -105,17 +106,17 @@ def _ready_line(name: str) -> str:
 
 def _readiness(name: str, ports: Ports) -> Callable[[Child], bool]:
     if name == "api-server":
-        # The part that serves tasks is built at its first request, which takes seconds. A task would give up waiting.
+        # The API for tasks is built at its first request. That takes seconds, and a task would run into its time-out.
         return lambda child: bool(_health(ports)) and bool(_get(ports, "/execution/health", timeout=90.0))
     if name in _HEARTBEATS:
-        return lambda child: _beats(_health(ports).get(_HEARTBEATS[name]), name, child.identity.created)
+        return lambda child: _has_heartbeat(_health(ports).get(_HEARTBEATS[name]), name, child.identity.created)
     return lambda child: child.logged(_ready_line(name))
 
 
-def _beats(report: object, name: str, since: float) -> bool:
-    """Say whether a process reported itself alive after it was started (an earlier one's report is no proof)."""
-    beat = report.get(f"latest_{_HEARTBEATS[name]}_heartbeat") if isinstance(report, dict) else None
-    return isinstance(beat, str) and datetime.fromisoformat(beat).timestamp() >= since
+def _has_heartbeat(report: object, name: str, since: float) -> bool:
+    """Return whether a process has sent a heartbeat since it was started; older ones came from an earlier process."""
+    heartbeat = report.get(f"latest_{_HEARTBEATS[name]}_heartbeat") if isinstance(report, dict) else None
+    return isinstance(heartbeat, str) and datetime.fromisoformat(heartbeat).timestamp() >= since
 
 
 def _health(ports: Ports) -> dict[str, object]:
@@ -123,7 +124,7 @@ def _health(ports: Ports) -> dict[str, object]:
 
 
 def _get(ports: Ports, path: str, timeout: float) -> dict[str, object]:
-    """Return the JSON object at a path of the web server; an empty one while it does not answer."""
+    """Return the JSON object at a path of the web server; an empty one if it does not respond."""
     connection = http.client.HTTPConnection(HOST, ports.web, timeout=timeout)
     try:
         connection.request("GET", path)

@@ -1,8 +1,8 @@
-"""The background process: `python -m coinrequest.stack.daemon ROOT`.
+"""Starts a stack in the background and supervises it: `python -m coinrequest.stack.daemon ROOT`.
 
-Only what has to be is sequential: PostgreSQL, then the migration, then the processes that use the database.
-Redis and the agents start beside them. Loading Airflow's modules is most of the work, so only as many processes load
-at a time as there are cores. A database that was prepared by the same software is not prepared again.
+PostgreSQL starts first, then comes the migration, then the processes that use the database. Redis and the agents start
+at the same time. Loading Airflow's modules is most of the work, so no more processes load at a time than there are
+cores. If the same software has prepared the database before, that step is skipped.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from coinrequest.install.secrets import ensure_secrets
 from coinrequest.stack.components import agent_names, gateway_names, has_loaded, platform_program, process_names
 from coinrequest.stack.environment import base_url, process_environment
 from coinrequest.stack.errors import StackError, StartFailed
-from coinrequest.stack.fingerprint import fingerprint, is_prepared, note_prepared
+from coinrequest.stack.fingerprint import fingerprint, is_prepared, mark_prepared
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import kept_ports
@@ -38,8 +38,8 @@ class Start:
         self._ports = kept_ports(layout)
         self._secrets = ensure_secrets(layout.secrets)
         self._run = uuid4().hex
-        self._mark = fingerprint(self._secrets, sorted(options.overrides.items()))
-        # The web server loads longest and has one core for itself until it works; the others queue for the rest.
+        self._fingerprint = fingerprint(self._secrets, sorted(options.overrides.items()))
+        # The web server takes the longest to load, and has a core of its own until it is ready.
         self._cores = threading.Semaphore(max(1, (os.cpu_count() or 1) - 1))
         self._loading = ThreadPoolExecutor(len(process_names(options)), thread_name_prefix="load")
         agents = agent_names(options)
@@ -48,7 +48,7 @@ class Start:
             self._run,
             base_url(self._ports),
             process_names(options),
-            # Agents report to the web server, everybody writes to the database: those go last.
+            # Agents report to the web server, and all processes write to the database, so these stop last.
             [
                 ("scheduler", "dag-processor", "triggerer", *agents),
                 ("api-server", *gateway_names(options)),
@@ -57,11 +57,11 @@ class Start:
         )
 
     def run(self) -> None:
-        """Start everything; afterwards the stack is up, or the supervisor is told to stop."""
+        """Start everything; afterwards the stack is up, or the supervisor stops it."""
         try:
-            with Together() as together:
-                together.do(self._start_broker_and_agents)
-                together.do(self._start_database_and_its_users)
+            with ThreadGroup() as threads:
+                threads.start(self._start_broker_and_agents)
+                threads.start(self._start_database_and_airflow)
             self.supervisor.ready()
         except Stopped:
             return
@@ -72,55 +72,55 @@ class Start:
 
     def _start_broker_and_agents(self) -> None:
         program = redis_program(self._layout, self._ports, self._secrets, self._run)
-        self.supervisor.step("Redis is ready", lambda: self._bring_up(program))
-        with Together() as together:
+        self.supervisor.step("Redis is ready", lambda: self._start_and_wait(program))
+        with ThreadGroup() as threads:
             for name in agent_names(self._options):
-                together.do(self._queued(name, f"{name} is ready"))
+                threads.start(self._queue(name, f"{name} is ready"))
 
-    def _start_database_and_its_users(self) -> None:
+    def _start_database_and_airflow(self) -> None:
         step = self.supervisor.step
-        step("PostgreSQL is ready", self._bring_up_database)
-        if is_prepared(self._layout, self._mark):
-            # The same software has brought the roles and their permissions up to date already.
+        step("PostgreSQL is ready", self._start_database)
+        if is_prepared(self._layout, self._fingerprint):
+            # The same software has already updated the roles and their permissions.
             self._start_airflow({"AIRFLOW__FAB__UPDATE_FAB_PERMS": "False"})
             return
         self._layout.prepared.unlink(missing_ok=True)
         prepare = Child(self._prepare_program())
         try:
             step("the database is migrated", lambda: self._wait_for(prepare, MIGRATED))
-            seeded = self._loading.submit(self._wait_seeded, prepare)
-            with Together() as together:
-                together.do(self._start_airflow)
-                together.do(seeded.result)
-                together.do(lambda: step("job types and users are there", lambda: self._wait_for(prepare)))
+            registered = self._loading.submit(self._wait_registered, prepare)
+            with ThreadGroup() as threads:
+                threads.start(self._start_airflow)
+                threads.start(registered.result)
+                threads.start(lambda: step("the job types and users exist", lambda: self._wait_for(prepare)))
         finally:
             prepare.stop()
-        note_prepared(self._layout, self._mark)
+        mark_prepared(self._layout, self._fingerprint)
 
-    def _bring_up_database(self) -> None:
+    def _start_database(self) -> None:
         create_database(self._layout, self._secrets.postgres_superuser)
-        self._bring_up(postgres_program(self._layout, self._ports, self._run))
+        self._start_and_wait(postgres_program(self._layout, self._ports, self._run))
         ensure_roles(self._layout, self._ports, self._secrets)
 
     def _start_airflow(self, web_settings: Mapping[str, str] | None = None) -> None:
-        with Together() as together:
+        with ThreadGroup() as threads:
             web_server = self._program("api-server", web_settings)
-            together.do(lambda: self._start_web_server(web_server))
-            together.do(self._queued("scheduler", "the scheduler works"))
-            together.do(self._queued("triggerer", "the triggerer works"))
-            together.do(self._queued("dag-processor", "the DAG processor works"))
+            threads.start(lambda: self._start_web_server(web_server))
+            threads.start(self._queue("scheduler", "the scheduler is ready"))
+            threads.start(self._queue("triggerer", "the triggerer is ready"))
+            threads.start(self._queue("dag-processor", "the DAG processor is ready"))
             for name in gateway_names(self._options):
-                together.do(self._queued(name, f"the {name} works"))
+                threads.start(self._queue(name, f"the {name} is ready"))
 
     def _start_web_server(self, program: Program) -> None:
-        self.supervisor.step("the web server answers", lambda: self._bring_up(program))
+        self.supervisor.step("the web server is ready", lambda: self._start_and_wait(program))
         self._cores.release()
 
-    def _bring_up(self, program: Program) -> None:
+    def _start_and_wait(self, program: Program) -> None:
         self.supervisor.wait_ready(self.supervisor.start(program))
 
-    def _queued(self, name: str, text: str) -> Callable[[], None]:
-        """Queue a process for its turn to load, now; return what waits until it works."""
+    def _queue(self, name: str, text: str) -> Callable[[], None]:
+        """Queue a process for loading; return a function that waits until it is ready."""
 
         def load() -> Child:
             with self._cores:
@@ -131,8 +131,8 @@ class Start:
         loaded = self._loading.submit(load)
         return lambda: self.supervisor.step(text, lambda: self.supervisor.wait_ready(loaded.result()))
 
-    def _wait_seeded(self, prepare: Child) -> None:
-        """Wait until the preparation leaves its core to the processes that were queued after it."""
+    def _wait_registered(self, prepare: Child) -> None:
+        """Wait until the preparation needs its core no longer, so that the next process can load."""
         with self._cores:
             self._wait_loaded(prepare)
 
@@ -164,7 +164,7 @@ class Start:
         )
 
     def _wait_for(self, child: Child, text: str | None = None) -> None:
-        """Wait until a process that ends by itself has ended well, or has written `text`."""
+        """Wait until a process has ended with success, or has logged `text`."""
         while not (text is not None and child.logged(text)):
             code = child.poll()
             if code is not None:
@@ -176,19 +176,19 @@ class Start:
                 raise Stopped
 
 
-class Together:
-    """Do several things at once; leaving the block waits for all and raises the first error."""
+class ThreadGroup:
+    """Runs functions in threads. The end of the block waits for all of them, or raises the first error."""
 
     def __init__(self) -> None:
         self._threads: list[threading.Thread] = []
         self._errors: list[BaseException] = []
         self._wake = threading.Condition()
 
-    def __enter__(self) -> "Together":
+    def __enter__(self) -> "ThreadGroup":
         return self
 
-    def do(self, work: Callable[[], None]) -> None:
-        """Begin one of the things."""
+    def start(self, work: Callable[[], None]) -> None:
+        """Run a function in a thread."""
 
         def guarded() -> None:
             try:
@@ -205,7 +205,7 @@ class Together:
     def __exit__(self, *_: object) -> None:
         while any(thread.is_alive() for thread in self._threads):
             with self._wake:
-                # The first error ends the start: nobody wants to wait for what cannot help any more.
+                # The first error ends the start, without waiting for the other threads.
                 if self._errors or (self._wake.wait(0.05) and self._errors):
                     break
         if self._errors:
@@ -213,7 +213,7 @@ class Together:
 
 
 def main() -> int:
-    """Run the supervisor until it is told to stop; return the exit code."""
+    """Run the supervisor until it is asked to stop; return the exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=Path)
     layout = Layout(parser.parse_args().root)

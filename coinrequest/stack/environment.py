@@ -1,7 +1,8 @@
 """The environment of each process of the stack.
 
-`coinrequest.install.process_secrets` decides which process gets which secret. Of a person's own settings, the broker of
-the message channel reaches gateways alone, and the token that may read the metrics reaches the API server alone.
+`coinrequest.install.process_secrets` decides which process gets which secret. Of the settings in the environment of the
+person who starts the stack, only gateways get the broker of the message channel, and only the API server gets the token
+for the metrics.
 """
 
 import os
@@ -54,15 +55,15 @@ def own_channel_url(ports: Ports, secrets: Secrets) -> str:
 
 
 def channel_url(ports: Ports, secrets: Secrets, options: Options) -> str:
-    """Return the URL of the message channel: the person's own choice (empty: no channel), or the stack's Redis."""
+    """Return the URL of the message channel: the person's choice, which may be empty for none, or the stack's Redis."""
     return _chosen(options).get(_CHANNEL_VARIABLE, own_channel_url(ports, secrets))
 
 
 def inherited(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what the processes take over from the environment of the person who starts the stack.
+    """Return the variables that processes inherit from the environment of the person who starts the stack.
 
-    An allow list: a person's other Airflow, Python or PostgreSQL settings must not reach into the stack. Settings
-    of this project (`COINREQUEST_*`) are taken over, except those that the stack itself decides.
+    This is an allow list, because settings for another Airflow, Python or PostgreSQL must not reach the stack. Settings
+    of this project (`COINREQUEST_*`) are inherited, except those that the stack sets itself.
     """
     if variables.get(_CHANNEL_VARIABLE) == variables.get(OWN_CHANNEL_VARIABLE):
         variables = {name: value for name, value in variables.items() if name != _CHANNEL_VARIABLE}
@@ -87,30 +88,30 @@ def server_environment(run: str) -> dict[str, str]:
 def process_environment(
     process: str, *, layout: Layout, ports: Ports, secrets: Secrets, options: Options, run: str
 ) -> dict[str, str]:
-    """Return the environment of one process of Airflow, or of a gateway.
+    """Return the environment of a process of Airflow, or of a gateway.
 
     Args:
         process: `prepare`, `api-server`, `scheduler`, `dag-processor`, `triggerer`, or the name of a gateway or agent.
         layout: the stack's files.
         ports: the stack's ports.
         secrets: the stack's secrets.
-        options: how the stack is started.
-        run: the mark by which the processes of this start are known.
+        options: the options of the stack.
+        run: the mark that identifies the processes of this start.
     """
     project = project_root()
     variables = _chosen(options) | {
         RUN_VARIABLE: run,
-        # The first entry of PATH: what a job starts by name comes from the same installation.
+        # First in PATH, so that a job starts the programs of the same installation.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
-        # glibc keeps up to eight heaps for each core otherwise; these processes have many idle threads.
+        # By default, glibc keeps up to eight heaps for each core; these processes have many idle threads.
         "MALLOC_ARENA_MAX": "2",
         "AIRFLOW_HOME": str(layout.airflow_home),
         "AIRFLOW_CONFIG": str(project / "config" / "airflow.cfg"),
         "AIRFLOW__CORE__EXECUTOR": "coinrequest.airflow.executor.fair_executor.FairCeleryExecutor",
         "AIRFLOW__CORE__DAGS_FOLDER": str(project / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),
-        # No name service is asked: a laptop's own name often does not resolve.
+        # Without a look-up: the host name of a laptop often does not resolve.
         "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{base_url(ports)}/execution/",
         "AIRFLOW__API__BASE_URL": base_url(ports),
@@ -122,10 +123,10 @@ def process_environment(
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(layout.bundles),
         "COINREQUEST_BASE_URL": base_url(ports),
     }
-    # The stack's own web server is a legitimate target of its jobs.
+    # Jobs may send requests to the stack's own web server.
     variables.setdefault("COINREQUEST_ALLOWED_NETWORKS", f"{HOST}/32")
     if sys.platform == "darwin":
-        # macOS kills a child that was forked while a system library was in use; every Airflow process forks.
+        # macOS kills a process that was forked while a system library was in use, and all of Airflow's processes fork.
         variables["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
     variables = {name: value for name, value in variables.items() if _may_know(process, name)}
     variables |= process_secrets.process_secrets(
@@ -150,7 +151,7 @@ def _kind(process: str) -> str:
 
 
 def _may_know(process: str, variable: str) -> bool:
-    """Say whether a process may have a person's setting, some of which hold a password."""
+    """Return whether a process may inherit a setting; some hold a password."""
     if variable == _CHANNEL_VARIABLE:
         return _kind(process) == "gateway"
     return variable != "COINREQUEST_METRICS_TOKEN" or process == "api-server"

@@ -1,8 +1,10 @@
-"""What can go wrong with a stack, in words that say what to do."""
+"""The errors of the stack."""
+
+from coinrequest.errors import CoinrequestError
 
 
-class StackError(RuntimeError):
-    """The stack cannot do what was asked; the message says why and what helps."""
+class StackError(CoinrequestError):
+    """The stack cannot do what was asked; the message has the reason and a remedy."""
 
 
 class StackNotRunning(StackError):
@@ -10,4 +12,4 @@ class StackNotRunning(StackError):
 
 
 class StartFailed(StackError):
-    """A process did not come up; the message holds its last log lines."""
+    """A process did not start; the message has its last log lines."""

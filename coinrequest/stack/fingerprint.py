@@ -1,4 +1,4 @@
-"""Knowing that a database was prepared by this very software, so that preparing it again can be left out."""
+"""A fingerprint of the software, by which a start knows that the database is already prepared."""
 
 import hashlib
 from importlib.metadata import distributions
@@ -11,7 +11,7 @@ _SUFFIXES = frozenset({".py", ".ini", ".cfg", ".yaml", ".yml", ".json", ".mako",
 
 
 def fingerprint(secrets: Secrets, overrides: object = None) -> str:
-    """Return a text that changes with the project's files, the Airflow packages, the users and the options."""
+    """Return a digest of the project's files, the Airflow packages, the users' passwords and the options."""
     digest = hashlib.sha256()
     project = project_root()
     for folder in ("coinrequest", "config"):
@@ -29,14 +29,14 @@ def fingerprint(secrets: Secrets, overrides: object = None) -> str:
     return digest.hexdigest()
 
 
-def is_prepared(layout: Layout, mark: str) -> bool:
-    """Say whether the stack's database was prepared by the software with this fingerprint."""
-    return _read(layout.prepared) == mark
+def is_prepared(layout: Layout, fingerprint: str) -> bool:
+    """Return whether software with this fingerprint has prepared the stack's database."""
+    return _read(layout.prepared) == fingerprint
 
 
-def note_prepared(layout: Layout, mark: str) -> None:
-    """Note that the database is prepared."""
-    layout.prepared.write_text(mark)
+def mark_prepared(layout: Layout, fingerprint: str) -> None:
+    """Record that software with this fingerprint has prepared the database."""
+    layout.prepared.write_text(fingerprint)
 
 
 def _read(path: Path) -> str:

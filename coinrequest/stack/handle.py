@@ -1,4 +1,4 @@
-"""The stack as an object: what the command line, the tests and the benchmarks use."""
+"""The Python interface of a stack, for the command line, tests and benchmarks."""
 
 import fcntl
 import json
@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from coinrequest.install.private_files import write_private
 from coinrequest.install.secrets import OWN_CHANNEL_VARIABLE, ROLES, ensure_secrets
-from coinrequest.stack.cleanup import remove_remains
+from coinrequest.stack.cleanup import stop_orphans
 from coinrequest.stack.environment import (
     base_url,
     channel_url,
@@ -37,7 +37,7 @@ _STOP_TIMEOUT = 90.0
 
 @dataclass(frozen=True)
 class Credentials:
-    """A user's sign-in."""
+    """The credentials of a user."""
 
     username: str
     password: str = field(repr=False)
@@ -65,7 +65,7 @@ class Stack:
 
     @property
     def channel_url(self) -> str:
-        """The broker of the message channel (kombu URL) as the gateway was told it; empty: there is no channel.
+        """The broker of the message channel as the gateway knows it (kombu URL); empty if there is no channel.
 
         Raises:
             StackError: the stack was never started.
@@ -73,7 +73,7 @@ class Stack:
         return channel_url(kept_ports(self.layout), ensure_secrets(self.layout.secrets), Options.load(self.layout))
 
     def credentials(self, role: str = "admin") -> Credentials:
-        """Return the sign-in of the user of a role: `admin`, `op`, `user` or `viewer`.
+        """Return the credentials of the user with a role: `admin`, `op`, `user` or `viewer`.
 
         Raises:
             KeyError: there is no such role.
@@ -81,11 +81,11 @@ class Stack:
         return Credentials(role, ensure_secrets(self.layout.secrets).password(role))
 
     def status(self) -> StackStatus:
-        """Return what is true now."""
+        """Return the current state."""
         return read_status(self.layout)
 
     def environment(self, process: str) -> dict[str, str]:
-        """Return the environment of a process as `status` names it, or of `prepare`.
+        """Return the environment of a process: one of those in `status`, or `prepare`.
 
         Raises:
             StackNotRunning: the stack is down.
@@ -101,24 +101,24 @@ class Stack:
         )
 
     def up(self, options: Options | None = None, report: Callable[[str], None] = lambda line: None) -> bool:
-        """Start the stack and wait until it works; return False if it was up already.
+        """Start the stack and wait until it is ready; return False if it was already up.
 
         Args:
-            options: how to start it.
+            options: the options of the stack.
             report: called with each line about the progress.
 
         Raises:
-            StartFailed: a process did not come up; everything that was started is stopped again.
-            StackError: a port that was asked for is in use, or something is not installed.
+            StartFailed: a process did not start; all others are stopped again.
+            StackError: a requested port is in use, or a package is not installed.
         """
         self.layout.create()
-        with self._alone():
+        with self._exclusive():
             status = self.status()
             if status.phase is StackPhase.READY:
                 return False
             if status.phase is StackPhase.ABANDONED:
-                remains = remove_remains(self.layout, status)
-                report(f"removed {remains} process(es) of a supervisor that was killed")
+                orphans = stop_orphans(self.layout, status)
+                report(f"stopped {orphans} process(es) of a supervisor that was killed")
             elif status.phase in (StackPhase.STARTING, StackPhase.STOPPING):
                 self._stop(status)
             self._clear()
@@ -128,44 +128,44 @@ class Stack:
                 report(note)
             options.save(self.layout)
             self.write_env()
-            # Kept, because only its parent can take the exit status of a process.
+            # Kept, because only its parent can collect the exit status of a process.
             self._launched = self._launch()
             self._follow(self._launched, report)
             return True
 
     def down(self, report: Callable[[str], None] = lambda line: None) -> bool:
-        """Stop everything and leave nothing behind; return False if nothing ran.
+        """Stop all processes; return False if none was running.
 
         Raises:
-            StackError: the supervisor does not end.
+            StackError: the supervisor does not stop.
         """
         if not self.layout.run.exists():
             return False
-        with self._alone():
+        with self._exclusive():
             status = self.status()
             if status.phase is StackPhase.ABANDONED:
-                remains = remove_remains(self.layout, status)
-                report(f"removed {remains} process(es) of a supervisor that was killed")
+                orphans = stop_orphans(self.layout, status)
+                report(f"stopped {orphans} process(es) of a supervisor that was killed")
                 self._clear()
-                return bool(remains)
+                return bool(orphans)
             if status.phase in (StackPhase.STOPPED, StackPhase.FAILED):
                 return False
             self._stop(status)
             return True
 
     def restart(self, process: str, timeout: float = 120.0) -> None:
-        """Restart one process and wait until it works.
+        """Restart a process and wait until it is ready.
 
         Raises:
             StackNotRunning: the stack is down.
-            StackError: there is no such process, or it does not come up.
+            StackError: there is no such process, or it does not start.
         """
         before = self._process(process)
         self._command("restart", process)
         self._wait(process, timeout, lambda status: status.pid not in (None, before))
 
     def stop_process(self, process: str, timeout: float = 60.0) -> None:
-        """Stop one process in an orderly way; it stays stopped until `start_process`.
+        """Stop a process gracefully; it stays down until `start_process`.
 
         Raises:
             StackNotRunning: the stack is down.
@@ -176,41 +176,41 @@ class Stack:
         self._wait(process, timeout, None)
 
     def start_process(self, process: str, timeout: float = 120.0) -> None:
-        """Start a process that was stopped or has failed, and wait until it works.
+        """Start a process that was stopped or has failed, and wait until it is ready.
 
         Raises:
             StackNotRunning: the stack is down.
-            StackError: there is no such process, or it does not come up.
+            StackError: there is no such process, or it does not start.
         """
         self._process(process)
         self._command("start", process)
         self._wait(process, timeout, lambda status: True)
 
     def kill(self, process: str, number: int) -> int:
-        """Send a signal to one process as a fault would; return its process id.
+        """Send a signal to a process, as a fault would; return its process id.
 
         Raises:
             StackNotRunning: the stack is down.
-            StackError: there is no such process, or it does not run.
+            StackError: there is no such process, or it is not running.
         """
         self._process(process)
         identity = self.status().processes[process].identity
         if identity is None or not signal_process(identity, number):
-            raise StackError(f"{process} does not run.")
+            raise StackError(f"{process} is not running.")
         return identity.pid
 
-    # -- inside --------------------------------------------------------------------------------------------
+    # -- internals -----------------------------------------------------------------------------------------
 
     def _running(self) -> StackStatus:
         status = self.status()
         if status.phase is not StackPhase.READY:
-            raise StackNotRunning(f"The stack in {self.layout.root} is {status.phase}: run `make up`.")
+            raise StackNotRunning(f"The stack in {self.layout.root} is {status.phase}; start it with `make up`.")
         return status
 
     def _process(self, name: str) -> int | None:
         processes = self._running().processes
         if name not in processes:
-            raise StackError(f"There is no process {name!r}; there are {', '.join(processes)}.")
+            raise StackError(f"There is no process {name!r}. The processes are {', '.join(processes)}.")
         return processes[name].pid
 
     def _command(self, action: str, process: str) -> None:
@@ -234,8 +234,8 @@ class Stack:
             time.sleep(0.05)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Keep a second `up` or `down` waiting until this one is done."""
+    def _exclusive(self) -> Iterator[None]:
+        """Let only one `up` or `down` run at a time; others wait."""
         with self.layout.lock.open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -248,7 +248,7 @@ class Stack:
     def _launch(self) -> "subprocess.Popen[bytes]":
         # Neither another Airflow's settings nor those of PostgreSQL's clients (PGSSLMODE, ...) apply to the stack.
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PG"))}
-        # Compiled modules make every later start faster; some machines switch them off.
+        # Compiled modules make later starts faster; some machines switch them off.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         with self.layout.log("supervisor").open("wb") as log:
             return subprocess.Popen(
@@ -262,14 +262,14 @@ class Stack:
             )
 
     def _follow(self, supervisor: "subprocess.Popen[bytes]", report: Callable[[str], None]) -> None:
-        told = 0
+        reported = 0
         deadline = time.monotonic() + _START_TIMEOUT
         while True:
             code = supervisor.poll()
             status = self.status()
-            for step in status.steps[told:]:
+            for step in status.steps[reported:]:
                 report(f"{step.finished:5.1f} s  {step.text} ({step.finished - step.started:.1f} s)")
-            told = len(status.steps)
+            reported = len(status.steps)
             if status.phase is StackPhase.READY:
                 return
             if code is not None:
@@ -285,12 +285,12 @@ class Stack:
             return
         signal_process(status.supervisor, signal.SIGTERM)
         if not wait_until_gone(status.supervisor, _STOP_TIMEOUT):
-            raise StackError(f"The supervisor (process {status.supervisor.pid}) does not end; see {self.layout.logs}.")
+            raise StackError(f"The supervisor (process {status.supervisor.pid}) does not stop; see {self.layout.logs}.")
         if self._launched is not None:
             self._launched.poll()
 
     def write_env(self) -> None:
-        """Write what a shell needs to talk to the stack (`. .stack/env`), mode 0600."""
+        """Write the variables that a shell needs to use the stack (`. .stack/env`), mode 0600."""
         admin = self.credentials("admin")
         variables = {
             "COINREQUEST_URL": self.url,

@@ -1,4 +1,4 @@
-"""Where the files of one embedded stack are."""
+"""The paths of an embedded stack."""
 
 import os
 from dataclasses import dataclass
@@ -20,23 +20,23 @@ def default_root() -> Path:
 
 @dataclass(frozen=True)
 class Layout:
-    """The paths of a stack; everything that it writes lies below `root`."""
+    """The paths of a stack, which writes only below `root`."""
 
     root: Path
 
     @property
     def data(self) -> Path:
-        """What must outlive a stop: databases, bundles, ports."""
+        """The data that is kept when the stack is down: databases, bundles, ports."""
         return self.root / "data"
 
     @property
     def logs(self) -> Path:
-        """One file for each process, and `tasks/` for the logs of jobs."""
+        """The logs: one file for each process, and `tasks/` for those of tasks."""
         return self.root / "logs"
 
     @property
     def run(self) -> Path:
-        """What has a meaning only while the stack is up."""
+        """The files that matter only while the stack is up."""
         return self.root / "run"
 
     @property
@@ -61,7 +61,7 @@ class Layout:
 
     @property
     def ports(self) -> Path:
-        """The ports that were chosen at the first start."""
+        """The ports of the stack."""
         return self.data / "ports.json"
 
     @property
@@ -76,17 +76,17 @@ class Layout:
 
     @property
     def env(self) -> Path:
-        """What a shell needs to talk to the stack, mode 0600."""
+        """The variables that a shell needs to use the stack, mode 0600."""
         return self.root / "env"
 
     @property
     def state(self) -> Path:
-        """What the supervisor knows about its processes."""
+        """The state of the stack, written by the supervisor."""
         return self.run / "state.json"
 
     @property
     def options(self) -> Path:
-        """The options that the running stack was started with."""
+        """The options of the last start."""
         return self.run / "options.json"
 
     @property
@@ -96,17 +96,18 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Held by whoever starts or stops the stack."""
+        """Locked while the stack starts or stops."""
         return self.run / "lock"
 
     def log(self, process: str) -> Path:
-        """Return the log file of one process."""
+        """Return the log file of a process."""
         return self.logs / f"{process}.log"
 
     def create(self) -> None:
-        """Create the folders. What is private is closed to other accounts.
+        """Create the folders.
 
-        `root` and `data` can be entered by others because PostgreSQL, which refuses to run as root, needs to.
+        Other accounts can enter `root` and `data`, because PostgreSQL, which refuses to run as root, has to. The other
+        folders are private.
         """
         for folder, mode in (
             (self.root, 0o711),

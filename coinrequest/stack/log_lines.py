@@ -7,7 +7,7 @@ _LONGEST_LINE = 300
 
 
 def last_lines(path: Path, count: int = 20, start: int = 0) -> list[str]:
-    """Return the last `count` lines of a log that were written after byte `start`; no file is no lines."""
+    """Return up to `count` last lines of a log, from byte `start` on; none if the file does not exist."""
     try:
         with path.open("rb") as file:
             end = file.seek(0, os.SEEK_END)

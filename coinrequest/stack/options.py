@@ -1,4 +1,4 @@
-"""What a person may choose about a stack."""
+"""The options of a stack."""
 
 import json
 import os
@@ -18,14 +18,13 @@ class Options:
     """How a stack is started.
 
     Attributes:
-        agents: Celery agents, each a process of its own.
-        concurrency: tasks that one agent runs at a time.
-        queues: the queues that the agents take tasks from.
-        web_port: the web server's port; None: any free one, kept for the next start.
-        overrides: Airflow options that differ from `config/airflow.cfg`, `section.key` to value.
-        gateways: gateways, each a process of its own.
-        variables: environment variables that count as if they stood in the environment of the person who starts the
-            stack, and win over those that do.
+        agents: the number of Celery agents, each a process of its own.
+        concurrency: the number of tasks that an agent runs at the same time.
+        queues: the queues of the agents, separated by commas.
+        web_port: the web server's port; None for any free port, which is kept for later starts.
+        overrides: Airflow options that differ from `config/airflow.cfg`, from `section.key` to value.
+        gateways: the number of gateways, each a process of its own.
+        variables: environment variables that override those of the person who starts the stack.
     """
 
     agents: int = DEFAULT_AGENTS
@@ -43,7 +42,7 @@ class Options:
             raise StackError("A stack needs at least one gateway.")
 
     def save(self, layout: Layout) -> None:
-        """Write the options where the supervisor reads them."""
+        """Write the options to the file that the supervisor reads."""
         write_private(layout.options, json.dumps(asdict(self)))
 
     @classmethod
@@ -56,7 +55,7 @@ def number_from_environment(variable: str, default: int) -> int:
     """Return the whole number in an environment variable.
 
     Raises:
-        StackError: it is set, and to something else.
+        StackError: the variable is not a whole number.
     """
     text = os.environ.get(variable, "")
     if not text:
@@ -71,7 +70,7 @@ def parse_overrides(settings: Iterable[str]) -> dict[str, str]:
     """Turn `section.key=value` texts into a mapping.
 
     Raises:
-        StackError: one of them has another form.
+        StackError: a text has another form.
     """
     overrides: dict[str, str] = {}
     for setting in settings:

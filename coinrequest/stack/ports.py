@@ -10,8 +10,8 @@ from coinrequest.stack.errors import StackError
 from coinrequest.stack.layout import Layout
 
 HOST = "127.0.0.1"
-# Below the ranges from which Linux (32768) and macOS (49152) lend ports to outgoing connections: a kept port
-# there could be taken by anybody's browser while the stack is down.
+# Below the ports that Linux (from 32768) and macOS (from 49152) use for outgoing connections: while the stack is down,
+# any program could occupy a kept port in that range.
 _CANDIDATES = range(20_000, 32_000)
 
 
@@ -25,9 +25,9 @@ class Ports:
 
 
 def is_free(port: int) -> bool:
-    """Say whether somebody could listen on `port` now."""
+    """Return whether a server could listen on `port` now."""
     with socket.socket() as probe:
-        # As a server does: connections of an earlier server that still wait for their end do not count.
+        # As servers do, so that connections of an earlier server in TIME_WAIT do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -37,11 +37,11 @@ def is_free(port: int) -> bool:
 
 
 def choose_ports(layout: Layout, web: int | None = None) -> tuple[Ports, tuple[str, ...]]:
-    """Return the stack's ports and a note for each that had to change. Call it only while the stack is down.
+    """Return the stack's ports, and a note for each that had to change. Call this only while the stack is down.
 
     Args:
-        layout: the stack's files; the choice is kept there.
-        web: the port that the user asked for; it is taken or refused, never replaced.
+        layout: the paths of the stack, where the ports are stored.
+        web: the requested port of the web server; it is never replaced by another one.
 
     Raises:
         StackError: `web` is in use.
@@ -50,7 +50,7 @@ def choose_ports(layout: Layout, web: int | None = None) -> tuple[Ports, tuple[s
     notes: list[str] = []
     chosen: dict[str, int] = {}
     if web is not None and not is_free(web):
-        raise StackError(f"Port {web} is in use by another program. Stop that program, or choose another port.")
+        raise StackError(f"Port {web} is in use by another program. Stop the program, or choose another port.")
     for name in ("postgres", "redis", "web"):
         port = web if name == "web" and web is not None else kept.get(name)
         if not isinstance(port, int) or port in chosen.values() or not is_free(port):
@@ -74,11 +74,11 @@ def kept_ports(layout: Layout) -> Ports:
     try:
         return Ports(postgres=kept["postgres"], redis=kept["redis"], web=kept["web"])
     except KeyError:
-        raise StackError(f"The stack in {layout.root} was never started: run `make up`.") from None
+        raise StackError(f"The stack in {layout.root} was never started; start it with `make up`.") from None
 
 
 def _find_free(exclude: set[int]) -> int:
     for port in random.sample(_CANDIDATES, 200):
         if port not in exclude and is_free(port):
             return port
-    raise StackError(f"No free port between {_CANDIDATES.start} and {_CANDIDATES.stop} on {HOST}.")
+    raise StackError(f"There is no free port between {_CANDIDATES.start} and {_CANDIDATES.stop} on {HOST}.")

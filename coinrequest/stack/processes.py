@@ -1,4 +1,4 @@
-"""Knowing processes for certain: by id and start time, or by session, never by name."""
+"""Identifies processes reliably: by id and start time, or by session, never by name."""
 
 import contextlib
 import os
@@ -14,11 +14,11 @@ RUN_VARIABLE = "COINREQUEST_STACK_RUN"
 
 @dataclass(frozen=True)
 class Identity:
-    """A process that cannot be mistaken for a later one with the same id.
+    """The identity of a process, which a later process with the same id does not share.
 
     Attributes:
         pid: the process id.
-        created: when it started, seconds since the epoch.
+        created: its start, in seconds since the epoch.
     """
 
     pid: int
@@ -26,7 +26,7 @@ class Identity:
 
 
 def identify(pid: int) -> Identity:
-    """Return the identity of a process; `created` is 0 if it has already ended."""
+    """Return the identity of a process; `created` is 0 if it has ended."""
     try:
         return Identity(pid, psutil.Process(pid).create_time())
     except psutil.Error:
@@ -34,7 +34,7 @@ def identify(pid: int) -> Identity:
 
 
 def is_alive(identity: Identity) -> bool:
-    """Say whether this very process still runs (a zombie does not)."""
+    """Return whether the process is still running; a zombie is not."""
     try:
         process = psutil.Process(identity.pid)
         same = abs(process.create_time() - identity.created) < 0.1
@@ -44,7 +44,7 @@ def is_alive(identity: Identity) -> bool:
 
 
 def session_members(session: int) -> list[int]:
-    """Return the processes of a session, which is named by the id of the process that opened it."""
+    """Return the processes of a session; its id is that of the process that opened it."""
     members: list[int] = []
     for pid in psutil.pids():
         with contextlib.suppress(OSError):
@@ -64,12 +64,12 @@ def marked(run: str) -> list[int]:
 
 
 def kill_session(session: int) -> None:
-    """Kill every process of a session, also those in process groups of their own."""
+    """Kill all processes of a session, including those in process groups of their own."""
     _kill(lambda: session_members(session))
 
 
 def kill_marked(run: str, keep_session: int | None = None) -> None:
-    """Kill every process that carries the mark of `run`, except the caller and the members of one session."""
+    """Kill all processes with the mark of `run`, except the caller and the processes of `keep_session`."""
 
     def find() -> list[int]:
         kept = [] if keep_session is None else session_members(keep_session)
@@ -79,7 +79,7 @@ def kill_marked(run: str, keep_session: int | None = None) -> None:
 
 
 def signal_process(identity: Identity, number: int) -> bool:
-    """Send a signal to this very process; say whether it was there."""
+    """Send a signal to a process; return whether it was running."""
     if not is_alive(identity):
         return False
     with contextlib.suppress(ProcessLookupError):
@@ -89,7 +89,7 @@ def signal_process(identity: Identity, number: int) -> bool:
 
 
 def wait_until_gone(identity: Identity, timeout: float) -> bool:
-    """Wait at most `timeout` seconds for the end of a process; say whether it ended."""
+    """Wait up to `timeout` seconds for the end of a process; return whether it has ended."""
     deadline = time.monotonic() + timeout
     while is_alive(identity):
         if time.monotonic() > deadline:
@@ -99,7 +99,7 @@ def wait_until_gone(identity: Identity, timeout: float) -> bool:
 
 
 def _kill(find: Callable[[], list[int]], timeout: float = 5.0) -> None:
-    # Again and again: a process may have started another one just before it was killed.
+    # Repeated, because a process may have started another one just before it was killed.
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         alive = [pid for pid in find() if pid != os.getpid() and _is_running(pid)]

@@ -1,4 +1,4 @@
-"""The description of one supervised process, and the running process."""
+"""A program that the supervisor runs, and its running process."""
 
 import signal
 import subprocess
@@ -16,19 +16,19 @@ _LOG_LIMIT = 20 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Program:
-    """How to start a process, know that it works, and stop it.
+    """How to start a process, check that it is ready, and stop it.
 
     Attributes:
-        name: its name in `status`, and of its log file.
-        command: the words of the command; never a secret, which every account could read.
+        name: its name in `status` and of its log file.
+        command: the program and its arguments; never a secret, since every account can read them.
         environment: its whole environment.
-        log: where its output goes.
-        is_ready: asked repeatedly after the start.
-        stop_signal: what makes it stop in an orderly way.
-        stop_timeout: seconds until it is killed.
-        ready_timeout: seconds until a start counts as failed.
+        log: the file for its output.
+        is_ready: called repeatedly after the start until it returns True.
+        stop_signal: the signal that makes it stop gracefully.
+        stop_timeout: seconds after that signal until it is killed.
+        ready_timeout: seconds after which a start has failed.
         account: the account that it runs under.
-        needs: the processes without which a restart of this one is pointless.
+        needs: the processes that must be running before it is restarted.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Program:
 
 
 class Child:
-    """One start of a program, in a session of its own so that nothing it starts can escape."""
+    """A running program, in a session of its own, so that its children can be found."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -57,25 +57,25 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self._process.pid
 
     def poll(self) -> int | None:
-        """Return the exit code (negative: the number of the signal that ended it), or None while it runs."""
+        """Return the exit code, which is the negative number of a signal that ended it; None while it is running."""
         return self._process.poll()
 
     def tail(self, count: int = 20) -> list[str]:
-        """Return its last log lines."""
+        """Return up to `count` of its last log lines."""
         return last_lines(self.program.log, count, self.log_start)
 
     def logged(self, text: str) -> bool:
-        """Say whether it has written `text` since it was started."""
+        """Return whether it has logged `text` since it was started."""
         with self.program.log.open("rb") as log:
             log.seek(self.log_start)
             return text.encode() in log.read()
 
     def stop(self, timeout: float | None = None) -> int:
-        """Stop it and all that it started; return the exit code."""
+        """Stop it and its children; return the exit code."""
         if self.poll() is None:
             self._process.send_signal(self.program.stop_signal)
             try:
@@ -83,11 +83,11 @@ class Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()
         code = self._process.wait()
-        self.kill_remains()
+        self.kill_children()
         return code
 
-    def kill_remains(self) -> None:
-        """Kill what the process left behind when it ended."""
+    def kill_children(self) -> None:
+        """Kill the processes that it has started and that are still running."""
         kill_session(self.identity.pid)
 
 

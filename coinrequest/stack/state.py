@@ -1,4 +1,4 @@
-"""What the supervisor knows, in a file that anybody may read while it writes."""
+"""The state of a stack, in a file that its supervisor writes and other programs read."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from coinrequest.stack.processes import Identity, is_alive
 
 
 class ProcessState(StrEnum):
-    """The life of one process."""
+    """The state of a process."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -22,7 +22,7 @@ class ProcessState(StrEnum):
 
 
 class StackPhase(StrEnum):
-    """The life of the stack."""
+    """The phase of the stack."""
 
     STARTING = "starting"
     READY = "ready"
@@ -34,18 +34,18 @@ class StackPhase(StrEnum):
 
 @dataclass(frozen=True)
 class ProcessStatus:
-    """One process as the supervisor last saw it.
+    """A process as the supervisor last saw it.
 
     Attributes:
-        name: the process.
-        state: where it is in its life; `crashed` is restarted, `failed` is not any more.
-        pid: its id while it runs.
-        created: its start, seconds since the epoch; with `pid` it is a certain identity.
-        since: when it entered the state, seconds since the epoch.
-        restarts: how often it was started again after a crash.
-        exit_code: of its last end; negative: the number of the signal.
-        ended: when it last ended unexpectedly, seconds since the epoch.
-        tail: its last log lines before that end.
+        name: its name.
+        state: its state; after `crashed` it is restarted, after `failed` it is not.
+        pid: its id while it is running.
+        created: its start, in seconds since the epoch, which makes `pid` unique.
+        since: when it entered the state, in seconds since the epoch.
+        restarts: how often it was restarted after a crash.
+        exit_code: its last exit code, which is the negative number of a signal that ended it.
+        ended: when it last crashed, in seconds since the epoch.
+        tail: its last log lines before the crash.
     """
 
     name: str
@@ -60,16 +60,16 @@ class ProcessStatus:
 
     @property
     def identity(self) -> Identity | None:
-        """Return the process' certain identity; None while there is no process."""
+        """Return the identity of the process; None if it is not running."""
         return None if self.pid is None else Identity(self.pid, self.created)
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the start that is done.
+    """A completed step of the start.
 
     Attributes:
-        text: what was done.
+        text: the result of the step.
         started: seconds after the start of the stack.
         finished: seconds after the start of the stack.
     """
@@ -81,17 +81,17 @@ class Step:
 
 @dataclass(frozen=True)
 class StackStatus:
-    """A stack as its supervisor last wrote it, corrected by what is true now.
+    """The state of a stack.
 
     Attributes:
-        phase: `abandoned` means that the supervisor is gone and did not clean up.
-        supervisor: the supervisor's identity.
-        run: the mark of this start's processes.
-        started: seconds since the epoch.
-        url: the web server's address.
-        steps: what the start has done so far.
-        processes: every process, by name.
-        error: why the stack failed.
+        phase: its phase; `abandoned` if the supervisor has ended without cleaning up.
+        supervisor: the identity of the supervisor.
+        run: the mark of the processes of this start.
+        started: its start, in seconds since the epoch.
+        url: the address of the web server.
+        steps: the completed steps of the start.
+        processes: all processes by name.
+        error: why the stack failed; empty if it has not.
     """
 
     phase: StackPhase = StackPhase.STOPPED
@@ -105,19 +105,19 @@ class StackStatus:
 
     @property
     def healthy(self) -> bool:
-        """Say whether everything runs."""
+        """Return whether all processes are running."""
         return self.phase is StackPhase.READY and all(
             process.state is ProcessState.RUNNING for process in self.processes.values()
         )
 
 
 def write_status(layout: Layout, status: StackStatus) -> None:
-    """Replace the state file in one step."""
+    """Replace the state file atomically."""
     write_private(layout.state, json.dumps(asdict(status)))
 
 
 def read_status(layout: Layout) -> StackStatus:
-    """Return the state of the stack; what is not true any more (a process that is gone) is corrected."""
+    """Return the state of the stack; processes that are gone count as stopped, even if the supervisor was killed."""
     document: dict[str, Any] = read_json(layout.state)
     if not document:
         return StackStatus()
@@ -141,7 +141,7 @@ def read_status(layout: Layout) -> StackStatus:
     return replace(
         status,
         phase=StackPhase.ABANDONED,
-        error="The supervisor is gone. `make down` removes what it left, `make up` starts again.",
+        error="The supervisor is gone. `make down` stops its processes; `make up` also starts the stack again.",
         processes={name: _corrected(process) for name, process in processes.items()},
     )
 
@@ -149,5 +149,5 @@ def read_status(layout: Layout) -> StackStatus:
 def _corrected(process: ProcessStatus) -> ProcessStatus:
     if process.identity is None or is_alive(process.identity):
         return process
-    # The identity stays: what the process started may still be there.
+    # The identity stays, because children of the process may still be running.
     return replace(process, state=ProcessState.STOPPED)

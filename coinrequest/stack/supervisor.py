@@ -1,7 +1,7 @@
-"""The background process that starts the others, watches them, restarts what crashes, and stops all.
+"""Starts the processes of a stack, restarts those that crash, and stops all of them.
 
-A process that ends without being asked is restarted: after 1 s, then 2, 4, 8 ... 30 s. After `CRASH_LIMIT` crashes
-within `CRASH_WINDOW` seconds it is left alone as `failed`, because then it needs a person.
+A process that ends unexpectedly is restarted after 1 s, then 2, 4, 8 ... 30 s. After `CRASH_LIMIT` crashes within
+`CRASH_WINDOW` seconds it has failed, and is not restarted.
 """
 
 import json
@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from coinrequest.backoff import Backoff
+from coinrequest.errors import CoinrequestError
 from coinrequest.stack.errors import StartFailed
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.processes import Identity, identify, kill_marked
@@ -26,19 +27,19 @@ _RESTARTS = Backoff(first=1.0, longest=30.0, jitter=0.0)
 _TICK = 0.1
 
 
-class Stopped(Exception):
-    """The supervisor was asked to stop while it was starting."""
+class Stopped(CoinrequestError):
+    """The supervisor was asked to stop during the start."""
 
 
 class Supervisor:
-    """Watches the processes of one stack.
+    """Supervises the processes of a stack.
 
     Args:
-        layout: the stack's files.
-        run: the mark that every process carries in its environment.
-        url: the web server's address, for the state file.
-        names: the processes, in the order in which they are shown.
-        stop_order: groups of processes, the first to be stopped first; each group is stopped at once.
+        layout: the paths of the stack.
+        run: the mark in the environment of all processes.
+        url: the address of the web server, for the state file.
+        names: the processes, in the order in which `status` shows them.
+        stop_order: groups of processes in the order in which they are stopped; those of a group stop together.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Supervisor:
     # -- starting ------------------------------------------------------------------------------------------
 
     def start(self, program: Program) -> Child:
-        """Start a program and watch it from now on; it is not yet known to work.
+        """Start a program and supervise it from now on, without waiting until it is ready.
 
         Raises:
             Stopped: the supervisor is stopping.
@@ -79,7 +80,7 @@ class Supervisor:
             child = Child(program)
             self._children[program.name] = child
             self._due.pop(program.name, None)
-            self._note(
+            self._update(
                 program.name,
                 state=ProcessState.STARTING,
                 pid=child.pid,
@@ -89,10 +90,10 @@ class Supervisor:
             return child
 
     def wait_ready(self, child: Child) -> None:
-        """Wait until a process works.
+        """Wait until a process is ready.
 
         Raises:
-            StartFailed: it ended, or did not work in time; the message holds its last log lines.
+            StartFailed: it ended, or was not ready in time; the message has its last log lines.
             Stopped: the supervisor is stopping.
         """
         program = child.program
@@ -100,19 +101,21 @@ class Supervisor:
         while True:
             code = child.poll()
             if code is not None:
-                raise StartFailed(f"{program.name} ended with exit code {code}. {_told(child)}")
+                raise StartFailed(f"{program.name} ended with exit code {code}. {_log_excerpt(child)}")
             if program.is_ready(child):
                 break
             if time.monotonic() > deadline:
-                raise StartFailed(f"{program.name} is not ready after {program.ready_timeout:.0f} s. {_told(child)}")
+                raise StartFailed(
+                    f"{program.name} is not ready after {program.ready_timeout:.0f} s. {_log_excerpt(child)}"
+                )
             if self.stopping.wait(0.2):
                 raise Stopped
         with self._lock:
             if self._children.get(program.name) is child and child.poll() is None:
-                self._note(program.name, state=ProcessState.RUNNING, since=time.time())
+                self._update(program.name, state=ProcessState.RUNNING, since=time.time())
 
     def step(self, text: str, work: Callable[[], None]) -> None:
-        """Do a step of the start and note when it began and ended."""
+        """Run a step of the start, and record when it began and ended."""
         began = time.monotonic() - self._started
         work()
         with self._lock:
@@ -121,14 +124,14 @@ class Supervisor:
             self._write()
 
     def ready(self) -> None:
-        """Note that the stack is up."""
+        """Record that the stack is up."""
         with self._lock:
             if not self.stopping.is_set():
                 self._status = replace(self._status, phase=StackPhase.READY)
                 self._write()
 
     def fail(self, error: str) -> None:
-        """Note why the stack cannot start, and stop."""
+        """Record why the stack cannot start, and stop."""
         with self._lock:
             self._status = replace(self._status, error=error)
         self.stopping.set()
@@ -136,13 +139,13 @@ class Supervisor:
     # -- watching ------------------------------------------------------------------------------------------
 
     def watch(self) -> None:
-        """Watch until `stopping` is set, then stop everything and leave nothing behind."""
+        """Supervise the processes until `stopping` is set, then stop all of them."""
         while not self.stopping.wait(_TICK):
-            self._look()
-            self._obey()
+            self._check()
+            self._handle_requests()
         self._stop_all()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         with self._lock:
             if self._status.phase is not StackPhase.READY:
                 return
@@ -150,24 +153,24 @@ class Supervisor:
             for name, child in list(self._children.items()):
                 code = child.poll()
                 if code is not None and self._status.processes[name].pid is not None:
-                    self._crashed(name, child, code, now)
-                elif name in self._due and now >= self._due[name] and self._has_needs(name):
-                    self._status_restarts(name)
+                    self._handle_crash(name, child, code, now)
+                elif name in self._due and now >= self._due[name] and self._needs_are_running(name):
+                    self._count_restart(name)
                     self._start_and_wait(self._programs[name])
 
-    def _crashed(self, name: str, child: Child, code: int, now: float) -> None:
-        child.kill_remains()
+    def _handle_crash(self, name: str, child: Child, code: int, now: float) -> None:
+        child.kill_children()
         crashes = [moment for moment in self._crashes.get(name, []) if now - moment < CRASH_WINDOW]
-        if self._has_needs(name):
-            # A process that ended because its database is away did not fail by itself.
+        if self._needs_are_running(name):
+            # A crash while a needed process is down does not count: it is not the fault of this process.
             crashes.append(now)
         self._crashes[name] = crashes
-        gives_up = len(crashes) >= CRASH_LIMIT
-        if not gives_up:
+        failed = len(crashes) >= CRASH_LIMIT
+        if not failed:
             self._due[name] = now + _RESTARTS.delay(max(len(crashes), 1))
-        self._note(
+        self._update(
             name,
-            state=ProcessState.FAILED if gives_up else ProcessState.CRASHED,
+            state=ProcessState.FAILED if failed else ProcessState.CRASHED,
             pid=None,
             since=time.time(),
             exit_code=code,
@@ -175,12 +178,12 @@ class Supervisor:
             tail=tuple(child.tail()),
         )
 
-    def _has_needs(self, name: str) -> bool:
+    def _needs_are_running(self, name: str) -> bool:
         needs = self._programs[name].needs
         return all(self._status.processes[need].state is ProcessState.RUNNING for need in needs)
 
-    def _status_restarts(self, name: str) -> None:
-        self._note(name, restarts=self._status.processes[name].restarts + 1)
+    def _count_restart(self, name: str) -> None:
+        self._update(name, restarts=self._status.processes[name].restarts + 1)
 
     def _start_and_wait(self, program: Program) -> None:
         child = self.start(program)
@@ -189,7 +192,7 @@ class Supervisor:
             try:
                 self.wait_ready(child)
             except StartFailed:
-                # If it ended, the next look sees it. If it hangs, ending it makes it a crash like any other.
+                # If it has ended, the next check finds out. If it hangs, stopping it makes it a crash like any other.
                 if child.poll() is None:
                     child.stop()
             except Stopped:
@@ -199,12 +202,12 @@ class Supervisor:
 
     # -- commands ------------------------------------------------------------------------------------------
 
-    def _obey(self) -> None:
+    def _handle_requests(self) -> None:
         for request in sorted(self._layout.commands.glob("*.json")):
-            self._execute(request)
+            self._handle_request(request)
             request.unlink(missing_ok=True)
 
-    def _execute(self, request: Path) -> None:
+    def _handle_request(self, request: Path) -> None:
         try:
             command = json.loads(request.read_text())
             action, name = command["action"], command["process"]
@@ -216,7 +219,7 @@ class Supervisor:
             if action in ("stop", "restart"):
                 self._due.pop(name, None)
                 code = self._children[name].stop()
-                self._note(name, state=ProcessState.STOPPED, pid=None, since=time.time(), exit_code=code)
+                self._update(name, state=ProcessState.STOPPED, pid=None, since=time.time(), exit_code=code)
             if action in ("start", "restart") and self._children[name].poll() is not None:
                 self._crashes.pop(name, None)
                 self._start_and_wait(self._programs[name])
@@ -246,11 +249,11 @@ class Supervisor:
         code = child.stop()
         with self._lock:
             tail = tuple(child.tail()) if ended else self._status.processes[name].tail
-            self._note(name, state=ProcessState.STOPPED, pid=None, since=time.time(), exit_code=code, tail=tail)
+            self._update(name, state=ProcessState.STOPPED, pid=None, since=time.time(), exit_code=code, tail=tail)
 
     # -- state ---------------------------------------------------------------------------------------------
 
-    def _note(self, name: str, **changes: object) -> None:
+    def _update(self, name: str, **changes: object) -> None:
         processes = dict(self._status.processes)
         processes[name] = replace(processes.get(name, ProcessStatus(name)), **changes)  # type: ignore[arg-type]
         self._status = replace(self._status, processes=processes)
@@ -261,7 +264,7 @@ class Supervisor:
 
 
 def stop_on_signals(supervisor: Supervisor) -> None:
-    """Let SIGTERM and SIGINT stop the supervisor in an orderly way; a hang-up of the terminal does nothing."""
+    """Let SIGTERM and SIGINT stop the supervisor gracefully, and ignore that the terminal is closed (SIGHUP)."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stopping.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -272,7 +275,7 @@ def identify_self() -> Identity:
     return identify(os.getpid())
 
 
-def _told(child: Child) -> str:
+def _log_excerpt(child: Child) -> str:
     lines = "\n".join(f"    {line}" for line in child.tail())
     return (
         f"Its last log lines ({child.program.log}):\n{lines}" if lines else f"It logged nothing ({child.program.log})."

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from coinrequest.stack import StartFailed
-from coinrequest.stack.cleanup import remove_remains
+from coinrequest.stack.cleanup import stop_orphans
 from coinrequest.stack.command import describe
 from coinrequest.stack.layout import Layout
 from coinrequest.stack.processes import RUN_VARIABLE, Identity, identify, is_alive, session_members
@@ -165,7 +165,7 @@ def test_a_supervisor_that_was_killed_is_seen_and_cleaned_up(tmp_path: Path) -> 
         assert "supervisor is gone" in "\n".join(describe(abandoned))
         # The supervisor must not see the crash, as one that was killed would not.
         watched.supervisor.stopping.set()
-        assert remove_remains(watched.layout, abandoned) in (0, 1)
+        assert stop_orphans(watched.layout, abandoned) in (0, 1)
         wait_for(lambda: not any(is_alive(identity) for identity in [child.identity, *family]))
     finally:
         watched.stop()
@@ -180,8 +180,8 @@ def test_cleaning_up_spares_a_stranger_with_a_recycled_process_id(tmp_path: Path
         watched = Supervisor(layout, uuid4().hex, "", ["worker"], [])
         status = read_status(layout)
         process = ProcessStatus(name="worker", state=ProcessState.RUNNING, pid=stranger.pid, created=with_wrong_start)
-        remains = remove_remains(layout, replace(status, processes={"worker": process}))
-        assert remains == 0
+        orphans = stop_orphans(layout, replace(status, processes={"worker": process}))
+        assert orphans == 0
         assert stranger.is_running()
         watched.stopping.set()
     finally:
