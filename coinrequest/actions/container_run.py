@@ -1,4 +1,4 @@
-"""`container.run`: run a command in a container of its own, held down as far as an engine can."""
+"""`container.run`: run a command in a restricted container."""
 
 import logging
 import re
@@ -16,27 +16,27 @@ from coinrequest.limits import MEBIBYTE
 log = logging.getLogger(__name__)
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}", re.ASCII)
-# How much of the output stands in an error, whose text is limited as well.
-_TAIL_IN_ERROR = 1_500
+# The number of characters of the output in an error message, whose length is limited too.
+_MAX_TAIL_LENGTH = 1_500
 
 
 class ContainerRefused(ActionFailed):
-    """The administrator does not allow this image, or this use of the network."""
+    """The administrator does not allow the image or the network."""
 
 
 class ContainerUnavailable(ActionFailed):
-    """The engine or the cluster cannot be used, or it cannot get the image."""
+    """The engine or the cluster is not available, or cannot pull the image."""
 
 
 class ContainerTimeout(ActionFailed):
-    """The container ran longer than `timeout`, or the job was stopped; it was killed."""
+    """The container ran longer than `timeout`, or the job was stopped; the container was killed."""
 
 
 class ContainerFailed(ActionFailed):
-    """The container ended with an exit code that was not expected, or wanted more memory than it may have.
+    """The container exited with an unexpected code, or ran out of memory.
 
     Attributes:
-        exit_code: that of its first process.
+        exit_code: the exit code of the main process.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:
@@ -45,7 +45,7 @@ class ContainerFailed(ActionFailed):
 
 
 class ContainerRunInputs(ActionModel):
-    """What to run, and how much of the machine it may have."""
+    """The inputs of `container.run`."""
 
     image: str = Field(
         min_length=1,
@@ -57,30 +57,33 @@ class ContainerRunInputs(ActionModel):
         default=(),
         strict=False,
         max_length=500,
-        description="arguments of the image's entry point, or the command where it has none; no shell reads them. "
-        "None: the image's own",
+        description="the arguments of the image's entry point, or the command if it has none, without a shell; empty "
+        "for those of the image",
         examples=[["python", "-c", "print('hello')"]],
     )
     environment: dict[str, str] = Field(
-        default={}, max_length=100, description="variables; no secrets, for they are stored with the job"
+        default={}, max_length=100, description="variables; do not use secrets, because they are stored"
     )
     working_directory: str = Field(
-        default="", max_length=500, pattern=r"^(/[^\x00]*)?$", description="absolute; empty: the image's own"
+        default="",
+        max_length=500,
+        pattern=r"^(/[^\x00]*)?$",
+        description="an absolute path; empty for that of the image",
     )
     user: int = Field(
         default=65_534,
         ge=1,
         le=2_147_483_647,
-        description="number of the user and of the group; never 0, which is root",
+        description="the user id and the group id; root (0) is not allowed",
     )
-    memory: int = Field(default=256, ge=8, le=16_384, description="MiB; there is no swap beside it")
-    cpus: float = Field(default=1.0, ge=0.01, le=32, description="how many processors' time")
-    timeout: float = Field(default=300.0, ge=1, le=86_400, description="seconds from the container's start")
+    memory: int = Field(default=256, ge=8, le=16_384, description="the memory limit in MiB, without swap")
+    cpus: float = Field(default=1.0, ge=0.01, le=32, description="the CPU limit, in processors")
+    timeout: float = Field(default=300.0, ge=1, le=86_400, description="seconds from the start of the container")
     network: bool = Field(
-        default=False, description="whether it may reach the network, where the administrator allows that at all"
+        default=False, description="whether to connect it to the network, if the administrator allows it"
     )
     expected_exit_codes: tuple[int, ...] = Field(
-        default=(0,), strict=False, min_length=1, max_length=50, description="the exit codes that count as success"
+        default=(0,), strict=False, min_length=1, max_length=50, description="the exit codes of success"
     )
 
     @field_validator("image")
@@ -93,7 +96,7 @@ class ContainerRunInputs(ActionModel):
     @classmethod
     def _command_is_text(cls, command: tuple[str, ...]) -> tuple[str, ...]:
         if sum(len(part.encode()) for part in command) > 65_536 or any("\x00" in part for part in command):
-            raise ValueError("the command has more than 64 KiB or a NUL character")
+            raise ValueError("the command is longer than 64 KiB or contains a NUL character")
         return command
 
     @field_validator("environment")
@@ -101,33 +104,33 @@ class ContainerRunInputs(ActionModel):
     def _environment_is_variables(cls, environment: dict[str, str]) -> dict[str, str]:
         for name, value in environment.items():
             if not _VARIABLE.fullmatch(name):
-                raise ValueError(f"{name[:50]!r} is not the name of a variable: a letter or _, then letters, digits, _")
+                raise ValueError(f"{name[:50]!r} is not a valid name: use a letter or _, then letters, digits and _")
             if "\x00" in value or len(value) > 32_768:
-                raise ValueError(f"the value of {name} has more than 32 KiB or a NUL character")
+                raise ValueError(f"the value of {name} is longer than 32 KiB or contains a NUL character")
         return environment
 
 
 class ContainerRunResult(ActionModel):
-    """How it ended, and what it wrote."""
+    """The result of `container.run`."""
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_alias=True)
 
-    exit_code: int = Field(description="that of its first process")
-    output: str = Field(description="the end of what it wrote on both channels, at most 64 KiB")
-    truncated: bool = Field(description="whether it wrote more")
+    exit_code: int = Field(description="the exit code of the main process")
+    output: str = Field(description="the end of standard output and standard error, at most 64 KiB")
+    truncated: bool = Field(description="whether the output was longer")
     json_output: Any = Field(
-        default=None, alias="json", description="the last line of its standard output, if that is JSON; else null"
+        default=None, alias="json", description="the last line of standard output if it is JSON, otherwise null"
     )
 
 
 class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
-    """Run a command in a container of its own, without root, without the machine's files, by default without network.
+    """Run a command in a container without root, without access to files of the host, and by default without network.
 
-    It is off until the administrator names the images that may be used.
+    It is disabled until the administrator allows images.
     """
 
     name: ClassVar[str] = "container.run"
-    summary: ClassVar[str] = "Run a command in a container of its own"
+    summary: ClassVar[str] = "Run a command in a container"
     Inputs: ClassVar[type[BaseModel]] = ContainerRunInputs
     Result: ClassVar[type[BaseModel]] = ContainerRunResult
     failures: ClassVar[tuple[type[ActionFailed], ...]] = (
@@ -141,11 +144,11 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
 
     @classmethod
     def unavailable(cls) -> str | None:
-        """Say that no image is allowed, or that a setting cannot be used."""
+        """Return that no image is allowed, or that a setting is invalid."""
         images = settings.container_images()
         if not images:
             return (
-                "no image may be used: the administrator names those that may in COINREQUEST_CONTAINER_IMAGES, such as "
+                "no image is allowed; the administrator can allow images in COINREQUEST_CONTAINER_IMAGES, such as "
                 "python:3.12-slim,registry.example.org/team/*"
             )
         try:
@@ -159,72 +162,72 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
         return None
 
     def run(self, inputs: ContainerRunInputs) -> ContainerRunResult:
-        """Run the container to its end and remove it.
+        """Run the container until it exits, and remove it.
 
         Raises:
             ContainerRefused: the image or the network is not allowed.
-            ContainerUnavailable: it cannot be run here, or the image cannot be had.
-            ContainerTimeout: it ran too long, or was stopped.
-            ContainerFailed: it ended with an exit code that was not expected.
+            ContainerUnavailable: the engine or the cluster is not available, or cannot pull the image.
+            ContainerTimeout: it ran too long or was stopped.
+            ContainerFailed: it exited with an unexpected code.
         """
         spec = _container_spec(inputs, self.context.job)
         output = Output()
         runtime = self._runtime = _runtime()
 
         def report(elapsed: float) -> None:
-            written = f"seconds, {output.lines} lines written" if output.lines else "seconds"
-            self.context.report(min(elapsed, inputs.timeout), inputs.timeout, written)
+            message = f"seconds, {output.lines} lines of output" if output.lines else "seconds"
+            self.context.report(min(elapsed, inputs.timeout), inputs.timeout, message)
 
         try:
             outcome = runtime.run(spec, output, report)
         except TimedOut as error:
             raise ContainerTimeout(f"{spec.image} ran longer than {inputs.timeout:g} s{_tail(output)}") from error
         except (RuntimeUnavailable, Stopped) as error:
-            # A container that `stop` has just removed cannot be found either.
+            # A container that `stop` has just removed is not found either.
             if runtime.stopped:
-                raise ContainerTimeout("the job was stopped, and its container with it") from error
+                raise ContainerTimeout("the job and its container were stopped") from error
             raise ContainerUnavailable(str(error)) from error
         finally:
             self._runtime = None
-        log.info("exit code %d, %d bytes written%s", outcome.exit_code, output.size, _tail(output))
+        log.info("Exit code %d, %d bytes of output%s", outcome.exit_code, output.size, _tail(output))
         if outcome.out_of_memory:
             raise ContainerFailed(
-                f"{spec.image} wanted more than {inputs.memory} MiB of memory{_tail(output)}", outcome.exit_code
+                f"{spec.image} ran out of memory; its limit is {inputs.memory} MiB{_tail(output)}", outcome.exit_code
             )
         if outcome.exit_code not in inputs.expected_exit_codes:
             raise ContainerFailed(
-                f"{spec.image} ended with exit code {outcome.exit_code}{_tail(output)}", outcome.exit_code
+                f"{spec.image} exited with code {outcome.exit_code}{_tail(output)}", outcome.exit_code
             )
         return ContainerRunResult(
             exit_code=outcome.exit_code, output=output.text, truncated=output.truncated, json=output.document
         )
 
     def stop(self) -> None:
-        """Kill and remove the container. It never fails: `run` is interrupted by it, and removes what is left."""
+        """Kill and remove the container. It never raises: `run` is interrupted, and removes the container too."""
         if self._runtime is not None:
             try:
                 self._runtime.stop()
             except RuntimeUnavailable:
-                log.warning("the container could not be removed at once", exc_info=True)
+                log.warning("The container could not be removed immediately", exc_info=True)
 
 
 def _container_spec(inputs: ContainerRunInputs, job: str) -> ContainerSpec:
-    """Return the container that is asked for, if the administrator allows it.
+    """Return the specification of the container, if the administrator allows it.
 
     Raises:
-        ContainerRefused: it is not allowed, or a setting cannot be used.
+        ContainerRefused: it is not allowed, or a setting is invalid.
     """
     if (reason := ContainerRun.unavailable()) is not None:
         raise ContainerRefused(reason)
     image = parse_image(inputs.image)
     if not is_allowed(image, settings.container_images()):
         raise ContainerRefused(
-            f"the image {image} may not be used: an administrator allows it in COINREQUEST_CONTAINER_IMAGES"
+            f"the image {image} is not allowed; an administrator can allow it in COINREQUEST_CONTAINER_IMAGES"
         )
     network = settings.container_network()
     if inputs.network and network is None:
         raise ContainerRefused(
-            "a container may not reach the network: an administrator allows it with COINREQUEST_CONTAINER_NETWORK, "
+            "access to the network is not allowed; an administrator can allow it with COINREQUEST_CONTAINER_NETWORK, "
             "such as bridge"
         )
     return ContainerSpec(
@@ -252,5 +255,5 @@ def _runtime() -> Runtime:
 
 
 def _tail(output: Output) -> str:
-    text = output.text.strip()[-_TAIL_IN_ERROR:]
-    return f"; it wrote last:\n{text}" if text else "; it wrote nothing"
+    text = output.text.strip()[-_MAX_TAIL_LENGTH:]
+    return f"; the end of its output:\n{text}" if text else "; it had no output"

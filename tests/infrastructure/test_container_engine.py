@@ -129,7 +129,7 @@ def test_no_shell_reads_the_command(image: str) -> None:
 
 
 def test_an_exit_code_that_is_not_expected_fails_with_the_output(image: str) -> None:
-    with pytest.raises(ContainerFailed, match="ended with exit code 3; it wrote last:\noops") as caught:
+    with pytest.raises(ContainerFailed, match="exited with code 3; the end of its output:\noops") as caught:
         shell(image, "echo oops; exit 3")
     assert caught.value.exit_code == 3
 
@@ -165,12 +165,12 @@ def test_the_network_is_there_only_when_the_administrator_says_so(image: str, mo
 
 
 def test_the_time_limit_kills_it(image: str) -> None:
-    with pytest.raises(ContainerTimeout, match="ran longer than 1 s; it wrote last:\nbegun"):
+    with pytest.raises(ContainerTimeout, match="ran longer than 1 s; the end of its output:\nbegun"):
         shell(image, "trap '' TERM; echo begun; sleep 60", timeout=1)
 
 
 def test_the_memory_limit_kills_it(image: str) -> None:
-    with pytest.raises(ContainerFailed, match="wanted more than 32 MiB of memory"):
+    with pytest.raises(ContainerFailed, match="ran out of memory; its limit is 32 MiB"):
         run(image, "/bin/tail", "/dev/zero", memory=32)
 
 
@@ -183,7 +183,7 @@ def test_the_word_that_memory_ran_out_may_come_after_the_end(image: str, monkeyp
         return state and {**state, "OOMKilled": False}
 
     monkeypatch.setattr(docker_engine, "_ended", without_the_word)
-    with pytest.raises(ContainerFailed, match="wanted more than 32 MiB of memory"):
+    with pytest.raises(ContainerFailed, match="ran out of memory; its limit is 32 MiB"):
         run(image, "/bin/tail", "/dev/zero", memory=32)
     with pytest.raises(ContainerFailed, match="exit code 137"):
         shell(image, "exit 137")

@@ -1,1 +1,1 @@
-"""Containers for `container.run`: which images, held down how, and run by Docker or by Kubernetes."""
+"""Containers for `container.run`: allowed images, restrictions, and the runtimes Docker and Kubernetes."""

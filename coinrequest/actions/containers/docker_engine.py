@@ -1,6 +1,6 @@
-"""Containers on a Docker engine, through Docker's own library.
+"""Runs containers on a Docker engine, with the Docker SDK.
 
-What a container may do is fixed here and no definition can change it; the options are described at
+The restrictions of a container are fixed here, and a definition cannot change them. The options are documented at
 https://docs.docker.com/reference/cli/docker/container/run/ and https://docs.docker.com/engine/security/
 """
 
@@ -30,18 +30,18 @@ from coinrequest.actions.containers.runtime import (
 
 log = logging.getLogger(__name__)
 
-# For one request to the engine, which answers at once; a pull has no limit but the task's.
+# The time-out of a request to the engine; a pull has only the time-out of the task.
 _REQUEST_SECONDS = 30
-_LOOK_SECONDS = 0.5
-# What SIGKILL leaves, the kernel's too.
+_POLL_SECONDS = 0.5
+# The exit code after SIGKILL, also from the kernel.
 _KILLED = 137
-# How long after the end to wait for the word that it was the kernel's.
-_LATE_SECONDS = 3
+# How long to wait, after a container was killed, for the event that it was out of memory.
+_EVENT_SECONDS = 3
 _TMP_OPTIONS = f"rw,noexec,nosuid,nodev,size={TMP_BYTES},mode=1777"
 
 
 def container_options(spec: ContainerSpec) -> dict[str, Any]:
-    """Return how a container is made, as `docker.DockerClient.containers.create` takes it."""
+    """Return the arguments for `docker.DockerClient.containers.create`."""
     return {
         "command": list(spec.command) or None,
         "environment": dict(spec.environment),
@@ -50,7 +50,7 @@ def container_options(spec: ContainerSpec) -> dict[str, Any]:
         "labels": labels(spec.timeout, spec.job),
         "network_mode": spec.network or "none",
         "mem_limit": spec.memory_bytes,
-        # Memory and swap together, so that there is no swap.
+        # The sum of memory and swap, so that there is no swap.
         "memswap_limit": spec.memory_bytes,
         "nano_cpus": int(spec.cpus * 1_000_000_000),
         "pids_limit": PROCESSES,
@@ -58,9 +58,9 @@ def container_options(spec: ContainerSpec) -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "read_only": True,
-        # The owner, because the engine gives it the mode that /tmp has in the image, which may be any.
+        # Owned by the user, because the engine may ignore the mode in favour of that of /tmp in the image.
         "tmpfs": {"/tmp": f"{_TMP_OPTIONS},uid={spec.user},gid={spec.user}"},  # noqa: S108 - in the container
-        # The output is read as it comes and kept nowhere else: endless output fills no disk.
+        # The output is only streamed, so that endless output cannot fill a disk.
         "log_config": {"Type": "none"},
         "stdin_open": False,
         "tty": False,
@@ -71,7 +71,7 @@ class DockerRuntime(Runtime):
     """Runs a container on a Docker engine.
 
     Args:
-        address: such as `unix:///run/user/1000/docker.sock`; None: what `DOCKER_HOST` says, or the usual socket.
+        address: an address such as `unix:///run/user/1000/docker.sock`; None for `DOCKER_HOST` or the default socket.
     """
 
     def __init__(self, address: str | None = None) -> None:
@@ -80,19 +80,19 @@ class DockerRuntime(Runtime):
         self._container: Any = None
 
     def run(self, spec: ContainerSpec, output: Output, report: Report) -> Outcome:
-        """Run a container to its end; see `Runtime.run`."""
+        """Run a container until it exits; see `Runtime.run`."""
         with _failures(), contextlib.closing(self._connect()) as client:
             _remove_orphans(client)
             container = _create(client, spec)
             self._container = container
-            log.info("container %s of %s", container.name, spec.image)
+            log.info("Created the container %s from %s", container.name, spec.image)
             try:
                 return self._follow(container, spec, output, report)
             finally:
                 _remove(container)
 
     def stop(self) -> None:
-        """Kill and remove the container, over a connection of its own: `run` may be in the middle of a request."""
+        """Kill and remove the container over a separate connection, because `run` may be in the middle of a request."""
         self.stopped = True
         if self._container is not None:
             with _failures(), contextlib.closing(self._connect()) as client:
@@ -103,14 +103,14 @@ class DockerRuntime(Runtime):
             from docker.client import DockerClient
         except ImportError as error:
             raise RuntimeUnavailable(
-                "this agent cannot use Docker: run pip install 'coinrequest[docker]' on it"
+                "this agent does not support Docker; run pip install 'coinrequest[docker]' on it"
             ) from error
         if self._address is not None:
             return DockerClient(base_url=self._address, timeout=_REQUEST_SECONDS)
         return DockerClient.from_env(timeout=_REQUEST_SECONDS)
 
     def _follow(self, container: Any, spec: ContainerSpec, output: Output, report: Report) -> Outcome:
-        # Attached before the start, so that nothing is missed.
+        # Attach before the start, to get all output.
         attached = container.attach_socket(params={"stdout": 1, "stderr": 1, "stream": 1})
         reader = threading.Thread(target=_read, args=(attached, output), name=container.name, daemon=True)
         reader.start()
@@ -120,39 +120,39 @@ class DockerRuntime(Runtime):
     def _wait(self, container: Any, spec: ContainerSpec, reader: threading.Thread, report: Report) -> Outcome:
         started = time.monotonic()
         while True:
-            reader.join(_LOOK_SECONDS)
+            reader.join(_POLL_SECONDS)
             elapsed = time.monotonic() - started
             if self.stopped:
                 raise Stopped
             if not reader.is_alive() and (state := _ended(container)) is not None:
-                return Outcome(exit_code=int(state["ExitCode"]), out_of_memory=_wanted_too_much(container, state))
+                return Outcome(exit_code=int(state["ExitCode"]), out_of_memory=_is_out_of_memory(container, state))
             if elapsed > spec.timeout:
                 raise TimedOut
             report(elapsed)
-            if not reader.is_alive():  # it closed its output and goes on
-                time.sleep(_LOOK_SECONDS)
+            if not reader.is_alive():  # the container closed its output but still runs
+                time.sleep(_POLL_SECONDS)
 
 
 def _read(attached: Any, output: Output) -> None:
-    """Take what a container writes until it ends, and close the connection."""
+    """Read the output of a container until it exits, and close the connection."""
     from docker.utils.socket import STDERR, frames_iter
 
-    # When the container is removed, or the engine goes away, the stream breaks; the other thread finds out why.
+    # The stream breaks if the container is removed or the engine stops; the other thread finds out which.
     with contextlib.suppress(Exception):
         for channel, chunk in frames_iter(attached, tty=False):
             output.add(chunk, is_error=channel == STDERR)
-    # The library keeps the connection that is behind the socket here, and closes it nowhere.
+    # The library never closes the connection behind the socket, which it keeps in this attribute.
     connections: tuple[Any, ...] = (getattr(attached, "_response", None), attached)
     for connection in connections:
         with contextlib.suppress(Exception):
             connection.close()
 
 
-def _wanted_too_much(container: Any, state: Any) -> bool:
-    """Say whether a container that has ended was killed for its memory.
+def _is_out_of_memory(container: Any, state: Any) -> bool:
+    """Return whether a container was killed because it ran out of memory.
 
-    The kernel's word and the end reach the engine on two ways. Where the end comes first, Docker 20.10 does not write
-    the other into the state: it is an event alone (seen on a busy machine).
+    The engine learns of this and of the exit in two ways. If it sees the exit first, which happens on busy machines,
+    Docker 20.10 reports the other in an event only, and not in the state.
     """
     if state.get("OOMKilled"):
         return True
@@ -163,14 +163,14 @@ def _wanted_too_much(container: Any, state: Any) -> bool:
     )
     filters = {"container": container.id, "event": "oom"}
     events = container.client.events(
-        since=began, until=ended + timedelta(seconds=_LATE_SECONDS), filters=filters, decode=True
+        since=began, until=ended + timedelta(seconds=_EVENT_SECONDS), filters=filters, decode=True
     )
     with contextlib.closing(events):
         return any(events)
 
 
 def _ended(container: Any) -> Any:
-    """Return the state of a container that has ended, else None."""
+    """Return the state of a container that has exited; None if it still runs."""
     container.reload()
     state = container.attrs["State"]
     return state if state["Status"] in ("exited", "dead") else None
@@ -184,7 +184,7 @@ def _create(client: Any, spec: ContainerSpec) -> Any:
     try:
         return client.containers.create(spec.image, name=name, **options)
     except ImageNotFound:
-        log.info("pulling %s", spec.image)
+        log.info("Pulling the image %s", spec.image)
         client.api.timeout = None
         try:
             client.images.pull(spec.image)
@@ -194,7 +194,7 @@ def _create(client: Any, spec: ContainerSpec) -> Any:
 
 
 def _remove(container: Any) -> None:
-    """Remove a container, whatever it does; if it cannot be, the next run on this engine will try again."""
+    """Kill and remove a container. If this fails, the next run on this engine tries again."""
     from docker.errors import NotFound
 
     try:
@@ -202,20 +202,20 @@ def _remove(container: Any) -> None:
     except NotFound:
         pass
     except Exception:
-        log.warning("container %s could not be removed", container.name, exc_info=True)
+        log.warning("The container %s could not be removed", container.name, exc_info=True)
 
 
 def _remove_orphans(client: Any) -> None:
-    """Remove containers whose agent was killed before it could."""
+    """Remove the containers of agents that were killed."""
     for container in client.containers.list(all=True, filters={"label": "coinrequest.until"}, ignore_removed=True):
         if is_orphaned(container.name, container.labels):
-            log.warning("removing %s, which nobody waits for any more", container.name)
+            log.warning("Removing the orphaned container %s", container.name)
             _remove(container)
 
 
 @contextlib.contextmanager
 def _failures() -> Iterator[None]:
-    """Give what the library raises a name of ours."""
+    """Convert the exceptions of the Docker SDK."""
     try:
         yield
     except (RuntimeUnavailable, TimedOut, Stopped):

@@ -1,12 +1,14 @@
-"""Names of images, and which of them an administrator allows.
+"""Names of images, and the patterns with which an administrator allows them.
 
 The grammar is that of https://pkg.go.dev/github.com/distribution/reference. Names are compared in their full form, so
-that `python:3.12` and `docker.io/library/python:3.12` are one, and nothing that looks like one is another.
+that `python:3.12` and `docker.io/library/python:3.12` are the same image.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from coinrequest.errors import CoinrequestError
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 _REGISTRY = re.compile(rf"(?:{_HOST}|\[[0-9A-Fa-f:]+\])(?::[0-9]{{1,5}})?", re.ASCII)
@@ -18,8 +20,8 @@ _DOCKER_HUB = "docker.io"
 LONGEST_NAME = 255
 
 
-class ImageInvalid(ValueError):
-    """This is not the name of an image, or not a pattern of such names; the message says why."""
+class ImageInvalid(CoinrequestError, ValueError):
+    """The text is not a valid image name or pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,10 @@ class Image:
     """The full name of an image.
 
     Attributes:
-        registry: a host, and a port if it has one.
-        repository: the path on it.
-        tag: a name that can be given to another image later; it does not count where there is a digest.
-        digest: the hash of one image for ever; empty if there is none.
+        registry: the host of the registry, with its port if it has one.
+        repository: the path in the registry.
+        tag: the tag, which may later point to another image; it has no meaning if there is a digest.
+        digest: the hash, which always means the same image; empty if there is none.
     """
 
     registry: str
@@ -43,10 +45,10 @@ class Image:
 
 
 def parse_image(text: str) -> Image:
-    """Read a name, and complete it as Docker does: `docker.io`, `library/`, `latest`.
+    """Parse a name and add the defaults of Docker: `docker.io`, `library/` and `latest`.
 
     Raises:
-        ImageInvalid: it is not the name of an image.
+        ImageInvalid: it is not a valid image name.
     """
     name, at, digest = text.partition("@")
     registry, repository, tag = _parts(name)
@@ -59,15 +61,15 @@ def parse_image(text: str) -> Image:
         or (at and not _DIGEST.fullmatch(digest))
     ):
         raise ImageInvalid(
-            f"{text[:100]!r} is not the name of an image, such as python:3.12 or ghcr.io/team/tool@sha256:…"
+            f"{text[:100]!r} is not a valid image name, such as python:3.12 or ghcr.io/team/tool@sha256:…"
         )
     return image
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """Cut a name without a digest into registry, repository and tag."""
+    """Split a name without a digest into registry, repository and tag."""
     first, slash, rest = name.partition("/")
-    # A first part that could be a host is one; all others are of Docker Hub.
+    # A first part that looks like a host is the registry; all other names are on Docker Hub.
     if slash and _is_host(first):
         registry, path = first.lower(), rest
     else:
@@ -86,14 +88,14 @@ def _is_host(part: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ImagePattern:
-    """One entry of the administrator's list.
+    """An entry of the administrator's list of allowed images.
 
     Attributes:
-        registry: must be equal.
-        repository: must be equal, or be the beginning of the path.
-        is_prefix: whether it is the beginning; then any tag and any digest goes.
-        tag: must be equal, and then a digest is refused, for it would decide instead; None: anything goes.
-        digest: must be equal if it is not empty.
+        registry: the registry, which must be equal.
+        repository: the repository, which must be equal, or its prefix.
+        is_prefix: whether `repository` is a prefix; then every tag and digest is allowed.
+        tag: the tag, which must be equal; a digest, which would take precedence, is refused. None allows any.
+        digest: the digest, which must be equal if it is not empty.
     """
 
     registry: str
@@ -103,7 +105,7 @@ class ImagePattern:
     digest: str = ""
 
     def allows(self, image: Image) -> bool:
-        """Tell whether an image is one of these."""
+        """Return whether the pattern allows an image."""
         if image.registry != self.registry:
             return False
         if self.is_prefix:
@@ -116,33 +118,32 @@ class ImagePattern:
 
 
 def parse_pattern(text: str) -> ImagePattern:
-    """Read an entry: the name of an image, `repository:*` for all its versions, or `registry/path/*` for all below.
+    """Parse an entry: an image name, `repository:*` for all its tags, or `registry/path/*` for all images below a path.
 
     Raises:
-        ImageInvalid: it is none of these. A star for the registry is refused: anybody can run one.
+        ImageInvalid: it is none of these. A wildcard for the registry is refused, because anybody can run one.
     """
-    below, versions = text.endswith("/*"), text.endswith(":*")
-    # A stand-in for the star makes it a name that the one grammar for names can read.
-    whole = text[:-1] + "x" if below or versions else text
-    if "*" in whole:
+    below, all_tags = text.endswith("/*"), text.endswith(":*")
+    # With a placeholder for the star, the grammar of names applies.
+    name = text[:-1] + "x" if below or all_tags else text
+    if "*" in name:
         raise ImageInvalid(
-            f"{text[:100]!r} is nothing that can be allowed: write the name of an image, repository:*, or "
-            "registry/path/*"
+            f"{text[:100]!r} is not a valid pattern: write an image name, repository:*, or registry/path/*"
         )
-    image = parse_image(whole)
+    image = parse_image(name)
     if below:
-        # All of a registry: parse_image has put Docker Hub's own folder before the stand-in.
+        # For a whole registry, parse_image may have added the prefix library/ of Docker Hub.
         path = "" if _is_host(text[:-2]) and "/" not in text[:-2] else image.repository[:-1]
         return ImagePattern(image.registry, path, is_prefix=True)
-    return ImagePattern(image.registry, image.repository, tag=None if versions else image.tag, digest=image.digest)
+    return ImagePattern(image.registry, image.repository, tag=None if all_tags else image.tag, digest=image.digest)
 
 
 def is_allowed(image: Image, patterns: Iterable[str]) -> bool:
-    """Tell whether any of the administrator's entries allows an image.
+    """Return whether any of the patterns allows an image.
 
     Raises:
-        ImageInvalid: an entry cannot be read.
+        ImageInvalid: a pattern is invalid.
     """
-    # All are read, so that a wrong one is noticed whichever image is asked for.
+    # Parse all patterns, so that an invalid one is reported for every image.
     allowed = [parse_pattern(pattern).allows(image) for pattern in patterns]
     return any(allowed)

@@ -1,4 +1,4 @@
-"""Containers as pods of a Kubernetes cluster, through the official client."""
+"""Runs containers as pods of a Kubernetes cluster, with the official client."""
 
 import contextlib
 import logging
@@ -25,11 +25,11 @@ from coinrequest.actions.containers.runtime import (
 log = logging.getLogger(__name__)
 
 _REQUEST_SECONDS = 30
-_LOOK_SECONDS = 1.0
-# What Kubernetes puts into the pod's own namespace file.
-_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-# Reasons for waiting that do not pass by themselves.
-_HOPELESS = frozenset(
+_POLL_SECONDS = 1.0
+# Kubernetes mounts the namespace of a pod here.
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+# Reasons for waiting that do not resolve themselves.
+_PERMANENT_REASONS = frozenset(
     {"ErrImageNeverPull", "InvalidImageName", "ImagePullBackOff", "CreateContainerConfigError", "CreateContainerError"}
 )
 
@@ -38,24 +38,25 @@ class KubernetesRuntime(Runtime):
     """Runs a container as a pod.
 
     Args:
-        namespace: of the pod; None: the agent's own, or `default` outside a cluster.
+        namespace: the namespace of the pod; None for that of the agent, or `default` outside a cluster.
+        poll_seconds: seconds between two requests for the state of the pod.
     """
 
-    def __init__(self, namespace: str | None = None, look_seconds: float = _LOOK_SECONDS) -> None:
+    def __init__(self, namespace: str | None = None, poll_seconds: float = _POLL_SECONDS) -> None:
         super().__init__()
         self._namespace = namespace or _own_namespace()
-        self._look_seconds = look_seconds
+        self._poll_seconds = poll_seconds
         self._pod = ""
 
     def run(self, spec: ContainerSpec, output: Output, report: Report) -> Outcome:
-        """Run a pod to its end; see `Runtime.run`."""
+        """Run a pod until it exits; see `Runtime.run`."""
         with _failures(), _client() as pods:
             self._remove_orphans(pods)
             name = new_name()
             self._pod = name
             try:
                 pods.create_namespaced_pod(self._namespace, pod_manifest(name, spec), _request_timeout=_REQUEST_SECONDS)
-                log.info("pod %s/%s of %s", self._namespace, name, spec.image)
+                log.info("Created the pod %s/%s from %s", self._namespace, name, spec.image)
                 try:
                     pod = self._ended(pods, spec, report)
                 finally:
@@ -65,14 +66,14 @@ class KubernetesRuntime(Runtime):
                 self._remove(pods, name)
 
     def stop(self) -> None:
-        """Delete the pod, over a connection of its own: `run` may be in the middle of a request."""
+        """Delete the pod over a separate connection, because `run` may be in the middle of a request."""
         self.stopped = True
         if self._pod:
             with _failures(), _client() as pods:
                 self._remove(pods, self._pod)
 
     def _ended(self, pods: Any, spec: ContainerSpec, report: Report) -> Any:
-        """Wait until the pod has ended, and return it."""
+        """Wait until the pod has exited, and return it."""
         started = time.monotonic()
         while True:
             if self.stopped:
@@ -85,10 +86,10 @@ class KubernetesRuntime(Runtime):
             if (problem := _problem(pod)) is not None:
                 raise RuntimeUnavailable(problem)
             report(time.monotonic() - started)
-            time.sleep(self._look_seconds)
+            time.sleep(self._poll_seconds)
 
     def _read_output(self, pods: Any, output: Output) -> None:
-        """Read what the pod wrote; one that never began wrote nothing."""
+        """Read the output of the pod; a pod that never started has none."""
         from kubernetes.client.exceptions import ApiException
 
         with contextlib.suppress(ApiException):
@@ -104,21 +105,21 @@ class KubernetesRuntime(Runtime):
                     output.add(chunk)
 
     def _remove(self, pods: Any, name: str) -> None:
-        """Delete a pod at once; if it cannot be, the cluster ends it at its deadline and the next run deletes it."""
+        """Kill and delete a pod. If this fails, the cluster stops it at its deadline, and the next run deletes it."""
         try:
             pods.delete_namespaced_pod(name, self._namespace, grace_period_seconds=0, _request_timeout=_REQUEST_SECONDS)
         except Exception as error:
             if getattr(error, "status", None) != 404:
-                log.warning("pod %s/%s could not be deleted", self._namespace, name, exc_info=True)
+                log.warning("The pod %s/%s could not be deleted", self._namespace, name, exc_info=True)
 
     def _remove_orphans(self, pods: Any) -> None:
-        """Delete pods whose agent was killed before it could."""
+        """Delete the pods of agents that were killed."""
         found = pods.list_namespaced_pod(
             self._namespace, label_selector="coinrequest.action=container.run", _request_timeout=_REQUEST_SECONDS
         )
         for pod in found.items:
             if is_orphaned(pod.metadata.name, pod.metadata.labels or {}):
-                log.warning("deleting %s, which nobody waits for any more", pod.metadata.name)
+                log.warning("Deleting the orphaned pod %s", pod.metadata.name)
                 self._remove(pods, pod.metadata.name)
 
 
@@ -131,22 +132,22 @@ def _outcome(pod: Any) -> Outcome:
 
 
 def _problem(pod: Any) -> str | None:
-    """Say why a pod will never begin; None: it may."""
+    """Return why a pod will never start; None if it may."""
     for status in pod.status.container_statuses or ():
         waiting = status.state.waiting if status.state else None
-        if waiting is not None and waiting.reason in _HOPELESS:
-            return f"the pod cannot begin: {waiting.reason} {waiting.message or ''}".rstrip()[:1_000]
+        if waiting is not None and waiting.reason in _PERMANENT_REASONS:
+            return f"the pod cannot start: {waiting.reason} {waiting.message or ''}".rstrip()[:1_000]
     return None
 
 
 @contextlib.contextmanager
 def _client() -> Iterator[Any]:
-    """Give a client of the cluster that the agent runs in, or else of the one that `KUBECONFIG` names."""
+    """Return a client for the cluster in which the agent runs, or for that of `KUBECONFIG`."""
     try:
         from kubernetes import client, config
     except ImportError as error:
         raise RuntimeUnavailable(
-            "this agent cannot use Kubernetes: run pip install 'coinrequest[kubernetes]' on it"
+            "this agent does not support Kubernetes; run pip install 'coinrequest[kubernetes]' on it"
         ) from error
     configuration = client.Configuration()
     if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -159,20 +160,20 @@ def _client() -> Iterator[Any]:
 
 def _own_namespace() -> str:
     try:
-        return _OWN_NAMESPACE.read_text().strip()
+        return _NAMESPACE_FILE.read_text().strip()
     except OSError:
         return "default"
 
 
 @contextlib.contextmanager
 def _failures() -> Iterator[None]:
-    """Give what the client raises a name of ours."""
+    """Convert the exceptions of the client."""
     try:
         yield
     except (RuntimeUnavailable, TimedOut, Stopped):
         raise
     except Exception as error:
-        # An ApiException's own text has all headers of the answer.
+        # str() of an ApiException contains all headers of the response.
         status, reason = getattr(error, "status", None), getattr(error, "reason", None)
         text = f"{status} {reason}: {getattr(error, 'body', '')}" if status else str(error)
         raise RuntimeUnavailable(f"the cluster: {text[:1_000]}") from error

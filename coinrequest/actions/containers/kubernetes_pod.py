@@ -1,4 +1,4 @@
-"""The pod of one `container.run`: the restricted Pod Security Standard, and limits.
+"""The manifest of a pod for `container.run`: the restricted Pod Security Standard, and limits.
 
 https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
 https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
@@ -12,10 +12,10 @@ CONTAINER = "task"
 
 
 def pod_manifest(name: str, spec: ContainerSpec) -> dict[str, Any]:
-    """Return the pod for an order.
+    """Return the manifest of a pod.
 
-    Everything that a definition does not decide is fixed: no root, no capability, no service account's token, no
-    volume but an empty `/tmp` in memory, a file system that is read-only, and an end that the cluster itself enforces.
+    A definition cannot change the restrictions: no root, no capabilities, no service account token, no volume except an
+    empty `/tmp` in memory, a read-only file system, and a deadline that the cluster enforces.
     """
     resources = {"memory": str(spec.memory_bytes), "cpu": f"{max(1, round(spec.cpus * 1000))}m"}
     container: dict[str, Any] = {
@@ -36,7 +36,7 @@ def pod_manifest(name: str, spec: ContainerSpec) -> dict[str, Any]:
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - in the container
     }
     if spec.command:
-        # What Docker calls the command: an entry point of the image stays.
+        # The args of Kubernetes are the command of Docker: the entry point of the image is kept.
         container["args"] = [_literal(part) for part in spec.command]
     if spec.working_directory:
         container["workingDir"] = spec.working_directory
@@ -70,10 +70,10 @@ def pod_manifest(name: str, spec: ContainerSpec) -> dict[str, Any]:
 
 
 def _network(spec: ContainerSpec) -> str:
-    """Return the label by which a NetworkPolicy of the cluster tells the pods that may use the network."""
+    """Return the label with which a NetworkPolicy selects the pods that may use the network."""
     return "none" if spec.network is None else "allowed"
 
 
 def _literal(part: str) -> str:
-    """Keep `$(NAME)` as it is written, which Kubernetes would replace by a variable and Docker would not."""
+    """Escape `$(NAME)`, which Kubernetes would replace by a variable, unlike Docker."""
     return part.replace("$", "$$") if "$(" in part else part

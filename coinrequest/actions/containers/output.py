@@ -1,4 +1,4 @@
-"""What a container writes: its end is kept, its lines are counted, its last line may be a result."""
+"""The output of a container: its end, the number of its lines, and the JSON in its last line."""
 
 import json
 from typing import Any
@@ -7,16 +7,16 @@ TAIL_LIMIT = 65_536
 
 
 class Output:
-    """The end of what was written, at most 64 KiB. One thread writes, others may read the counts."""
+    """The end of the output, at most 64 KiB. One thread adds to it; others may read the counts."""
 
     def __init__(self) -> None:
         self._both = _Tail()
-        # What is written to standard error meanwhile may come between, and after, the lines of standard output.
+        # Standard output alone, because lines of standard error may come between and after its lines.
         self._standard = _Tail()
         self.lines = 0
 
     def add(self, chunk: bytes, *, is_error: bool = False) -> None:
-        """Take what was written next, to standard error or, as far as is known, to standard output."""
+        """Add a chunk of standard error, or of standard output; Kubernetes does not tell them apart."""
         self.lines += chunk.count(b"\n")
         self._both.add(chunk)
         if not is_error:
@@ -24,22 +24,22 @@ class Output:
 
     @property
     def size(self) -> int:
-        """How many bytes were written."""
+        """The total number of bytes."""
         return self._both.size
 
     @property
     def truncated(self) -> bool:
-        """Whether the beginning is gone."""
+        """Whether the beginning was dropped."""
         return self._both.truncated
 
     @property
     def text(self) -> str:
-        """The end as text; bytes that are none, and NUL, are replaced, for results are stored as JSON in PostgreSQL."""
+        """The end as text. Invalid bytes and NUL are replaced, because PostgreSQL cannot store them as JSON."""
         return self._both.text
 
     @property
     def document(self) -> Any:
-        """The last line of standard output that is not empty, if it is JSON (RFC 8259), else None."""
+        """The last non-empty line of standard output if it is JSON (RFC 8259), otherwise None."""
         lines = self._standard.text.rstrip().splitlines()
         if not lines or (len(lines) == 1 and self._standard.truncated):
             return None
@@ -66,7 +66,7 @@ class _Tail:
 
     @property
     def text(self) -> str:
-        # The first character may have been cut in two.
+        # The first character may be incomplete.
         return bytes(self._end).decode("utf-8", "replace").replace("\x00", "\ufffd").lstrip("\ufffd" * self.truncated)
 
 

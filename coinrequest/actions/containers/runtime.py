@@ -1,4 +1,4 @@
-"""What `container.run` asks of whatever runs its containers."""
+"""The interface of container runtimes."""
 
 import re
 import socket
@@ -12,7 +12,7 @@ from coinrequest.actions.containers.output import Output
 from coinrequest.limits import MEBIBYTE
 
 NAME_PREFIX = "coinrequest-"
-# A container that its agent has left alone is removed this many seconds after its time was over.
+# An orphaned container is removed this many seconds after its time-out.
 GRACE_SECONDS = 60
 TMP_BYTES = 64 * MEBIBYTE
 PROCESSES = 256
@@ -21,32 +21,32 @@ Report = Callable[[float], None]
 
 
 class RuntimeUnavailable(Exception):
-    """The engine or the cluster cannot be used, or has no such image; the message says why."""
+    """The engine or the cluster is not available, or has no such image."""
 
 
 class TimedOut(Exception):
-    """The container ran longer than it may."""
+    """The container ran longer than its time-out."""
 
 
 class Stopped(Exception):
-    """The container was stopped from outside."""
+    """`stop` was called."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """A container to run, with everything that it is given.
+    """The specification of a container.
 
     Attributes:
-        image: its full name.
-        command: the arguments of the image's entry point, or its whole command where it has none; none: the image's.
-        environment: variables; no secrets.
-        working_directory: an absolute path; empty: the image's.
-        user: the number of the user and of the group; never 0.
-        memory_bytes: with its files in memory; there is no swap beside it.
-        cpus: how many processors' time.
+        image: the full name of the image.
+        command: the arguments of the image's entry point, or the command if it has none; empty for those of the image.
+        environment: variables, without secrets.
+        working_directory: an absolute path; empty for that of the image.
+        user: the user id and the group id; never 0.
+        memory_bytes: the memory limit, including files in memory; there is no swap.
+        cpus: the CPU limit, in processors.
         timeout: seconds from its start.
-        network: the network that it joins; None: it has none.
-        job: whose it is, for whoever looks at the engine.
+        network: the network to connect to; None for no network.
+        job: the id of the job, for a label.
     """
 
     image: str
@@ -63,11 +63,11 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a container ended.
+    """The outcome of a container.
 
     Attributes:
-        exit_code: that of its first process.
-        out_of_memory: whether it was killed because it wanted more than it may have.
+        exit_code: the exit code of the main process.
+        out_of_memory: whether it was killed because it ran out of memory.
     """
 
     exit_code: int
@@ -75,40 +75,40 @@ class Outcome:
 
 
 class Runtime(ABC):
-    """Runs one container, and removes it whatever happens."""
+    """Runs a container and always removes it."""
 
     def __init__(self) -> None:
         self.stopped = False
 
     @abstractmethod
     def run(self, spec: ContainerSpec, output: Output, report: Report) -> Outcome:
-        """Run a container to its end.
+        """Run a container until it exits.
 
         Args:
-            spec: the container.
-            output: takes what it writes, on both channels.
-            report: is called at least every few seconds with the seconds since its start.
+            spec: the specification of the container.
+            output: collects standard output and standard error.
+            report: called every few seconds with the seconds since the start.
 
         Raises:
-            RuntimeUnavailable: it cannot be run.
-            TimedOut: it ran too long, and was killed.
-            Stopped: `stop` was called, and it was killed.
+            RuntimeUnavailable: the container cannot be run.
+            TimedOut: it ran too long and was killed.
+            Stopped: `stop` was called and it was killed.
         """
 
     @abstractmethod
     def stop(self) -> None:
-        """Kill and remove the container; called from a signal handler while `run` is at work."""
+        """Kill and remove the container; called from a signal handler during `run`."""
 
 
 def new_name() -> str:
-    """Return a name that no other container has."""
+    """Return a unique name for a container."""
     return NAME_PREFIX + uuid.uuid4().hex[:20]
 
 
 def labels(timeout: float, job: str = "") -> dict[str, str]:
-    """Return what is written on a container: what it is, whose, and from when (Unix time) it may be removed.
+    """Return the labels of a container: the action, the agent, the job, and the Unix time from which it is orphaned.
 
-    The form suits both Docker and Kubernetes, where a value is short and plain; the ids of scheduled runs are not:
+    Kubernetes limits the length and the characters of values, and ids of scheduled runs do not comply:
     https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
     """
     return {
@@ -119,7 +119,7 @@ def labels(timeout: float, job: str = "") -> dict[str, str]:
     }
 
 
-def is_orphaned(name: str, written: Mapping[str, str]) -> bool:
-    """Tell whether a container is one of ours whose agent can no longer be waiting for it."""
-    until = written.get("coinrequest.until", "")
+def is_orphaned(name: str, labels: Mapping[str, str]) -> bool:
+    """Return whether a container belongs to the platform, and its agent can no longer be waiting for it."""
+    until = labels.get("coinrequest.until", "")
     return name.startswith(NAME_PREFIX) and until.isascii() and until.isdigit() and int(until) < time.time()

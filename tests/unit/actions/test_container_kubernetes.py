@@ -135,7 +135,7 @@ def runtime(http_stub: HttpStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path.write_text(yaml.safe_dump(config))
     monkeypatch.setenv("KUBECONFIG", str(path))
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    return KubernetesRuntime("jobs", look_seconds=0.01)
+    return KubernetesRuntime("jobs", poll_seconds=0.01)
 
 
 def test_a_pod_is_made_watched_read_and_deleted(runtime: KubernetesRuntime, http_stub: HttpStub) -> None:
@@ -176,7 +176,7 @@ def test_how_a_pod_failed_is_told(
         (
             _status("Pending", waiting={"reason": "ImagePullBackOff", "message": "no such image"}),
             RuntimeUnavailable,
-            "cannot begin: ImagePullBackOff no such image",
+            "cannot start: ImagePullBackOff no such image",
         ),
         ({"phase": "Pending"}, TimedOut, "^$"),
     ],

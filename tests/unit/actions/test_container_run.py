@@ -104,9 +104,13 @@ def test_a_container_that_ends_well_gives_its_output_and_its_document(monkeypatc
 @pytest.mark.parametrize(
     ("end", "error", "message"),
     [
-        (Outcome(3, False), ContainerFailed, "busybox:1.36 ended with exit code 3; it wrote last:\nthe reason"),
-        (Outcome(137, True), ContainerFailed, "wanted more than 256 MiB of memory; it wrote last:\nthe reason"),
-        (TimedOut(), ContainerTimeout, "ran longer than 300 s; it wrote last:\nthe reason"),
+        (Outcome(3, False), ContainerFailed, "busybox:1.36 exited with code 3; the end of its output:\nthe reason"),
+        (
+            Outcome(137, True),
+            ContainerFailed,
+            "ran out of memory; its limit is 256 MiB; the end of its output:\nthe reason",
+        ),
+        (TimedOut(), ContainerTimeout, "ran longer than 300 s; the end of its output:\nthe reason"),
         (RuntimeUnavailable("no engine"), ContainerUnavailable, "no engine"),
     ],
 )
@@ -163,7 +167,7 @@ def test_it_is_off_until_an_administrator_names_images(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        (IMAGES, "*", "COINREQUEST_CONTAINER_IMAGES: '\\*' is nothing that can be allowed"),
+        (IMAGES, "*", "COINREQUEST_CONTAINER_IMAGES: '\\*' is not a valid pattern"),
         ("COINREQUEST_CONTAINER_RUNTIME", "podman", "must be docker or kubernetes"),
         (NETWORK, "host", "must be a network such as bridge, not 'host'"),
         (NETWORK, "container:postgres", "must be a network such as bridge"),
@@ -181,7 +185,7 @@ def test_a_wrong_setting_switches_it_off_and_says_so(
 
 def test_an_image_that_is_not_allowed_is_refused_by_its_full_name(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = FakeRuntime(Outcome(0, False))
-    with pytest.raises(ContainerRefused, match=r"the image evil\.net/team/tool:latest may not be used"):
+    with pytest.raises(ContainerRefused, match=r"the image evil\.net/team/tool:latest is not allowed"):
         run(monkeypatch, runtime, image="evil.net/team/tool")
     assert runtime.orders == []
     run(monkeypatch, runtime, image="registry.example.org/team/tool")
