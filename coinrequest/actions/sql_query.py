@@ -1,4 +1,4 @@
-"""`sql.query`: put one statement to a database."""
+"""`sql.query`: run one statement in a database."""
 
 import json
 import logging
@@ -19,29 +19,29 @@ from coinrequest.limits import MAX_RESULT_BYTES
 log = logging.getLogger(__name__)
 
 ROW_LIMIT = 10_000
-# Room for the names of the columns and the counts.
-_ROWS_LIMIT = MAX_RESULT_BYTES - 65_536
-_ROWS_AT_ONCE = 200
+# Leaves room for the names of the columns and for the counts.
+_MAX_ROWS_BYTES = MAX_RESULT_BYTES - 65_536
+_BATCH_SIZE = 200
 
 
 class SqlRefused(ActionFailed):
-    """The connection is not granted, cannot be opened, or is of a kind that cannot do what is asked."""
+    """The connection is not granted, cannot be opened, or does not support the statement."""
 
 
 class SqlStatementFailed(ActionFailed):
-    """The database refused the statement, or its parameters do not fit; the text is the database's own."""
+    """The database refused the statement, or the parameters do not match it."""
 
 
 class SqlTimeout(ActionFailed):
-    """The statement took longer than `timeout`, or the job was stopped; nothing was changed."""
+    """The statement took longer than `timeout`, or the job was stopped; no changes were made."""
 
 
 class SqlResultInvalid(ActionFailed):
-    """The rows cannot be a result: more than 1 MiB, two columns of one name, or a value that JSON cannot hold."""
+    """The rows are larger than 1 MiB, have duplicate column names, or contain a value that JSON cannot represent."""
 
 
 class SqlQueryInputs(ActionModel):
-    """What to ask, and of whom."""
+    """The inputs of `sql.query`."""
 
     connection: str = Field(
         pattern=r"^[A-Za-z0-9_.-]{1,250}$",
@@ -51,21 +51,21 @@ class SqlQueryInputs(ActionModel):
     sql: str = Field(
         min_length=1,
         max_length=65_536,
-        description="one statement; :name stands for a parameter. Values belong into parameters, never into this text",
+        description="one statement, with :name for each parameter; put values into parameters, not into this text",
         examples=["SELECT id, total FROM orders WHERE day = :day ORDER BY id"],
         json_schema_extra=NO_REFERENCES,
     )
     parameters: dict[str, JsonValue] = Field(
         default={},
         max_length=200,
-        description="a value for each :name: text, number, boolean or null; a list (PostgreSQL only) for = ANY(:name); "
-        "an object is bound as its JSON text",
+        description="a value for each :name: a text, number, boolean or null; a list for = ANY(:name), on PostgreSQL "
+        "only; an object is bound as JSON text",
         examples=[{"day": "2026-11-22"}],
     )
     read_only: bool = Field(
-        default=True, description="false: the statement may write, if the administrator granted name:write"
+        default=True, description="false allows the statement to write, if the administrator has granted name:write"
     )
-    row_limit: int = Field(default=1_000, ge=1, le=ROW_LIMIT, description="rows to return at most; the rest is left")
+    row_limit: int = Field(default=1_000, ge=1, le=ROW_LIMIT, description="the maximum number of rows to return")
     timeout: float = Field(default=60.0, ge=0.1, le=3_600, description="seconds for the statement and its rows")
 
     @field_validator("parameters")
@@ -73,29 +73,31 @@ class SqlQueryInputs(ActionModel):
     def _names_are_names(cls, parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
         for name in parameters:
             if not PARAMETER_NAME.fullmatch(name):
-                raise ValueError(f"{name[:50]!r} is no name of a parameter: a letter or _, then letters, digits, _")
+                raise ValueError(f"{name[:50]!r} is not a valid name: use a letter or _, then letters, digits and _")
         return parameters
 
 
 class SqlQueryResult(ActionModel):
-    """What came back."""
+    """The result of `sql.query`."""
 
     columns: tuple[str, ...] = Field(strict=False, description="the names of the columns, in order")
     rows: tuple[dict[str, Any], ...] = Field(strict=False, description="one object for each row, by column")
-    row_count: int = Field(description="how many rows there are in `rows`")
-    truncated: bool = Field(description="whether there were more")
-    changed_rows: int | None = Field(description="rows that a writing statement changed; null: it reads, or not known")
+    row_count: int = Field(description="the number of rows in `rows`")
+    truncated: bool = Field(description="whether there were more rows")
+    changed_rows: int | None = Field(
+        description="the number of rows that the statement changed; null if it only reads or the number is unknown"
+    )
 
 
 class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
-    """Put one statement to a database that the administrator grants.
+    """Run one statement in a database that the administrator has granted.
 
-    It reads, and the database itself holds it to that; with `read_only: false` it may write, where that is granted,
-    and is committed only if it succeeded. Parameters are bound, never written into the text.
+    The statement may only read, and the database enforces this. With `read_only: false` it may write, if that is
+    granted too, and is committed if it succeeds. Parameters are bound, and never inserted into the text.
     """
 
     name: ClassVar[str] = "sql.query"
-    summary: ClassVar[str] = "Put one statement to a database and hand on its rows"
+    summary: ClassVar[str] = "Run a statement in a database and return its rows"
     Inputs: ClassVar[type[BaseModel]] = SqlQueryInputs
     Result: ClassVar[type[BaseModel]] = SqlQueryResult
     failures: ClassVar[tuple[type[ActionFailed], ...]] = (SqlRefused, SqlStatementFailed, SqlTimeout, SqlResultInvalid)
@@ -105,26 +107,26 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
 
     @classmethod
     def unavailable(cls) -> str | None:
-        """Say that no connection is granted, and how to grant one."""
+        """Return that no connection is granted, and how to grant one."""
         try:
             granted = settings.sql_connections()
         except settings.SettingInvalid as error:
             return str(error)
         if not granted:
             return (
-                "no connection may be asked: the administrator names those that may in COINREQUEST_SQL_CONNECTIONS, "
+                "no connection is granted; the administrator can grant connections in COINREQUEST_SQL_CONNECTIONS, "
                 "such as warehouse,reports:write"
             )
         return None
 
     def run(self, inputs: SqlQueryInputs) -> SqlQueryResult:
-        """Put the statement to the database.
+        """Run the statement.
 
         Raises:
-            SqlRefused: the connection is not granted, cannot be opened, or its kind cannot do this.
-            SqlStatementFailed: the database refused the statement, or its parameters do not fit.
-            SqlTimeout: it took too long, or was stopped.
-            SqlResultInvalid: the rows cannot be a result.
+            SqlRefused: the connection is not granted, cannot be opened, or does not support the statement.
+            SqlStatementFailed: the database refused the statement, or the parameters do not match it.
+            SqlTimeout: it took too long or was stopped.
+            SqlResultInvalid: the rows are too large, or cannot be converted to JSON.
         """
         _check_grant(inputs)
         statement = Statement(
@@ -142,17 +144,17 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
                         self._session.commit()
         finally:
             self._session = None
-        log.info("%d rows from %s", result.row_count, inputs.connection)
+        log.info("Received %d rows from %s", result.row_count, inputs.connection)
         return result
 
     def stop(self) -> None:
-        """End the statement; what it changed is undone. It never fails: `run` is interrupted by it."""
+        """Cancel the statement, whose changes are rolled back. It never raises, and `run` is interrupted."""
         self._stopped = True
         if self._session is not None:
             try:
                 self._session.cancel()
             except Exception:
-                log.warning("the statement could not be cancelled", exc_info=True)
+                log.warning("The statement could not be cancelled", exc_info=True)
 
     def _answer(self, session: Session, statement: Statement, row_limit: int) -> SqlQueryResult:
         self.context.report(0, None, "waiting for the database")
@@ -160,14 +162,14 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
         _check_columns(session.columns)
         rows: list[dict[str, Any]] = []
         size = 0
-        # One row more than the limit tells whether there are more.
-        while len(rows) <= row_limit and (found := session.fetch(min(_ROWS_AT_ONCE, row_limit + 1 - len(rows)))):
+        # One row beyond the limit shows that there are more.
+        while len(rows) <= row_limit and (found := session.fetch(min(_BATCH_SIZE, row_limit + 1 - len(rows)))):
             for values in found:
                 row = _row(session.columns, values)
                 size += len(json.dumps(row)) + 2
-                if size > _ROWS_LIMIT:
+                if size > _MAX_ROWS_BYTES:
                     raise SqlResultInvalid(
-                        f"the first {len(rows) + 1} rows have more than 1 MiB, the limit of a result; "
+                        f"the first {len(rows) + 1} rows exceed 1 MiB, the limit of a result; "
                         "select fewer columns, or set a lower row_limit"
                     )
                 rows.append(row)
@@ -184,7 +186,7 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
 
     @contextmanager
     def _failures(self, inputs: SqlQueryInputs) -> Iterator[None]:
-        """Give what a driver raises a name of ours; drivers have no common base class."""
+        """Convert the exceptions of drivers, which have no common base class."""
         try:
             yield
         except ActionFailed:
@@ -195,23 +197,23 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
             raise SqlStatementFailed(str(error)) from error
         except Exception as error:
             if self._stopped:
-                raise SqlTimeout("the job was stopped, and its statement with it") from error
+                raise SqlTimeout("the job and its statement were stopped") from error
             if self._session is None:
-                # What a driver says when it cannot connect may hold what it was to connect with.
+                # The message of the driver may contain the credentials.
                 raise SqlRefused(
                     f"the connection {inputs.connection!r} cannot be opened ({type(error).__name__}); "
-                    "the log of the task says why"
+                    "see the log of the task"
                 ) from error
             if self._session.is_timeout(error):
-                raise SqlTimeout(f"the database needed more than {inputs.timeout:g} s") from error
+                raise SqlTimeout(f"the statement took longer than {inputs.timeout:g} s") from error
             raise SqlStatementFailed(f"{inputs.connection}: {str(error)[:1_500] or type(error).__name__}") from error
 
 
 def _check_grant(inputs: SqlQueryInputs) -> None:
-    """Refuse a connection that the administrator has not granted, or not for writing.
+    """Check that the administrator has granted the connection, and for writing if necessary.
 
     Raises:
-        SqlRefused: it is not.
+        SqlRefused: it is not granted.
     """
     try:
         granted = settings.sql_connections()
@@ -219,13 +221,13 @@ def _check_grant(inputs: SqlQueryInputs) -> None:
         raise SqlRefused(str(error)) from error
     if inputs.connection not in granted:
         raise SqlRefused(
-            f"the connection {inputs.connection!r} may not be asked: an administrator grants it by its name in "
+            f"the connection {inputs.connection!r} is not granted; an administrator can grant it in "
             "COINREQUEST_SQL_CONNECTIONS"
         )
     if not inputs.read_only and not granted[inputs.connection]:
         raise SqlRefused(
-            f"the connection {inputs.connection!r} may only be read: an administrator grants writing with "
-            f"{inputs.connection}:write in COINREQUEST_SQL_CONNECTIONS"
+            f"the connection {inputs.connection!r} is granted for reading only; an administrator can grant writing "
+            f"with {inputs.connection}:write in COINREQUEST_SQL_CONNECTIONS"
         )
 
 
@@ -236,7 +238,7 @@ def _bindable(value: JsonValue) -> Any:
 def _check_columns(columns: tuple[str, ...]) -> None:
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
-        raise SqlResultInvalid(f"two columns are called {twice[0]!r}: give each a name of its own with AS")
+        raise SqlResultInvalid(f"two columns have the name {twice[0]!r}; rename one with AS")
 
 
 def _row(columns: tuple[str, ...], values: Any) -> dict[str, Any]:
@@ -245,5 +247,5 @@ def _row(columns: tuple[str, ...], values: Any) -> dict[str, Any]:
         try:
             row[name] = json_ready(value)
         except UnsupportedValue as error:
-            raise SqlResultInvalid(f"column {name!r} holds {error}: convert it in the statement") from error
+            raise SqlResultInvalid(f"the column {name!r} contains {error}; convert it in the statement") from error
     return row

@@ -1,1 +1,1 @@
-"""One statement on one database, for `sql.query`: parameters, sessions by kind of database, values as JSON."""
+"""Statements of `sql.query`: parameters, sessions for each type of database, and values as JSON."""

@@ -1,9 +1,9 @@
-"""MySQL and MariaDB, through mysqlclient or MySQL's own connector.
+"""MySQL and MariaDB, with mysqlclient or MySQL Connector/Python.
 
-The statement is prepared by the server (https://dev.mysql.com/doc/refman/8.4/en/prepare.html), which takes one
-statement and binds the parameters itself, whatever the driver would do. Reading alone is enforced twice by the server:
-it must be able to parse the statement as a subquery too, which no other command is, such as CALL or MariaDB's BEGIN NOT
-ATOMIC, in which a transaction could be ended and another begun; and it is executed in a READ ONLY transaction.
+The server prepares the statement (https://dev.mysql.com/doc/refman/8.4/en/prepare.html), so it accepts only one
+statement and binds the parameters itself. The server enforces read-only access in two ways: the statement must be
+valid as a subquery, which excludes commands such as CALL or BEGIN NOT ATOMIC of MariaDB that could end the transaction
+and start another; and it runs in a READ ONLY transaction.
 """
 
 import sys
@@ -17,7 +17,7 @@ _TIMEOUTS = frozenset({3024, 1969})
 
 
 class MysqlSession(Session):
-    """One statement on MySQL or MariaDB."""
+    """A statement on MySQL or MariaDB."""
 
     def _execute(self, statement: Statement) -> None:
         refuse_lists(statement.parameters)
@@ -27,7 +27,7 @@ class MysqlSession(Session):
         access = "READ ONLY" if statement.read_only else "READ WRITE"
         self._do(f"SET SESSION TRANSACTION {access}")
         if statement.read_only:
-            # Line breaks, so that a comment at the end does not reach over the parenthesis. It is not executed.
+            # It is only prepared. The line breaks end a trailing comment before the parenthesis.
             subquery = rewritten.text.rstrip(" \t\r\n;")
             self._do("PREPARE coinrequest_judge FROM %s", f"SELECT 1 FROM (\n{subquery}\n) AS q")  # noqa: S608 - see above
         self._do("PREPARE coinrequest FROM %s", rewritten.text)
@@ -46,27 +46,27 @@ class MysqlSession(Session):
         return str(row[0]) if row else ""
 
     def _limit_time(self, seconds: float) -> None:
-        """Let the server end the statement in time: MariaDB any, MySQL one that reads."""
+        """Set a time limit on the server; MySQL applies it to statements that read only."""
         if "mariadb" in self._do("SELECT VERSION()").lower():
             self._do("SET SESSION max_statement_time = %s", seconds)
         else:
             self._do("SET SESSION max_execution_time = %s", max(1, int(seconds * 1000)))
 
     def _unbuffered_cursor(self) -> Any:
-        """Return a cursor that does not take in all rows at once."""
+        """Return a cursor that does not fetch all rows at once."""
         package = type(self.connection).__module__.partition(".")[0]
         cursors = sys.modules.get(f"{package}.cursors")
         unbuffered = getattr(cursors, "SSCursor", None)
         return self.connection.cursor() if unbuffered is None else self.connection.cursor(unbuffered)
 
     def commit(self) -> None:
-        """Keep what was changed; the cursor's rows have to be gone first."""
+        """Commit, after discarding the remaining rows of the cursor."""
         self._cursor.close()
         super().commit()
 
     def close(self) -> None:
-        """Leave the rest to whoever closes the connection: everything else would first read all rows."""
+        """Do nothing: anything but closing the connection would read all remaining rows first."""
 
     def is_timeout(self, error: Exception) -> bool:
-        """Tell whether the server ended the statement."""
+        """Return whether the server ended the statement at the time limit."""
         return isinstance(error, TimedOut) or bool(error.args and error.args[0] in _TIMEOUTS)

@@ -1,7 +1,7 @@
-"""Parameters of a statement: `:name` in every database, rewritten for its driver.
+"""Parameters of a statement: `:name` for every database, rewritten to the style of its driver.
 
-A value never becomes a part of the text: the text only says where it goes, and the driver or the server binds it.
-What looks like a parameter inside a quoted text, a quoted name or a comment is none, nor is a cast (`::date`).
+Values are never inserted into the text; the driver or the server binds them. Texts that look like a parameter inside
+quotes and comments, and casts (`::date`), are left alone.
 """
 
 import re
@@ -9,25 +9,27 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cached_property
 
+from coinrequest.errors import CoinrequestError
+
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 PARAMETER_NAME = re.compile(_NAME, re.ASCII)
 _WORD = r"[A-Za-z0-9_$\x80-\U0010ffff]++"
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 
 
-class StatementInvalid(ValueError):
-    """The statement and its parameters do not fit; the message says how."""
+class StatementInvalid(CoinrequestError, ValueError):
+    """The statement does not match its parameters, or has an unclosed quote or comment."""
 
 
 @dataclass(frozen=True)
 class Syntax:
-    """How a kind of database writes what must be left alone.
+    """The syntax of quotes and comments in a type of database.
 
     Attributes:
-        quoted: regular expressions of texts and names in quotes.
-        line_comment: the regular expression of what begins a comment up to the end of the line.
-        nested_comments: whether a comment may hold another, as in standard SQL.
-        backslash_is_sure: whether it is known what a backslash in a quoted text means.
+        quoted: regular expressions for quoted texts and names.
+        line_comment: a regular expression for the start of a comment that ends with the line.
+        nested_comments: whether comments can be nested, as in standard SQL.
+        backslash_is_sure: whether the meaning of a backslash in a quoted text is known.
     """
 
     quoted: tuple[str, ...]
@@ -37,12 +39,12 @@ class Syntax:
 
     @cached_property
     def tokens(self) -> re.Pattern[str]:
-        """One regular expression that finds the next token at a position."""
+        """A regular expression for the next token at a position."""
         alternatives = (
             *(f"(?P<quoted{number}>{pattern})" for number, pattern in enumerate(self.quoted)),
             rf"(?:{self.line_comment})[^\r\n]*+",
             r"(?P<comment>/\*)",
-            # The bounds of a slice, as in prices[first:last], are no parameter.
+            # The bounds of a slice, as in prices[first:last], are not a parameter.
             rf"{_WORD}(?::{_WORD})?+",
             r"::|:=",
             rf":(?P<name>{_NAME})",
@@ -71,10 +73,10 @@ MYSQL = Syntax(
 )
 # https://www.sqlite.org/lang_keywords.html and https://www.sqlite.org/lang_comment.html
 SQLITE = Syntax(quoted=(*_STANDARD, _BACKTICK, r"\[[^\]]*+\]"))
-# What it is not known to be is read as standard SQL, and refused where the dialects differ.
+# Unknown databases are assumed to use standard SQL; statements on which dialects differ are refused.
 OTHER = Syntax(quoted=(*_STANDARD, _BACKTICK), backslash_is_sure=False)
 
-# PEP 249, "paramstyle"; the position counts from 1.
+# The paramstyles of PEP 249; positions count from 1.
 _STYLES: dict[str, Callable[[str, int], str]] = {
     "pyformat": lambda name, position: f"%({name})s",
     "format": lambda name, position: "%s",
@@ -87,11 +89,11 @@ STYLES = tuple(_STYLES)
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """A statement as the driver takes it.
+    """A statement in the style of a driver.
 
     Attributes:
-        text: the statement; exactly as it was if it has no parameter.
-        names: the name of each placeholder in the order of the text, repetitions included.
+        text: the statement; unchanged if it has no parameters.
+        names: the names of the placeholders in the order of the text, including repetitions.
     """
 
     text: str
@@ -99,17 +101,17 @@ class Rewritten:
 
 
 def rewrite(sql: str, given: Collection[str], syntax: Syntax, style: str) -> Rewritten:
-    """Rewrite `:name` to what a driver takes.
+    """Rewrite `:name` to the paramstyle of a driver.
 
     Args:
         sql: the statement.
-        given: the names for which there are values; each has to be used, and each one used has to be given.
-        syntax: the kind of database.
-        style: the driver's, one of `STYLES`. With `pyformat` and `format` a percent sign is doubled, as the driver
-            undoes it, if there is any parameter at all.
+        given: the names of the given parameters, which must be the ones that the statement uses.
+        syntax: the syntax of the database.
+        style: a paramstyle of `STYLES`. With `pyformat` and `format`, percent signs are doubled if there is any
+            parameter, because the driver undoes this.
 
     Raises:
-        StatementInvalid: a name is missing or not used, or a quote or comment is never closed.
+        StatementInvalid: a parameter is missing or unused, or a quote or comment is never closed.
     """
     write = _STYLES[style]
     parts: list[str] = []
@@ -118,7 +120,7 @@ def rewrite(sql: str, given: Collection[str], syntax: Syntax, style: str) -> Rew
     position = 0
     while position < len(sql):
         found = syntax.tokens.match(sql, position)
-        if found is None:  # not reached: the last alternative takes any character
+        if found is None:  # unreachable: the last alternative matches any character
             break
         name, end = found["name"], found.end()
         if found["open"]:
@@ -135,7 +137,7 @@ def rewrite(sql: str, given: Collection[str], syntax: Syntax, style: str) -> Rew
         position = end
     _check(names, given)
     if names and unsure and not syntax.backslash_is_sure:
-        raise StatementInvalid("databases differ about a backslash inside quotes; give this text as a parameter too")
+        raise StatementInvalid("databases differ on backslashes inside quotes; pass this text as a parameter")
     return Rewritten("".join(parts), tuple(names)) if names else Rewritten(sql, ())
 
 
@@ -154,7 +156,7 @@ def _end_of_comment(sql: str, start: int, *, nested: bool) -> int:
 def _check(names: list[str], given: Collection[str]) -> None:
     missing = sorted(set(names) - set(given))
     if missing:
-        raise StatementInvalid(f"the statement has :{missing[0]}, and parameters has no {missing[0]!r}")
+        raise StatementInvalid(f"the statement has :{missing[0]}, but parameters has no {missing[0]!r}")
     unused = sorted(set(given) - set(names))
     if unused:
-        raise StatementInvalid(f"parameters has {unused[0]!r}, and the statement has no :{unused[0]}")
+        raise StatementInvalid(f"parameters has {unused[0]!r}, but the statement has no :{unused[0]}")

@@ -1,10 +1,10 @@
-"""PostgreSQL, through psycopg 3.
+"""PostgreSQL, with psycopg 3.
 
-Reading alone is enforced three times by the server: the transaction is READ ONLY; the statement is the query of a
-cursor, and no other command can be one (https://www.postgresql.org/docs/current/sql-declare.html); it is sent with the
-extended protocol, which takes one command
-(https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY). At the end all is rolled back, so
-that neither a setting nor a notification of a function stays.
+The server enforces read-only access in three ways: the transaction is READ ONLY; the statement is the query of a
+cursor, which cannot be any other command (https://www.postgresql.org/docs/current/sql-declare.html); and it is sent
+with the extended protocol, which accepts only one command
+(https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY). At the end everything is rolled
+back, including the settings and notifications of functions.
 """
 
 import uuid
@@ -18,11 +18,11 @@ _QUERY_CANCELED = "57014"
 
 
 class NotAQuery(Exception):
-    """The server refused the statement because it is no query."""
+    """The statement is not a query."""
 
 
 class PostgresSession(Session):
-    """One statement on PostgreSQL, or on a server that speaks as it does."""
+    """A statement on PostgreSQL, or on a server with the same protocol."""
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
@@ -34,7 +34,7 @@ class PostgresSession(Session):
 
         if not isinstance(self.connection, psycopg.Connection):
             raise UnsupportedDatabase(
-                "PostgreSQL is reached through psycopg 3 alone; psycopg2 sends several statements as one"
+                "PostgreSQL needs psycopg 3, because psycopg2 accepts several statements in one text"
             )
         rewritten = rewrite(statement.sql, statement.parameters.keys(), POSTGRES, "pyformat")
         text, values = rewritten.text, {name: statement.parameters[name] for name in rewritten.names} or None
@@ -43,7 +43,7 @@ class PostgresSession(Session):
         self._read_only = self.connection.read_only = statement.read_only
         self._limit_time()
         if not statement.read_only:
-            # Else "prepare" below would do nothing, and several statements could go as one.
+            # Otherwise `prepare` below would have no effect, and several statements could be sent as one.
             self.connection.prepare_threshold = 5
             self._cursor = psycopg.Cursor(self.connection, row_factory=tuple_row)
             self._cursor.execute(text, values, prepare=True)
@@ -55,32 +55,32 @@ class PostgresSession(Session):
             self._cursor.execute(text, values)
         except psycopg.errors.SyntaxError as error:
             raise NotAQuery(
-                f"{_first_line(error)} (with read_only, a statement begins with SELECT, WITH, VALUES or TABLE)"
+                f"{_first_line(error)} (with read_only, a statement must start with SELECT, WITH, VALUES or TABLE)"
             ) from error
 
     def _limit_time(self) -> None:
-        """Let the server end the next command in time; it has to be said anew, for a function may unsay it.
+        """Set a time limit for the next command; this is repeated, because a function may have reset it.
 
-        It also takes the transaction's first snapshot, after which the server lets nobody make it writable.
+        It also takes the first snapshot of the transaction, after which the transaction cannot be made writable.
         """
         import psycopg
 
-        left = max(1, int(self._seconds_left() * 1000))
+        milliseconds = max(1, int(self._remaining_seconds() * 1000))
         with psycopg.Cursor(self.connection) as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (str(left),))
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", (str(milliseconds),))
 
     def fetch(self, count: int) -> Sequence[Sequence[Any]]:
-        """Return the next rows, at most `count`; see `Session.fetch`."""
+        """Return up to `count` rows; see `Session.fetch`."""
         if self.columns and self._read_only:
             self._limit_time()
         return super().fetch(count)
 
     def cancel(self) -> None:
-        """Ask the server to end the statement."""
+        """Ask the server to cancel the statement."""
         self.connection.cancel_safe(timeout=5)
 
     def is_timeout(self, error: Exception) -> bool:
-        """Tell whether the server ended the statement."""
+        """Return whether the server ended the statement at the time limit."""
         return isinstance(error, TimedOut) or getattr(error, "sqlstate", None) == _QUERY_CANCELED
 
 

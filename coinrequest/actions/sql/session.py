@@ -1,4 +1,4 @@
-"""What it takes to put one statement to a database, whatever its kind."""
+"""The interface of database sessions, which run one statement."""
 
 import sys
 import time
@@ -13,22 +13,22 @@ from coinrequest.actions.sql.placeholders import OTHER, STYLES, Syntax, rewrite
 
 
 class UnsupportedDatabase(Exception):
-    """This kind of database, or its driver, cannot do what is asked; the message says what would."""
+    """The type of database or its driver does not support the statement; the message has the remedy."""
 
 
 class TimedOut(Exception):
-    """The time of the statement is over."""
+    """The statement took longer than its time-out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What is asked of a database.
+    """A statement to run.
 
     Attributes:
-        sql: one statement with `:name` for parameters.
-        parameters: their values, each a text, number, boolean or null, or for PostgreSQL also a list of them.
-        read_only: whether it may only read; the database itself enforces it.
-        timeout: seconds for everything.
+        sql: one statement, with `:name` for parameters.
+        parameters: the values: texts, numbers, booleans or null; on PostgreSQL also lists of them.
+        read_only: whether it may only read, which the database enforces.
+        timeout: seconds for the statement and its rows.
     """
 
     sql: str
@@ -38,10 +38,10 @@ class Statement:
 
 
 class Session(ABC):
-    """One statement on one open database: `execute`, `fetch` as often as needed, `commit` if it wrote, `close`.
+    """Runs one statement: `execute`, then `fetch` until there are no more rows, `commit` if it wrote, and `close`.
 
     Args:
-        connection: as PEP 249 describes it. Nothing else uses it.
+        connection: a connection as defined in PEP 249, which is used for nothing else.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -51,13 +51,13 @@ class Session(ABC):
         self._deadline = 0.0
 
     def execute(self, statement: Statement) -> None:
-        """Begin a transaction and execute the statement; `columns` has the names of what it returns.
+        """Start a transaction and execute the statement; afterwards `columns` has the names of the columns.
 
         Raises:
-            UnsupportedDatabase: it cannot be held to reading, or not with these parameters.
-            StatementInvalid: text and parameters do not fit.
+            UnsupportedDatabase: the database cannot enforce read-only access, or does not support a parameter.
+            StatementInvalid: the parameters do not match the statement.
             TimedOut: it took too long.
-            Exception: whatever the driver raises.
+            Exception: an exception of the driver.
         """
         self._deadline = time.monotonic() + statement.timeout
         self._execute(statement)
@@ -65,51 +65,51 @@ class Session(ABC):
 
     @abstractmethod
     def _execute(self, statement: Statement) -> None:
-        """Do it, and set `_cursor`."""
+        """Execute the statement, and set `_cursor`."""
 
     def fetch(self, count: int) -> Sequence[Sequence[Any]]:
-        """Return the next rows, at most `count`; none: there are no more.
+        """Return up to `count` rows; none if there are no more.
 
         Raises:
             TimedOut: it took too long.
-            Exception: whatever the driver raises.
+            Exception: an exception of the driver.
         """
-        self._seconds_left()
+        self._remaining_seconds()
         rows: Sequence[Sequence[Any]] = self._cursor.fetchmany(count) if self.columns else ()
         return rows
 
     def changed_rows(self) -> int | None:
-        """Return how many rows a writing statement changed; None: the driver does not say."""
+        """Return the number of changed rows; None if the driver does not provide it."""
         count = self._cursor.rowcount
         return count if isinstance(count, int) and count >= 0 else None
 
     def commit(self) -> None:
-        """Keep what was changed."""
+        """Commit the changes."""
         self.connection.commit()
 
     def close(self) -> None:
-        """Undo what was not committed. It never fails: a broken connection has nothing left to undo."""
+        """Roll back and close the cursor. It never raises: on a broken connection, the server has rolled back."""
         with suppress(Exception):
             self.connection.rollback()
         with suppress(Exception):
             self._cursor.close()
 
     def cancel(self) -> None:  # noqa: B027 - a driver need not offer it
-        """End the statement from a signal handler; where the driver cannot, it ends at its time limit."""
+        """Cancel the statement from a signal handler; by default, it runs until its time limit."""
 
     def is_timeout(self, error: Exception) -> bool:
-        """Tell whether the driver's error says that the statement took too long."""
+        """Return whether an error of the driver means that the statement took too long."""
         return isinstance(error, TimedOut)
 
-    def _seconds_left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+    def _remaining_seconds(self) -> float:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
             raise TimedOut
-        return left
+        return remaining
 
 
 class OtherSession(Session):
-    """A database whose kind is not known: it may be written to, because nothing would hold it to reading."""
+    """A statement on an unknown type of database, for which read-only access cannot be enforced."""
 
     _syntax: Syntax = OTHER
 
@@ -121,12 +121,12 @@ class OtherSession(Session):
         if style not in ("pyformat", "named"):
             values = tuple(statement.parameters[name] for name in names)
         self._cursor = self.connection.cursor()
-        # Without parameters a driver takes the text as it is, and percent signs stay what they are.
+        # Without parameters, drivers do not interpret percent signs.
         self._cursor.execute(*((text, values) if names else (text,)))
 
 
 def refuse_lists(parameters: Mapping[str, Any]) -> None:
-    """Refuse what only PostgreSQL can bind.
+    """Refuse lists, which only PostgreSQL can bind.
 
     Raises:
         UnsupportedDatabase: a parameter is a list.
@@ -134,15 +134,15 @@ def refuse_lists(parameters: Mapping[str, Any]) -> None:
     for name, value in parameters.items():
         if isinstance(value, list):
             raise UnsupportedDatabase(
-                f"parameter {name!r} is a list, which only PostgreSQL takes; give one for each value"
+                f"the parameter {name!r} is a list, which only PostgreSQL supports; use one parameter for each value"
             )
 
 
 def paramstyle(connection: Any) -> str:
-    """Return how the driver of a connection writes parameters (PEP 249).
+    """Return the paramstyle of the driver of a connection (PEP 249).
 
     Raises:
-        UnsupportedDatabase: its module does not say.
+        UnsupportedDatabase: the driver does not define one.
     """
     name = type(connection).__module__
     while name:
@@ -150,14 +150,14 @@ def paramstyle(connection: Any) -> str:
         if style in STYLES:
             return str(style)
         name = name.rpartition(".")[0]
-    raise UnsupportedDatabase(f"the driver {type(connection).__module__} does not say how it takes parameters")
+    raise UnsupportedDatabase(f"the driver {type(connection).__module__} does not define a paramstyle")
 
 
 def session_for(database: Database, *, read_only: bool) -> Session:
     """Return the session for a database.
 
     Raises:
-        UnsupportedDatabase: nothing would hold a database of this kind to reading, and only reading is asked for.
+        UnsupportedDatabase: the statement is read-only, which cannot be enforced for this type of database.
     """
     if database.kind == "postgres":
         from coinrequest.actions.sql.postgres import PostgresSession
@@ -173,7 +173,7 @@ def session_for(database: Database, *, read_only: bool) -> Session:
         return SqliteSession(database.connection)
     if read_only:
         raise UnsupportedDatabase(
-            f"a database of the kind {database.kind!r} cannot be held to reading: an administrator grants writing "
-            "with name:write in COINREQUEST_SQL_CONNECTIONS, and the definition says read_only: false"
+            f"read-only access cannot be enforced for databases of type {database.kind!r}; an administrator can grant "
+            "writing with name:write in COINREQUEST_SQL_CONNECTIONS, and the definition must set read_only: false"
         )
     return OtherSession(database.connection)

@@ -1,4 +1,4 @@
-"""What a database answers, as plain JSON."""
+"""Converts the values of a database to JSON data."""
 
 import base64
 import math
@@ -7,21 +7,22 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from coinrequest.errors import CoinrequestError
 
-class UnsupportedValue(ValueError):
-    """A value has no form in JSON; the message says which kind it is."""
+
+class UnsupportedValue(CoinrequestError, ValueError):
+    """A value cannot be represented in JSON."""
 
 
 def json_ready(value: Any) -> Any:
-    """Return a value of a row as JSON can hold it, without losing a digit.
+    """Convert a value to JSON data without losing precision.
 
-    Text, whole and floating numbers, booleans and null stay what they are, also inside lists and documents. A decimal
-    number is written in digits, a time in ISO 8601 (with its offset if it has one), an interval as an ISO 8601
-    duration, bytes in base64 (RFC 4648, 4), and everything else, such as a UUID, an address or a range, as the text
-    that it has in Python.
+    Texts, integers, floats, booleans and null are unchanged, also inside lists and documents. Decimals become the text
+    of their digits, times become ISO 8601 (with the offset if there is one), intervals become ISO 8601 durations, and
+    bytes become base64 (RFC 4648, 4). Other values, such as UUIDs, addresses and ranges, become their text in Python.
 
     Raises:
-        UnsupportedValue: a NUL character, which the platform's own database cannot store.
+        UnsupportedValue: a text contains a NUL character, which the database of the platform cannot store.
     """
     match value:
         case None | bool() | int():
@@ -31,7 +32,7 @@ def json_ready(value: Any) -> Any:
                 raise UnsupportedValue("text with a NUL character")
             return value
         case float():
-            # JSON has neither infinity nor NaN.
+            # JSON has no infinity and no NaN.
             return value if math.isfinite(value) else str(value)
         case Decimal():
             return format(value, "f")

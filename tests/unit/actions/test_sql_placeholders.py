@@ -102,8 +102,8 @@ def test_a_statement_without_parameters_is_not_touched() -> None:
 @pytest.mark.parametrize(
     ("sql", "given", "message"),
     [
-        ("SELECT :a", set(), "the statement has :a, and parameters has no 'a'"),
-        ("SELECT 1", {"a"}, "parameters has 'a', and the statement has no :a"),
+        ("SELECT :a", set(), "the statement has :a, but parameters has no 'a'"),
+        ("SELECT 1", {"a"}, "parameters has 'a', but the statement has no :a"),
         ("SELECT 'a", set(), "the quote ' at character 8 is never closed"),
         ('SELECT "a', set(), 'the quote " at character 8'),
         ("SELECT /* /* */ 1", set(), "the comment at character 8 is never closed"),
