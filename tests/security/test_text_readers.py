@@ -19,7 +19,7 @@ READERS = (
     "coinrequest.jobtypes.formats:_is_date_time",
     "coinrequest.patterns:compile_pattern",
     "coinrequest.urltest.json_path:check",
-    "coinrequest.urltest.json_path:_as_re2",
+    "coinrequest.urltest.json_path:_to_re2",
     "coinrequest.urltest.expectations:_ranges",
     "coinrequest.urltest.expectations:_CHARSET.search",
     "coinrequest.http.target:_AUTHORITY.fullmatch",

@@ -86,8 +86,8 @@ def test_the_catalogue_lists_names_without_loading_actions(tmp_path: Path) -> No
     tried = "from coinrequest.actions.catalogue import action_names; assert action_names()"
     modules, _took = _loaded(tried, tmp_path, before=_ENTRY_POINTS)
     own = [name for name in modules if name.startswith("coinrequest")]
-    rooms = ["coinrequest", "coinrequest.actions"]
-    assert own == [*rooms, *(f"coinrequest.actions.{name}" for name in ("base", "catalogue", "context"))]
+    actions = (f"coinrequest.actions.{name}" for name in ("base", "catalogue", "context"))
+    assert own == ["coinrequest", "coinrequest.actions", *actions, "coinrequest.errors"]
     assert _banned(modules) == []
 
 
