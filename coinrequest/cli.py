@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 # Module and help of each command. The module's `main` takes the words after the command and returns the exit code.
 _COMMANDS = {
-    "demo": ("coinrequest.demo", "register a job type on the running stack and run a job of it"),
-    "gateway": ("coinrequest.gateway.command", "bring messages in as jobs, and results and notices out"),
-    "channel": ("coinrequest.channel.command", "submit a job over the message channel, or listen for results"),
-    "url": ("coinrequest.urltest.command", "test whether URLs answer, and how fast"),
-    "prices": ("coinrequest.prices.command", "ask exchanges what a coin costs"),
+    "demo": ("coinrequest.demo", "register a job type on the running stack and run a job"),
+    "gateway": ("coinrequest.gateway.command", "turn messages into jobs, and send results and notices"),
+    "channel": ("coinrequest.channel.command", "submit a job over the message channel, or print results"),
+    "url": ("coinrequest.urltest.command", "test whether URLs respond, and how fast"),
+    "prices": ("coinrequest.prices.command", "get the price of a coin from exchanges"),
 }
 
 
@@ -28,13 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (error.name or "").startswith(__package__):
             raise
         extra = "airflow,stack" if words[:1] == ["stack"] else "airflow"
-        print(f"coinrequest {words[0]} needs {error.name}, which a plain installation does not bring.", file=sys.stderr)
-        print(f"Install it: pip install 'coinrequest[{extra}]'", file=sys.stderr)
+        print(f"coinrequest {words[0]} needs {error.name}, which is not installed.", file=sys.stderr)
+        print(f"Install it with: pip install 'coinrequest[{extra}]'", file=sys.stderr)
         return 1
 
 
 def _run(words: list[str]) -> int:
-    # Only the command that was called is imported.
+    # Import only the module of the command.
     if words and words[0] in _COMMANDS:
         module, _ = _COMMANDS[words[0]]
         result: int = importlib.import_module(module).main(words[1:])

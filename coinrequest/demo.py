@@ -1,6 +1,6 @@
 """The demonstration: `coinrequest demo`, or `make demo`, which starts the embedded stack first.
 
-It registers a job type over REST, submits a job of it, waits for the result, and prints each step.
+It registers a job type over REST, submits a job, waits for the result, and prints each step.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from coinrequest.errors import CoinrequestError
 
 _TIMEOUT_SECONDS = 60
 
-# The commands to type next depend on how the platform was started.
+# The commands to show depend on how the platform was started.
 _MAKE = {
     "status": "make status",
     "logs": "make logs",
@@ -37,7 +37,7 @@ class DemoFailed(CoinrequestError):
 
 
 def document(name: str, url: str) -> dict[str, object]:
-    """Return the definition of the job type: it tests the URL of the param `url`."""
+    """Return the definition of the job type, which tests the URL in the param `url`."""
     return {
         "name": name,
         "description": "Tests whether our own web server is up. Registered over REST by the demonstration",
@@ -53,15 +53,15 @@ def document(name: str, url: str) -> dict[str, object]:
 
 
 class Client:
-    """A client that is signed in to an installation.
+    """A client of the REST API, signed in as a user.
 
     Args:
         url: the address of the installation, such as `http://localhost:8080`.
-        username, password: the credentials, which are exchanged for a token.
+        username, password: the credentials of the user.
         status: the command that shows the state of the processes, for error messages.
 
     Raises:
-        DemoFailed: the credentials are wrong, or the server does not respond within a minute.
+        DemoFailed: the credentials are wrong, or there is no response within a minute.
     """
 
     def __init__(self, url: str, username: str, password: str, status: str = _MAKE["status"]) -> None:
@@ -72,8 +72,8 @@ class Client:
         self._session = requests.Session()
         self._session.trust_env = False
         self._await_server()
-        answer = self.call("POST", "/auth/token", json={"username": username, "password": password})
-        self._session.headers["Authorization"] = f"Bearer {answer['access_token']}"
+        response = self.call("POST", "/auth/token", json={"username": username, "password": password})
+        self._session.headers["Authorization"] = f"Bearer {response['access_token']}"
 
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Send a request and return the JSON of the response.
@@ -84,12 +84,12 @@ class Client:
         import requests
 
         try:
-            answer = self._session.request(method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **options)
+            response = self._session.request(method, f"{self._url}{path}", timeout=_TIMEOUT_SECONDS, **options)
         except requests.RequestException as error:
             raise DemoFailed(f"{method} {path}: {error}; check that the stack is up with {self._status}") from error
-        if answer.status_code >= 400:
-            raise DemoFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:1000]}")
-        return answer.json() if answer.content else None
+        if response.status_code >= 400:
+            raise DemoFailed(f"{method} {path} answered {response.status_code}: {response.text[:1000]}")
+        return response.json() if response.content else None
 
     def _await_server(self) -> None:
         import requests
@@ -117,9 +117,9 @@ def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> 
 
     Args:
         environment: the variables `COINREQUEST_URL`, `COINREQUEST_USERNAME` and `COINREQUEST_PASSWORD`;
-            `COINREQUEST_API_URL` if the web server has another address here than in a browser;
+            optionally `COINREQUEST_API_URL`, if the web server has another address here than in a browser, and
             `COINREQUEST_DEMO_KEEP=no` to delete the job type at the end.
-        commands: the commands to type next.
+        commands: the commands to show, by purpose.
     """
     url = environment["COINREQUEST_URL"].rstrip("/")
     server = environment.get("COINREQUEST_API_URL", url).rstrip("/")
@@ -134,7 +134,7 @@ def run(environment: Mapping[str, str], commands: Mapping[str, str] = _MAKE) -> 
     client.call("POST", "/jobs/v1/job-types", json=document(name, target))
     registered = time.monotonic()
 
-    print(f"Submitting a job of it: POST {url}/jobs/v1/job-types/{name}/jobs")
+    print(f"Submitting a job: POST {url}/jobs/v1/job-types/{name}/jobs")
     job = client.call("POST", f"/jobs/v1/job-types/{name}/jobs", json={"params": {}})
     submitted = time.monotonic()
     while job["state"] in ("queued", "running"):
@@ -173,21 +173,21 @@ def main(words: Sequence[str] = ()) -> int:
         words: the arguments after `coinrequest demo`.
     """
     parser = argparse.ArgumentParser(
-        prog="coinrequest demo", description="Register a job type over REST, run a job of it, and show each step."
+        prog="coinrequest demo", description="Register a job type over REST, run a job, and print each step."
     )
     parser.add_argument(
         "--env",
         metavar="FILE",
         type=Path,
         default=Path(os.environ.get("COINREQUEST_STACK_ROOT", ".stack")) / "env",
-        help="the file with the credentials, if the environment does not have them (default: %(default)s)",
+        help="file with the credentials, unless they are in the environment (default: %(default)s)",
     )
-    parser.add_argument("--compose", action="store_true", help="name the commands of Docker Compose instead of make")
+    parser.add_argument("--compose", action="store_true", help="show commands for Docker Compose instead of make")
     options = parser.parse_args(words)
     try:
         run({**_read_exports(options.env), **os.environ}, _COMPOSE if options.compose else _MAKE)
     except KeyError as error:
-        print(f"{error.args[0]} is not set; start the stack with make up")
+        print(f"{error.args[0]} is not set; start the stack with `make up`")
         return 2
     except DemoFailed as error:
         print(f"The demonstration failed: {error}")
@@ -196,7 +196,7 @@ def main(words: Sequence[str] = ()) -> int:
 
 
 def _read_exports(path: Path) -> dict[str, str]:
-    """Return the variables of a file with lines `export NAME=value`; none if the file does not exist."""
+    """Return the variables in a file of `export NAME=value` lines; none if the file does not exist."""
     if not path.exists():
         return {}
     assignments = (word for word in shlex.split(path.read_text(), comments=True) if "=" in word)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run by the PostgreSQL image when it creates its data directory: the metadata database, its owner, and the role under
-# which agents read job types and can do nothing else.
+# Creates the metadata database, its owner, and the role that agents use, which can only read job types. The image of
+# PostgreSQL runs this when it creates the data directory. coinrequest/install/database_roles.py does the same in Python.
 set -eu
 psql -X -v ON_ERROR_STOP=1 -U postgres -d postgres <<'SQL'
 \getenv owner COINREQUEST_OWNER_PASSWORD

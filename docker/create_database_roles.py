@@ -1,8 +1,8 @@
-"""Create the database `airflow`, its owner, and the role under which agents read job types.
+"""Create the metadata database, its owner, and the role that agents use, on a server whose first user is no superuser.
 
-For a server whose first user is not a superuser, as on RDS; in containers docker/create-roles.sh does the same. Running
-it again changes the passwords. The connection comes from libpq's variables (`PGHOST`, `PGUSER`, `PGPASSWORD`, ...), the
-passwords from `COINREQUEST_OWNER_PASSWORD` and `COINREQUEST_READER_PASSWORD`.
+That is the case on RDS; in containers docker/create-roles.sh does the same. Running it again updates the passwords. The
+connection comes from libpq's variables (`PGHOST`, `PGUSER`, `PGPASSWORD`, ...), the passwords from
+`COINREQUEST_OWNER_PASSWORD` and `COINREQUEST_READER_PASSWORD`.
 """
 
 import os
@@ -13,7 +13,7 @@ from coinrequest.install.database_roles import ensure_database
 
 
 def main() -> int:
-    """Create them with the settings in the environment; return the exit code."""
+    """Create the database and the roles; return the exit code."""
     ensure_database(
         "",
         owner_password=os.environ["COINREQUEST_OWNER_PASSWORD"],

@@ -1,8 +1,8 @@
-"""A minimal user interface: submits integer jobs over the broker, and waits for its own results.
+"""A minimal user interface, which submits integer jobs over the broker and waits for their results.
 
-It stands for somebody else's program: it knows the messages of docs/reference/channel.md, and nothing of the platform.
-`COINREQUEST_CHANNEL_URL` names the broker, RabbitMQ or Redis. Its argument is a file, which it touches while the broker
-answers. It writes a line for each job, and for each result with the seconds that took.
+It is an example of an external program: it uses the messages of docs/reference/channel.md, and nothing else of the
+platform. `COINREQUEST_CHANNEL_URL` is the URL of the broker, RabbitMQ or Redis. The argument is a file that it touches
+while the broker responds. It writes a line for each job, and for each result with the seconds since the submission.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ class UserInterface:
     """Submits a job every few seconds, and remembers its own jobs until their results arrive.
 
     Args:
-        alive: touched while the broker answers.
+        alive: the file to touch while the broker responds.
     """
 
     def __init__(self, alive: Path) -> None:
@@ -35,7 +35,7 @@ class UserInterface:
         self._submitted: dict[str, float] = {}
 
     def run(self, url: str) -> None:
-        """Work on one connection until it breaks.
+        """Submit jobs over one connection until it is lost.
 
         Raises:
             OSError, or another of the connection's errors: the broker cannot be reached.
@@ -43,7 +43,7 @@ class UserInterface:
         with Connection(url, transport_options={"socket_timeout": 10}) as connection:
             channel = connection.channel()
             JOBS(channel).declare()
-            # Its own queue, deleted with the connection. It is bound before a job is published, so it misses no result.
+            # Its own queue, deleted with the connection. It is bound before a job is published, so it gets all results.
             own = Queue(
                 f"user-interface-{uuid.uuid4().hex}", EXCHANGE, routing_key="result", auto_delete=True, expires=600
             )
@@ -62,34 +62,34 @@ class UserInterface:
         self._submitted[job] = time.monotonic()
         body = {"job_id": job, "job_payload": {"type": "integer", "value": value}}
         producer.publish(body, exchange=EXCHANGE, routing_key="job", serializer="json", delivery_mode=2)
-        say(f"job {job} submitted: {value} s of work")
+        write_line(f"job {job} submitted: {value} s of work")
 
     def _take(self, message: Message) -> None:
         message.ack()
         try:
-            # Anybody who can reach the exchange may publish a "result", so kombu must not decode it.
+            # Any client of the exchange could publish a "result", so kombu must not decode it.
             result = json.loads(message.body) if not message.errors else {}
             began = self._submitted.pop(str(result["job_id"]), None)
             outcome = result["error"] or (result["result"] or {}).get("message")
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-            say("ignored a message that is not a result")
+            write_line("ignored a message that is not a result")
             return
         if began is not None:
-            say(f"job {result['job_id']} {result['state']} after {time.monotonic() - began:.1f} s: {outcome}")
+            write_line(f"job {result['job_id']} {result['state']} after {time.monotonic() - began:.1f} s: {outcome}")
 
 
 def _refuse(_body: bytes) -> bytes:
     raise ValueError("results are never compressed")
 
 
-def say(line: str) -> None:
-    """Write one line, and flush it."""
+def write_line(line: str) -> None:
+    """Write a line, and flush it."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def main(alive: Path) -> None:
-    """Work, and reconnect after errors, until the process is ended."""
+    """Submit jobs, and reconnect after errors, until the process is stopped."""
     url = os.environ["COINREQUEST_CHANNEL_URL"]
     program = UserInterface(alive)
     for algorithm in compression.encoders():
@@ -99,7 +99,7 @@ def main(alive: Path) -> None:
         try:
             program.run(url)
         except errors as error:
-            say(f"the broker does not answer, trying again: {error}")
+            write_line(f"the broker does not respond, trying again: {error}")
             time.sleep(1)
 
 

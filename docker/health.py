@@ -1,7 +1,7 @@
-"""Check whether the process of this container works: `python health.py PROCESS`; exit code 0: it does.
+"""Check the health of the process of this container: `python health.py PROCESS`; exit code 0 if it is healthy.
 
-Each check costs tenths of a second: `airflow jobs check` and `celery inspect` would import Airflow every time, which
-takes seconds of CPU on a small machine. `run-process` checks an agent by the age of a file, for still less.
+A check takes tenths of a second. `airflow jobs check` and `celery inspect` would import Airflow each time, which takes
+seconds of CPU on a small machine. For agents, `run-process` checks the age of a file, which takes even less.
 """
 
 import os
@@ -11,29 +11,29 @@ import urllib.request
 
 _JOBS = {"scheduler": "SchedulerJob", "dag-processor": "DagProcessorJob", "triggerer": "TriggererJob"}
 
-# Airflow reports every 5 s, and counts a process as dead after 30 s.
+# Airflow's processes send a heartbeat every 5 s, and count as dead after 30 s.
 _OLDEST_HEARTBEAT_SECONDS = 30.0
 _OLDEST_GATEWAY_REPORT_SECONDS = 20.0
 _TIMEOUT_SECONDS = 8.0
 
 
 class Unhealthy(Exception):
-    """The process does not work; the message says why."""
+    """The process is not healthy; the message has the reason."""
 
 
 def check_web_server() -> None:
-    """Ask the web server for its version, and ask its part for tasks, which is built at its first request."""
-    _ask(8080, "/api/v2/version", _TIMEOUT_SECONDS)
-    _ask(8080, "/execution/health", 60.0)
+    """Check the web server and its API for tasks, which is built at its first request."""
+    _request(8080, "/api/v2/version", _TIMEOUT_SECONDS)
+    _request(8080, "/execution/health", 60.0)
 
 
 def check_flower() -> None:
-    """Ask Flower's own health check."""
-    _ask(5555, "/healthcheck", _TIMEOUT_SECONDS)
+    """Request Flower's own health check."""
+    _request(5555, "/healthcheck", _TIMEOUT_SECONDS)
 
 
 def check_heartbeat(process: str) -> None:
-    """Check when the process of this container last sent its heartbeat to the metadata database."""
+    """Check the last heartbeat of a process of this container in the metadata database."""
     query = (
         "SELECT extract(epoch FROM now() - max(latest_heartbeat)) FROM job"
         " WHERE job_type = %s AND hostname = %s AND state = 'running'"
@@ -42,15 +42,15 @@ def check_heartbeat(process: str) -> None:
 
 
 def check_gateway() -> None:
-    """Check when the gateway of this container last reported; it also does so without its broker."""
+    """Check the last report of the gateway of this container, which it sends even if its broker is down."""
     query = "SELECT extract(epoch FROM now() - max(seen_at)) FROM coinrequest_gateway WHERE starts_with(name, %s)"
     _check_age("gateway", query, (f"{socket.gethostname()}:",), _OLDEST_GATEWAY_REPORT_SECONDS)
 
 
-def _ask(port: int, path: str, timeout: float) -> None:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as answer:
-        if answer.status != 200:
-            raise Unhealthy(f"{path} answered {answer.status}")
+def _request(port: int, path: str, timeout: float) -> None:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as response:
+        if response.status != 200:
+            raise Unhealthy(f"{path} answered {response.status}")
 
 
 def _check_age(process: str, query: str, values: tuple[str, ...], oldest: float) -> None:
@@ -67,7 +67,7 @@ def _check_age(process: str, query: str, values: tuple[str, ...], oldest: float)
 
 
 def main(process: str) -> int:
-    """Check one process; return the exit code, and write a problem to standard error."""
+    """Check a process; return the exit code, and write a problem to standard error."""
     try:
         if process == "api-server":
             check_web_server()

@@ -1,6 +1,6 @@
-"""Prepare the metadata database: tables, built-in job types, roles, users. Repeating it changes nothing.
+"""Prepare the metadata database of an installation in containers: tables, built-in job types, roles and users.
 
-One process for all four, because importing Airflow is most of the work.
+One process does it all, because importing Airflow is most of the work. Repeating it changes nothing.
 """
 
 import sys
@@ -14,7 +14,7 @@ from coinrequest.install.users import create_users
 _STEPS: Mapping[str, Callable[[], None]] = {
     "migrate": migrate,
     "seed": register_built_in_types,
-    # The web server, which creates the roles otherwise, starts after this.
+    # Otherwise the web server creates the roles, but it starts later.
     "create roles": sync_roles,
     "create users": create_users,
 }

@@ -1,8 +1,8 @@
 """Run a command, and restart it when a file changes: `python reload.py FOLDER... -- COMMAND...`, for development.
 
-After a change, or a SIGTERM to this process, the command gets SIGTERM and all the time that it needs: an agent finishes
-its jobs first. (The command line of `watchfiles` kills after 5 s.) When the command ends by itself, this process ends
-with the same exit code, and so does the container.
+After a change, or a SIGTERM to this process, the command gets SIGTERM and as much time as it needs to stop: an agent
+finishes its tasks first. (The command line of `watchfiles` kills it after 5 s.) If the command ends by itself, this
+process ends with the same exit code, and so does the container.
 """
 
 import signal
@@ -17,14 +17,14 @@ _INTERVAL_MILLISECONDS = 1000
 
 
 def run(folders: Sequence[str], command: Sequence[str]) -> int:
-    """Run the command until it ends by itself or this process is told to stop.
+    """Run the command until it ends by itself or this process is asked to stop.
 
     Args:
-        folders: watched, with everything below them.
+        folders: the folders to watch, with everything below them.
         command: the program and its arguments.
 
     Returns:
-        The exit code of the command's last run; 128 plus the number of a signal that ended it, as in a shell.
+        The exit code of the command's last run; if a signal ended it, 128 plus its number, as in a shell.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,1 +1,1 @@
-"""What every installation does once: migrate, register the built-in job types, create users, make secrets."""
+"""The set-up of an installation: secrets, database, roles, users and built-in job types."""

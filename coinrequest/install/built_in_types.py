@@ -1,7 +1,7 @@
 """Registers the built-in job types: `python -m coinrequest.install.built_in_types`.
 
-They are data like any other type. One that a person changed or deleted is left alone; one that nobody touched
-follows the release.
+They are data like any other job type. A type that a person has changed or deleted stays as it is; the others follow the
+release.
 """
 
 import logging
@@ -20,8 +20,8 @@ AUTHOR = "coinrequest"
 _BUILT_IN = Path(__file__).parent / "job_types"
 
 
-def seed(session: Session) -> list[str]:
-    """Register what is missing and update what nobody touched; return the names that were written."""
+def register(session: Session) -> list[str]:
+    """Register the types that are missing and update those that nobody has changed; return the names of both."""
     written = []
     for path in sorted(_BUILT_IN.glob("*.yaml")):
         document = load_document(path.read_bytes(), "application/yaml")
@@ -36,9 +36,9 @@ def seed(session: Session) -> list[str]:
 
 
 def main() -> None:
-    """Seed the registry of the configured database."""
+    """Register the types in the configured database."""
     with airflow_session() as session:
-        written = seed(session)
+        written = register(session)
     log.info("Built-in job types written: %s", ", ".join(written) or "none")
 
 

@@ -1,7 +1,7 @@
-"""The metadata database, its owner, and the role under which agents read job types and can do nothing else.
+"""Creates the metadata database, its owner, and the role that agents use, which can only read job types.
 
-Used by the embedded stack and for managed servers (docker/create_database_roles.py). PostgreSQL's own image has no
-Python: docker/create-roles.sh creates the same roles there. All three run docker/database-rights.psql.
+The embedded stack and managed servers (docker/create_database_roles.py) use it. The image of PostgreSQL has no Python,
+so docker/create-roles.sh creates the same roles there. All three run docker/database-rights.psql.
 """
 
 from pathlib import Path

@@ -1,7 +1,8 @@
-"""Prepares the metadata database in one process, because importing Airflow is most of the work.
+"""Prepares the metadata database of the embedded stack: `python -m coinrequest.install.prepare`.
 
-`python -m coinrequest.install.prepare`: migrate (Airflow's tables and the project's own), write `MIGRATED` to standard
-output, register the built-in job types, create the users.
+It migrates Airflow's tables and our own, registers the built-in job types, and creates the users. The supervisor reads
+the lines `MIGRATED` and `REGISTERED` to follow the progress. One process does it all, because importing Airflow is most
+of the work.
 """
 
 import sys

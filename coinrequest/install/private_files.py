@@ -1,4 +1,4 @@
-"""Writing small files so that no reader ever sees half of one."""
+"""Small private files, which are replaced atomically."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace `path` by `text` in one step; only the owner may read it (mode 0600 from its first byte on)."""
+    """Replace the content of `path` atomically; only the owner may read the file (mode 0600 from the start)."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -19,10 +19,10 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, object]:
-    """Return the JSON object in `path`; an absent file is an empty object.
+    """Return the JSON object in `path`; an empty one if the file does not exist.
 
     Raises:
-        ValueError: the file holds something else.
+        ValueError: the file does not hold a JSON object.
     """
     try:
         text = path.read_text(encoding="utf-8")

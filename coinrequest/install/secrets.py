@@ -9,16 +9,16 @@ from pathlib import Path
 from coinrequest.install.private_files import read_json, write_private
 
 ROLES = ("admin", "op", "user", "viewer")
-# The variable with the first password of a role's user.
+# The variable with the password of the user of a role.
 PASSWORD_VARIABLE = "COINREQUEST_STACK_PASSWORD_{role}"  # noqa: S105 - the name of a variable
-# The variable with the message channel over the installation's own Redis. A shell that has it in its environment has
-# not chosen a channel by it.
+# The variable with the URL of the message channel over the installation's own Redis. If the variable with the chosen
+# channel has the same value, it comes from the installation itself, and is not a person's choice.
 OWN_CHANNEL_VARIABLE = "COINREQUEST_STACK_CHANNEL_URL"
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """Everything that must not be known outside the installation."""
+    """The secrets of an installation."""
 
     fernet_key: str
     jwt_secret: str
@@ -49,7 +49,7 @@ class Secrets:
 
 
 def ensure_secrets(path: Path) -> Secrets:
-    """Return the secrets in the file `path`; what is missing is generated and written first."""
+    """Return the secrets in the file `path`, after generating and storing those that are missing."""
     known = {name: value for name, value in read_json(path).items() if isinstance(value, str)}
     names = [field.name for field in fields(Secrets)]
     values = {name: known.get(name) or _generate(name) for name in names}
@@ -65,7 +65,7 @@ def _generate(name: str) -> str:
         # https://github.com/fernet/spec: 32 random bytes, URL-safe base64.
         return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     if name in ("jwt_secret", "api_secret_key"):
-        # HS512 wants a key of at least 64 bytes (RFC 7518, section 3.2).
+        # HS512 needs a key of at least 64 bytes (RFC 7518, section 3.2).
         return secrets.token_hex(48)
-    # Hexadecimal: needs no quoting in a URL, a shell or a server's configuration file.
+    # Hexadecimal, so that it needs no quoting in a URL, a shell or a configuration file.
     return secrets.token_hex(16)

@@ -1,4 +1,4 @@
-"""The users of an installation: one for each role. Their passwords come from the environment."""
+"""Creates the users of an installation, one for each role, with passwords from the environment."""
 
 import os
 
@@ -9,10 +9,10 @@ _ROLE_WAIT = 120.0
 
 
 def create_users() -> None:
-    """Create the users that are missing, once the roles are there, and set the passwords of those that have another.
+    """Wait until the roles exist, create the users that are missing, and update passwords that have changed.
 
     Raises:
-        TimeoutError: nobody has created the roles within two minutes.
+        TimeoutError: the roles do not exist after two minutes.
     """
     users.wait_for_roles({role.capitalize() for role in ROLES}, _ROLE_WAIT)
     users.ensure_users({role: os.environ[PASSWORD_VARIABLE.format(role=role.upper())] for role in ROLES})
