@@ -9,7 +9,7 @@ import pytest
 from benchmarks.scaling import Policy, simulate
 from benchmarks.scaling_plot import PICTURE, draw, policies, requests_of_a_day, tasks_of_a_day
 
-pytestmark = pytest.mark.containers
+pytestmark = pytest.mark.aws
 
 POLICY = Policy(target=600, minimum=2, maximum=6, warm_up=5)
 
