@@ -117,14 +117,6 @@ def test_no_function_is_longer_than_a_screen() -> None:
     assert long == {}
 
 
-def test_no_two_modules_of_the_tests_have_one_name() -> None:
-    """Most folders are no packages, so that the first of two that is imported would be taken for the other."""
-    modules = [file for file in _files() if file.is_relative_to(ROOT / "tests") and file.suffix == ".py"]
-    # A package has the name of its folder.
-    names = [file.name for file in modules if file.name != "__init__.py"]
-    assert [name for name in sorted(set(names)) if names.count(name) > 1] == ["conftest.py"]
-
-
 def test_nothing_secret_or_generated_is_committed() -> None:
     names = {str(path.relative_to(ROOT)) for path in _files()}
     assert [name for name in names if name.startswith((".stack/", ".venv/")) or "__pycache__" in name] == []
