@@ -20,7 +20,7 @@ from coinrequest.http.target import MAX_URL_LENGTH
 from coinrequest.http.transport import send
 from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.urltest import json_path
-from coinrequest.urltest.expectations import Expectations, text_of
+from coinrequest.urltest.expectations import Expectations
 
 BODY_LIMIT = 262_144
 
@@ -228,7 +228,7 @@ def _result(inputs: HttpRequestInputs, response: Response, masking: Masking) -> 
 
 def _read(response: Response, masking: Masking) -> tuple[str, Any]:
     """Return the body as text and as JSON data, without secrets; `...` stands for a body that is not JSON."""
-    text = text_of(response)
+    text = response.text()
     document: Any = ...
     if not response.truncated:
         try:

@@ -1,5 +1,6 @@
 """Requests and responses of the guarded HTTP client."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,6 +9,10 @@ from coinrequest.http.certificate import Certificate
 from coinrequest.limits import MAX_BODY_BYTES
 
 REDIRECT_LIMIT = 10
+
+# Codecs of Python that are not character sets of documents; some raise an error for bad input, or take minutes for it.
+_EXCLUDED_CODECS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"})
+_CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,3 +127,17 @@ class Response:
     http_version: str = ""
     remote_address: str = ""
     certificate: Certificate | None = None
+
+    def text(self) -> str:
+        """Decode the body with the character set of the response, or as UTF-8 if there is none or Python lacks it."""
+        import codecs
+
+        match = _CHARSET.search(self.headers.get("content-type", ""))
+        try:
+            codec = codecs.lookup(match[1]) if match else None
+        except LookupError:
+            codec = None
+        # The registry also has codecs that are not character sets, such as base64.
+        if codec is None or not getattr(codec, "_is_text_encoding", True) or codec.name in _EXCLUDED_CODECS:
+            return self.body.decode("utf-8", "replace")
+        return self.body.decode(codec.name, "replace")

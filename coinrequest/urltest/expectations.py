@@ -14,9 +14,6 @@ from coinrequest.urltest import json_path
 MAX_PATTERN_LENGTH = patterns.MAX_LENGTH
 
 _STATUS = re.compile(r"([1-9]\d\d)(?:\s*-\s*([1-9]\d\d))?|([1-9])[xX]{2}", re.ASCII)
-# Codecs of Python that are not character sets of documents; some raise an error for bad input, or take minutes for it.
-_EXCLUDED_CODECS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"})
-_CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
 _MAX_QUOTED = 200
 
 
@@ -109,7 +106,7 @@ class _Body:
 
     @functools.cached_property
     def text(self) -> str:
-        return text_of(self.response)
+        return self.response.text()
 
     @functools.cached_property
     def document(self) -> Any:
@@ -137,21 +134,6 @@ class _Body:
             return None
         got = ", ".join(_quoted(one) for one in found[:3])
         return f"expected {_quoted(value)}, got {got}" + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-
-
-def text_of(response: Response) -> str:
-    """Decode the body with the character set of the response, or as UTF-8 if there is none or Python lacks it."""
-    import codecs
-
-    match = _CHARSET.search(response.headers.get("content-type", ""))
-    try:
-        codec = codecs.lookup(match[1]) if match else None
-    except LookupError:
-        codec = None
-    # The registry also has codecs that are not character sets, such as base64.
-    if codec is None or not getattr(codec, "_is_text_encoding", True) or codec.name in _EXCLUDED_CODECS:
-        return response.body.decode("utf-8", "replace")
-    return response.body.decode(codec.name, "replace")
 
 
 class _field:  # noqa: N801 - used like a function

@@ -21,7 +21,7 @@ READERS = (
     "coinrequest.urltest.json_path:check",
     "coinrequest.urltest.json_path:_to_re2",
     "coinrequest.urltest.expectations:_ranges",
-    "coinrequest.urltest.expectations:_CHARSET.search",
+    "coinrequest.http.messages:_CHARSET.search",
     "coinrequest.http.target:_AUTHORITY.fullmatch",
     "coinrequest.http.target:_HOST.fullmatch",
     "coinrequest.http.target:_NUMBER_AT_END.fullmatch",
