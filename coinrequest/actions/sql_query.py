@@ -169,7 +169,7 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
                 size += len(json.dumps(row)) + 2
                 if size > _MAX_ROWS_BYTES:
                     raise SqlResultInvalid(
-                        f"the first {len(rows) + 1} rows exceed {_MAX_ROWS_BYTES // 1024} KiB, the limit of their JSON; "
+                        f"the first {len(rows) + 1} rows exceed {_MAX_ROWS_BYTES // 1024} KiB as JSON; "
                         "select fewer columns, or set a lower row_limit"
                     )
                 rows.append(row)

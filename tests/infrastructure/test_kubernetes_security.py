@@ -308,7 +308,7 @@ def test_agents_are_scaled_by_the_tasks_that_need_them(folder: str) -> None:
     (trigger,) = scaled["triggers"]
     assert trigger["metadata"]["targetValue"] == configuration["celery"]["worker_concurrency"]
     assert trigger["metadata"]["format"] == "prometheus"
-    exposed = (ROOT / "coinrequest" / "api" / "exposition.py").read_text()
+    exposed = (ROOT / "coinrequest" / "metrics" / "prometheus.py").read_text()
     assert f'"{trigger["metadata"]["valueLocation"]}"' in exposed
     (token,) = named(folder, "TriggerAuthentication", trigger["authenticationRef"]["name"])["spec"]["secretTargetRef"]
     assert token["name"] == "coinrequest-api-server"
