@@ -1,1 +1,1 @@
-"""The gateway: brings the channel's messages in as jobs, and notices and results out."""
+"""The gateway: creates jobs from the channel's messages, and delivers notices and results."""

@@ -19,27 +19,27 @@ def parser() -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         prog="coinrequest gateway",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Bring job messages in from the channel, and take results and notices out. Any number may run.",
+        description="Create jobs from the channel's messages, and deliver results and notices. Any number may run.",
         epilog="""\
 environment:
   AIRFLOW__DATABASE__SQL_ALCHEMY_CONN  the metadata database, PostgreSQL
   AIRFLOW__CORE__FERNET_KEY            the key of the installation, for the secrets of webhooks
-  COINREQUEST_CHANNEL_URL              the broker, amqp://... or redis://...; unset: no channel, notices alone
+  COINREQUEST_CHANNEL_URL              the broker, amqp://... or redis://...; if unset, there are only notices
 
-exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 settings are missing
+exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 settings are missing or invalid
 """,
     )
 
 
 def main(words: Sequence[str] = ()) -> int:
-    """Run a gateway until it is told to stop; return the exit code.
+    """Run a gateway until it is stopped by a signal; return the exit code.
 
     Args:
-        words: the command line behind `coinrequest gateway`.
+        words: the command line after `coinrequest gateway`.
     """
     parser().parse_args(words)
     try:
-        channel, database = _channel(), _database()
+        channel, database = _channel_url(), _database_url()
     except (SettingInvalid, SettingMissing) as error:
         sys.stderr.write(f"coinrequest gateway: {error}\n")
         return 2
@@ -52,11 +52,11 @@ def main(words: Sequence[str] = ()) -> int:
     code = gateway.run()
     logging.shutdown()
     sys.stderr.flush()
-    # A notice to a receiver that hangs has a thread of its own, for which Python would wait.
+    # Python would wait for the thread of a notice whose receiver hangs.
     os._exit(code)
 
 
-def _channel() -> str | None:
+def _channel_url() -> str | None:
     from coinrequest.airflow import celery_pool
 
     url = settings.channel_url()
@@ -65,14 +65,14 @@ def _channel() -> str | None:
     own = _redis_database(url or "")
     if own is not None and own == _redis_database(celery_pool.broker_url() or ""):
         raise SettingInvalid(
-            "COINREQUEST_CHANNEL_URL names the database of Redis that Celery has, where a task's queue may be called "
-            "like one of the channel: give the channel a database of its own, such as .../2"
+            "COINREQUEST_CHANNEL_URL names the Redis database that Celery uses, and a queue of tasks may have the name "
+            "of a queue of the channel: give the channel its own database, such as .../2"
         )
     return url
 
 
 def _redis_database(url: str) -> tuple[str, int, str] | None:
-    """Return a server of Redis and its database; None: it is another broker."""
+    """Return the host, port and database of a Redis URL; None if the broker is not Redis."""
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss"):
         return None
@@ -80,20 +80,20 @@ def _redis_database(url: str) -> tuple[str, int, str] | None:
     return (parts.hostname or "localhost").lower(), parts.port or 6379, named or parts.path.strip("/") or "0"
 
 
-def _database() -> str:
-    """Return the URL of Airflow's metadata database as PostgreSQL's own library reads it."""
+def _database_url() -> str:
+    """Return the URL of Airflow's metadata database, in the form that libpq accepts."""
     from coinrequest.airflow import metadata_database
 
     url = metadata_database.url()
     if url is None:
         raise SettingMissing(
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN is not set: give the PostgreSQL URL of the metadata database"
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN is not set: set it to the PostgreSQL URL of the metadata database"
         )
     return url
 
 
 def _configure_logging() -> None:
-    # Importing Airflow has configured logging for its own processes.
+    # Importing Airflow configured logging for its own processes.
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True
     )

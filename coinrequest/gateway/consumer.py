@@ -1,4 +1,4 @@
-"""Takes job messages from the channel, and keeps those that have to wait."""
+"""Consumes job messages from the channel, and holds those that have to wait for the database."""
 
 import logging
 import threading
@@ -24,33 +24,33 @@ from coinrequest.gateway.status import ChannelStatus
 
 log = logging.getLogger(__name__)
 
-# How many messages a gateway holds that it has not acknowledged; also the largest batch.
+# The most unacknowledged messages that a gateway holds; also the largest batch.
 PREFETCH = 100
 _HEARTBEAT_SECONDS = 20
-# An idle consumer looks so often whether it is to stop.
+# Seconds after which an idle consumer checks whether it should stop.
 _POLL_SECONDS = 0.5
-# So long a batch waits for a further message that is on its way.
+# Seconds that a batch waits for another message.
 _GATHER_SECONDS = 0.002
 
 
 class Consumer(Generic[Job]):
-    """Takes messages until it is told to stop; a broker that is away is waited for.
+    """Consumes messages until it is stopped, and reconnects to the broker.
 
     Args:
-        url: of the broker.
-        read: returns what a message asks for, from its body and its content type, or raises `MessageRefused`.
-        store: stores jobs, and says of each what became of it; committed when it returns.
-        publisher: takes the refusals.
-        status: is told whether the broker is reached, and what waits.
-        prefetch: how many messages are held at once.
-        visibility: seconds until Redis gives a message that a killed gateway held to another.
-        largest: bytes of a message; a larger one is refused, and never in memory as a whole.
+        url: the URL of the broker.
+        parse: returns the job that a message requests, from its body and content type, or raises `MessageRefused`.
+        store: stores jobs, commits, and returns an outcome for each.
+        publisher: publishes the refusals.
+        status: tracks the connection to the broker, and the messages that wait.
+        prefetch: the most unacknowledged messages.
+        visibility: seconds after which Redis redelivers a message that a killed gateway held.
+        largest: the most bytes of a message; a larger one is refused without reading it whole.
     """
 
     def __init__(
         self,
         url: str,
-        read: Callable[[bytes, str | None], Job],
+        parse: Callable[[bytes, str | None], Job],
         store: Callable[[Sequence[Job]], Sequence[Outcome]],
         publisher: ResultPublisher,
         status: ChannelStatus,
@@ -60,7 +60,7 @@ class Consumer(Generic[Job]):
         largest: int = LARGEST_MESSAGE,
     ) -> None:
         self._url = url
-        self._read = read
+        self._parse = parse
         self._handler = Handler(store, publisher, status)
         self._status = status
         self._prefetch = prefetch
@@ -69,7 +69,7 @@ class Consumer(Generic[Job]):
         self._reconnect = Backoff()
 
     def run(self, stop: threading.Event) -> None:
-        """Take messages until `stop` is set, then return what is in hand to the broker."""
+        """Consume messages until `stop` is set; those that still wait go back to the broker."""
         while not stop.is_set():
             connection = connect(
                 self._url,
@@ -82,12 +82,12 @@ class Consumer(Generic[Job]):
                 with connection:
                     self._serve(connection, stop)
             except broker_errors(connection) as error:
-                self._status.disconnected(f"{type(error).__name__}: {without_password(error)}")
+                self._status.set_disconnected(f"{type(error).__name__}: {without_password(error)}")
                 stop.wait(self._reconnect.next())
             except Exception as error:
-                # A fault of ours, or of kombu. Notices go out, and what is in hand goes back to the broker.
-                log.exception("The consumer failed; it connects again")
-                self._status.disconnected(f"the consumer failed ({type(error).__name__}); the gateway's log says why")
+                # A bug here or in kombu. Notices are still delivered, and the messages go back to the broker.
+                log.exception("The consumer failed; reconnecting")
+                self._status.set_disconnected(f"the consumer failed ({type(error).__name__}); see the gateway's log")
                 stop.wait(self._reconnect.next())
 
     def _serve(self, connection: Any, stop: threading.Event) -> None:
@@ -103,34 +103,34 @@ class Consumer(Generic[Job]):
             on_decode_error=lambda message, error: waiting.append(_undecodable(message, error)),
         )
         consumer.consume()
-        again, due = Backoff(), 0.0
+        retries, due = Backoff(), 0.0
         while not stop.is_set():
             self._gather(connection, waiting, due)
-            self._tell(getattr(channel, "refusal", ""))
+            self._update_status(getattr(channel, "refusal", ""))
             if waiting and time.monotonic() >= due:
                 postponed = self._handler.handle(waiting)
-                # The list itself is kept: further messages are added to it.
+                # In place, because `on_message` appends to this list.
                 waiting[:] = postponed
                 if postponed:
-                    due = time.monotonic() + again.next()
+                    due = time.monotonic() + retries.next()
                 else:
-                    again.reset()
+                    retries.reset()
             if not waiting:
-                # A broker that takes connections, but no refusals, would be called without a pause otherwise.
+                # Only now, or a broker that accepts connections but no refusals would be reconnected without a pause.
                 self._reconnect.reset()
         consumer.cancel()
 
-    def _tell(self, refusal: str) -> None:
-        """Say whether the broker takes what a gateway has to write; Redis may refuse it."""
+    def _update_status(self, refusal: str) -> None:
+        """Update the status; Redis may accept the connection but refuse to write."""
         if refusal:
             state = ("disconnected", f"the broker refuses to write: {refusal}")
-            if self._status.now() != state:
-                self._status.disconnected(state[1])
-        elif self._status.now()[0] != "connected":
-            self._status.connected(without_password(self._url))
+            if self._status.state() != state:
+                self._status.set_disconnected(state[1])
+        elif self._status.state()[0] != "connected":
+            self._status.set_connected(without_password(self._url))
 
     def _gather(self, connection: Any, waiting: list[Delivery[Job]], due: float) -> None:
-        """Wait for messages, and take what there is, as far as there is room."""
+        """Wait for messages, and take those that have arrived, up to the prefetch."""
         timeout = min(max(due - time.monotonic(), _GATHER_SECONDS), _POLL_SECONDS) if waiting else _POLL_SECONDS
         try:
             while True:
@@ -148,19 +148,19 @@ class Consumer(Generic[Job]):
         if message.fault:
             return Delivery(message, MessageRefused(message.fault), now)
         try:
-            job = self._read(message.body, message.content_type)
+            job = self._parse(message.body, message.content_type)
         except MessageRefused as refusal:
             return Delivery(message, refusal, now)
         except Exception as error:
-            # It would come again and again otherwise, and hold up all behind it.
-            log.error("A message cannot be read: %s", type(error).__name__)
-            reason = f"the message cannot be read: {type(error).__name__}: {error}"
+            # Without a refusal it would be redelivered for ever, and block the messages after it.
+            log.error("Cannot parse a message: %s", type(error).__name__)
+            reason = f"the message cannot be parsed: {type(error).__name__}: {error}"
             return Delivery(message, MessageRefused(reason), now)
         log.info("Job %s: taken from the channel (%s)", job.job_id, job.job_type)
         return Delivery(message, job, now)
 
 
 def _undecodable(message: Any, error: Exception) -> Delivery[Any]:
-    """Return the refusal of what kombu itself stumbles over, which should be nothing."""
-    reason = f"the message cannot be read: {type(error).__name__}"
+    """Return the refusal of a message that kombu cannot decode."""
+    reason = f"the message cannot be decoded: {type(error).__name__}"
     return Delivery(message, MessageRefused(reason), datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""What becomes of messages: each is stored, refused, or has to wait; it is acknowledged when that is certain."""
+"""Handles messages: each is stored, refused or postponed, and acknowledged once that is certain."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -10,30 +10,30 @@ from coinrequest.channel.connection import ChannelUnavailable
 from coinrequest.channel.incoming import safe_text
 from coinrequest.channel.messages import REFUSED, result_message
 from coinrequest.channel.publisher import LONGEST_REASON, ResultPublisher
-from coinrequest.gateway.outcomes import MessageRefused, Outcome, Wanted
-from coinrequest.gateway.status import ChannelStatus, Held
+from coinrequest.gateway.outcomes import MessageRefused, Outcome, RequestedJob
+from coinrequest.gateway.status import ChannelStatus, Waiting
 
 log = logging.getLogger(__name__)
 
-# So often a message may fail for the database's sake while others are stored: then it is not the database.
-MOST_FAILURES = 5
-# After so many failures in a row the database is away, also where something was stored just before.
-_IN_A_ROW = 3
+# A message that fails so often while others are stored is itself the cause, not the database.
+MAX_FAILURES = 5
+# After so many failures in a row the database counts as unavailable, even if it stored another message just before.
+_MAX_FAILURES_IN_A_ROW = 3
 _LONGEST_JOB_TYPE = 100
 
-Job = TypeVar("Job", bound=Wanted)
+Job = TypeVar("Job", bound=RequestedJob)
 
 
 @dataclass(frozen=True)
 class Delivery(Generic[Job]):
-    """A message as the broker delivered it, and what it asks for.
+    """A message from the broker, and the job that it requests.
 
     Attributes:
-        message: kombu's.
-        job: what it asks for, or why it is refused.
+        message: kombu's message.
+        job: the job that it requests, or the reason why it is refused.
         taken_at: when it was delivered, with a zone.
-        postponed: whether it could not be stored before.
-        failures: how often it could not, while others could.
+        postponed: whether storing it has failed before.
+        failures: how often storing it has failed while others were stored.
     """
 
     message: Any
@@ -44,12 +44,12 @@ class Delivery(Generic[Job]):
 
 
 class Handler(Generic[Job]):
-    """Stores, refuses and acknowledges.
+    """Stores, refuses and acknowledges messages.
 
     Args:
-        store: stores jobs, and says of each what became of it; committed when it returns.
-        publisher: takes the refusals.
-        status: is told what became of messages, and which wait.
+        store: stores jobs, commits, and returns an outcome for each.
+        publisher: publishes the refusals.
+        status: counts the outcomes, and tracks the messages that wait.
     """
 
     def __init__(
@@ -60,41 +60,41 @@ class Handler(Generic[Job]):
         self._status = status
 
     def handle(self, deliveries: Sequence[Delivery[Job]]) -> list[Delivery[Job]]:
-        """Handle deliveries; return what has to be tried again, what was tried last at the end.
+        """Handle deliveries; return those to try again, the ones that failed just now last.
 
-        What comes for the first time is stored at once. What had to wait is tried one by one, so that a message that
-        no database takes holds up no other; where the first fails, the database is away.
+        New messages are stored in one batch. Postponed ones are tried one by one, so that a message that cannot be
+        stored blocks no other; if the first fails, the database counts as unavailable.
 
         Raises:
-            ChannelUnavailable: the broker does not take a refusal.
+            ChannelUnavailable: the broker does not accept a refusal.
         """
-        fresh: list[Delivery[Job]] = []
-        again: list[Delivery[Job]] = []
+        new: list[Delivery[Job]] = []
+        postponed: list[Delivery[Job]] = []
         for delivery in deliveries:
             if isinstance(delivery.job, MessageRefused):
                 self._refuse(delivery.message, delivery.job)
             else:
-                (again if delivery.postponed else fresh).append(delivery)
+                (postponed if delivery.postponed else new).append(delivery)
         failed: list[tuple[Delivery[Job], Outcome]] = []
-        batches = [*([fresh] if fresh else []), *([delivery] for delivery in again)]
-        others_pass, in_a_row, tried = False, 0, 0
+        batches = [*([new] if new else []), *([delivery] for delivery in postponed)]
+        others_stored, in_a_row, tried = False, 0, 0
         for batch in batches:
-            if in_a_row >= (_IN_A_ROW if others_pass else 1):
+            if in_a_row >= (_MAX_FAILURES_IN_A_ROW if others_stored else 1):
                 break
             tried += 1
-            found = self._try(batch)
-            failed += found
-            others_pass |= len(found) < len(batch)
-            in_a_row = in_a_row + 1 if found else 0
+            failures = self._store_batch(batch)
+            failed += failures
+            others_stored |= len(failures) < len(batch)
+            in_a_row = in_a_row + 1 if failures else 0
         waiting = [delivery for batch in batches[tried:] for delivery in batch]
         for delivery, outcome in failed:
-            waiting += self._judged(delivery, outcome, others_pass=others_pass)
+            waiting += self._postpone(delivery, outcome, others_stored=others_stored)
         since = min((delivery.taken_at for delivery in waiting), default=None)
-        self._status.hold(Held(len(waiting), since, failed[-1][1].reason if failed else ""))
+        self._status.set_waiting(Waiting(len(waiting), since, failed[-1][1].reason if failed else ""))
         return waiting
 
-    def _try(self, batch: Sequence[Delivery[Job]]) -> list[tuple[Delivery[Job], Outcome]]:
-        """Store jobs; return those that the database could not take, each with the reason."""
+    def _store_batch(self, batch: Sequence[Delivery[Job]]) -> list[tuple[Delivery[Job], Outcome]]:
+        """Store jobs; return the deliveries that could not be stored, each with its outcome."""
         failed = []
         outcomes = self._store([delivery.job for delivery in batch if not isinstance(delivery.job, MessageRefused)])
         for delivery, outcome in zip(batch, outcomes, strict=True):
@@ -109,21 +109,21 @@ class Handler(Generic[Job]):
         if outcome.kind == "refused":
             self._refuse(delivery.message, MessageRefused(outcome.reason, job.job_id, job.job_type))
             return
-        log.info("Job %s: %s", job.job_id, "stored" if outcome.kind == "stored" else "is there already")
+        log.info("Job %s: %s", job.job_id, "stored" if outcome.kind == "stored" else "exists already")
         delivery.message.ack()
         self._status.count(outcome.kind)
 
-    def _judged(self, delivery: Delivery[Job], outcome: Outcome, *, others_pass: bool) -> list[Delivery[Job]]:
-        """Return the message, which waits; or nothing, where it alone has failed too often."""
-        failures = delivery.failures + others_pass
-        if failures < MOST_FAILURES:
+    def _postpone(self, delivery: Delivery[Job], outcome: Outcome, *, others_stored: bool) -> list[Delivery[Job]]:
+        """Return the delivery, which is to wait; refuse it and return nothing if it alone has failed too often."""
+        failures = delivery.failures + others_stored
+        if failures < MAX_FAILURES:
             return [replace(delivery, postponed=True, failures=failures)]
         reason = f"the job could not be stored {failures} times, while others were: {outcome.reason}"
         self._settle(delivery, Outcome("refused", reason))
         return []
 
     def _refuse(self, message: Any, refusal: MessageRefused) -> None:
-        """Put a message aside, tell its publisher why, and acknowledge it when both are at the broker."""
+        """Dead-letter a message, publish the reason as its result, and acknowledge it after both."""
         reason = safe_text(refusal.reason, LONGEST_REASON)
         job_type = None if refusal.job_type is None else safe_text(refusal.job_type, _LONGEST_JOB_TYPE)
         log.warning("Job %s: refused: %s", refusal.job_id or "without an id", reason)
@@ -138,7 +138,7 @@ class Handler(Generic[Job]):
         except ChannelUnavailable:
             raise
         except Exception as error:
-            log.error("A message is put aside without its headers: %s", type(error).__name__)
+            log.error("Dead-lettering a message without its headers: %s", type(error).__name__)
             self._publisher.dead_letter(message.body, reason)
         self._publisher.publish_result(
             result_message(refusal.job_id, job_type, REFUSED, None, reason, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""The row in which a gateway shows that it lives."""
+"""The heartbeat of a gateway: its row in the database."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from coinrequest.metrics import counters
 SECONDS = 5.0
 _LONGEST_DETAIL = 500
 
-_SHOW = text(
+_WRITE = text(
     """
     INSERT INTO coinrequest_gateway (name, started_at, seen_at, channel, detail, waiting, waiting_since)
     VALUES (:name, :started_at, now(), :channel, :detail, :waiting, :waiting_since)
@@ -26,11 +26,11 @@ _SHOW = text(
 
 
 class Heartbeat:
-    """A sign of life of this process.
+    """The heartbeat of this process.
 
     Args:
-        status: of its channel.
-        sessions: gives a session of the metadata database, committed at its end.
+        status: the status of its channel.
+        sessions: returns a session of the metadata database, which commits on exit.
     """
 
     def __init__(self, status: ChannelStatus, sessions: Sessions = airflow_session) -> None:
@@ -39,30 +39,30 @@ class Heartbeat:
         self._started_at = datetime.now(UTC)
         self.name = f"{socket.gethostname()[:200]}:{os.getpid()}"
 
-    def show(self) -> None:
-        """Write the row, and what became of messages since the last time."""
-        channel, detail = self._status.now()
-        held = self._status.held()
-        said = detail or held.reason or None
+    def write(self) -> None:
+        """Write the row, and add the outcomes of messages since the last time to the counters."""
+        channel, detail = self._status.state()
+        waiting = self._status.waiting()
+        reason = detail or waiting.reason or None
         row = {
             "name": self.name,
             "started_at": self._started_at,
             "channel": channel,
-            "detail": said and said[:_LONGEST_DETAIL],
-            "waiting": held.count,
-            "waiting_since": held.since,
+            "detail": reason and reason[:_LONGEST_DETAIL],
+            "waiting": waiting.count,
+            "waiting_since": waiting.since,
         }
         counts = self._status.take_counts()
         try:
             with self._sessions() as session:
-                session.execute(_SHOW, row)
+                session.execute(_WRITE, row)
                 counters.count_messages(session, counts)
         except Exception:
-            self._status.give_counts_back(counts)
+            self._status.restore_counts(counts)
             raise
 
     def remove(self) -> None:
-        """Take the row away, and write down what was counted last."""
+        """Remove the row, and write the last counts."""
         with self._sessions() as session:
             counters.count_messages(session, self._status.take_counts())
             session.execute(delete(table).where(table.c.name == self.name))

@@ -1,4 +1,4 @@
-"""Hearing of ended jobs at once, by PostgreSQL's NOTIFY; a look at the tables each second stands behind it."""
+"""Listens for ended jobs by PostgreSQL's NOTIFY; the gateway also polls the tables each second."""
 
 import logging
 import threading
@@ -8,18 +8,19 @@ from coinrequest.backoff import Backoff
 
 log = logging.getLogger(__name__)
 
-# `coinrequest_record_run` in `coinrequest/database/schema.sql` notifies it with the job's id and its new state.
-_NOTIFICATIONS = "coinrequest_job"
-_ENDS = ("success", "failed", "cancelled")
+# `coinrequest_record_run` in `coinrequest/database/schema.sql` sends the id of the job and its new state to it.
+_NOTIFY_CHANNEL = "coinrequest_job"
+_END_STATES = ("success", "failed", "cancelled")
 _POLL_SECONDS = 1.0
 
 
 def listen(url: str, ended: Callable[[], None], stop: threading.Event) -> None:
-    """Call `ended` whenever a job ends, until `stop` is set. A connection that breaks is opened again.
+    """Call `ended` whenever a job ends, until `stop` is set; reconnect if the connection breaks.
 
     Args:
-        url: of the metadata database, without a driver (`postgresql://...`).
-        ended: called in this thread, also once after each new connection; it must return at once.
+        url: the URL of the metadata database, without a driver (`postgresql://...`).
+        ended: called in this thread, also after each new connection; it must not block.
+        stop: checked at least once a second.
     """
     import psycopg
 
@@ -27,19 +28,19 @@ def listen(url: str, ended: Callable[[], None], stop: threading.Event) -> None:
     while not stop.is_set():
         try:
             with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
-                connection.execute(f"LISTEN {_NOTIFICATIONS}")
+                connection.execute(f"LISTEN {_NOTIFY_CHANNEL}")
                 if lost:
                     log.info("Listening to the database again")
                 lost = False
                 backoff.reset()
-                # What ended before is heard by nobody.
+                # A job that ended before the LISTEN sent no notification.
                 ended()
                 while not stop.is_set():
-                    for heard in connection.notifies(timeout=_POLL_SECONDS, stop_after=1):
-                        if heard.payload.endswith(_ENDS):
+                    for notification in connection.notifies(timeout=_POLL_SECONDS, stop_after=1):
+                        if notification.payload.endswith(_END_STATES):
                             ended()
         except psycopg.Error as error:
             if not lost:
-                log.warning("Cannot listen to the database; looking each second instead: %s", str(error).strip())
+                log.warning("Cannot listen to the database; polling each second instead: %s", str(error).strip())
             lost = True
             stop.wait(backoff.next())

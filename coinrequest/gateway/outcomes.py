@@ -1,12 +1,14 @@
-"""What can become of a message."""
+"""The possible outcomes of a message."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
 
+from coinrequest.errors import CoinrequestError
 
-class Wanted(Protocol):
-    """A job that a message asks for."""
+
+class RequestedJob(Protocol):
+    """A job that a message requests."""
 
     @property
     def job_id(self) -> UUID:
@@ -17,13 +19,13 @@ class Wanted(Protocol):
         """The name of its type."""
 
 
-class MessageRefused(Exception):
-    """No job can be made of a message.
+class MessageRefused(CoinrequestError):
+    """No job can be created from a message.
 
     Attributes:
         reason: every field that is wrong, for the publisher.
-        job_id: None where it cannot be read.
-        job_type: None likewise.
+        job_id: the id in the message; None if there is no valid one.
+        job_type: the job type in the message; None if there is none.
     """
 
     def __init__(self, reason: str, job_id: UUID | None = None, job_type: str | None = None) -> None:
@@ -35,12 +37,12 @@ class MessageRefused(Exception):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job that a message asks for.
+    """The outcome of a message.
 
     Attributes:
-        kind: `stored`: a new job; `known`: a job has this id already; `refused`: there will be none; `postponed`:
-            the database could not say, so it has to be asked again.
-        reason: of a refusal or a postponement.
+        kind: `stored` if it became a job, `known` if a job has its id already, `refused` if it never becomes one,
+            `postponed` if the database was unavailable and it is to be tried again.
+        reason: the reason for a refusal or a postponement.
     """
 
     kind: Literal["stored", "known", "refused", "postponed"]

@@ -1,4 +1,4 @@
-"""Reading job messages: strict, under the rules of the REST service, so that a refusal names every field."""
+"""Parses job messages by the strict rules of the REST API, so that a refusal names every field."""
 
 from typing import Any
 from uuid import UUID
@@ -11,38 +11,38 @@ from coinrequest.jobtypes.document import load_document
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES
 from coinrequest.jobtypes.suggestions import hint, quoted
 
-# The params, and what stands around them, white space included; as for REST.
+# The params and everything else, white space included; as for REST.
 MAX_MESSAGE_BYTES = MAX_PARAMS_BYTES + 16 * 1024
 
 _SHORT = ("job_id", "job_payload")
 _OPTIONS = ("params", "priority", "run_after", "labels", "callback")
 _FULL = ("job_id", "job_type", *_OPTIONS)
-# What a publisher says that does not know better, or says nothing.
+# Publishers that do not set the type send one of these.
 _CONTENT_TYPES = ("", "application/json", "text/plain", "application/data", "application/octet-stream")
 
 
-def read_order(body: bytes, content_type: str | None = None) -> Order:
-    """Return the job that a message asks for.
+def parse_message(body: bytes, content_type: str | None = None) -> Order:
+    """Return the job that a message requests.
 
-    Two forms are read: `{"job_id", "job_payload": {"type", ...}}`, in which all other fields of the payload are
+    There are two forms: `{"job_id", "job_payload": {"type", ...}}`, in which all other fields of the payload are
     params, and `{"job_id", "job_type", "params", "priority", "run_after", "labels", "callback"}`. The params are not
-    looked at.
+    checked here.
 
     Args:
         body: JSON in UTF-8, as it was sent.
-        content_type: as the publisher named it.
+        content_type: the type that the publisher set.
 
     Raises:
-        MessageRefused: it is of neither form.
+        MessageRefused: the message has neither form.
     """
     if (content_type or "").partition(";")[0].strip().lower() not in _CONTENT_TYPES:
-        raise MessageRefused(f"the content type {quoted(str(content_type))} is not read; send application/json")
+        raise MessageRefused(f"the content type {quoted(str(content_type))} is not accepted; send application/json")
     try:
         document = load_document(body, None, MAX_MESSAGE_BYTES)
     except FieldErrors as unreadable:
         raise MessageRefused(f"the message {reason_of(unreadable)}") from None
     job_id = _job_id(document.get("job_id"))
-    job_type, options, errors = _parts(document)
+    job_type, options, errors = _split(document)
     if job_id is None:
         errors.insert(0, _missing_or_bad("job_id", document, "a UUID such as 7b0d1c2e-3f4a-4b5c-8d6e-9f0a1b2c3d4e"))
     try:
@@ -51,20 +51,20 @@ def read_order(body: bytes, content_type: str | None = None) -> Order:
         errors += wrong.errors
         submission = Submission()
     if submission.callback and submission.callback.secret_connection is not None:
-        # REST asks who may read connections. Whoever may publish is nobody's user, and could have others' keys sign.
-        errors.append(FieldError("callback.secret", "no message may name a connection; send the secret (whsec_...)"))
+        # A publisher is not a user, so there is no right to read connections that could be checked, as REST does.
+        errors.append(FieldError("callback.secret", "a message may not name a connection; send the secret (whsec_...)"))
     if errors or job_id is None or job_type is None:
         raise MessageRefused(reason_of(FieldErrors(errors)), job_id, job_type)
     return Order(job_id, job_type, submission)
 
 
 def reason_of(errors: FieldErrors) -> str:
-    """Return everything that is wrong, in one line."""
+    """Return all errors in one line."""
     return "; ".join(map(str, errors.errors))
 
 
 def _job_id(value: object) -> UUID | None:
-    """Return a UUID in its usual form (RFC 9562, section 4); `uuid.UUID` alone reads much more."""
+    """Return a UUID in the form of RFC 9562, section 4; `uuid.UUID` accepts many others."""
     if not isinstance(value, str):
         return None
     try:
@@ -74,8 +74,8 @@ def _job_id(value: object) -> UUID | None:
     return found if str(found) == value.lower() else None
 
 
-def _parts(document: dict[str, Any]) -> tuple[str | None, dict[str, Any], list[FieldError]]:
-    """Return the job's type, its other fields as the REST service has them, and what is wrong."""
+def _split(document: dict[str, Any]) -> tuple[str | None, dict[str, Any], list[FieldError]]:
+    """Return the job type, the other fields as in a REST submission, and the errors."""
     short = "job_payload" in document and "job_type" not in document
     known = _SHORT if short else _FULL
     errors = [

@@ -1,4 +1,4 @@
-"""Work that is done again and again, by a thread of its own, whatever happens to the database."""
+"""Work that a thread repeats, and continues after errors."""
 
 import logging
 import threading
@@ -10,27 +10,29 @@ log = logging.getLogger(__name__)
 
 
 class Periodic:
-    """Does some work each `seconds`, and at once when it is woken.
+    """Repeats some work every `seconds`, and at once when it is woken.
 
-    A failure is logged once, until the work succeeds again; the next try comes later and later, within 10 s.
+    After an error it retries with a backoff of at most 10 s, or `seconds` if that is longer. Only the first of several
+    errors is logged.
 
     Args:
-        what: what the work does, for the log.
-        work: returns whether there is more to do at once.
+        name: names the work in the log, as in "Cannot `name`".
+        work: does the work; returns whether there is more to do at once.
+        seconds: the pause between two repetitions.
     """
 
-    def __init__(self, what: str, work: Callable[[], bool], seconds: float) -> None:
-        self._what = what
+    def __init__(self, name: str, work: Callable[[], bool], seconds: float) -> None:
+        self._name = name
         self._work = work
         self._seconds = seconds
         self._awake = threading.Event()
 
     def wake(self) -> None:
-        """Do the work now."""
+        """Start the next repetition now."""
         self._awake.set()
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set and the thread is woken."""
+        """Repeat the work until `stop` is set; call `wake` after setting it."""
         backoff, failed = Backoff(longest=max(self._seconds, 10.0)), False
         while not stop.is_set():
             self._awake.clear()
@@ -38,13 +40,13 @@ class Periodic:
                 more = self._work()
             except Exception as error:
                 if not failed:
-                    log.exception("Cannot %s; trying again", self._what)
+                    log.exception("Cannot %s; trying again", self._name)
                 failed = True
-                log.debug("Cannot %s: %s", self._what, error)
+                log.debug("Cannot %s: %s", self._name, error)
                 stop.wait(backoff.next())
                 continue
             if failed:
-                log.info("Can %s again", self._what)
+                log.info("Can %s again", self._name)
             failed = False
             backoff.reset()
             if not more and not stop.is_set():

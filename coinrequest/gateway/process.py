@@ -1,4 +1,4 @@
-"""The gateway's process: its threads, and how it begins and ends."""
+"""The process of a gateway: starts and stops its threads."""
 
 import logging
 import threading
@@ -13,7 +13,7 @@ from coinrequest.channel.publisher import ResultPublisher
 from coinrequest.gateway.consumer import Consumer
 from coinrequest.gateway.heartbeat import SECONDS, Heartbeat
 from coinrequest.gateway.listener import listen
-from coinrequest.gateway.parsing import MAX_MESSAGE_BYTES, read_order
+from coinrequest.gateway.parsing import MAX_MESSAGE_BYTES, parse_message
 from coinrequest.gateway.periodic import Periodic
 from coinrequest.gateway.status import ChannelStatus
 from coinrequest.gateway.storage import store
@@ -23,7 +23,7 @@ from coinrequest.notices.outbox import expand
 
 log = logging.getLogger(__name__)
 
-# A person, the embedded stack and Docker all wait 10 s before they kill.
+# The embedded stack and Docker wait 10 s before they kill the process.
 STOP_SECONDS = 8.0
 _SWEEP_SECONDS = 60.0
 _EXPAND_SECONDS = 1.0
@@ -34,7 +34,7 @@ class Gateway:
     """One gateway. Any number may run side by side.
 
     Args:
-        channel: the broker's URL; None: there is no channel, and notices alone are delivered.
+        channel: the URL of the channel's broker; None if there are only notices to deliver.
         database: the URL of the metadata database, without a driver.
     """
 
@@ -42,13 +42,13 @@ class Gateway:
         self._stop = threading.Event()
         self._failed = False
         self._database = database
-        self._heartbeat = Periodic("write the sign of life", self._show, SECONDS)
-        self._status = ChannelStatus(configured=channel is not None, changed=self._heartbeat.wake)
-        self._presence = Heartbeat(self._status)
+        self._heartbeats = Periodic("write the heartbeat", self._write_heartbeat, SECONDS)
+        self._status = ChannelStatus(configured=channel is not None, on_change=self._heartbeats.wake)
+        self._heartbeat = Heartbeat(self._status)
         self._publishers = [] if channel is None else [ResultPublisher(channel), ResultPublisher(channel, "refusals")]
         self._dispatcher = Dispatcher(self._publishers[0] if self._publishers else None)
-        self._expansion = Periodic("make notices", self._expand, _EXPAND_SECONDS)
-        self._sweep = Periodic("look for runs that were missed", _sweep, _SWEEP_SECONDS)
+        self._expansion = Periodic("create notices", self._expand, _EXPAND_SECONDS)
+        self._sweep = Periodic("find untracked changes of runs", _sweep, _SWEEP_SECONDS)
         namespace = settings.cloudwatch_namespace()
         self._metrics = (
             None
@@ -58,83 +58,83 @@ class Gateway:
         self._consumer = (
             None
             if channel is None
-            else Consumer(channel, read_order, store, self._publishers[1], self._status, largest=MAX_MESSAGE_BYTES)
+            else Consumer(channel, parse_message, store, self._publishers[1], self._status, largest=MAX_MESSAGE_BYTES)
         )
 
     def stop(self) -> None:
-        """End, from any thread or from a signal's handler."""
+        """Stop the gateway, from any thread or a signal handler."""
         self._stop.set()
 
     def run(self) -> int:
-        """Work until `stop` is called; return the exit code.
+        """Run until `stop` is called; return the exit code.
 
-        The database is waited for, and so is its migration.
+        It first waits for the database and its migration.
         """
         models.load()
         self._await_database()
-        works: dict[str, Callable[[threading.Event], None]] = {
-            "heartbeat": self._heartbeat.run,
+        loops: dict[str, Callable[[threading.Event], None]] = {
+            "heartbeat": self._heartbeats.run,
             "notices": self._dispatcher.run,
             "expansion": self._expansion.run,
             "listener": lambda stop: listen(self._database, self._expansion.wake, stop),
             "sweep": self._sweep.run,
         }
         if self._consumer is not None:
-            works["consumer"] = self._consumer.run
+            loops["consumer"] = self._consumer.run
         if self._metrics is not None:
-            works["metrics"] = self._metrics.run
+            loops["metrics"] = self._metrics.run
         threads = {
-            name: threading.Thread(target=self._guarded, args=(name, work), name=name, daemon=True)
-            for name, work in works.items()
+            name: threading.Thread(target=self._guarded, args=(name, loop), name=name, daemon=True)
+            for name, loop in loops.items()
         }
         if not self._stop.is_set():
             for thread in threads.values():
                 thread.start()
-            log.info("Gateway is ready: %s, channel: %s", self._presence.name, "yes" if self._consumer else "none")
+            log.info("Gateway is ready: %s, channel: %s", self._heartbeat.name, "yes" if self._consumer else "none")
             self._stop.wait()
-            self._end(threads)
+            self._shut_down(threads)
         return 1 if self._failed else 0
 
     def _await_database(self) -> None:
-        backoff, said = Backoff(longest=5.0), False
+        backoff, logged = Backoff(longest=5.0), False
         while not self._stop.is_set():
             try:
-                self._presence.show()
+                self._heartbeat.write()
             except Exception as error:
-                if not said:
+                if not logged:
                     log.warning("Waiting for the database and its tables: %s", str(error).partition("\n")[0])
-                said = True
+                logged = True
                 self._stop.wait(backoff.next())
             else:
                 return
 
-    def _guarded(self, name: str, work: Callable[[threading.Event], None]) -> None:
-        """End the whole process when one of its threads does what it must not: whoever runs it starts it again."""
+    def _guarded(self, name: str, loop: Callable[[threading.Event], None]) -> None:
+        """Stop the whole process if one of its threads fails, so that its supervisor restarts it."""
         try:
-            work(self._stop)
+            loop(self._stop)
         except Exception:
-            log.exception("The %s failed; the gateway ends", name)
+            log.exception("The %s failed; stopping the gateway", name)
             self._failed = True
         finally:
             self._stop.set()
 
-    def _end(self, threads: Mapping[str, threading.Thread]) -> None:
+    def _shut_down(self, threads: Mapping[str, threading.Thread]) -> None:
         log.info("Gateway is stopping")
-        for woken in (self._dispatcher, self._expansion, self._heartbeat, self._sweep, self._metrics):
-            if woken is not None:
-                woken.wake()
+        for sleeping in (self._dispatcher, self._expansion, self._heartbeats, self._sweep, self._metrics):
+            if sleeping is not None:
+                sleeping.wake()
         deadline = time.monotonic() + STOP_SECONDS
         for thread in threads.values():
             thread.join(max(deadline - time.monotonic(), 0.0))
         late = [name for name, thread in threads.items() if thread.is_alive()]
         if late:
-            log.warning("Not waiting any longer for: %s", ", ".join(late))
+            log.warning("No longer waiting for: %s", ", ".join(late))
         for publisher in self._publishers:
             publisher.close()
         try:
-            self._presence.remove()
+            self._heartbeat.remove()
         except Exception as error:
-            log.warning("The sign of life cannot be removed: %s", str(error).partition("\n")[0])
+            log.warning("Cannot remove the heartbeat: %s", str(error).partition("\n")[0])
         log.info("Gateway has stopped")
 
     def _expand(self) -> bool:
@@ -144,8 +144,8 @@ class Gateway:
             self._dispatcher.wake()
         return count >= _BATCH
 
-    def _show(self) -> bool:
-        self._presence.show()
+    def _write_heartbeat(self) -> bool:
+        self._heartbeat.write()
         return False
 
 
@@ -155,5 +155,5 @@ def _sweep() -> bool:
     with airflow_session() as session:
         found = sweep(session)
     if found:
-        log.warning("%d jobs were not in step with their runs, and are now", found)
+        log.warning("%d jobs had missed a change of their runs, and were updated", found)
     return False

@@ -1,4 +1,4 @@
-"""How the channel is, for the log, the health report and the metrics: each change is said once."""
+"""The status of the channel, for the log, the health report and the metrics; each change is logged once."""
 
 import logging
 import threading
@@ -11,13 +11,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Held:
-    """Messages that a gateway holds because the database did not take them yet.
+class Waiting:
+    """Messages that a gateway holds until the database can store them.
 
     Attributes:
-        count: how many.
-        since: when the one of them was delivered that waits longest, with a zone; None: none waits.
-        reason: what the database said last.
+        count: how many there are.
+        since: when the oldest was delivered, with a zone; None if there are none.
+        reason: the last error of the database.
     """
 
     count: int = 0
@@ -26,74 +26,75 @@ class Held:
 
 
 class ChannelStatus:
-    """The state of the channel, from any thread.
+    """The status of the channel; safe to use from several threads.
 
     Args:
         configured: whether there is a channel at all.
-        changed: called when the broker is reached or is not any more, and when messages begin or cease to wait.
+        on_change: called when the channel connects or disconnects, and when messages start or stop waiting.
     """
 
-    def __init__(self, *, configured: bool, changed: Callable[[], None] = lambda: None) -> None:
-        self._changed = changed
+    def __init__(self, *, configured: bool, on_change: Callable[[], None] = lambda: None) -> None:
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._channel = "disconnected" if configured else "none"
         self._detail: str | None = "not connected yet" if configured else None
-        self._said = ""
-        self._held = Held()
+        self._logged = False
+        self._waiting = Waiting()
         self._counts: Counter[str] = Counter()
 
-    def now(self) -> tuple[str, str | None]:
-        """Return `connected`, `disconnected` or `none`, and why."""
+    def state(self) -> tuple[str, str | None]:
+        """Return `connected`, `disconnected` or `none`, and the reason if it is disconnected."""
         with self._lock:
             return self._channel, self._detail
 
-    def held(self) -> Held:
-        """Return which messages wait."""
+    def waiting(self) -> Waiting:
+        """Return the messages that wait."""
         with self._lock:
-            return self._held
+            return self._waiting
 
-    def connected(self, url: str) -> None:
-        """Note that the broker is reached."""
+    def set_connected(self, url: str) -> None:
+        """Record that the channel is connected."""
         with self._lock:
-            self._channel, self._detail, self._said = "connected", None, ""
+            self._channel, self._detail, self._logged = "connected", None, False
         log.info("The channel is connected: %s", url)
-        self._changed()
+        self._on_change()
 
-    def disconnected(self, reason: str) -> None:
-        """Note that the broker is away, and has the messages back; said once until it is there again."""
+    def set_disconnected(self, reason: str) -> None:
+        """Record that the channel is disconnected, so that its messages are back at the broker."""
         with self._lock:
-            first = not self._said
-            self._channel, self._detail, self._said = "disconnected", reason, reason
-            self._held = Held()
+            first = not self._logged
+            self._channel, self._detail, self._logged = "disconnected", reason, True
+            self._waiting = Waiting()
         if first:
-            log.warning("The channel is not connected; trying again until it is: %s", reason)
-            self._changed()
+            log.warning("The channel is disconnected; reconnecting: %s", reason)
+            self._on_change()
 
-    def hold(self, held: Held) -> None:
-        """Note which messages wait for the database, and why; without a reason: as before."""
+    def set_waiting(self, waiting: Waiting) -> None:
+        """Record the messages that wait for the database; without a reason, the last one is kept."""
         with self._lock:
-            changed = bool(held.count) != bool(self._held.count)
-            self._held = held if held.reason or not held.count else replace(held, reason=self._held.reason)
+            changed = bool(waiting.count) != bool(self._waiting.count)
+            keep_reason = waiting.count and not waiting.reason
+            self._waiting = replace(waiting, reason=self._waiting.reason) if keep_reason else waiting
         if not changed:
             return
-        if held.count:
-            log.warning("Messages wait, the database cannot take them: %s", held.reason)
+        if waiting.count:
+            log.warning("Messages wait because the database cannot store them: %s", waiting.reason)
         else:
-            log.info("The database takes messages again")
-        self._changed()
+            log.info("The database stores messages again")
+        self._on_change()
 
     def count(self, outcome: str) -> None:
-        """Count a message of which something has become."""
+        """Count a message by its outcome."""
         with self._lock:
             self._counts[outcome] += 1
 
     def take_counts(self) -> Mapping[str, int]:
-        """Return what was counted since the last call."""
+        """Return the counts since the last call, and reset them."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
             return counts
 
-    def give_counts_back(self, counts: Mapping[str, int]) -> None:
-        """Count again what could not be written down."""
+    def restore_counts(self, counts: Mapping[str, int]) -> None:
+        """Add back counts that could not be written."""
         with self._lock:
             self._counts.update(counts)

@@ -1,4 +1,4 @@
-"""Storing jobs that messages ask for: many in one transaction, or one by one where that fails."""
+"""Stores the jobs that messages request: in one transaction, or one by one if that fails."""
 
 import logging
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ _USER = "channel"
 
 
 def store(orders: Sequence[Order], sessions: Sessions = airflow_session) -> list[Outcome]:
-    """Store jobs; when this returns, what is `stored` is committed.
+    """Store jobs, commit, and return the outcome of each.
 
     Args:
-        orders: what messages ask for.
-        sessions: gives a session of the metadata database, committed at its end.
+        orders: the jobs that messages request.
+        sessions: returns a session of the metadata database, which commits on exit.
     """
     if not orders:
         return []
@@ -36,7 +36,9 @@ def store(orders: Sequence[Order], sessions: Sessions = airflow_session) -> list
     except Exception as error:
         if is_transient(error):
             return [_postponed(error)] * len(orders)
-        log.warning("%d messages cannot be stored at once, and are stored one by one: %s", len(orders), _short(error))
+        log.warning(
+            "Cannot store %d messages in one transaction; storing them one by one: %s", len(orders), _short(error)
+        )
     else:
         return [
             _refused(outcome.refusal) if outcome.refusal else Outcome("stored" if outcome.created else "known")
@@ -49,7 +51,7 @@ def store(orders: Sequence[Order], sessions: Sessions = airflow_session) -> list
     return outcomes
 
 
-def _store_one(order: Order, sessions: Sessions, *, again: bool = True) -> Outcome:
+def _store_one(order: Order, sessions: Sessions, *, retry: bool = True) -> Outcome:
     try:
         with sessions() as session:
             accepted = submit(
@@ -58,23 +60,23 @@ def _store_one(order: Order, sessions: Sessions, *, again: bool = True) -> Outco
     except _REFUSALS as refusal:
         return _refused(refusal)
     except IntegrityError as error:
-        # Another gateway was first with the same id: now it is there.
-        return _store_one(order, sessions, again=False) if again else _postponed(error)
+        # Another gateway has stored a job with the same id; the next attempt finds it.
+        return _store_one(order, sessions, retry=False) if retry else _postponed(error)
     except Exception as error:
         if is_transient(error):
             return _postponed(error)
-        # A damaged definition, or a value that no column holds. Waiting would hold up all messages behind it.
+        # A damaged definition, or a value that no column can hold. Postponing it would block the messages after it.
         _log(order, error)
-        return Outcome("refused", f"the job cannot be stored: {_told(error)}")
+        return Outcome("refused", f"the job cannot be stored: {_public(error)}")
     return Outcome("stored" if accepted.created else "known")
 
 
 def _log(order: Order, error: Exception) -> None:
-    """Log why a job cannot be stored; what SQLAlchemy says has the values of the statement in it."""
+    """Log why a job cannot be stored; without a traceback of SQLAlchemy, which contains the values of the statement."""
     if isinstance(error, SQLAlchemyError):
-        log.error("Job %s cannot be stored: %s", order.job_id, _short(error))
+        log.error("Cannot store job %s: %s", order.job_id, _short(error))
     else:
-        log.exception("Job %s cannot be stored", order.job_id)
+        log.exception("Cannot store job %s", order.job_id)
 
 
 def _refused(refusal: Exception) -> Outcome:
@@ -85,10 +87,10 @@ def _postponed(error: Exception) -> Outcome:
     return Outcome("postponed", _short(error))
 
 
-def _told(error: Exception) -> str:
-    """Return what the publisher is told, which is no SQL."""
+def _public(error: Exception) -> str:
+    """Return the text of an error for the publisher, without SQL."""
     if isinstance(error, SQLAlchemyError):
-        return f"the database does not take it ({describe(error)})"
+        return f"the database rejects it ({describe(error)})"
     return _short(error)
 
 

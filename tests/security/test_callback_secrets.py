@@ -158,14 +158,14 @@ def test_a_team_that_runs_jobs_names_no_connection_either(
 
 def test_a_message_names_no_connection(connection: str, name: str) -> None:
     from coinrequest.gateway.outcomes import MessageRefused
-    from coinrequest.gateway.parsing import read_order
+    from coinrequest.gateway.parsing import parse_message
 
     reasons = []
     for named in (connection, "no_such_connection"):
         callback = {"url": HOOK, "secret": {"connection": named}}
         message = {"job_id": str(uuid.uuid4()), "job_type": name, "callback": callback}
         with pytest.raises(MessageRefused) as refused:
-            read_order(json.dumps(message).encode())
+            parse_message(json.dumps(message).encode())
         reasons.append(str(refused.value))
     assert reasons[0] == reasons[1]
     assert "callback.secret" in reasons[0]

@@ -65,11 +65,11 @@ def test_a_start_out_of_bounds_is_named_at_rest(op: TestClient, job_type: str, r
 @pytest.mark.parametrize("run_after", TIMES, ids=lambda time: str(time)[:30])
 def test_and_refused_on_the_channel_in_the_same_words(airflow_app: Any, job_type: str, run_after: object) -> None:
     from coinrequest.gateway.outcomes import MessageRefused
-    from coinrequest.gateway.parsing import read_order
+    from coinrequest.gateway.parsing import parse_message
 
     message = {"job_id": str(uuid.uuid4()), "job_type": job_type, **asked(run_after)}
     with pytest.raises(MessageRefused, match="run_after"):
-        read_order(json.dumps(message).encode())
+        parse_message(json.dumps(message).encode())
 
 
 def test_the_bounds_themselves_are_taken_and_said(op: TestClient, job_type: str) -> None:

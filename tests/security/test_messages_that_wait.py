@@ -20,7 +20,7 @@ from coinrequest.database.errors import describe, is_transient
 from coinrequest.gateway import handler
 from coinrequest.gateway.heartbeat import Heartbeat
 from coinrequest.gateway.outcomes import Outcome
-from coinrequest.gateway.status import ChannelStatus, Held
+from coinrequest.gateway.status import ChannelStatus, Waiting
 
 pytestmark = pytest.mark.security
 
@@ -127,7 +127,7 @@ def test_what_the_database_alone_refuses_tells_no_sql(job_type: str) -> None:
     outcomes = store([order(job_type), order(job_type, priority=2**62), order(job_type, priority=2**100)])
     assert [outcome.kind for outcome in outcomes] == ["stored", "refused", "refused"]
     for outcome in outcomes[1:]:
-        assert "the database does not take it" in outcome.reason
+        assert "the database rejects it" in outcome.reason
         assert not re.search(r"INSERT|coinrequest_|\[", outcome.reason)
 
 
@@ -158,13 +158,13 @@ def test_a_message_that_always_looks_like_an_outage_holds_up_nobody(redis_broker
     publish(redis_broker, message(bad), *map(message, ids[:10]))
     with running_consumer(redis_broker.url, batch) as status:  # type: ignore[arg-type]
         eventually(lambda: set(ids[:10]) <= whole.stored, timeout=20, what="those behind it are stored")
-        eventually(lambda: status.held().count == 1, what="it waits alone")
-        assert whole.seen.count(bad) < 2 * handler.MOST_FAILURES
+        eventually(lambda: status.waiting().count == 1, what="it waits alone")
+        assert whole.seen.count(bad) < 2 * handler.MAX_FAILURES
         for job_id in ids[10:]:
             publish(redis_broker, message(job_id))
             eventually(lambda: job_id in whole.stored, timeout=20)  # noqa: B023 - called at once
         (dead,) = take_all(redis_broker, "job-dead-letter", 1)
-        eventually(lambda: status.held() == Held())
+        eventually(lambda: status.waiting() == Waiting())
     assert "while others were" in dead.headers["x-reason"]
     take_all(redis_broker, "job", 0)
 
@@ -175,24 +175,24 @@ def test_in_an_outage_nothing_is_set_aside_and_one_is_asked_for_all(redis_broker
     whole = Store(lambda asked: Outcome("postponed", "connection refused") if away else None)
     publish(redis_broker, *map(message, ids))
     with running_consumer(redis_broker.url, whole) as status:
-        eventually(lambda: whole.calls > 10 * handler.MOST_FAILURES)
+        eventually(lambda: whole.calls > 10 * handler.MAX_FAILURES)
         assert [len(batch) for batch in whole.batches[-20:]] == [1] * 20
-        held = status.held()
-        assert (held.count, held.reason) == (20, "connection refused")
-        assert held.since is not None
-        assert held.since < datetime.now(UTC)
+        waiting = status.waiting()
+        assert (waiting.count, waiting.reason) == (20, "connection refused")
+        assert waiting.since is not None
+        assert waiting.since < datetime.now(UTC)
         away.clear()
         eventually(lambda: whole.stored == set(ids))
-        eventually(lambda: status.held() == Held())
+        eventually(lambda: status.waiting() == Waiting())
     take_all(redis_broker, "job-dead-letter", 0)
 
 
 @pytest.fixture
 def heartbeat(airflow_app: Any) -> Iterator[tuple[ChannelStatus, Heartbeat]]:
     status = ChannelStatus(configured=True)
-    status.connected("redis://127.0.0.1")
+    status.set_connected("redis://127.0.0.1")
     found = Heartbeat(status)
-    found.show()
+    found.write()
     yield status, found
     found.remove()
 
@@ -203,8 +203,8 @@ def test_health_and_metrics_say_that_messages_wait_since_when_and_why(
     status, shown = heartbeat
     since = datetime.now(UTC) - timedelta(seconds=90)
     for seconds, health in ((3, "healthy"), (90, "unhealthy")):
-        status.hold(Held(7, datetime.now(UTC) - timedelta(seconds=seconds), "OperationalError: disk full"))
-        shown.show()
+        status.set_waiting(Waiting(7, datetime.now(UTC) - timedelta(seconds=seconds), "OperationalError: disk full"))
+        shown.write()
         assert op.get(HEALTH).json()["components"]["gateway"]["status"] == health
     detail = op.get(HEALTH).json()["components"]["gateway"]["detail"]
     assert "7 messages of the channel wait for the database, the oldest for" in detail
@@ -213,8 +213,8 @@ def test_health_and_metrics_say_that_messages_wait_since_when_and_why(
     assert figures["coinrequest_channel_messages_waiting"] == 7
     assert figures["coinrequest_channel_oldest_waiting_message_seconds"] >= 90
     assert datetime.now(UTC) - since < timedelta(seconds=200)
-    status.hold(Held())
-    shown.show()
+    status.set_waiting(Waiting())
+    shown.write()
     assert op.get(HEALTH).json()["components"]["gateway"]["status"] == "healthy"
     figures = sampled(op)
     assert figures["coinrequest_channel_messages_waiting"] == 0
@@ -231,10 +231,10 @@ def test_messages_are_counted_by_what_became_of_them(
         status.count("refused")
     broken = Heartbeat(status, _away)
     with pytest.raises(exc.OperationalError):
-        broken.show()
-    shown.show()
+        broken.write()
+    shown.write()
     assert sampled(op)[name] == before + 3
-    shown.show()
+    shown.write()
     assert sampled(op)[name] == before + 3
 
 

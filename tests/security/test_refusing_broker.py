@@ -176,14 +176,14 @@ def test_a_gateway_says_that_its_broker_refuses_and_goes_on_afterwards(
         publish(channel, message(before))
         eventually(lambda: store.stored == {before})
         with refusing(server, refuse):
-            eventually(lambda: status.now()[0] == "disconnected", timeout=20)
-            assert words in str(status.now()[1])
+            eventually(lambda: status.state()[0] == "disconnected", timeout=20)
+            assert words in str(status.state()[1])
             commands = server.info("stats")["total_commands_processed"]
-            always(lambda: status.now()[0] == "disconnected", seconds=1)
+            always(lambda: status.state()[0] == "disconnected", seconds=1)
             assert server.info("stats")["total_commands_processed"] - commands < 200, "it asks without a pause"
         publish(channel, message(after))
         eventually(lambda: store.stored == {before, after}, timeout=20)
-        eventually(lambda: status.now() == ("connected", None), timeout=20)
+        eventually(lambda: status.state() == ("connected", None), timeout=20)
 
 
 def test_a_full_broker_is_emptied_also_by_a_gateway_that_starts_then(channel: RedisBroker, server: redis.Redis) -> None:
@@ -194,7 +194,7 @@ def test_a_full_broker_is_emptied_also_by_a_gateway_that_starts_then(channel: Re
     with refusing(server, fill), running_consumer(channel.url, store) as status:
         eventually(lambda: store.stored == ids, timeout=10)
         eventually(lambda: server.llen("job") == 0)
-        eventually(lambda: "maxmemory" in str(status.now()[1]), timeout=10)
+        eventually(lambda: "maxmemory" in str(status.state()[1]), timeout=10)
 
 
 @both_ways
@@ -206,7 +206,7 @@ def test_what_cannot_be_answered_yet_is_answered_afterwards(
     publish(channel, "no JSON")
     with running_consumer(channel.url, Store(), visibility=1) as status:
         with refusing(server, refuse):
-            eventually(lambda: words in str(status.now()[1]), timeout=10)
+            eventually(lambda: words in str(status.state()[1]), timeout=10)
         dead = take_all(channel, "job-dead-letter", 1)
         take_all(channel, "result", 1)
     assert [letter.body for letter in dead] == [b"no JSON"]
@@ -220,7 +220,7 @@ def test_no_message_is_lost_where_somebody_wrote_over_the_gateways_keys(
     server.set(key, "x")
     publish(channel, message(job_id))
     with running_consumer(channel.url, store) as status:
-        eventually(lambda: key in str(status.now()[1]), timeout=10)
+        eventually(lambda: key in str(status.state()[1]), timeout=10)
         assert server.llen("job") == 1
         server.delete(key)
         eventually(lambda: store.stored == {job_id}, timeout=20)

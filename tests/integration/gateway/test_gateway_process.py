@@ -1,4 +1,4 @@
-"""The gateway as a process: from a message to its result, its sign of life, and how it begins and ends."""
+"""The gateway as a process: from a message to its result, its heartbeat, its start and its stop."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def broker() -> Broker:
 
 
 class Process:
-    """A gateway, and what it has logged."""
+    """A gateway process and its log."""
 
     def __init__(self, log: Path, **variables: str | None) -> None:
         self._log = log
@@ -53,7 +53,7 @@ class Process:
         eventually(seen, timeout=90, what=said)
 
     def stop(self) -> tuple[int, float]:
-        """Stop it as everybody does; return its exit code, and how many seconds it took."""
+        """Stop it with SIGTERM; return its exit code and how many seconds it took."""
         began = time.monotonic()
         self.child.send_signal(signal.SIGTERM)
         return self.child.wait(30), time.monotonic() - began
@@ -78,7 +78,7 @@ def _rows(statement: str, **values: Any) -> list[Any]:
 
 
 def test_from_a_message_to_its_result(op: Any, name: str, broker: Broker, tmp_path: Path) -> None:
-    # What other tests have left to be told is none of this test's.
+    # Completions and notices of other tests would disturb this one.
     for table in ("coinrequest_completion", "coinrequest_notice", "coinrequest_gateway"):
         _rows(f"DELETE FROM {table}")  # noqa: S608 - names of tables
     assert op.post("/jobs/v1/job-types", json=environment.definition(name)).status_code == 201
@@ -104,7 +104,7 @@ def test_from_a_message_to_its_result(op: Any, name: str, broker: Broker, tmp_pa
     assert "ERROR" not in process.logged()
 
 
-def test_figures_for_cloudwatch_have_a_line_of_their_own(tmp_path: Path) -> None:
+def test_cloudwatch_metrics_are_on_a_line_of_their_own(tmp_path: Path) -> None:
     variables = {"COINREQUEST_CLOUDWATCH_NAMESPACE": "coinrequest/test", "AIRFLOW__LOGGING__JSON_LOGS": "True"}
     with gateway(tmp_path, **variables) as process:
         process.await_logged("CompletionsWaiting")
@@ -113,16 +113,16 @@ def test_figures_for_cloudwatch_have_a_line_of_their_own(tmp_path: Path) -> None
     assert json.loads(line)["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "coinrequest/test"
 
 
-def test_a_broker_that_is_away_keeps_nothing_from_starting(tmp_path: Path) -> None:
+def test_a_gateway_starts_without_its_broker(tmp_path: Path) -> None:
     with gateway(tmp_path, COINREQUEST_CHANNEL_URL="redis://:secret@127.0.0.1:9/0") as process:
         process.await_logged("Gateway is ready")
-        process.await_logged("The channel is not connected")
+        process.await_logged("The channel is disconnected")
         eventually(lambda: "disconnected" in [row.channel for row in _rows("SELECT channel FROM coinrequest_gateway")])
         assert process.stop()[0] == 0
     assert "secret" not in process.logged()
 
 
-def test_a_database_that_is_not_up_yet_is_waited_for(tmp_path: Path) -> None:
+def test_a_gateway_waits_for_the_database(tmp_path: Path) -> None:
     nowhere = "postgresql://airflow:secret@127.0.0.1:9/airflow"
     with gateway(tmp_path, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=nowhere) as process:
         process.await_logged("Waiting for the database")
@@ -134,7 +134,7 @@ def test_a_database_that_is_not_up_yet_is_waited_for(tmp_path: Path) -> None:
     ("variable", "value"),
     [("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", None), ("COINREQUEST_CHANNEL_URL", "kafka://127.0.0.1")],
 )
-def test_settings_that_are_missing_or_wrong_are_named(variable: str, value: str | None, tmp_path: Path) -> None:
+def test_missing_and_invalid_settings_are_named(variable: str, value: str | None, tmp_path: Path) -> None:
     with gateway(tmp_path, **{variable: value}) as process:
         assert process.child.wait(90) == 2
     assert variable in process.logged()

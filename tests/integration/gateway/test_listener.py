@@ -1,4 +1,4 @@
-"""A gateway hears of the end of a job in the transaction that ends it, and again after its connection broke."""
+"""A gateway is notified by the transaction that ends a job, also after it had to reconnect."""
 
 import os
 import threading
@@ -33,7 +33,7 @@ def _execute(statement: str) -> None:
         session.execute(text(statement))
 
 
-def test_it_hears_ends_and_nothing_else(heard: threading.Event) -> None:
+def test_only_ends_of_jobs_are_reported(heard: threading.Event) -> None:
     _execute("SELECT pg_notify('coinrequest_job', 'some-id running')")
     assert not heard.wait(0.5)
     for state in ("success", "failed", "cancelled"):
@@ -42,7 +42,7 @@ def test_it_hears_ends_and_nothing_else(heard: threading.Event) -> None:
         assert heard.wait(5), state
 
 
-def test_a_connection_that_breaks_is_opened_again(heard: threading.Event) -> None:
+def test_a_broken_connection_is_reopened(heard: threading.Event) -> None:
     _execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ILIKE 'LISTEN%'")
     assert heard.wait(20)
     heard.clear()

@@ -26,10 +26,10 @@ _names = st.text(string.ascii_lowercase + "-", min_size=1, max_size=20)
 
 
 def read(message: Any, content_type: str | None = "application/json") -> Any:
-    from coinrequest.gateway.parsing import read_order
+    from coinrequest.gateway.parsing import parse_message
 
     body = message if isinstance(message, bytes) else json.dumps(message).encode()
-    return read_order(body, content_type)
+    return parse_message(body, content_type)
 
 
 def refusal(message: Any, content_type: str | None = "application/json") -> Any:
@@ -42,7 +42,7 @@ def refusal(message: Any, content_type: str | None = "application/json") -> Any:
 
 @given(job_id=st.uuids(), job_type=_names, params=_params)
 @settings(max_examples=50, deadline=None)
-def test_both_forms_ask_for_the_same_job(job_id: UUID, job_type: str, params: dict[str, Any]) -> None:
+def test_both_forms_request_the_same_job(job_id: UUID, job_type: str, params: dict[str, Any]) -> None:
     short = read({"job_id": str(job_id), "job_payload": {"type": job_type, **params}})
     full = read({"job_id": str(job_id).upper(), "job_type": job_type, "params": params})
     assert short == full
@@ -51,7 +51,7 @@ def test_both_forms_ask_for_the_same_job(job_id: UUID, job_type: str, params: di
 
 @given(body=st.binary(max_size=60) | _json.map(lambda value: json.dumps(value).encode()))
 @settings(max_examples=100, deadline=None)
-def test_whatever_comes_is_read_or_refused_with_a_reason(body: bytes) -> None:
+def test_any_other_body_is_refused_with_a_reason(body: bytes) -> None:
     assert refusal(body).reason
 
 
@@ -67,7 +67,7 @@ def test_an_unknown_field_is_named(extra: str, where: str) -> None:
     assert (found.job_id, found.job_type) == (UUID(ID), "integer")
 
 
-def test_the_full_form_takes_what_rest_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_full_form_accepts_all_options_of_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     order = read(
         {
             "job_id": ID,
@@ -105,25 +105,25 @@ def test_the_full_form_takes_what_rest_takes(monkeypatch: pytest.MonkeyPatch) ->
         ({"job_id": ID, "job_type": "integer", "idempotency": {}}, "idempotency"),
     ],
 )
-def test_what_is_wrong_is_said(message: dict[str, Any], field: str) -> None:
+def test_a_bad_field_is_named(message: dict[str, Any], field: str) -> None:
     assert field in refusal(message).reason
 
 
-def test_everything_that_is_wrong_is_said_at_once() -> None:
+def test_all_errors_are_reported_together() -> None:
     found = refusal({"job_id": "x", "job_typ": "integer", "priority": 0})
     for field in ("job_id", "job_typ", "job_type", "priority"):
         assert field in found.reason
 
 
 @pytest.mark.parametrize("content_type", [None, "", "application/json; charset=utf-8", "text/plain"])
-def test_json_is_read_under_the_names_that_tools_give_it(content_type: str | None) -> None:
+def test_the_default_content_types_of_clients_are_accepted(content_type: str | None) -> None:
     assert read({"job_id": ID, "job_type": "integer"}, content_type).job_type == "integer"
 
 
 @pytest.mark.parametrize(
     "content_type", ["application/x-python-serialize", "application/yaml", "application/x-msgpack"]
 )
-def test_nothing_but_json_is_read(content_type: str) -> None:
+def test_other_content_types_are_refused(content_type: str) -> None:
     assert content_type in refusal({"job_id": ID, "job_type": "integer"}, content_type).reason
 
 
@@ -131,10 +131,10 @@ def test_nothing_but_json_is_read(content_type: str) -> None:
     "body",
     [b"", b"NaN", b'{"job_id": 1, "job_id": 2}', b"[" * 100_000, b"9" * 10_000, '{"a": "ü"}'.encode("latin-1")],
 )
-def test_what_is_no_document_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(body: bytes) -> None:
     assert refusal(body).job_id is None
 
 
-def test_a_message_is_bounded() -> None:
+def test_a_message_that_is_too_large_is_refused() -> None:
     found = refusal({"job_id": str(uuid4()), "job_type": "integer", "params": {"text": "x" * 90_000}})
     assert "limit" in found.reason

@@ -1,4 +1,4 @@
-"""Messages of the channel become stored jobs, each once, whatever stands in them and whatever fails."""
+"""Messages of the channel are stored as jobs, each once, whatever they contain and whatever fails."""
 
 import importlib
 import uuid
@@ -56,7 +56,7 @@ def _count(job_type: str) -> int:
         return int(found.scalar_one())
 
 
-def test_a_batch_becomes_jobs_of_the_channel(op: Any, job_type: str) -> None:
+def test_a_batch_is_stored_as_jobs_of_the_channel(op: Any, job_type: str) -> None:
     orders = [_order(job_type, number, labels={"team": "a"}, priority=7) for number in range(20)]
     assert [outcome.kind for outcome in store(orders)] == ["stored"] * 20
     job = op.get(f"/jobs/v1/jobs/{orders[3].job_id}").json()
@@ -66,7 +66,7 @@ def test_a_batch_becomes_jobs_of_the_channel(op: Any, job_type: str) -> None:
     assert _count(job_type) == 20
 
 
-def test_each_refusal_has_its_reason_and_leaves_the_others(job_type: str) -> None:
+def test_each_refusal_has_its_reason_and_the_others_are_stored(job_type: str) -> None:
     good, bad, unknown = _order(job_type), _order(job_type, "three"), _order("no-such-type")
     outcomes = store([bad, good, unknown])
     assert [outcome.kind for outcome in outcomes] == ["refused", "stored", "refused"]
@@ -75,13 +75,13 @@ def test_each_refusal_has_its_reason_and_leaves_the_others(job_type: str) -> Non
     assert _count(job_type) == 1
 
 
-def test_a_paused_type_refuses(op: Any, job_type: str) -> None:
+def test_a_paused_type_is_a_refusal(op: Any, job_type: str) -> None:
     assert op.post(f"/jobs/v1/job-types/{job_type}/pause").status_code == 200
     (outcome,) = store([_order(job_type)])
     assert (outcome.kind, "paused" in outcome.reason) == ("refused", True)
 
 
-def test_where_the_batch_fails_each_message_is_stored_alone(
+def test_messages_are_stored_one_by_one_if_the_batch_fails(
     job_type: str, storing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: Any, **__: Any) -> Any:
@@ -98,7 +98,7 @@ def test_where_the_batch_fails_each_message_is_stored_alone(
 def test_an_id_that_another_gateway_stores_at_the_same_time_is_known(
     job_type: str, storing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The other one is first between our look and our insert."""
+    """The other gateway stores it between our query and our insert."""
     order, other = _order(job_type), _order(job_type)
     real = storing.submit_all
 
@@ -108,7 +108,7 @@ def test_an_id_that_another_gateway_stores_at_the_same_time_is_known(
         monkeypatch.setattr(storing, "submit_all", real)
         assert [outcome.kind for outcome in store([order])] == ["stored"]
         real(session, [other], **options)
-        # What the insert of a row that somebody else has committed raises.
+        # An insert of a row that another transaction has committed raises this.
         session.execute(
             text("INSERT INTO coinrequest_job SELECT * FROM coinrequest_job WHERE id = :id"), {"id": order.job_id}
         )
@@ -123,10 +123,10 @@ def test_an_id_that_another_gateway_stores_at_the_same_time_is_known(
     ("error", "cause"),
     [(OperationalError, Exception("is away")), (ProgrammingError, UndefinedColumn("is away, it is being migrated"))],
 )
-def test_trouble_of_the_database_is_no_refusal(
+def test_an_unavailable_database_postpones(
     job_type: str, storing: Any, error: type[DBAPIError], cause: Exception
 ) -> None:
-    """It is away, or it is just being migrated."""
+    """It is unreachable, or is just being migrated."""
 
     @contextmanager
     def away() -> Iterator[Any]:
@@ -138,7 +138,7 @@ def test_trouble_of_the_database_is_no_refusal(
     assert "is away" in outcomes[0].reason
 
 
-def test_a_damaged_definition_refuses_its_own_jobs_only(
+def test_a_damaged_definition_refuses_only_its_own_jobs(
     job_type: str, storing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = storing.submit

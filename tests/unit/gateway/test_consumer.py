@@ -19,7 +19,7 @@ def _ids(count: int) -> list[UUID]:
     return [uuid4() for _ in range(count)]
 
 
-def test_messages_are_stored_in_batches_and_leave_the_queue(broker: Broker) -> None:
+def test_messages_are_stored_in_batches_and_acknowledged(broker: Broker) -> None:
     ids, store = _ids(250), Store()
     publish(broker, *map(message, ids))
     with running_consumer(broker.url, store):
@@ -31,10 +31,10 @@ def test_messages_are_stored_in_batches_and_leave_the_queue(broker: Broker) -> N
     take_all(broker, "job", 0)
 
 
-def test_the_gateway_may_be_there_before_any_publisher(broker: Broker) -> None:
+def test_a_gateway_may_start_before_any_publisher(broker: Broker) -> None:
     store = Store()
     with running_consumer(broker.url, store) as status:
-        eventually(lambda: status.now()[0] == "connected")
+        eventually(lambda: status.state()[0] == "connected")
         job_id = uuid4()
         publish(broker, message(job_id))
         eventually(lambda: store.stored == {job_id})
@@ -57,7 +57,7 @@ def test_the_same_id_twice_is_acknowledged_without_a_second_result(
     with running_consumer(broker.url, store):
         publish(broker, message(job_id), message(job_id))
         eventually(lambda: len(store.seen) == 2)
-        eventually(lambda: f"Job {job_id}: is there already" in caplog.text)
+        eventually(lambda: f"Job {job_id}: exists already" in caplog.text)
     assert f"Job {job_id}: taken" in caplog.text
     assert f"Job {job_id}: stored" in caplog.text
     for queue in ("job", "result", "job-dead-letter"):
@@ -68,12 +68,12 @@ BAD = (
     ("no JSON", "is not JSON", False),
     (b"\xff\x00", "is not JSON", False),
     (json.dumps({"job_id": "{id}", "job_type": "integer"}), "job_payload", True),
-    # What the reader stumbles over, which it must not.
+    # An error of the parser itself.
     (json.dumps({"job_payload": {"type": "integer"}}), "KeyError: 'job_id'", False),
 )
 
 
-def test_a_message_that_cannot_be_read_is_put_aside_and_answered(broker: Broker) -> None:
+def test_an_invalid_message_is_dead_lettered_and_answered(broker: Broker) -> None:
     job_id, store = str(uuid4()), Store()
     sent = [_bytes(body).replace(b"{id}", job_id.encode()) for body, _, _ in BAD]
     publish(broker, *sent, headers={"from": "somebody"})
@@ -96,7 +96,7 @@ def _bytes(body: str | bytes) -> bytes:
     return body if isinstance(body, bytes) else body.encode()
 
 
-def test_what_the_platform_refuses_is_put_aside_and_answered(broker: Broker) -> None:
+def test_a_refused_job_is_dead_lettered_and_answered(broker: Broker) -> None:
     good, bad = _ids(2)
 
     def decide(order: Order) -> Outcome | None:
@@ -114,9 +114,7 @@ def test_what_the_platform_refuses_is_put_aside_and_answered(broker: Broker) -> 
     assert "params.value" in result["error"]
 
 
-def test_while_the_database_is_away_messages_wait_without_a_hot_loop(
-    broker: Broker, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_messages_wait_for_the_database_without_a_busy_loop(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
     away = threading.Event()
     away.set()
     store = Store(lambda order: Outcome("postponed", "connection refused") if away.is_set() else None)
@@ -129,12 +127,12 @@ def test_while_the_database_is_away_messages_wait_without_a_hot_loop(
         assert store.calls - before <= 8 * (time.monotonic() - began)
         away.clear()
         eventually(lambda: store.stored == set(ids))
-    assert caplog.text.count("Messages wait, the database") == 1
+    assert caplog.text.count("Messages wait because the database") == 1
     for queue in ("job", "result", "job-dead-letter"):
         take_all(broker, queue, 0)
 
 
-def test_what_was_not_stored_when_the_gateway_stops_goes_back(broker: Broker) -> None:
+def test_messages_that_wait_go_back_when_the_gateway_stops(broker: Broker) -> None:
     ids = _ids(10)
     publish(broker, *map(message, ids))
     stuck = Store(lambda order: Outcome("postponed", "connection refused"))

@@ -1,4 +1,4 @@
-"""The broker may go and come, whichever starts first; a gateway may be killed. Nothing is lost."""
+"""No message is lost if the broker starts late or restarts, or if a gateway is killed."""
 
 import logging
 import multiprocessing
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.faults
 
 @pytest.fixture
 def stopped(broker: Broker) -> Iterator[Broker]:
-    """A broker that is stopped; it runs again after the test."""
+    """A stopped broker; it is started again after the test."""
     broker.stop()
     try:
         yield broker
@@ -31,29 +31,29 @@ def test_a_gateway_that_starts_first_waits_for_the_broker(stopped: Broker, caplo
     store, job_id = Store(), uuid4()
     caplog.set_level(logging.INFO, "coinrequest.gateway")
     with running_consumer(stopped.url, store) as status:
-        eventually(lambda: caplog.text.count("not connected") == 1)
+        eventually(lambda: caplog.text.count("is disconnected") == 1)
         time.sleep(1.5)  # long enough for several tries
-        assert caplog.text.count("not connected") == 1
-        channel, detail = status.now()
+        assert caplog.text.count("is disconnected") == 1
+        channel, detail = status.state()
         assert channel == "disconnected"
         assert detail
         stopped.start()
         publish(stopped, message(job_id))
         eventually(lambda: store.stored == {job_id})
-        assert status.now() == ("connected", None)
+        assert status.state() == ("connected", None)
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
-def test_a_broker_that_restarts_is_found_again(broker: Broker, how: str) -> None:
+def test_a_gateway_reconnects_to_a_broker_that_restarts(broker: Broker, how: str) -> None:
     store, ids = Store(), [uuid4() for _ in range(40)]
     with running_consumer(broker.url, store, visibility=1) as status:
         publish(broker, *map(message, ids[:20]))
         eventually(lambda: len(store.stored) >= 1)
         getattr(broker, how)()
-        eventually(lambda: status.now()[0] == "disconnected")
+        eventually(lambda: status.state()[0] == "disconnected")
         broker.start()
         publish(broker, *map(message, ids[20:]))
-        # Some that were stored, but not acknowledged, come twice.
+        # Messages that were stored but not acknowledged are delivered twice.
         eventually(lambda: store.stored == set(ids))
 
 
@@ -68,8 +68,8 @@ def _hold(url: str, taken: multiprocessing.Queue) -> None:  # type: ignore[type-
         time.sleep(60)
 
 
-def test_what_a_killed_gateway_held_comes_back_soon(broker: Broker) -> None:
-    """Also what was on its way to it: it holds ten, and more are in the queue."""
+def test_the_messages_of_a_killed_gateway_are_redelivered_soon(broker: Broker) -> None:
+    """Including those in its buffer: it holds ten, and more are in the queue."""
     context = multiprocessing.get_context("spawn")
     taken, ids = context.Queue(), [uuid4() for _ in range(30)]
     publish(broker, *map(message, ids))

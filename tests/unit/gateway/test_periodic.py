@@ -1,4 +1,4 @@
-"""Work that is done again and again goes on whatever happens, and says a failure once."""
+"""Periodic work continues after errors, and logs an error once."""
 
 import logging
 import threading
@@ -27,7 +27,7 @@ def running(work: Callable[[], bool], seconds: float = 60.0) -> Iterator[Periodi
         assert not thread.is_alive()
 
 
-def test_it_works_at_once_and_when_it_is_woken() -> None:
+def test_work_starts_at_once_and_when_woken() -> None:
     calls: list[int] = []
     with running(lambda: bool(calls.append(1))) as periodic:
         eventually(lambda: len(calls) == 1, interval=0.01)
@@ -35,7 +35,7 @@ def test_it_works_at_once_and_when_it_is_woken() -> None:
         eventually(lambda: len(calls) == 2, interval=0.01)
 
 
-def test_it_goes_on_while_there_is_more() -> None:
+def test_work_is_repeated_without_a_pause_while_there_is_more() -> None:
     calls: list[int] = []
 
     def work() -> bool:
@@ -46,7 +46,7 @@ def test_it_goes_on_while_there_is_more() -> None:
         eventually(lambda: len(calls) == 5, interval=0.01)
 
 
-def test_a_failure_is_said_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_and_its_end_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     calls: list[int] = []
 
@@ -62,7 +62,7 @@ def test_a_failure_is_said_once_and_so_is_its_end(caplog: pytest.LogCaptureFixtu
     assert caplog.text.count("Can count again") == 1
 
 
-def test_waiting_grows_to_a_bound_and_begins_anew_after_a_success() -> None:
+def test_the_backoff_is_limited_and_is_reset_by_a_success() -> None:
     backoff = Backoff(first=1.0, longest=8.0)
     waits = [backoff.next() for _ in range(6)]
     for wait, bound in zip(waits, (1, 2, 4, 8, 8, 8), strict=True):
@@ -71,16 +71,16 @@ def test_waiting_grows_to_a_bound_and_begins_anew_after_a_success() -> None:
     assert backoff.next() <= 1.0
 
 
-def test_each_change_of_the_channel_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_change_of_the_channel_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    assert ChannelStatus(configured=False).now() == ("none", None)
+    assert ChannelStatus(configured=False).state() == ("none", None)
     status = ChannelStatus(configured=True)
-    assert status.now()[0] == "disconnected"
+    assert status.state()[0] == "disconnected"
     for _ in range(3):
-        status.disconnected("refused")
-    assert status.now() == ("disconnected", "refused")
-    status.connected("redis://host")
-    assert status.now() == ("connected", None)
-    status.disconnected("closed")
-    assert caplog.text.count("not connected") == 2
+        status.set_disconnected("refused")
+    assert status.state() == ("disconnected", "refused")
+    status.set_connected("redis://host")
+    assert status.state() == ("connected", None)
+    status.set_disconnected("closed")
+    assert caplog.text.count("is disconnected") == 2
     assert caplog.text.count("is connected") == 1
