@@ -1,4 +1,4 @@
-"""Which agents there are and what they run."""
+"""Listing the agents and the tasks that they run."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ Installed = Callable[..., None]
 
 @pytest.fixture
 def look(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> Installed:
-    """Say what an inspection of the agents gives."""
+    """Set the result of an inspection of the agents."""
     from coinrequest.api.routes import agents
 
     def install(look: Callable[[], list[Agent]], keep: float = 0) -> None:
@@ -41,7 +41,7 @@ def running(dag_id: str, run_id: str, map_index: int | None = None) -> Running:
     return Running(Workload(dag_id, run_id, "wait", map_index, 1, 1), STARTED + timedelta(minutes=1))
 
 
-def test_what_runs_is_named_by_its_job(op: TestClient, name: str, look: Installed) -> None:
+def test_a_running_task_has_its_job(op: TestClient, name: str, look: Installed) -> None:
     assert op.post("/jobs/v1/job-types", json=environment.definition(name)).status_code == 201
     job = op.post(f"/jobs/v1/job-types/{name}/jobs", json={}).json()["id"]
     look(lambda: [agent(running(name, job, map_index=3), name="one@host-a"), agent(name="two@host-b")])
@@ -83,7 +83,7 @@ def test_no_agents_is_an_empty_list(op: TestClient, look: Installed) -> None:
     assert op.get(URL).json() == {"agents": []}
 
 
-def test_a_broker_that_is_away_is_a_problem_with_its_reason(op: TestClient, look: Installed) -> None:
+def test_an_unreachable_broker_is_a_problem_with_its_reason(op: TestClient, look: Installed) -> None:
     def fail() -> list[Agent]:
         raise AgentsUnreachable("The broker does not respond (ConnectionRefusedError)")
 
@@ -116,28 +116,28 @@ def hanging(look: Installed, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     go_on.set()
 
 
-def test_a_broker_that_hangs_holds_nobody_up(op: TestClient, hanging: None) -> None:
+def test_a_broker_that_hangs_blocks_no_other_request(op: TestClient, hanging: None) -> None:
     started = time.monotonic()
     assert op.get(URL).status_code == 503
     assert op.get("/jobs/v1/jobs").status_code == 200
     assert time.monotonic() - started < 10
 
 
-def test_many_callers_are_one_inspection(op: TestClient, look: Installed) -> None:
-    looks: list[int] = []
+def test_many_callers_share_one_inspection(op: TestClient, look: Installed) -> None:
+    inspections: list[int] = []
 
     def count() -> list[Agent]:
-        looks.append(1)
+        inspections.append(1)
         return [agent()]
 
     look(count, keep=60)
     with ThreadPoolExecutor(5) as callers:
         answers = list(callers.map(lambda _: op.get(URL).status_code, range(5)))
     assert answers == [200] * 5
-    assert looks == [1]
+    assert inspections == [1]
 
 
 @pytest.mark.parametrize(("role", "status"), [(None, 401), ("Viewer", 200), ("User", 200), ("Op", 200), ("Admin", 200)])
-def test_readers_may_see_them(client_of: Clients, look: Installed, role: str | None, status: int) -> None:
+def test_readers_may_list_agents(client_of: Clients, look: Installed, role: str | None, status: int) -> None:
     look(list)
     assert client_of(role).get(URL).status_code == status

@@ -1,4 +1,4 @@
-"""What the service takes from inside Airflow: this fails when a release changes it."""
+"""The contract with Airflow's internals that the API uses: these tests fail if a release changes them."""
 
 import inspect
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from support.api_environment import Clients
 pytestmark = pytest.mark.usefixtures("airflow_app")
 
 
-def test_get_user_takes_what_the_adapter_gives() -> None:
+def test_get_user_takes_the_arguments_that_we_pass() -> None:
     from airflow.api_fastapi.core_api.security import get_user
 
     assert list(inspect.signature(get_user).parameters) == ["request", "_oauth_token", "bearer_credentials"]
@@ -41,7 +41,7 @@ def test_only_op_and_admin_may_create_variables() -> None:
     assert roles == {"Public": False, "Viewer": False, "User": False, "Op": True, "Admin": True}
 
 
-def test_a_token_of_airflow_and_its_cookie_are_the_user(
+def test_a_token_of_airflow_or_its_cookie_identifies_the_user(
     airflow_app: Any, tokens: dict[str, str], client_of: Clients
 ) -> None:
     from airflow.api_fastapi.app import get_auth_manager
@@ -52,7 +52,7 @@ def test_a_token_of_airflow_and_its_cookie_are_the_user(
     assert client.get("/jobs/v1/jobs").status_code == 200
 
 
-def test_a_token_of_somebody_who_is_gone_is_not_let_in(airflow_app: Any, client_of: Clients) -> None:
+def test_the_token_of_a_deleted_user_is_refused(airflow_app: Any, client_of: Clients) -> None:
     gone = airflow_app.state.auth_manager.generate_jwt(SimpleNamespace(id=999_999))
     answer = client_of(None).get("/jobs/v1/jobs", headers={"Authorization": f"Bearer {gone}"})
     assert answer.status_code == 401

@@ -1,4 +1,4 @@
-"""Whatever is wrong is named, and nothing is stored."""
+"""Invalid input: every error is named, and nothing is stored."""
 
 import json
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def test_a_bad_definition_names_its_field_and_stores_nothing(op: TestClient, nam
 
 
 @pytest.mark.usefixtures("tables_unchanged")
-def test_all_errors_come_at_once(op: TestClient, name: str) -> None:
+def test_all_errors_are_reported_together(op: TestClient, name: str) -> None:
     document = small(name, schedule={"cron": "never"}, colour="red")
     document["tasks"][0]["action"] = "url.tset"
     errors = op.post(TYPES, json=document).json()["errors"]
@@ -102,7 +102,7 @@ def sized(name: str, size: int) -> bytes:
 
 
 @pytest.mark.usefixtures("tables_unchanged")
-def test_64_kib_and_a_byte_are_too_much(op: TestClient, name: str) -> None:
+def test_more_than_64_kib_are_refused(op: TestClient, name: str) -> None:
     headers = {"Content-Type": "application/json"}
     answer = op.post(TYPES, content=sized(name, 64 * 1024 + 1), headers=headers)
     assert answer.status_code == 413
@@ -140,7 +140,7 @@ def test_64_kib_are_accepted(op: TestClient, name: str) -> None:
         ("application/yaml", b"a: 1\n---\nb: 2", 422),
     ],
 )
-def test_a_body_that_is_no_document(op: TestClient, content_type: str, body: bytes, status: int) -> None:
+def test_a_body_that_is_not_a_document(op: TestClient, content_type: str, body: bytes, status: int) -> None:
     for answer in (
         op.post(TYPES, content=body, headers={"Content-Type": content_type}),
         op.post(f"{TYPES}/integer/jobs", content=body, headers={"Content-Type": content_type}),
@@ -150,7 +150,7 @@ def test_a_body_that_is_no_document(op: TestClient, content_type: str, body: byt
 
 
 @pytest.mark.usefixtures("tables_unchanged")
-def test_another_name_than_the_address_is_refused(op: TestClient, definition: dict[str, Any]) -> None:
+def test_a_name_that_differs_from_the_path_is_refused(op: TestClient, definition: dict[str, Any]) -> None:
     answer = op.put(f"{TYPES}/other-name", json=definition)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "name"

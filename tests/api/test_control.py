@@ -1,4 +1,4 @@
-"""Cancelling and retrying jobs: who and why are recorded, and Airflow's run follows."""
+"""Cancelling and retrying jobs: the user and the reason are recorded, and Airflow's run changes with the job."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +32,7 @@ def tasks_of(client: TestClient, job: dict[str, Any]) -> dict[str, str | None]:
 
 
 def set_states(job: dict[str, Any], run: str, **tasks: str) -> None:
-    """Let a run and its tasks be as the scheduler and an agent would leave them."""
+    """Set the states of a run and its tasks as the scheduler and an agent would."""
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -61,7 +61,7 @@ def completions(job: dict[str, Any]) -> list[str]:
         return list(session.scalars(query, {"id": job["id"]}))
 
 
-def test_a_queued_job_is_cancelled_before_it_begins(client_of: Clients, job: dict[str, Any]) -> None:
+def test_a_queued_job_is_cancelled_before_it_starts(client_of: Clients, job: dict[str, Any]) -> None:
     user = client_of("User")
     answer = user.post(f"{JOBS}/{job['id']}/cancel", json={"reason": "wrong currencies"})
     assert answer.status_code == 200, answer.text
@@ -77,21 +77,21 @@ def test_a_queued_job_is_cancelled_before_it_begins(client_of: Clients, job: dic
     assert completions(job) == ["cancelled"]
 
 
-def test_a_reason_is_not_needed(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_reason_is_optional(op: TestClient, job: dict[str, Any]) -> None:
     found = op.post(f"{JOBS}/{job['id']}/cancel").json()
     assert found["cancelled"]["reason"] is None
     assert found["error"]["message"] == "Cancelled by op"
 
 
-def test_a_running_task_is_told_to_stop(op: TestClient, job: dict[str, Any]) -> None:
-    """The task's state is what its agent is told at its next sign of life: anything but `running` stops it."""
+def test_a_running_task_is_stopped(op: TestClient, job: dict[str, Any]) -> None:
+    """The agent learns the state of its task at the next heartbeat: any state but `running` stops it."""
     set_states(job, "running", wait="running")
     assert op.post(f"{JOBS}/{job['id']}/cancel").json()["state"] == "cancelled"
     assert tasks_of(op, job) == {"wait": "failed", "later": "skipped"}
 
 
 @pytest.mark.parametrize("state", ["success", "failed"])
-def test_what_has_ended_cannot_be_cancelled(op: TestClient, job: dict[str, Any], state: str) -> None:
+def test_a_job_that_has_ended_cannot_be_cancelled(op: TestClient, job: dict[str, Any], state: str) -> None:
     finish(job["job_type"], job["id"], state=state)
     answer = op.post(f"{JOBS}/{job['id']}/cancel")
     assert answer.status_code == 409
@@ -105,14 +105,14 @@ def test_a_second_cancellation_changes_nothing(op: TestClient, job: dict[str, An
     assert op.get(f"{JOBS}/{job['id']}").json() == first
 
 
-def test_many_cancellations_at_once_are_one(op: TestClient, job: dict[str, Any]) -> None:
+def test_concurrent_cancellations_are_one(op: TestClient, job: dict[str, Any]) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: op.post(f"{JOBS}/{job['id']}/cancel"), range(4)))
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
     assert completions(job) == ["cancelled"]
 
 
-def test_an_end_in_the_same_moment_does_not_block_a_cancellation(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_job_that_ends_concurrently_does_not_block_a_cancellation(op: TestClient, job: dict[str, Any]) -> None:
     ending = threading.Thread(target=finish, args=(job["job_type"], job["id"]))
     ending.start()
     answer = op.post(f"{JOBS}/{job['id']}/cancel")
@@ -129,7 +129,7 @@ def test_jobs_of_a_paused_type_can_be_cancelled_and_the_type_then_deleted(op: Te
     assert op.get(f"{JOBS}/{job['id']}").json()["state"] == "cancelled"
 
 
-def test_a_failed_job_goes_on_from_its_failed_tasks(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_retry_continues_from_the_failed_tasks(op: TestClient, job: dict[str, Any]) -> None:
     newer = small(job["job_type"], description="newer")
     set_states(job, "failed", wait="success", later="failed")
     op.put(f"{TYPES}/{job['job_type']}", json=newer)
@@ -146,7 +146,9 @@ def test_a_failed_job_goes_on_from_its_failed_tasks(op: TestClient, job: dict[st
     assert completions(job) == ["failed", "success"]
 
 
-def test_a_cancelled_job_runs_what_did_not_run_with_its_priority(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_retry_of_a_cancelled_job_runs_the_remaining_tasks_with_its_priority(
+    op: TestClient, job: dict[str, Any]
+) -> None:
     op.post(f"{JOBS}/{job['id']}/cancel")
     found = op.post(f"{JOBS}/{job['id']}/retry").json()
     assert found["state"] == "queued"
@@ -158,7 +160,7 @@ def test_a_cancelled_job_runs_what_did_not_run_with_its_priority(op: TestClient,
     assert op.get(f"{JOBS}/{job['id']}").json()["state"] == "failed"
 
 
-def test_a_job_that_failed_though_no_task_did_is_judged_again(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_retry_of_a_job_without_failed_tasks_evaluates_its_run_again(op: TestClient, job: dict[str, Any]) -> None:
     set_states(job, "failed", wait="success", later="success")
     assert op.post(f"{JOBS}/{job['id']}/retry").json()["state"] == "queued"
 
@@ -171,7 +173,7 @@ def test_only_failed_and_cancelled_jobs_are_retried(op: TestClient, job: dict[st
     assert state in answer.json()["detail"]
 
 
-def test_a_job_whose_run_was_deleted_can_be_neither(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_job_whose_run_was_deleted_can_be_neither_cancelled_nor_retried(op: TestClient, job: dict[str, Any]) -> None:
     finish(job["job_type"], job["id"])
     op.delete(f"/api/v2/dags/{job['job_type']}/dagRuns/{job['id']}")
     for action in ("cancel", "retry"):
@@ -229,7 +231,7 @@ def test_a_refusal_changes_nothing(op: TestClient, done: str, tables_unchanged: 
         assert op.post(f"{JOBS}/{done}/{action}").status_code == 409
 
 
-def test_both_are_in_the_audit_log(client_of: Clients, job: dict[str, Any]) -> None:
+def test_cancelling_and_retrying_are_in_the_audit_log(client_of: Clients, job: dict[str, Any]) -> None:
     client_of("User").post(f"{JOBS}/{job['id']}/cancel", json={"reason": "why"})
     client_of("Op").post(f"{JOBS}/{job['id']}/retry")
     logs = client_of("Admin").get(f"/api/v2/eventLogs?dag_id={job['job_type']}").json()["event_logs"]

@@ -22,7 +22,7 @@ def job(op: TestClient, name: str) -> dict[str, Any]:
 
 
 def events_of(answer: Any) -> list[dict[str, Any]]:
-    """Read a stream as https://html.spec.whatwg.org/multipage/server-sent-events.html says."""
+    """Parse a stream as specified in https://html.spec.whatwg.org/multipage/server-sent-events.html."""
     events = []
     for block in answer.text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
@@ -75,14 +75,14 @@ def test_a_job_is_followed_to_its_end(op: TestClient, job: dict[str, Any]) -> No
     assert events[-1]["data"]["result"] == {"value": 7}
 
 
-def test_whoever_comes_late_is_told_how_it_ended(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_late_client_gets_the_end_of_the_job(op: TestClient, job: dict[str, Any]) -> None:
     op.post(f"{JOBS}/{job['id']}/cancel", json={"reason": "why"})
     events = events_of(op.get(f"{JOBS}/{job['id']}/events"))
     assert [event["event"] for event in events] == ["task", "done"]
     assert events[-1]["data"]["cancelled"]["reason"] == "why"
 
 
-def test_whoever_comes_back_is_told_the_rest_and_nothing_twice(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_client_that_reconnects_gets_the_remaining_events_once(op: TestClient, job: dict[str, Any]) -> None:
     finish(job["job_type"], job["id"])
     address = f"{JOBS}/{job['id']}/events"
     events = events_of(op.get(address))
@@ -105,19 +105,21 @@ def test_a_retried_job_can_be_followed_again(
     assert again[1]["data"]["state"] is None
 
 
-def test_a_stream_ends_after_its_time(op: TestClient, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stream_is_closed_after_its_time_limit(
+    op: TestClient, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("coinrequest.api.routes.job_events.LONGEST_STREAM", 0.5)
     assert [event["event"] for event in events_of(op.get(f"{JOBS}/{job['id']}/events"))] == ["queued"]
 
 
-def test_an_id_that_is_not_ours_begins_anew(op: TestClient, job: dict[str, Any]) -> None:
+def test_an_unknown_event_id_starts_from_the_beginning(op: TestClient, job: dict[str, Any]) -> None:
     finish(job["job_type"], job["id"])
     answer = op.get(f"{JOBS}/{job['id']}/events", headers={"Last-Event-ID": "nonsense"})
     assert events_of(answer)[-1]["event"] == "done"
 
 
 @pytest.mark.usefixtures("tables_unchanged")
-def test_an_unknown_job_is_a_problem_and_no_stream(op: TestClient) -> None:
+def test_an_unknown_job_is_a_problem_and_not_a_stream(op: TestClient) -> None:
     answer = op.get(f"{JOBS}/0197f1f0-0000-7000-8000-000000000000/events")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
@@ -125,7 +127,7 @@ def test_an_unknown_job_is_a_problem_and_no_stream(op: TestClient) -> None:
 
 
 async def listen(app: Any, path: str, token: str, until: bytes) -> bytes:
-    """Open a stream, hang up after `until` has come, and return what came; ends when the server has let go."""
+    """Open a stream, disconnect once `until` has arrived, and return what arrived after the server has closed it."""
     received = bytearray()
     arrived = asyncio.Event()
     requested = False
@@ -162,7 +164,7 @@ async def listen(app: Any, path: str, token: str, until: bytes) -> bytes:
     return bytes(received)
 
 
-def test_a_listener_that_hangs_up_is_forgotten_and_one_that_idles_hears_a_comment(
+def test_a_disconnected_client_is_dropped_and_an_idle_one_gets_comments(
     airflow_app: Any, tokens: dict[str, str], job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from coinrequest.jobs.feed import shared_feed

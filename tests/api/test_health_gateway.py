@@ -1,4 +1,4 @@
-"""What the service says about the gateways, from the rows in which they report themselves."""
+"""The health of the gateways, from the rows that they write as heartbeats."""
 
 import re
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def gateway(client: TestClient) -> dict[str, Any]:
     return dict(client.get(HEALTH).json()["components"]["gateway"])
 
 
-def test_without_a_gateway_health_says_what_waits_and_how_to_start_one(op: TestClient) -> None:
+def test_without_a_gateway_the_detail_names_the_consequence_and_the_remedy(op: TestClient) -> None:
     found = gateway(op)
     assert found["status"] == "unhealthy"
     assert "none has ever been seen" in found["detail"]
@@ -48,7 +48,7 @@ def test_without_a_gateway_health_says_what_waits_and_how_to_start_one(op: TestC
     assert "coinrequest gateway" in found["detail"]
 
 
-def test_a_gateway_that_was_killed_counts_for_twenty_seconds(op: TestClient) -> None:
+def test_a_killed_gateway_counts_as_running_for_twenty_seconds(op: TestClient) -> None:
     report("one", seconds_ago=15)
     assert gateway(op)["status"] == "healthy"
     report("two", seconds_ago=19)
@@ -56,19 +56,19 @@ def test_a_gateway_that_was_killed_counts_for_twenty_seconds(op: TestClient) -> 
     found = gateway(op)
     assert found["status"] == "unhealthy"
     seen = re.search(r"seen (\d+) s ago", found["detail"])
-    # A busy machine may take seconds from the report to the question.
+    # On a busy machine, seconds may pass between the heartbeat and the request.
     assert seen is not None
     assert 75 <= int(seen[1]) < 79
 
 
 @pytest.mark.parametrize("channel", ["connected", "none"])
-def test_a_gateway_with_its_channel_or_without_any_is_healthy(channel: str, op: TestClient) -> None:
+def test_a_gateway_that_is_connected_or_has_no_channel_is_healthy(channel: str, op: TestClient) -> None:
     report("one", channel)
     report("killed", "disconnected", seconds_ago=3600)
     assert gateway(op) == {"status": "healthy", "detail": f"1 running, channel: {channel}"}
 
 
-def test_a_gateway_that_lost_its_broker_is_shown_with_its_reason(op: TestClient) -> None:
+def test_a_disconnected_gateway_is_unhealthy_with_its_reason(op: TestClient) -> None:
     report("one")
     report("two", "disconnected", seconds_ago=2, detail="connection refused")
     found = gateway(op)
@@ -77,6 +77,6 @@ def test_a_gateway_that_lost_its_broker_is_shown_with_its_reason(op: TestClient)
     assert op.get(HEALTH).json()["status"] == "degraded"
 
 
-def test_who_is_not_signed_in_learns_nothing_of_it(client_of: Any) -> None:
+def test_the_reason_is_hidden_without_signing_in(client_of: Any) -> None:
     report("one", "disconnected", detail="connection refused")
     assert "connection refused" not in client_of(None).get(HEALTH).text

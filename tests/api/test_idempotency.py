@@ -1,4 +1,4 @@
-"""A submission that is repeated under its key is the same job."""
+"""Repeating a submission with its idempotency key returns the same job."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +53,7 @@ def _expire(key: str, by: timedelta) -> None:
         )
 
 
-def test_the_same_submission_again_is_the_same_job(op: Any, job_type: str, key: str) -> None:
+def test_a_repeated_submission_is_the_same_job(op: Any, job_type: str, key: str) -> None:
     first = _submit(op, job_type, key, params={"value": 0})
     assert first.status_code == 202, first.text
     again = _submit(op, job_type, key, params={"value": 0})
@@ -63,7 +63,7 @@ def test_the_same_submission_again_is_the_same_job(op: Any, job_type: str, key: 
     assert _count(job_type) == 1
 
 
-def test_another_submission_under_the_key_is_refused(op: Any, job_type: str, key: str) -> None:
+def test_another_submission_with_the_key_is_refused(op: Any, job_type: str, key: str) -> None:
     first = _submit(op, job_type, key, params={"value": 0})
     other = _submit(op, job_type, key, params={"value": 1})
     assert other.status_code == 409
@@ -76,13 +76,13 @@ def test_a_refused_submission_does_not_use_the_key(op: Any, job_type: str, key: 
     assert _submit(op, job_type, key, params={"value": 0}).status_code == 202
 
 
-def test_keys_of_two_people_do_not_meet(op: Any, client_of: Any, job_type: str, key: str) -> None:
+def test_keys_of_two_users_are_independent(op: Any, client_of: Any, job_type: str, key: str) -> None:
     assert _submit(op, job_type, key).status_code == 202
     assert _submit(client_of("User"), job_type, key).status_code == 202
     assert _count(job_type) == 2
 
 
-def test_a_key_lives_a_day(op: Any, job_type: str, key: str) -> None:
+def test_a_key_expires_after_a_day(op: Any, job_type: str, key: str) -> None:
     first = _submit(op, job_type, key)
     _expire(key, timedelta(hours=23, minutes=59))
     assert _submit(op, job_type, key).json()["id"] == first.json()["id"]
@@ -91,7 +91,9 @@ def test_a_key_lives_a_day(op: Any, job_type: str, key: str) -> None:
 
 
 @pytest.mark.parametrize(("free", "same"), [(False, True), (True, False)])
-def test_a_failed_job_frees_its_key_when_asked(op: Any, job_type: str, key: str, *, free: bool, same: bool) -> None:
+def test_a_failed_job_releases_its_key_if_requested(
+    op: Any, job_type: str, key: str, *, free: bool, same: bool
+) -> None:
     body = {"idempotency": {"free_on_failure": free}}
     first = _submit(op, job_type, key, **body).json()
     assert _submit(op, job_type, key, **body).json()["id"] == first["id"]
@@ -101,7 +103,7 @@ def test_a_failed_job_frees_its_key_when_asked(op: Any, job_type: str, key: str,
     assert again.status_code == (200 if same else 202)
 
 
-def test_fifty_at_once_are_one_job(op: Any, job_type: str, key: str) -> None:
+def test_fifty_concurrent_submissions_are_one_job(op: Any, job_type: str, key: str) -> None:
     with ThreadPoolExecutor(50) as pool:
         answers = list(pool.map(lambda _: _submit(op, job_type, key, params={"value": 0}), range(50)))
     assert sorted({answer.status_code for answer in answers}) == [200, 202]

@@ -1,4 +1,4 @@
-"""Finding jobs: filters, and pages of them."""
+"""Listing jobs: filters and pages."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,7 +32,7 @@ def found(op: TestClient, name: str, query: str = "") -> list[str]:
     return [job["id"] for job in answer.json()["jobs"]]
 
 
-def test_labels_narrow_and_several_must_all_fit(op: TestClient, name: str, submit: Any) -> None:
+def test_all_labels_must_match(op: TestClient, name: str, submit: Any) -> None:
     both = submit(labels={"team": "data", "cost/centre": "a:b é"})
     one = submit(labels={"team": "data"})
     submit(labels={"team": "web"})
@@ -42,7 +42,7 @@ def test_labels_narrow_and_several_must_all_fit(op: TestClient, name: str, submi
     assert found(op, name, "&label=team:") == []
 
 
-def test_times_narrow_from_then_on_and_before(op: TestClient, name: str, submit: Any) -> None:
+def test_jobs_are_filtered_by_time_of_submission(op: TestClient, name: str, submit: Any) -> None:
     ids = [submit() for _ in range(3)]
     times = [quote(op.get(f"{JOBS}/{job}").json()["submitted_at"]) for job in ids]
     assert found(op, name, f"&since={times[1]}") == [ids[2], ids[1]]
@@ -53,7 +53,7 @@ def test_times_narrow_from_then_on_and_before(op: TestClient, name: str, submit:
     assert found(op, name, "&since=0001-01-01T00:00:00%2B14:00&until=9999-12-31T23:59:59-14:00") == ids[::-1]
 
 
-def test_the_submitter_narrows(op: TestClient, name: str, submit: Any) -> None:
+def test_jobs_are_filtered_by_submitter(op: TestClient, name: str, submit: Any) -> None:
     mine, theirs = submit("User"), submit("Admin")
     assert found(op, name, "&submitted_by=user") == [mine]
     assert found(op, name, "&submitted_by=admin") == [theirs]
@@ -61,7 +61,7 @@ def test_the_submitter_narrows(op: TestClient, name: str, submit: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "success", "failed", "cancelled", "removed"])
-def test_every_state_can_be_asked_for(op: TestClient, name: str, submit: Any, state: str) -> None:
+def test_jobs_are_filtered_by_every_state(op: TestClient, name: str, submit: Any, state: str) -> None:
     job = submit()
     if state == "cancelled":
         op.post(f"{JOBS}/{job}/cancel")
@@ -75,7 +75,7 @@ def test_every_state_can_be_asked_for(op: TestClient, name: str, submit: Any, st
     assert [found(op, name, f"&state={other}") for other in others] == [[]] * 5
 
 
-def test_pages_hold_every_job_once_also_while_new_ones_come(op: TestClient, name: str, submit: Any) -> None:
+def test_pages_have_every_job_once_even_while_new_ones_are_submitted(op: TestClient, name: str, submit: Any) -> None:
     ids = [submit(labels={"a": "b"}) for _ in range(5)]
     seen: list[str] = []
     cursor = ""

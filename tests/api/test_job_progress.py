@@ -1,4 +1,4 @@
-"""How far a job is, and why it failed, as its answer says it."""
+"""The progress of a job, and the reason of its failure."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ def start(op: TestClient, name: str, **fields: Any) -> dict[str, Any]:
 
 
 def leave(job: dict[str, Any], key: str, value: Any, task: str = "wait", map_index: int = -1) -> None:
-    """Do what a task does with `xcom_push`."""
+    """Store an XCom as `xcom_push` of a task does."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
@@ -40,7 +40,7 @@ def leave(job: dict[str, Any], key: str, value: Any, task: str = "wait", map_ind
 
 
 def put(job: dict[str, Any], state: str, *, attempt: int = 1, began: datetime = NOW, map_index: int = -1) -> None:
-    """Let a task, or an item of it, be in a state."""
+    """Set the state of a task, or of an item of it."""
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -78,7 +78,7 @@ def running(*, task: str = "wait", map_index: int | None = None, **said: Any) ->
     return {"task": task, "map_index": map_index, **nothing, **said}
 
 
-def test_a_job_says_how_far_it_is_from_its_beginning_to_its_end(op: TestClient, name: str) -> None:
+def test_a_job_has_its_progress_from_start_to_end(op: TestClient, name: str) -> None:
     job = start(op, name)
     assert progress(op, job) == {"tasks_done": 0, "tasks": 1, "running": []}
     put(job, "running")
@@ -91,14 +91,14 @@ def test_a_job_says_how_far_it_is_from_its_beginning_to_its_end(op: TestClient, 
     assert progress(op, job) == {"tasks_done": 1, "tasks": 1, "running": []}
 
 
-def test_a_report_is_read_as_the_task_sends_it(op: TestClient, name: str) -> None:
+def test_a_report_is_shown_as_the_task_sent_it(op: TestClient, name: str) -> None:
     job = start(op, name)
     put(job, "running")
     leave(job, "coinrequest_progress", json.dumps(report(0.5)))
     assert progress(op, job)["running"][0]["done"] == 0.5
 
 
-def test_what_an_earlier_attempt_reported_is_forgotten(op: TestClient, name: str) -> None:
+def test_the_report_of_an_earlier_attempt_is_not_shown(op: TestClient, name: str) -> None:
     job = start(op, name)
     leave(job, "coinrequest_progress", report(9, 10, at=NOW - timedelta(seconds=1)))
     put(job, "running", attempt=2)
@@ -110,7 +110,7 @@ def test_what_an_earlier_attempt_reported_is_forgotten(op: TestClient, name: str
     ["half", "3", '"text"', [], {}, {"done": 1}, report("many"), report(True), {**report(1), "reported_at": "today"}],
     ids=["half", "number", "text", "list", "empty", "unfinished", "many", "true", "today"],
 )
-def test_a_report_that_is_none_hides_nothing(op: TestClient, name: str, entry: Any) -> None:
+def test_a_malformed_report_hides_nothing_else(op: TestClient, name: str, entry: Any) -> None:
     job = start(op, name)
     put(job, "running")
     leave(job, "coinrequest_progress", entry)
@@ -129,7 +129,7 @@ def test_each_item_of_a_mapped_task_counts(op: TestClient, name: str) -> None:
     assert [(task["map_index"], task["done"]) for task in found["running"]] == [(2, None), (1, 1)]
 
 
-def test_the_step_that_finds_the_items_is_no_task_of_the_definition(op: TestClient, name: str) -> None:
+def test_the_step_that_resolves_the_items_does_not_count_as_a_task(op: TestClient, name: str) -> None:
     each = {
         "id": "wait",
         "action": "integer.wait",
@@ -141,7 +141,7 @@ def test_the_step_that_finds_the_items_is_no_task_of_the_definition(op: TestClie
     assert progress(op, job) == {"tasks_done": 0, "tasks": 1, "running": []}
 
 
-def test_lists_do_not_say_how_far_jobs_are(op: TestClient, name: str) -> None:
+def test_lists_have_no_progress(op: TestClient, name: str) -> None:
     start(op, name)
     (line,) = op.get(JOBS, params={"type": name}).json()["jobs"]
     assert "progress" not in line
@@ -172,7 +172,7 @@ def test_reports_are_events(op: TestClient, name: str) -> None:
     ]
 
 
-def test_the_reason_of_a_failure_is_the_jobs_error(op: TestClient, name: str) -> None:
+def test_the_reason_of_a_failure_is_the_error_of_the_job(op: TestClient, name: str) -> None:
     job = start(op, name)
     leave(job, "coinrequest_failure", failure("coinbase: no answer within 10 seconds"))
     put(job, "running")
@@ -183,7 +183,7 @@ def test_the_reason_of_a_failure_is_the_jobs_error(op: TestClient, name: str) ->
 
 
 @pytest.mark.parametrize("entry", [failure("of the first attempt", 1), failure("", 2), "text", 7, None, {}], ids=str)
-def test_without_a_reason_of_its_own_a_failure_points_at_the_log(op: TestClient, name: str, entry: Any) -> None:
+def test_a_failure_without_a_reason_refers_to_the_log(op: TestClient, name: str, entry: Any) -> None:
     job = start(op, name)
     leave(job, "coinrequest_failure", entry)
     put(job, "running", attempt=2)

@@ -1,4 +1,4 @@
-"""The life of a job type over REST."""
+"""The life cycle of a job type over REST."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,7 +13,9 @@ from coinrequest.actions.integer_wait import IntegerWait
 TYPES = "/jobs/v1/job-types"
 
 
-def test_registering_answers_where_it_is_and_makes_a_dag(op: TestClient, name: str, definition: dict[str, Any]) -> None:
+def test_a_registration_returns_the_location_and_creates_a_dag(
+    op: TestClient, name: str, definition: dict[str, Any]
+) -> None:
     created = op.post(TYPES, json=definition)
     assert created.status_code == 201
     assert created.headers["location"] == f"{TYPES}/{name}"
@@ -58,7 +60,7 @@ tasks:
 
 
 @pytest.mark.usefixtures("tables_unchanged")
-def test_a_dry_run_stores_nothing_and_shows_what_would_be(op: TestClient, name: str) -> None:
+def test_a_dry_run_returns_a_preview_and_stores_nothing(op: TestClient, name: str) -> None:
     document = small(name, schedule={"cron": "0 12 * * *", "timezone": "Europe/Dublin"})
     document["tasks"].append({**document["tasks"][0], "id": "again", "depends_on": ["wait"]})
     answer = op.post(f"{TYPES}?dry_run=true", json=document)
@@ -76,7 +78,7 @@ def test_a_second_registration_is_refused(op: TestClient, name: str, definition:
     assert "PUT" in again.json()["detail"]
 
 
-def test_of_two_registrations_at_once_one_wins(op: TestClient, definition: dict[str, Any]) -> None:
+def test_one_of_two_concurrent_registrations_wins(op: TestClient, definition: dict[str, Any]) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: op.post(TYPES, json=definition), range(4)))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
@@ -100,7 +102,7 @@ def test_if_match_protects_from_overwriting(op: TestClient, name: str, definitio
     assert op.get(f"{TYPES}/{name}").json()["definition"]["description"] == "1"
 
 
-def test_if_match_on_what_does_not_exist_is_refused(op: TestClient, name: str, definition: dict[str, Any]) -> None:
+def test_if_match_without_an_existing_type_is_refused(op: TestClient, name: str, definition: dict[str, Any]) -> None:
     assert op.put(f"{TYPES}/{name}", json=definition, headers={"If-Match": '"1"'}).status_code == 412
     assert op.put(f"{TYPES}/{name}", json=definition, headers={"If-Match": "*"}).status_code == 412
     malformed = op.put(f"{TYPES}/{name}", json=definition, headers={"If-Match": "one"})
@@ -108,7 +110,7 @@ def test_if_match_on_what_does_not_exist_is_refused(op: TestClient, name: str, d
     assert malformed.json()["errors"][0]["field"] == "If-Match"
 
 
-def test_a_deleted_type_is_gone_keeps_its_history_and_can_be_made_again(
+def test_a_deleted_type_keeps_its_history_and_can_be_registered_again(
     op: TestClient, name: str, definition: dict[str, Any]
 ) -> None:
     op.post(TYPES, json=definition)
@@ -141,7 +143,7 @@ def test_pause_and_resume(op: TestClient, name: str, definition: dict[str, Any])
     assert op.post(f"{TYPES}/{name}/jobs", json={}).status_code == 202
 
 
-def test_history_difference_and_the_way_back(op: TestClient, name: str, definition: dict[str, Any]) -> None:
+def test_history_diff_and_rollback(op: TestClient, name: str, definition: dict[str, Any]) -> None:
     first = op.post(TYPES, json=definition).json()["revision"]
     second = op.put(f"{TYPES}/{name}", json={**definition, "description": "other"}).json()["revision"]
     difference = op.get(f"{TYPES}/{name}/diff?from={first}&to={second}").json()
@@ -164,7 +166,7 @@ def test_history_difference_and_the_way_back(op: TestClient, name: str, definiti
     assert {error["field"] for error in wrong.json()["errors"]} == {"revision", "to"}
 
 
-def test_the_list_is_paged_by_name(op: TestClient, name: str) -> None:
+def test_the_list_is_paged_and_ordered_by_name(op: TestClient, name: str) -> None:
     names = [f"{name}.{letter}" for letter in "abc"]
     for each in names:
         document = small(each, description=f"about {each}", tags=["x"], schedule={"every": "1h"})
@@ -200,7 +202,7 @@ def test_the_catalogue_has_schemas(op: TestClient) -> None:
     assert "integer.wait" in unknown.json()["detail"]
 
 
-def test_a_type_with_an_action_that_is_switched_off_is_refused_with_the_remedy(
+def test_a_disabled_action_is_refused_with_the_remedy(
     op: TestClient, definition: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remedy = "integer.wait is switched off; an administrator sets CLOCK=1"

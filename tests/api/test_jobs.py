@@ -82,14 +82,14 @@ def test_params_larger_than_the_limit_are_refused(op: TestClient, name: str) -> 
     assert op.post(f"{TYPES}/{name}/jobs", json={"params": {"text": "x" * 65_000}}).status_code == 202
 
 
-def test_a_job_can_wait_for_its_time(op: TestClient, name: str) -> None:
+def test_a_job_can_be_submitted_for_later(op: TestClient, name: str) -> None:
     op.post(TYPES, json=small(name))
     later = datetime.now(UTC) + timedelta(hours=1)
     job = submit(op, name, run_after=later.isoformat())
     assert datetime.fromisoformat(job["run_after"]) == later
 
 
-def test_a_job_takes_the_newest_revision_and_keeps_it(op: TestClient, name: str) -> None:
+def test_a_job_keeps_the_revision_that_was_current_at_submission(op: TestClient, name: str) -> None:
     first = op.post(TYPES, json=small(name)).json()["revision"]
     before = submit(op, name)
     second = op.put(f"{TYPES}/{name}", json=small(name, description="new")).json()["revision"]
@@ -99,14 +99,14 @@ def test_a_job_takes_the_newest_revision_and_keeps_it(op: TestClient, name: str)
 
 
 def test_a_type_that_never_ran_can_be_replaced_and_submitted(op: TestClient, name: str) -> None:
-    """Airflow rewrites a version that never ran in place; nothing may keep the older one."""
+    """Airflow rewrites a version that never ran in place, so nothing may cache the older one."""
     op.post(TYPES, json=small(name, params=PARAMS))
     assert op.post(f"{TYPES}/{name}/jobs", json={"params": {}}).status_code == 422
     second = op.put(f"{TYPES}/{name}", json=small(name)).json()["revision"]
     assert submit(op, name)["revision"] == second
 
 
-def test_a_dag_that_an_older_parse_overwrote_is_healed_by_a_submission(op: TestClient, name: str) -> None:
+def test_a_submission_repairs_a_dag_that_an_older_parse_overwrote(op: TestClient, name: str) -> None:
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -178,7 +178,7 @@ def test_waiting_ends_when_the_job_does(op: TestClient, name: str) -> None:
     assert time.monotonic() - started < 10
 
 
-def test_waiting_ends_after_its_time(op: TestClient, name: str) -> None:
+def test_waiting_ends_after_its_time_limit(op: TestClient, name: str) -> None:
     op.post(TYPES, json=small(name))
     job = submit(op, name)
     started = time.monotonic()
@@ -186,7 +186,7 @@ def test_waiting_ends_after_its_time(op: TestClient, name: str) -> None:
     assert time.monotonic() - started >= 0.3
 
 
-def test_the_list_is_newest_first_and_can_be_narrowed(op: TestClient, name: str) -> None:
+def test_the_list_is_newest_first_and_can_be_filtered(op: TestClient, name: str) -> None:
     op.post(TYPES, json=small(name))
     ids = [submit(op, name)["id"] for _ in range(3)]
     finish(name, ids[0])
@@ -200,7 +200,7 @@ def test_the_list_is_newest_first_and_can_be_narrowed(op: TestClient, name: str)
     assert op.get(f"{JOBS}?type=no-such-type").json()["jobs"] == []
 
 
-def test_a_run_that_was_deleted_in_airflow_is_said_to_be(op: TestClient, name: str) -> None:
+def test_a_job_whose_run_was_deleted_in_airflow_is_removed(op: TestClient, name: str) -> None:
     op.post(TYPES, json=small(name))
     job = submit(op, name)
     finish(name, job["id"])

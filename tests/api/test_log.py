@@ -63,7 +63,7 @@ def job(op: TestClient, name: str) -> dict[str, Any]:
 
 
 def write(job: dict[str, Any], task: str, lines: list[dict[str, Any]], *, attempt: int = 1, item: int = -1) -> None:
-    """Leave a log where an agent would, and let the task be one that ended."""
+    """Write a log as an agent does, and set the task to an end state."""
     from airflow.configuration import conf
     from airflow.utils.session import create_session
     from sqlalchemy import text
@@ -90,7 +90,7 @@ def said(text: str) -> list[dict[str, Any]]:
     return [{"timestamp": "2026-11-22T02:40:05Z", "level": "info", "event": text}]
 
 
-def test_each_line_is_as_a_person_reads_it_and_never_a_page(op: TestClient, job: dict[str, Any]) -> None:
+def test_the_log_is_plain_text_and_never_html(op: TestClient, job: dict[str, Any]) -> None:
     write(job, "wait", LINES)
     answer = op.get(f"{JOBS}/{job['id']}/log")
     assert answer.status_code == 200, answer.text
@@ -99,7 +99,7 @@ def test_each_line_is_as_a_person_reads_it_and_never_a_page(op: TestClient, job:
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_failed_task_comes_first_and_else_the_last_that_began(op: TestClient, job: dict[str, Any]) -> None:
+def test_the_default_is_the_failed_task_or_else_the_one_that_started_last(op: TestClient, job: dict[str, Any]) -> None:
     write(job, "wait", said("one"))
     write(job, "later", said("two"))
     assert "two" in op.get(f"{JOBS}/{job['id']}/log").text
@@ -108,7 +108,7 @@ def test_the_failed_task_comes_first_and_else_the_last_that_began(op: TestClient
     assert "no such coin" in op.get(f"{JOBS}/{job['id']}/log").text
 
 
-def test_a_task_an_item_and_an_attempt_can_be_asked_for(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_task_an_item_and_an_attempt_can_be_selected(op: TestClient, job: dict[str, Any]) -> None:
     write(job, "wait", said("one"))
     write(job, "each", said("item 0"), item=0)
     write(job, "each", said("item 1"), item=1)
@@ -118,7 +118,7 @@ def test_a_task_an_item_and_an_attempt_can_be_asked_for(op: TestClient, job: dic
     assert "item 1" in op.get(f"{address}?task=each&map_index=1").text
 
 
-def test_an_earlier_attempt_stays_readable(op: TestClient, job: dict[str, Any]) -> None:
+def test_an_earlier_attempt_can_be_read(op: TestClient, job: dict[str, Any]) -> None:
     write(job, "wait", LINES)
     finish(job["job_type"], job["id"], state="failed")
     assert op.post(f"{JOBS}/{job['id']}/retry").status_code == 202
@@ -138,7 +138,7 @@ def test_an_earlier_attempt_stays_readable(op: TestClient, job: dict[str, Any]) 
         ("?task=later", ["'later' has not started"]),
     ],
 )
-def test_what_is_not_there_is_not_found_and_what_is_there_is_named(
+def test_an_unknown_log_is_not_found_and_the_existing_ones_are_named(
     op: TestClient, job: dict[str, Any], query: str, parts: list[str]
 ) -> None:
     write(job, "wait", said("one"))
@@ -154,7 +154,7 @@ def test_a_job_that_has_not_started_has_no_log(op: TestClient, job: dict[str, An
     assert "not started" in answer.json()["detail"]
 
 
-def test_a_huge_log_is_cut(op: TestClient, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_huge_log_is_truncated(op: TestClient, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("coinrequest.api.routes.job_log.MAX_LOG_BYTES", 200_000)
     write(job, "wait", [line for number in range(500) for line in said(f"{number} " + "é" * 1000)])
     answer = op.get(f"{JOBS}/{job['id']}/log")
@@ -162,7 +162,7 @@ def test_a_huge_log_is_cut(op: TestClient, job: dict[str, Any], monkeypatch: pyt
     assert "left out" in answer.text[-100:]
 
 
-def test_a_log_that_is_lost_says_where_it_was_looked_for(op: TestClient, job: dict[str, Any]) -> None:
+def test_a_lost_log_names_the_places_that_were_searched(op: TestClient, job: dict[str, Any]) -> None:
     write(job, "wait", [])
     answer = op.get(f"{JOBS}/{job['id']}/log")
     assert answer.status_code == 200
@@ -174,7 +174,7 @@ def test_a_log_that_is_lost_says_where_it_was_looked_for(op: TestClient, job: di
     ("query", "field"),
     [("task=%00", "task"), ("attempt=0", "attempt"), ("attempt=x", "attempt"), ("map_index=-1", "map_index")],
 )
-def test_a_bad_choice_is_named(op: TestClient, query: str, field: str) -> None:
+def test_a_bad_parameter_is_named(op: TestClient, query: str, field: str) -> None:
     answer = op.get(f"{JOBS}/0197f1f0-0000-7000-8000-000000000000/log?{query}")
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]

@@ -38,7 +38,7 @@ def job_type(op: TestClient, name: str) -> str:
 
 @pytest.fixture
 def database(airflow_app: Any) -> Iterator[Callable[..., None]]:
-    """Execute statements; what they put into the tables of gateways and notices is gone after the test."""
+    """Execute statements; the rows of gateways and notices are deleted after the test."""
     from airflow.utils.session import create_session
 
     def execute(statement: str, **values: Any) -> None:
@@ -51,7 +51,7 @@ def database(airflow_app: Any) -> Iterator[Callable[..., None]]:
 
 
 def read_metrics(client: TestClient) -> Value:
-    """Read the metrics; return a function that gives the value of one by its name and labels."""
+    """Read the metrics; return a function that returns the value of one by its name and labels."""
     answer = client.get(URL)
     assert answer.status_code == 200, answer.text
     samples = [sample for family in parse(answer.text) for sample in family.samples]
@@ -109,7 +109,7 @@ def test_the_longest_wait_leaves_out_jobs_that_are_not_due(
     assert waited == pytest.approx(40 * 3600, abs=120)
 
 
-def test_what_ended_is_counted_for_good(op: TestClient, name: str) -> None:
+def test_counters_of_ended_jobs_never_shrink(op: TestClient, name: str) -> None:
     late = NOON + timedelta(hours=1)
     record(
         ended(name, started_at=NOON + timedelta(seconds=2), ended_at=NOON + timedelta(seconds=6)),
@@ -129,9 +129,7 @@ def test_what_ended_is_counted_for_good(op: TestClient, name: str) -> None:
     assert value("coinrequest_job_duration_seconds_count", type=name) == 3
 
 
-def test_a_job_is_in_the_queue_until_an_agent_begins(
-    op: TestClient, job_type: str, database: Callable[..., None]
-) -> None:
+def test_a_job_is_queued_until_an_agent_starts_it(op: TestClient, job_type: str, database: Callable[..., None]) -> None:
     from airflow.utils.session import create_session
 
     from coinrequest.jobs import query
@@ -168,10 +166,10 @@ def test_tasks_that_wait_for_an_agent(op: TestClient, job_type: str, database: C
     assert read_metrics(op)("coinrequest_tasks_waiting") == before
 
 
-def test_tasks_that_need_agents_are_those_that_wait_and_those_that_run(
+def test_tasks_that_need_agents_are_waiting_or_running(
     op: TestClient, job_type: str, database: Callable[..., None]
 ) -> None:
-    """A pool that grows with the waiting ones alone would shrink as soon as all of them run."""
+    """A pool that scales with the waiting tasks alone would shrink as soon as they all run."""
     job_id = op.post(f"/jobs/v1/job-types/{job_type}/jobs", json={}).json()["id"]
     before = read_metrics(op)
     active, waiting = before("coinrequest_tasks_active"), before("coinrequest_tasks_waiting")
@@ -187,16 +185,16 @@ def test_tasks_that_need_agents_are_those_that_wait_and_those_that_run(
         assert read_metrics(op)("coinrequest_tasks_active") == active, state
 
 
-def test_nothing_to_count_is_no_statement(airflow_app: Any) -> None:
+def test_nothing_to_count_executes_no_statement(airflow_app: Any) -> None:
     record()
 
 
-def test_clocks_that_differ_never_shrink_a_sum(op: TestClient, name: str) -> None:
+def test_clock_skew_never_shrinks_a_sum(op: TestClient, name: str) -> None:
     record(ended(name, started_at=NOON - timedelta(seconds=1), ended_at=NOON - timedelta(seconds=1)))
     assert read_metrics(op)("coinrequest_job_queue_seconds_sum", type=name) == 0
 
 
-def test_notices_that_are_not_delivered(op: TestClient, database: Callable[..., None]) -> None:
+def test_undelivered_notices_are_counted(op: TestClient, database: Callable[..., None]) -> None:
     notice = (
         "INSERT INTO coinrequest_notice"
         " (id, job_id, kind, destination, body, state, created_at, next_attempt_at, give_up_at)"
@@ -219,7 +217,7 @@ def test_notices_that_are_not_delivered(op: TestClient, database: Callable[..., 
     assert value("coinrequest_completions_waiting") == 1
 
 
-def test_a_gateway_is_connected_that_lives_and_reaches_its_channel(
+def test_a_gateway_counts_as_connected_if_it_runs_and_reaches_its_channel(
     op: TestClient, database: Callable[..., None]
 ) -> None:
     for gateway, seconds, channel in (
@@ -257,11 +255,11 @@ def test_a_monitoring_system_needs_no_user(client_of: Clients, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("role", ["Viewer", "User", "Op", "Admin"])
-def test_whoever_may_read_may_read_the_metrics(client_of: Clients, role: str) -> None:
+def test_readers_may_read_the_metrics(client_of: Clients, role: str) -> None:
     assert client_of(role).get(URL).status_code == 200
 
 
-def test_the_form_is_the_one_that_is_asked_for(op: TestClient, name: str) -> None:
+def test_the_format_is_negotiated(op: TestClient, name: str) -> None:
     record(ended(name, started_at=NOON, ended_at=NOON))
     plain = op.get(URL)
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")

@@ -1,4 +1,4 @@
-"""The stand-in that Airflow mounts."""
+"""The lazy application that Airflow mounts."""
 
 import asyncio
 import subprocess
@@ -12,7 +12,7 @@ PLUGIN = Path(__file__).parents[2] / "plugins" / "coinrequest_plugin.py"
 
 
 def test_the_plugin_imports_nothing_heavy() -> None:
-    """Every task process imports it. Airflow's plugin base class is all that it may bring along."""
+    """Every task process imports it, so it may import only Airflow's plugin base class."""
     code = (
         "import sys, runpy; import airflow.plugins_manager; before = set(sys.modules);"
         f"runpy.run_path({str(PLUGIN)!r});"
@@ -22,7 +22,7 @@ def test_the_plugin_imports_nothing_heavy() -> None:
     assert set(done.stdout.split()) <= {"coinrequest", "runpy", "pkgutil"}
 
 
-def test_the_application_is_made_once_by_the_first_requests() -> None:
+def test_the_application_is_created_once_by_the_first_requests() -> None:
     made: list[str] = []
     served: list[str] = []
 
@@ -43,7 +43,7 @@ def test_the_application_is_made_once_by_the_first_requests() -> None:
     assert sorted(served) == list("01234")
 
 
-def test_a_failed_start_is_tried_again() -> None:
+def test_a_failed_creation_is_retried() -> None:
     tries: list[int] = []
 
     async def application(_scope: Any, _receive: Any, _send: Any) -> None:

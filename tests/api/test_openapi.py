@@ -1,4 +1,4 @@
-"""The description of the service, and the service held against it."""
+"""The OpenAPI document, and whether the API conforms to it."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_the_example_can_be_registered(op: TestClient) -> None:
     assert op.post("/jobs/v1/job-types?dry_run=true", json=example).status_code == 200
 
 
-def test_the_page_is_served(op: TestClient) -> None:
+def test_the_documentation_page_is_served(op: TestClient) -> None:
     page = op.get("/jobs/docs")
     assert page.status_code == 200
     assert "/jobs/openapi.json" in page.text
@@ -64,7 +64,7 @@ def no_agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agents, "inspection", SingleFlight(list, keep=1, name="test"))
 
 
-def test_the_service_answers_as_described(airflow_app: Any, tokens: dict[str, str], no_agents: None) -> None:
+def test_the_api_conforms_to_its_description(airflow_app: Any, tokens: dict[str, str], no_agents: None) -> None:
     described = schemathesis.openapi.from_asgi("/jobs/openapi.json", airflow_app)
     for result in described.get_all_operations():
         operation = result.ok()

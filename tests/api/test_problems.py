@@ -1,4 +1,4 @@
-"""Every error is a problem of RFC 9457, whatever caused it."""
+"""Every error is answered with problem details (RFC 9457)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +19,14 @@ def is_problem(answer: Any, status: int) -> bool:
     )
 
 
-def test_an_address_without_anything(op: TestClient, client_of: Clients) -> None:
+def test_an_unknown_route_is_not_found(op: TestClient, client_of: Clients) -> None:
     for client in (op, client_of(None)):
         answer = client.get("/jobs/v1/nothing")
         assert is_problem(answer, 404)
         assert answer.json()["instance"] == "/jobs/v1/nothing"
 
 
-def test_another_method(op: TestClient) -> None:
+def test_another_method_is_not_allowed(op: TestClient) -> None:
     answer = op.patch("/jobs/v1/job-types")
     assert is_problem(answer, 405)
     assert answer.headers["allow"]
@@ -42,7 +42,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Iterator[None]
         yield
 
 
-def test_a_fault_tells_nothing_but_where_to_look(
+def test_an_internal_error_reveals_only_a_reference_to_the_log(
     op: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with failing(monkeypatch, RuntimeError("password=hunter2")):
@@ -53,7 +53,7 @@ def test_a_fault_tells_nothing_but_where_to_look(
     assert reference in caplog.text
 
 
-def test_a_lost_database_asks_to_come_again(op: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_database_is_a_503_with_retry_after(op: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     with failing(monkeypatch, OperationalError("SELECT", {}, Exception("host db.internal is down"))):
         answer = op.get("/jobs/v1/job-types")
     assert is_problem(answer, 503)
@@ -61,7 +61,7 @@ def test_a_lost_database_asks_to_come_again(op: TestClient, monkeypatch: pytest.
     assert "db.internal" not in answer.text
 
 
-def test_a_fault_rolls_everything_back(
+def test_an_internal_error_rolls_back(
     op: TestClient,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -74,7 +74,7 @@ def test_a_fault_rolls_everything_back(
     assert op.get(f"/jobs/v1/job-types/{name}").status_code == 404
 
 
-def test_health_shows_the_parts_only_to_those_who_are_signed_in(op: TestClient, client_of: Clients) -> None:
+def test_health_shows_the_components_only_after_signing_in(op: TestClient, client_of: Clients) -> None:
     report = op.get("/jobs/v1/health").json()
     assert report["status"] == "degraded"
     assert report["components"]["database"]["status"] == "healthy"

@@ -1,4 +1,4 @@
-"""Viewer reads; User submits; Op and Admin change job types; a team does so with its own; nobody else gets in."""
+"""Viewer may read, User submit, Op and Admin change job types, a team all of it with its own; others nothing."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,9 +15,9 @@ from support.simple_auth import simple_auth, token_of
 READERS = {"Viewer", "User", "Op", "Admin", "reads", "runs", "defines"}
 SUBMITTERS = {"User", "Op", "Admin", "runs", "defines"}
 REGISTRARS = {"Op", "Admin", "defines"}
-# Teams that may do nothing with this type, and all with others.
+# Teams that have no right on this type, and all rights on others.
 STRANGERS = {"reads another", "runs another", "defines another"}
-# Lists, in which these find nothing of it.
+# Lists, in which these teams do not see it.
 OF_ALL = {"/actions", "/actions/integer.wait", "/job-types", "/jobs"}
 
 ROUTES: list[tuple[str, str, set[str]]] = [
@@ -61,7 +61,7 @@ def made(op: TestClient) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def caller(airflow_app: Any, client_of: Clients) -> Callable[[str | None], TestClient]:
-    """A function that gives the client of a role, of a new member of a team, or of nobody."""
+    """Return a function that returns the client of a role, of a new member of a team, or without a user."""
     members: dict[str, TestClient] = {}
 
     def find(role: str | None) -> TestClient:
@@ -78,7 +78,7 @@ def caller(airflow_app: Any, client_of: Clients) -> Callable[[str | None], TestC
 
 @contextmanager
 def delivered_notice(job_id: str) -> Iterator[str]:
-    """A notice that nobody delivers afterwards."""
+    """A notice that is not delivered afterwards."""
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -118,7 +118,7 @@ def test_every_route_is_in_the_matrix(op: TestClient) -> None:
         for method, path, _allowed in ROUTES
     }
     tested = {(method, re.sub(r"\{(job|notice)\}", "{id}", path)) for method, path in tested}
-    # These have tests of their own: everybody's, one that needs agents, and one with another way to sign in.
+    # These have their own tests: one is public, one needs agents, and one has another way to sign in.
     elsewhere = {("GET", "/v1/health"), ("GET", "/v1/agents"), ("GET", "/metrics")}
     assert documented - tested == elsewhere
 
@@ -130,7 +130,7 @@ def _words(part: object) -> str:
 
 @pytest.mark.parametrize("role", [None, *sorted(READERS | STRANGERS)])
 @pytest.mark.parametrize(("method", "path", "allowed"), ROUTES, ids=_words)
-def test_the_role_decides(
+def test_the_role_decides_on_every_route(
     caller: Callable[[str | None], TestClient],
     made: dict[str, Any],
     role: str | None,
@@ -155,7 +155,7 @@ def test_the_role_decides(
         assert answer.status_code == 403
         assert answer.json()["status"] == 403
     else:
-        # 409: the name is taken, or a job is queued; 404: there is no log yet. The role let the request through.
+        # 409: the name is taken, or a job is queued; 404: there is no log yet. The role allowed the request.
         assert answer.status_code in (200, 201, 202, 204, 409) or path.endswith("/log"), answer.text
 
 
@@ -163,7 +163,7 @@ SIMPLE_ROLES = {"VIEWER": "Viewer", "USER": "User", "OP": "Op", "ADMIN": "Admin"
 
 
 @pytest.mark.parametrize("role", SIMPLE_ROLES)
-def test_the_roles_of_the_simple_auth_manager_decide_alike(
+def test_the_roles_of_the_simple_auth_manager_have_the_same_rights(
     airflow_app: Any, client_of: Clients, made: dict[str, Any], role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.api_fastapi.auth.managers.simple.simple_auth_manager import SimpleAuthManager
@@ -179,13 +179,13 @@ def test_the_roles_of_the_simple_auth_manager_decide_alike(
 
 
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", ""])
-def test_a_bad_token_is_not_a_user(client_of: Clients, token: str) -> None:
+def test_a_bad_token_is_refused(client_of: Clients, token: str) -> None:
     answer = client_of(None).get("/jobs/v1/jobs", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_what_is_wrong_with_the_body_is_only_told_to_those_who_may_register(client_of: Clients) -> None:
+def test_errors_in_the_body_are_hidden_from_users_who_may_not_register(client_of: Clients) -> None:
     assert client_of(None).post("/jobs/v1/job-types", content=b"{").status_code == 401
     assert client_of("User").post("/jobs/v1/job-types", content=b"{").status_code == 403
 

@@ -1,4 +1,4 @@
-"""Submitting: what can be asked for, what is refused, and what a repeated submission is."""
+"""Submitting jobs: options, refusals and repeated submissions."""
 
 import base64
 import uuid
@@ -17,7 +17,7 @@ HOOK = "https://example.org/hook"
 
 @pytest.fixture
 def jobs_of(op: TestClient, name: str) -> str:
-    """Where jobs of a fresh type are submitted."""
+    """The route that submits jobs of a new type."""
     assert op.post(TYPES, json=small(name)).status_code == 201
     return f"{TYPES}/{name}/jobs"
 
@@ -26,7 +26,7 @@ def fields(answer: Any) -> set[str]:
     return {error["field"] for error in answer.json()["errors"]}
 
 
-def test_everything_that_can_be_asked_for_comes_back(op: TestClient, jobs_of: str, name: str) -> None:
+def test_all_options_are_returned(op: TestClient, jobs_of: str, name: str) -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     body = {
         "priority": 7,
@@ -46,7 +46,7 @@ def test_everything_that_can_be_asked_for_comes_back(op: TestClient, jobs_of: st
     assert [instance["priority_weight"] for instance in instances] == [7]
 
 
-def test_every_link_of_a_job_leads_somewhere(op: TestClient, jobs_of: str) -> None:
+def test_every_link_of_a_job_works(op: TestClient, jobs_of: str) -> None:
     links = op.post(jobs_of, json={}).json()["links"]
     assert set(links) == {"self", "job_type", "events", "log", "notices", "cancel", "retry"}
     paths = {path.replace("{id}", "x").replace("{name}", "x") for path in op.get("/jobs/openapi.json").json()["paths"]}
@@ -103,13 +103,13 @@ BAD: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 @pytest.fixture(scope="module")
 def settled(op: TestClient) -> str:
-    """Where jobs of a type are submitted that is there before the tables are looked at."""
+    """The route that submits jobs of a type that exists before the tables are compared."""
     assert op.post(TYPES, json=small("submission-settled")).status_code == 201
     return f"{TYPES}/submission-settled/jobs"
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_wrong_is_named_and_starts_nothing(
+def test_a_bad_field_is_named_and_starts_nothing(
     op: TestClient, settled: str, tables_unchanged: None, case: str
 ) -> None:
     body, wrong = BAD[case]
@@ -129,7 +129,7 @@ def test_a_refused_secret_is_not_repeated(op: TestClient, settled: str) -> None:
     assert "hunter2" not in answer.text
 
 
-def test_allowed_networks_may_be_called_back(op: TestClient, jobs_of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_callback_may_be_in_an_allowed_network(op: TestClient, jobs_of: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COINREQUEST_ALLOWED_NETWORKS", "127.0.0.0/8, hooks.internal")
     for url in ("http://127.0.0.1:8000/", "http://hooks.internal/x"):
         assert op.post(jobs_of, json={"callback": {"url": url}}).status_code == 202
@@ -148,7 +148,7 @@ def submit(client: TestClient, address: str, key: str, **body: Any) -> Any:
     return client.post(address, json=body, headers={"Idempotency-Key": key})
 
 
-def test_a_repeated_submission_is_answered_as_the_first(op: TestClient, jobs_of: str) -> None:
+def test_a_repeated_submission_gets_the_same_response(op: TestClient, jobs_of: str) -> None:
     key = uuid.uuid4().hex
     first = submit(op, jobs_of, key, labels={"a": "b"})
     again = submit(op, jobs_of, key, labels={"a": "b"})
@@ -158,7 +158,7 @@ def test_a_repeated_submission_is_answered_as_the_first(op: TestClient, jobs_of:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é", "a\tb"])
-def test_a_key_must_be_a_short_printable_text(op: TestClient, settled: str, tables_unchanged: None, key: str) -> None:
+def test_a_key_must_be_short_printable_text(op: TestClient, settled: str, tables_unchanged: None, key: str) -> None:
     answer = op.post(settled, json={}, headers={"Idempotency-Key": key.encode("latin-1")})
     assert answer.status_code == 422
     assert fields(answer) == {"Idempotency-Key"}

@@ -1,4 +1,4 @@
-"""`add_job` and `get_jobs`, the URL test contract."""
+"""The original URL test API: `add_job` and `get_jobs`."""
 
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ def add(op: TestClient, url: str) -> str:
     return str(answer.json()["job_id"])
 
 
-def test_a_url_that_is_added_is_a_job(op: TestClient) -> None:
+def test_an_added_url_is_a_job(op: TestClient) -> None:
     answer = op.post(ADD, json={"url": "example.org"})
     assert answer.status_code == 202
     body = answer.json()
@@ -62,7 +62,7 @@ def test_a_url_that_is_added_is_a_job(op: TestClient) -> None:
         b"\xff",
     ],
 )
-def test_what_is_no_url_is_refused_and_tests_nothing(op: TestClient, content: bytes) -> None:
+def test_an_invalid_url_is_refused_and_tests_nothing(op: TestClient, content: bytes) -> None:
     answer = op.post(ADD, content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -87,7 +87,7 @@ ODD = [
 ]
 
 
-def test_odd_urls_come_back_exactly(op: TestClient) -> None:
+def test_odd_urls_are_returned_unchanged(op: TestClient) -> None:
     for number, url in enumerate(ODD):
         finish("url-test", add(op, url), outputs={"test": {"url": url, "result": str(200 + number)}})
     found = op.get(f"{GET}?limit={len(ODD)}").json()
@@ -99,7 +99,7 @@ def test_odd_urls_come_back_exactly(op: TestClient) -> None:
         assert datetime.fromisoformat(test["time"]).utcoffset() is not None
 
 
-def test_the_last_to_be_done_comes_first_whatever_began_first(op: TestClient) -> None:
+def test_tests_are_ordered_by_their_end(op: TestClient) -> None:
     first, second, waiting = (add(op, f"http://example.org/{name}") for name in ("first", "second", "waiting"))
     finish("url-test", second, outputs={"test": {"result": "500"}})
     finish("url-test", first, outputs={"test": {"result": "could not connect"}})
@@ -109,7 +109,7 @@ def test_the_last_to_be_done_comes_first_whatever_began_first(op: TestClient) ->
     finish("url-test", waiting)
 
 
-def test_a_test_that_broke_or_was_cancelled_is_done_too(op: TestClient) -> None:
+def test_failed_and_cancelled_tests_are_listed(op: TestClient) -> None:
     broken, cancelled = add(op, "http://example.org/broken"), add(op, "http://example.org/cancelled")
     finish("url-test", broken, state="failed")
     op.post(f"{JOBS}/{cancelled}/cancel")
@@ -117,7 +117,7 @@ def test_a_test_that_broke_or_was_cancelled_is_done_too(op: TestClient) -> None:
     assert [test["result"] for test in found] == ["cancelled", "the test failed; see the job's log"]
 
 
-def test_a_test_that_broke_shows_the_reason_that_its_task_left(op: TestClient) -> None:
+def test_a_failed_test_has_the_reason_of_its_task(op: TestClient) -> None:
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
 
@@ -136,7 +136,7 @@ def test_a_test_that_broke_shows_the_reason_that_its_task_left(op: TestClient) -
     assert op.get(f"{GET}?limit=1").json()[0]["result"] == "it was not done within 2 seconds"
 
 
-def test_ten_are_listed_unless_more_are_asked_for(op: TestClient) -> None:
+def test_the_default_limit_is_ten(op: TestClient) -> None:
     for number in range(11):
         finish("url-test", add(op, f"http://example.org/{number}"), outputs={"test": {"result": "200"}})
     assert len(op.get(GET).json()) == 10
@@ -153,11 +153,11 @@ def test_a_bad_page_is_refused(op: TestClient, name: str, value: str) -> None:
     assert [error["field"] for error in answer.json()["errors"]] == [name]
 
 
-def test_no_page_is_empty(op: TestClient) -> None:
+def test_a_limit_of_zero_is_refused(op: TestClient) -> None:
     assert op.get(f"{GET}?limit=0").status_code == 422
 
 
-def test_a_page_is_one_read(op: TestClient) -> None:
+def test_a_page_is_one_query(op: TestClient) -> None:
     from airflow import settings
     from sqlalchemy import event
 
