@@ -1,6 +1,6 @@
-"""The price of Bitcoin, fetched, made into a mail and sent: a hand-written DAG beside the generated ones.
+"""Fetch the price of Bitcoin and send it by mail: a hand-written DAG beside the generated ones.
 
-It is thin: the work is in `coinrequest`, and is imported where a task runs, so that a parse costs nothing.
+The DAG is thin: the work is done by `coinrequest`, which only the tasks import, so that parsing the DAG stays cheap.
 """
 
 from datetime import timedelta
@@ -24,7 +24,7 @@ from airflow.sdk import dag, task
     doc_md=__doc__,
 )
 def btc_price_operator() -> None:
-    """Build the DAG: get the prices, process them, compose a mail, send it."""
+    """Fetch the prices, process them, compose a mail and send it."""
 
     @task
     def get_btc() -> dict[str, Any]:

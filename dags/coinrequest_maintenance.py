@@ -1,6 +1,7 @@
-"""Removes jobs that ended longer ago than `COINREQUEST_JOB_RETENTION` (30 days): a hand-written DAG, not a job type.
+"""Remove jobs that ended longer ago than `COINREQUEST_JOB_RETENTION` (30 days): a hand-written DAG, not a job type.
 
-Their runs, task instances, results and notices go with them. Airflow's audit log and the history of job types stay.
+Their runs, task instances, results and notices are removed with them. Airflow's audit log and the history of job types
+are kept.
 """
 
 from datetime import timedelta
@@ -10,7 +11,7 @@ from airflow.sdk import dag, task
 
 @dag(
     dag_id="coinrequest_maintenance",
-    description="Remove jobs whose time is over",
+    description="Remove jobs after their retention period",
     schedule="30 2 * * *",
     catchup=False,
     max_active_runs=1,
@@ -24,7 +25,7 @@ from airflow.sdk import dag, task
     doc_md=__doc__,
 )
 def coinrequest_maintenance() -> None:
-    """Build the DAG: one task that removes what is too old and returns how many jobs that were."""
+    """Remove the old jobs in one task, which returns their number."""
 
     @task
     def remove_old_jobs() -> int:

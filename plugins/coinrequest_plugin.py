@@ -1,6 +1,6 @@
-"""Airflow's door to the project: mounts the REST service under /jobs, and what holds for every request.
+"""The Airflow plugin: it mounts the REST API at /jobs, and adds the middlewares around the web server.
 
-Every task process, the scheduler and the triggerer import this module, so it imports next to nothing.
+Every task process, the scheduler and the triggerer import this module, so it imports little.
 """
 
 from airflow.plugins_manager import AirflowPlugin
@@ -9,7 +9,7 @@ from coinrequest.api.mount import application, root_middleware
 
 
 class CoinrequestPlugin(AirflowPlugin):
-    """The REST service at /jobs/v1, with its pages at /jobs/docs."""
+    """The REST API at /jobs/v1, with its documentation at /jobs/docs."""
 
     name = "coinrequest"
     fastapi_apps = [{"app": application, "url_prefix": "/jobs", "name": "Jobs"}]  # noqa: RUF012
