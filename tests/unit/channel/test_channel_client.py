@@ -1,4 +1,4 @@
-"""The client gets the results of its own jobs, whoever else submits, over both brokers."""
+"""The client gets the results of its jobs from both brokers, even if others submit jobs too."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ def test_a_job_is_published_in_the_full_form(broker: Broker, capsys: pytest.Capt
     assert [line["job_id"] for line in _lines(capsys)] == [job_id, second["job_id"]]
 
 
-def test_many_clients_at_once_get_each_its_own_result(broker: Broker, publisher: ResultPublisher) -> None:
+def test_concurrent_clients_each_get_their_own_result(broker: Broker, publisher: ResultPublisher) -> None:
     with ThreadPoolExecutor(5) as pool:
 
         def one(number: int) -> Any:
@@ -60,7 +60,7 @@ def test_many_clients_at_once_get_each_its_own_result(broker: Broker, publisher:
 
 
 @pytest.mark.parametrize(("state", "code"), [("success", 0), ("failed", 1), ("refused", 1)])
-def test_waiting_for_a_job_prints_its_result_and_tells_how_it_ended(
+def test_waiting_for_a_job_prints_its_result_and_sets_the_exit_code(
     broker: Broker, publisher: ResultPublisher, state: str, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job_id = uuid4()
@@ -78,7 +78,7 @@ def _answer(broker: Broker, publisher: ResultPublisher, job_id: UUID, state: str
     publisher.publish_result(_result(job_id, state))
 
 
-def test_a_result_that_does_not_come_in_time(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_result_times_out(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["submit", "integer", "--wait", "0.2", "--url", broker.url]) == 3
     assert "no result" in capsys.readouterr().err
 
@@ -129,7 +129,7 @@ def _published(publisher: ResultPublisher, body: bytes) -> bool:
     return True
 
 
-def test_no_broker_is_an_exit_code_and_a_sentence_without_the_password(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_broker_is_an_error_without_the_password(capsys: pytest.CaptureFixture[str]) -> None:
     for url in ("amqp://me:secret@127.0.0.1:9//", "redis://:secret@127.0.0.1:9/0"):
         assert main(["submit", "integer", "--url", url]) == 3
         said = capsys.readouterr().err

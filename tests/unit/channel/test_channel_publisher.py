@@ -1,4 +1,4 @@
-"""A publisher returns when the broker has the message, raises where it has not, and heals by itself."""
+"""A publisher returns once the broker has the message, raises otherwise, and reconnects."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ def test_many_threads_share_one_publisher(broker: Broker) -> None:
     assert sorted(found) == list(range(40))
 
 
-def test_text_and_bytes_arrive_alike_with_their_correlation(broker: Broker) -> None:
+def test_texts_and_bytes_arrive_with_their_correlation_id(broker: Broker) -> None:
     publisher, body = ResultPublisher(broker.url), _body()
     publisher.publish_result(body)
     publisher.publish_result(body.decode())
@@ -41,9 +41,7 @@ def test_text_and_bytes_arrive_alike_with_their_correlation(broker: Broker) -> N
     assert one.properties["delivery_mode"] == 2
 
 
-def test_a_broker_that_is_away_is_an_error_and_nothing_is_needed_when_it_is_back(
-    broker: Broker, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_publisher_recovers_when_the_broker_is_back(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     publisher = ResultPublisher(broker.url)
     publisher.publish_result(_body(1))
@@ -70,7 +68,7 @@ def test_a_broker_that_is_away_is_an_error_and_nothing_is_needed_when_it_is_back
     assert values == [1, 3]
 
 
-def test_a_connection_that_the_broker_closed_meanwhile_costs_no_message(broker: Broker) -> None:
+def test_a_connection_closed_by_the_broker_loses_no_message(broker: Broker) -> None:
     publisher = ResultPublisher(broker.url)
     publisher.publish_result(_body(1))
     broker.stop()

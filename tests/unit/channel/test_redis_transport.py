@@ -1,4 +1,4 @@
-"""What Redis alone does not promise: nothing is lost between two commands, and no queue grows without bound."""
+"""The Redis transport loses no message between two commands, and limits its queues."""
 
 import json
 from uuid import uuid4
@@ -24,7 +24,7 @@ def server(redis_broker: Broker) -> redis.Redis:
         yield client
 
 
-def test_each_message_is_in_the_queue_or_noted_as_not_acknowledged(redis_broker: Broker, server: redis.Redis) -> None:
+def test_each_message_is_queued_or_unacknowledged(redis_broker: Broker, server: redis.Redis) -> None:
     """Also while the gateway is busy: then kombu itself would have one in neither place."""
     publish(redis_broker, *(message() for _ in range(30)))
     store = Store(lambda order: Outcome("postponed", "the database is away"))
@@ -35,7 +35,7 @@ def test_each_message_is_in_the_queue_or_noted_as_not_acknowledged(redis_broker:
     assert (server.llen("job"), server.hlen(UNACKED_KEY)) == (30, 0)
 
 
-def test_messages_of_every_priority_are_taken(redis_broker: Broker) -> None:
+def test_messages_of_every_priority_are_received(redis_broker: Broker) -> None:
     ids, store = [uuid4() for _ in range(4)], Store()
     with running_consumer(redis_broker.url, store):
         for job_id, priority in zip(ids, (0, 3, 6, 9), strict=True):
@@ -43,7 +43,7 @@ def test_messages_of_every_priority_are_taken(redis_broker: Broker) -> None:
         eventually(lambda: store.stored == set(ids))
 
 
-def test_what_is_no_message_of_kombu_is_put_aside(redis_broker: Broker, server: redis.Redis) -> None:
+def test_messages_that_kombu_did_not_write_are_received(redis_broker: Broker, server: redis.Redis) -> None:
     envelope = {"properties": {"delivery_tag": "1", "delivery_info": {}, "body_encoding": "base64"}, "body": "!!!"}
     raw = ["hello", "{}", '{"properties": 4}', json.dumps(envelope)]
     job_id, store = uuid4(), Store()
@@ -56,9 +56,7 @@ def test_what_is_no_message_of_kombu_is_put_aside(redis_broker: Broker, server: 
     assert [letter.body.decode() for letter in dead] == ["hello", "{}", '{"properties": 4}', "!!!"]
 
 
-def test_queues_that_nobody_reads_stay_small(
-    redis_broker: Broker, server: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unread_queues_are_limited(redis_broker: Broker, server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topology, "LONGEST_QUEUE", 5)
     publisher = ResultPublisher(redis_broker.url)
     with ChannelClient(redis_broker.url):
@@ -78,7 +76,7 @@ def test_queues_that_nobody_reads_stay_small(
     assert not any(private in member for member in server.smembers("_kombu.binding.job-exchange"))
 
 
-def test_the_private_queue_of_a_killed_reader_goes_by_itself(redis_broker: Broker, server: redis.Redis) -> None:
+def test_the_private_queue_of_a_killed_reader_expires(redis_broker: Broker, server: redis.Redis) -> None:
     publisher = ResultPublisher(redis_broker.url)
     client = ChannelClient(redis_broker.url).__enter__()
     client._disconnect()  # as if it were killed: the queue stays

@@ -33,7 +33,7 @@ A picture
 """
 
 
-def test_a_document_is_read_as_a_person_reads_it() -> None:
+def test_html_becomes_readable_text() -> None:
     assert plain_text(REPORT) == TEXT
 
 
@@ -51,18 +51,18 @@ def test_a_document_is_read_as_a_person_reads_it() -> None:
         ("<style>never closed", "\n"),
     ],
 )
-def test_whatever_is_wrong_with_it_there_is_a_text(document: str, text: str) -> None:
+def test_malformed_html_becomes_text(document: str, text: str) -> None:
     assert plain_text(document) == text
 
 
 @given(
     st.lists(st.sampled_from(["<", ">", "</", "<p>", "<a href='", '"', "<!--", "-->", "x", " ", "\n", "&lt;", "<pre>"]))
 )
-def test_any_text_is_read(parts: list[str]) -> None:
+def test_any_text_is_accepted(parts: list[str]) -> None:
     assert plain_text("".join(parts)).endswith("\n")
 
 
 @pytest.mark.parametrize("part", ["<!--", "<a ", "<a href='", "<![CDATA[", "<script>", "</", "<"])
-def test_a_text_that_keeps_other_readers_busy_is_read_at_once(part: str) -> None:
+def test_texts_that_are_slow_for_other_parsers_are_fast(part: str) -> None:
     # With html.parser of Python 3.11 some of these take hours.
     assert plain_text(part * 200_000)

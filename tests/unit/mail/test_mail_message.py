@@ -1,4 +1,4 @@
-"""What a reader sees of a mail, and that nothing in it becomes a header."""
+"""Composing a mail, whose contents never become headers."""
 
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -34,7 +34,7 @@ def read(subject: str = "subject", text: str = "text", addresses: Addresses = AD
 @example("a" * 500)
 @example("5 € " * 100)
 @example(" spaces  stay ")
-def test_a_subject_is_what_it_was_and_nothing_else(subject: str) -> None:
+def test_a_subject_is_unchanged_and_injects_no_header(subject: str) -> None:
     composed = compose(subject, "text", ADDRESSES).as_bytes()
     assert max(map(len, composed.splitlines())) <= 78
     message = message_from_bytes(composed, policy=default)
@@ -55,7 +55,7 @@ def test_a_subject_is_one_line(end: str) -> None:
 @example("x" * 5_000)
 @example(".\n..\nFrom x\n")
 @example("\ud800")
-def test_a_text_is_what_it_was(text: str) -> None:
+def test_a_body_is_unchanged(text: str) -> None:
     message = read(text=text, html="<p>x</p>")
     body = message.get_body(("plain",))
     assert body is not None
@@ -63,7 +63,7 @@ def test_a_text_is_what_it_was(text: str) -> None:
     assert body.get_content().replace("\r\n", "\n").rstrip("\n") == readable.rstrip("\n")
 
 
-def test_html_stands_beside_the_text_and_files_behind_both() -> None:
+def test_a_mail_has_text_html_and_attachments() -> None:
     csv = "currency,rate\r\nEUR,1.50 €\r\n".encode()
     message = read(
         html="<p>5 €</p>", attachments=[Attachment("prices.csv", csv, "text/csv"), Attachment("all.bin", b"\0\xff")]
@@ -85,7 +85,7 @@ def test_html_stands_beside_the_text_and_files_behind_both() -> None:
 @given(LINES | st.text(min_size=1, max_size=300))
 @example("..")
 @example("=?utf-8?q?a=0D=0ABcc:_x?=.csv")
-def test_a_file_has_a_safe_name(name: str) -> None:
+def test_file_names_are_made_safe(name: str) -> None:
     shown = safe_name(name)
     assert 0 < len(shown) <= 100
     assert shown == safe_name(shown)
@@ -110,12 +110,12 @@ def test_a_file_has_a_safe_name(name: str) -> None:
         ("x" * 200 + ".csv", "x" * 96 + ".csv"),
     ],
 )
-def test_names_keep_what_is_safe(name: str, shown: str) -> None:
+def test_safe_file_names_are_unchanged(name: str, shown: str) -> None:
     assert safe_name(name) == shown
 
 
 @pytest.mark.parametrize("content_type", ["text", "text/", "text/csv; x=y", "text/csv\r\nX: y", "multipart/mixed", ""])
-def test_a_file_has_a_type(content_type: str) -> None:
+def test_content_types_are_checked(content_type: str) -> None:
     with pytest.raises(MailInvalid, match="is not the content type of a file"):
         compose("subject", "text", ADDRESSES, attachments=[Attachment("x", b"x", content_type)])
 
@@ -144,7 +144,7 @@ def test_a_file_has_a_type(content_type: str) -> None:
         "a@" + "b." * 130 + "test",
     ],
 )
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_malformed_addresses_are_refused(address: str) -> None:
     with pytest.raises(MailInvalid, match="is not a mail address"):
         check_address(address)
     for wrong in (
@@ -165,7 +165,7 @@ def test_an_international_address_is_refused_with_the_remedy(address: str) -> No
 
 
 @given(st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9_.-]{1,80}", fullmatch=True))
-def test_an_address_is_refused_or_stays_what_it_was(address: str) -> None:
+def test_an_address_is_refused_or_unchanged(address: str) -> None:
     try:
         check_address(address)
     except MailInvalid:
@@ -175,7 +175,7 @@ def test_an_address_is_refused_or_stays_what_it_was(address: str) -> None:
     assert message["From"].addresses[0].addr_spec == address
 
 
-def test_a_mail_for_hidden_recipients_only_names_nobody() -> None:
+def test_blind_copies_do_not_appear_in_the_message() -> None:
     message = read(addresses=Addresses(sender="a@example.test", bcc=("b@example.test",)))
     assert message["To"] == "undisclosed-recipients:;"
     assert "b@example.test" not in message.as_string()

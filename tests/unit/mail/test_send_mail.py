@@ -1,4 +1,4 @@
-"""A mail on its way: what the server gets, and what the sender learns."""
+"""Sending a mail: what the server receives, and what the sender gets back."""
 
 import ssl
 import threading
@@ -42,7 +42,7 @@ def test_a_mail_arrives(server: SmtpStub) -> None:
     assert message.get_content().splitlines() == ["Grüße", ".", "end"]
 
 
-def test_the_configured_recipients_get_what_names_none(server: SmtpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mails_without_recipients_go_to_the_configured_ones(server: SmtpStub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COINREQUEST_MAIL_TO", "ops@example.test, dev@example.test")
     send_mail("subject", "body")
     send_mail("subject", "body", cc=["boss@example.test"])
@@ -50,7 +50,7 @@ def test_the_configured_recipients_get_what_names_none(server: SmtpStub, monkeyp
     assert server.mails[1].recipients == ["boss@example.test"]
 
 
-def test_copies_and_answers_go_where_they_should(server: SmtpStub) -> None:
+def test_copies_and_reply_to_are_sent(server: SmtpStub) -> None:
     delivery = send_mail(
         *("subject", "body", ["a@example.test"]),
         cc=["b@example.test", "a@example.test"],
@@ -66,7 +66,7 @@ def test_copies_and_answers_go_where_they_should(server: SmtpStub) -> None:
     assert message["Reply-To"] == "desk@example.test"
 
 
-def test_a_mail_to_nobody_is_an_error(server: SmtpStub) -> None:
+def test_a_mail_without_recipients_is_an_error(server: SmtpStub) -> None:
     with pytest.raises(MailInvalid, match="no recipient"):
         send_mail("subject", "body")
 
@@ -82,7 +82,7 @@ def test_without_a_server_the_mail_is_in_the_log(caplog: pytest.LogCaptureFixtur
     assert "[attached: prices.csv, 3 bytes]" in caplog.text
 
 
-def test_a_recipient_that_is_refused_is_told_and_the_others_have_the_mail(server: SmtpStub) -> None:
+def test_refused_recipients_are_reported_and_the_others_get_the_mail(server: SmtpStub) -> None:
     server.refused = {"gone@example.test"}
     delivery = send_mail("subject", "body", ["gone@example.test", "here@example.test"])
     assert delivery.delivered
@@ -90,7 +90,7 @@ def test_a_recipient_that_is_refused_is_told_and_the_others_have_the_mail(server
     assert server.mails[0].recipients == ["here@example.test"]
 
 
-def test_a_mail_that_nobody_gets_is_an_error(server: SmtpStub) -> None:
+def test_a_mail_whose_recipients_are_all_refused_is_an_error(server: SmtpStub) -> None:
     server.refused = {"gone@example.test"}
     with pytest.raises(MailFailed, match=r"did not accept the mail: gone@example\.test: 550 no such person"):
         send_mail("subject", "body", ["gone@example.test"])
@@ -102,13 +102,13 @@ def test_a_server_that_is_busy_is_an_error(server: SmtpStub) -> None:
         send_mail("subject", "body", ["a@example.test"])
 
 
-def test_a_mail_that_was_taken_is_taken_whatever_the_server_says_at_the_end(server: SmtpStub) -> None:
+def test_an_accepted_mail_stays_accepted_if_quit_fails(server: SmtpStub) -> None:
     server.goodbye = "421 too busy to say goodbye"
     assert send_mail("subject", "body", ["a@example.test"]).delivered
     assert len(server.mails) == 1
 
 
-def test_a_server_that_says_nothing_is_an_error_when_the_time_is_over(smtp_stub: SmtpStub) -> None:
+def test_a_silent_server_times_out(smtp_stub: SmtpStub) -> None:
     smtp_stub.silent = threading.Event()
     try:
         with pytest.raises(MailFailed, match="timed out"):
@@ -130,13 +130,13 @@ def test_a_dead_server_is_an_error_without_the_password(smtp_stub: SmtpStub, mon
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:25", "smtp://", "smtp://host:port"])
-def test_an_address_of_a_server_that_is_none_is_a_clear_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_server_url_is_a_clear_error(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COINREQUEST_SMTP_URL", url)
     with pytest.raises(MailFailed, match="must look like smtp://"):
         send_mail("subject", "body", ["a@example.test"])
 
 
-def test_signing_in_is_encrypted_where_the_server_offers_it(
+def test_the_login_is_encrypted_if_the_server_offers_it(
     server: SmtpStub, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.accounts = {"jobs": "p%ss"}
@@ -145,7 +145,7 @@ def test_signing_in_is_encrypted_where_the_server_offers_it(
     assert (server.mails[0].login, server.mails[0].encrypted) == ("jobs", True)
 
 
-def test_a_server_may_want_tls_from_the_first_byte(server: SmtpStub, certificate: Path) -> None:
+def test_a_server_may_require_implicit_tls(server: SmtpStub, certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     server.server.socket = context.wrap_socket(server.server.socket, server_side=True)
@@ -154,7 +154,7 @@ def test_a_server_may_want_tls_from_the_first_byte(server: SmtpStub, certificate
     assert len(server.mails) == 1
 
 
-def test_who_is_not_let_in_learns_why_but_not_the_password(server: SmtpStub) -> None:
+def test_a_refused_login_has_the_reason_without_the_password(server: SmtpStub) -> None:
     server.accounts = {"jobs": "right"}
     wrong = MailServer(host="127.0.0.1", port=server.port, security="none", login="jobs", password="wr0ng-one")
     with pytest.raises(MailFailed, match=r"535 jobs with \*\*\* is unknown") as caught:
@@ -164,7 +164,7 @@ def test_who_is_not_let_in_learns_why_but_not_the_password(server: SmtpStub) -> 
     assert server.mails == []
 
 
-def test_nothing_is_said_to_a_server_that_has_no_encryption_when_it_must_have(server: SmtpStub) -> None:
+def test_nothing_is_sent_to_a_server_without_the_required_encryption(server: SmtpStub) -> None:
     with pytest.raises(MailFailed, match="STARTTLS"):
         send_mail(
             *("subject", "body", ["a@example.test"]),
@@ -173,9 +173,7 @@ def test_nothing_is_said_to_a_server_that_has_no_encryption_when_it_must_have(se
     assert server.mails == []
 
 
-def test_a_certificate_that_nobody_trusts_is_an_error_unless_it_is_told_not_to_be(
-    server: SmtpStub, tmp_path: Path
-) -> None:
+def test_an_untrusted_certificate_is_an_error_unless_verification_is_off(server: SmtpStub, tmp_path: Path) -> None:
     server.certificate = self_signed(tmp_path)
     with pytest.raises(MailFailed, match="CERTIFICATE_VERIFY_FAILED"):
         send_mail("subject", "body", ["a@example.test"])
@@ -184,7 +182,7 @@ def test_a_certificate_that_nobody_trusts_is_an_error_unless_it_is_told_not_to_b
     assert server.mails[0].encrypted
 
 
-def test_a_server_of_one_s_own_has_a_sender_of_its_own(server: SmtpStub) -> None:
+def test_an_explicit_server_has_its_own_sender(server: SmtpStub) -> None:
     own = MailServer(host="127.0.0.1", port=server.port, security="none", sender="desk@example.test")
     send_mail("subject", "body", ["a@example.test"], server=own)
     assert server.mails[0].sender == "desk@example.test"

@@ -1,4 +1,4 @@
-"""One price of several."""
+"""Several quotes are combined into one price."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -46,14 +46,16 @@ def test_the_median_is_exact(amounts: list[Decimal]) -> None:
 
 
 @given(SEVERAL)
-def test_the_mean_is_as_near_as_one_more_place_allows(amounts: list[Decimal]) -> None:
+def test_the_mean_is_rounded_to_one_more_place(amounts: list[Decimal]) -> None:
     exact = sum((Fraction(amount) for amount in amounts), Fraction()) / len(amounts)
     places = min(PLACES, max(0, *(-int(amount.as_tuple().exponent) for amount in amounts)) + 1)
     assert abs(Fraction(mean(amounts)) - exact) <= Fraction(1, 2 * 10**places)
 
 
 @given(SEVERAL, st.randoms())
-def test_order_does_not_matter_and_the_price_lies_among_the_quotes(amounts: list[Decimal], random: object) -> None:
+def test_the_order_of_quotes_does_not_matter_and_the_price_is_within_them(
+    amounts: list[Decimal], random: object
+) -> None:
     shuffled = sorted(amounts, key=lambda _amount: random.random())  # type: ignore[attr-defined]
     for function in (median, mean):
         found = function(amounts)
@@ -92,13 +94,13 @@ def test_equal_quotes_are_the_price(amount: Decimal, count: int, aggregate: Aggr
         (("1e-20", "1e-20", "2e-20", "2e-20"), []),  # the middle has more places than a price
     ],
 )
-def test_what_lies_too_far_from_the_others_is_left_out(amounts: tuple[object, ...], dropped: list[float]) -> None:
+def test_outliers_are_dropped(amounts: tuple[object, ...], dropped: list[float]) -> None:
     for aggregate in ("median", "mean"):
         _found, left_out = combine(quotes(*amounts), aggregate)
         assert [float(quote.amount) for quote in left_out] == dropped
 
 
-def test_a_combined_price_says_how_it_was_made_and_how_old_it_is() -> None:
+def test_a_combined_price_names_its_sources_and_the_oldest_time() -> None:
     found, dropped = combine(quotes(500, 100, 102, 101.5), "median")
     assert found.source == "median of s1, s2, s3"
     assert [quote.source for quote in dropped] == ["s0"]
@@ -107,7 +109,7 @@ def test_a_combined_price_says_how_it_was_made_and_how_old_it_is() -> None:
     assert (found.bid, found.ask, found.exchange_time) == (None, None, None)
 
 
-def test_a_single_quote_and_the_first_stay_as_they_are() -> None:
+def test_a_single_quote_and_the_first_quote_are_unchanged() -> None:
     several = quotes(3, 1, 2)
     assert combine(several, "first") == (several[0], ())
     assert combine(several[:1], "mean") == (several[0], ())

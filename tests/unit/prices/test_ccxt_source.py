@@ -49,7 +49,7 @@ def ask(*currencies: str) -> PriceAnswer:
 
 
 @needs_ccxt
-def test_an_exchange_gives_exact_prices_from_its_own_address(exchange: HttpStub) -> None:
+def test_prices_are_exact_and_fetched_from_the_configured_address(exchange: HttpStub) -> None:
     (price,) = ask("USD").prices
     assert (str(price.amount), str(price.bid), str(price.ask)) == ("65110.55", "65110.54", "65110.56")
     assert (price.source, price.exchange_time) == ("ccxt:bitstamp", datetime(2026, 1, 1, tzinfo=UTC))
@@ -58,14 +58,14 @@ def test_an_exchange_gives_exact_prices_from_its_own_address(exchange: HttpStub)
 
 
 @needs_ccxt
-def test_a_number_in_the_json_keeps_every_digit(exchange: HttpStub) -> None:
+def test_json_numbers_keep_every_digit(exchange: HttpStub) -> None:
     serve(exchange, Reply(body=b'{"last": 65110.1000000000000000001, "bid": 1e-7}'))
     (price,) = ask("USD").prices
     assert (str(price.amount), str(price.bid)) == ("65110.1000000000000000001", "1E-7")
 
 
 @needs_ccxt
-def test_a_pair_that_the_exchange_does_not_trade_is_unknown(exchange: HttpStub) -> None:
+def test_an_unknown_pair_is_an_unknown_coin(exchange: HttpStub) -> None:
     with pytest.raises(UnknownCoin, match="ccxt:bitstamp: there is no price for BTC in ISK"):
         ask("USD", "ISK")
 
@@ -86,7 +86,7 @@ def test_a_pair_that_the_exchange_does_not_trade_is_unknown(exchange: HttpStub) 
         (Reply(404, b'{"status": "error", "reason": "x"}'), BadResponse),
     ],
 )
-def test_what_goes_wrong_is_one_of_our_errors(exchange: HttpStub, reply: Reply, kind: type[PriceUnavailable]) -> None:
+def test_failures_become_typed_errors(exchange: HttpStub, reply: Reply, kind: type[PriceUnavailable]) -> None:
     ask("USD")
     serve(exchange, reply)
     asked = len(exchange.hits)
@@ -109,7 +109,7 @@ def test_nobody_listens(exchange: HttpStub) -> None:
 
 @needs_ccxt
 @pytest.mark.parametrize("name", ["ccxt:nope", "ccxt:__init__", "ccxt:../kraken", "ccxt:", "ccxt:base.errors"])
-def test_an_exchange_that_ccxt_does_not_know_is_refused(name: str) -> None:
+def test_an_exchange_that_ccxt_does_not_support_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="ccxt"):
         check_source(name)
 

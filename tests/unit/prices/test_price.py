@@ -1,4 +1,4 @@
-"""What a price is."""
+"""Prices and amounts."""
 
 import copy
 import operator
@@ -20,7 +20,7 @@ PRICE = Price(base="BTC", quote="USD", amount=Decimal("2.50"), source="kraken", 
 
 
 @pytest.mark.parametrize("field", ["fetched_at", "exchange_time"])
-def test_a_moment_without_a_zone_is_refused(field: str) -> None:
+def test_a_time_without_a_zone_is_refused(field: str) -> None:
     naive: dict[str, Any] = {field: datetime(2026, 1, 1)}  # noqa: DTZ001
     with pytest.raises(ValueError, match=f"{field} needs a time zone"):
         replace(PRICE, **naive)
@@ -34,14 +34,14 @@ def test_an_amount_is_a_decimal_above_zero(field: str, value: Any) -> None:
         replace(PRICE, **wrong)
 
 
-def test_prices_are_equal_if_all_that_is_known_is_and_can_be_kept_in_sets() -> None:
+def test_prices_with_equal_attributes_are_equal_and_hashable() -> None:
     elsewhere = replace(PRICE, amount=Decimal("2.5"), fetched_at=NOW.astimezone(timezone(timedelta(hours=2))))
     assert elsewhere == PRICE
     assert len({elsewhere, PRICE, replace(PRICE, source="coinbase")}) == 2
     assert pickle.loads(pickle.dumps(PRICE)) == copy.copy(PRICE) == PRICE  # noqa: S301 - made here
 
 
-def test_prices_of_a_pair_are_ordered_by_amount_and_no_others() -> None:
+def test_only_prices_of_the_same_pair_can_be_ordered() -> None:
     cheap, dear = replace(PRICE, amount=Decimal(1), source="z"), replace(PRICE, amount=Decimal(3), source="a")
     assert sorted([dear, PRICE, cheap]) == [cheap, PRICE, dear]
     assert cheap < PRICE <= PRICE < dear
@@ -53,13 +53,13 @@ def test_prices_of_a_pair_are_ordered_by_amount_and_no_others() -> None:
 
 
 @given(st.decimals(min_value="1e-20", max_value="9" * 20, places=20))
-def test_an_amount_survives_exactly_as_text_and_as_number(amount: Decimal) -> None:
+def test_an_amount_is_parsed_exactly_from_text_and_number(amount: Decimal) -> None:
     assert parse_amount(format(amount, "f")) == amount
     assert parse_amount(amount) == amount
 
 
 @given(st.text(max_size=50) | st.floats() | st.integers() | st.none() | st.booleans() | st.lists(st.integers()))
-def test_whatever_else_stands_there_is_an_amount_above_zero_or_an_error(value: object) -> None:
+def test_any_value_is_an_amount_above_zero_or_an_error(value: object) -> None:
     try:
         amount = parse_amount(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""One question and what servers make of it."""
+"""One request, and the responses of servers."""
 
 import copy
 import gzip
@@ -33,9 +33,7 @@ def failure(asking: PriceClient, url: str, timeout: float = 5) -> PriceUnavailab
     return caught.value
 
 
-def test_an_answer_has_its_status_its_exact_document_and_its_moment(
-    http_stub: HttpStub, price_client: PriceClient
-) -> None:
+def test_a_response_has_its_status_exact_document_and_time(http_stub: HttpStub, price_client: PriceClient) -> None:
     http_stub.replies = [Reply(404, b'{"last": 43211.0100000000000000001, "count": 7, "text": "1.0"}')]
     before = datetime.now(UTC)
     answer = price_client.fetch("somewhere", f"{http_stub.url}/ticker", {"pair": "BTC/EUR ü"})
@@ -48,7 +46,7 @@ def test_an_answer_has_its_status_its_exact_document_and_its_moment(
     assert hit.headers["accept-encoding"] == "gzip"
 
 
-def test_forty_digits_stay_exact_and_are_no_amount(http_stub: HttpStub, price_client: PriceClient) -> None:
+def test_forty_digits_stay_exact_but_are_not_an_amount(http_stub: HttpStub, price_client: PriceClient) -> None:
     digits = "1234567890" * 4
     http_stub.replies = [Reply(body=f"[{digits}, {digits}.{digits}, 9e9999]".encode())]
     document = price_client.fetch("somewhere", http_stub.url, {}).document
@@ -73,7 +71,9 @@ def test_forty_digits_stay_exact_and_are_no_amount(http_stub: HttpStub, price_cl
         b'{"a":' * 200_000,
     ],
 )
-def test_what_is_not_json_is_a_bad_response(http_stub: HttpStub, price_client: PriceClient, body: bytes) -> None:
+def test_a_response_that_is_not_json_is_a_bad_response(
+    http_stub: HttpStub, price_client: PriceClient, body: bytes
+) -> None:
     http_stub.replies = [Reply(body=body)]
     error = failure(price_client, http_stub.url)
     assert isinstance(error, BadResponse)
@@ -83,14 +83,14 @@ def test_what_is_not_json_is_a_bad_response(http_stub: HttpStub, price_client: P
     assert len(str(error)) < 400
 
 
-def test_a_packed_answer_is_unpacked(http_stub: HttpStub, price_client: PriceClient) -> None:
+def test_a_compressed_response_is_decompressed(http_stub: HttpStub, price_client: PriceClient) -> None:
     body = gzip.compress(json.dumps(["x" * 200_000]).encode())
     http_stub.replies = [Reply(body=body, headers={"Content-Encoding": "gzip"})]
     assert price_client.fetch("somewhere", http_stub.url, {}).document == ["x" * 200_000]
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
-def test_an_answer_without_end_is_given_up(http_stub: HttpStub, price_client: PriceClient, is_packed: bool) -> None:
+def test_an_endless_response_is_aborted(http_stub: HttpStub, price_client: PriceClient, is_packed: bool) -> None:
     body = b" " * 20_000_000 if is_packed else b" " * (MAX_BODY_BYTES + 1)
     http_stub.replies = [Reply(body=body)]
     if is_packed:
@@ -145,7 +145,7 @@ def breaks_off_with_a_reset(connection: socket.socket) -> bool:
         breaks_off_with_a_reset,
     ],
 )
-def test_an_answer_that_breaks_off_is_no_answer_and_asked_for_again(
+def test_an_incomplete_response_is_retried(
     raw_stub: RawServer, price_client: PriceClient, reply: Callable[[socket.socket], bool]
 ) -> None:
     raw_stub.reply = reply
@@ -172,7 +172,7 @@ def speaks_something_else(connection: socket.socket) -> bool:
         (speaks_something_else, "its response is not valid HTTP"),
     ],
 )
-def test_a_connection_that_fails_is_told_in_words(
+def test_connection_errors_are_described_in_plain_words(
     raw_stub: RawServer, price_client: PriceClient, reply: Callable[[socket.socket], bool], text: str
 ) -> None:
     raw_stub.reply = reply
@@ -191,14 +191,14 @@ def test_nobody_listens(http_stub: HttpStub, price_client: PriceClient) -> None:
     [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", HEAD + b"\r\n[1, ", HEAD + b"Content-Length: 500000\r\n\r\n[1, "],
     ids=["no head", "slow head", "slow body", "slow body of known length"],
 )
-def test_a_server_that_drips_ends_at_the_deadline(raw_stub: RawServer, price_client: PriceClient, head: bytes) -> None:
+def test_a_slow_response_ends_at_the_deadline(raw_stub: RawServer, price_client: PriceClient, head: bytes) -> None:
     raw_stub.reply = lambda connection: raw_stub.drip(connection, head)
     error = failure(price_client, raw_stub.url, timeout=0.2)
     assert type(error) is PriceUnavailable
     assert "no complete response within 0.2 seconds" in str(error)
 
 
-def test_a_silent_server_is_asked_again_while_there_is_time(
+def test_a_silent_server_is_retried_before_the_deadline(
     raw_stub: RawServer, price_client: PriceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coinrequest.prices.http_exchange.READ_TIMEOUT_SECONDS", 0.3)
@@ -213,21 +213,21 @@ def test_a_silent_server_is_asked_again_while_there_is_time(
     assert price_client.fetch("somewhere", raw_stub.url, {}, 20).document == [1]
 
 
-def test_an_address_that_is_none_is_told_without_showing_it(price_client: PriceClient) -> None:
+def test_an_invalid_url_is_an_error_that_does_not_show_it(price_client: PriceClient) -> None:
     for url in ("", "ftp://example.org", "http://[", "http://user:secret@host:99999", f"http://{'a' * 70}.org"):
         with pytest.raises(PriceUnavailable, match=r"^somewhere: its address is not a valid URL$") as caught:
             price_client.fetch("somewhere", url, {})
         assert caught.value.__cause__ is not None
 
 
-def test_a_server_that_speaks_no_tls_is_not_asked_twice(raw_stub: RawServer, price_client: PriceClient) -> None:
+def test_a_failed_tls_handshake_is_not_retried(raw_stub: RawServer, price_client: PriceClient) -> None:
     raw_stub.greeting = b"HTTP/1.1 400 Bad Request\r\n\r\n"
     error = failure(price_client, raw_stub.url.replace("http:", "https:"))
     assert str(error) == "somewhere: the request failed: the TLS handshake failed"
     assert raw_stub.connections == 1
 
 
-def test_a_refused_certificate_is_told_in_the_words_of_tls() -> None:
+def test_a_refused_certificate_has_the_message_of_tls() -> None:
     refused = ssl.SSLCertVerificationError(1, "certificate verify failed")
     refused.verify_message = "certificate has expired"
     wrapped = OSError("HTTPSConnectionPool(host='x', port=443): Max retries exceeded")
@@ -236,7 +236,7 @@ def test_a_refused_certificate_is_told_in_the_words_of_tls() -> None:
     assert describe_connection_error(OSError("<object at 0x7f>")) == "the connection failed"
 
 
-def test_nothing_of_the_environment_is_used(
+def test_the_environment_is_ignored(
     http_stub: HttpStub, price_client: PriceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
@@ -249,7 +249,7 @@ def test_nothing_of_the_environment_is_used(
     assert not [hit for hit in http_stub.hits if {"authorization", "cookie"} & set(hit.headers)]
 
 
-def test_connections_are_used_again(raw_stub: RawServer, price_client: PriceClient) -> None:
+def test_connections_are_reused(raw_stub: RawServer, price_client: PriceClient) -> None:
     def keep_alive(connection: socket.socket) -> bool:
         connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
         return True

@@ -1,4 +1,4 @@
-"""Threads and processes that ask at the same time."""
+"""Threads and processes that share a client and its cache."""
 
 import os
 import socket
@@ -37,7 +37,7 @@ class CountingClock(FakeClock):
         return self.now
 
 
-def test_who_asks_the_same_at_the_same_time_shares_one_request(http_stub: HttpStub) -> None:
+def test_concurrent_equal_requests_are_sent_once(http_stub: HttpStub) -> None:
     release = threading.Event()
     http_stub.replies = [Reply(body=b"[1]", wait=release)]
     asking = PriceClient(clock=FakeClock())
@@ -48,7 +48,7 @@ def test_who_asks_the_same_at_the_same_time_shares_one_request(http_stub: HttpSt
     assert len(http_stub.hits) == 1
 
 
-def test_who_waits_together_fails_together_each_with_an_error_of_its_own() -> None:
+def test_callers_that_share_a_failed_request_get_their_own_errors() -> None:
     clock = CountingClock(CALLERS - 1)
     cache: ResponseCache[str] = ResponseCache(1, clock)
     asked = []
@@ -67,7 +67,7 @@ def test_who_waits_together_fails_together_each_with_an_error_of_its_own() -> No
     assert len({id(error) for error in errors}) == CALLERS
 
 
-def test_a_caller_in_a_hurry_does_not_wait_for_the_request_of_another(http_stub: HttpStub) -> None:
+def test_a_short_deadline_does_not_wait_for_a_shared_request(http_stub: HttpStub) -> None:
     release = threading.Event()
     http_stub.replies = [Reply(body=b"[1]", wait=release)]
     asking = PriceClient()
@@ -79,7 +79,7 @@ def test_a_caller_in_a_hurry_does_not_wait_for_the_request_of_another(http_stub:
         assert patient.result().document == [1]
 
 
-def test_a_patient_caller_is_not_bound_by_the_deadline_of_another() -> None:
+def test_a_long_deadline_is_not_cut_by_a_shared_request() -> None:
     clock = CountingClock(1)
     cache: ResponseCache[str] = ResponseCache(1, clock)
     is_asked = threading.Event()
@@ -98,7 +98,7 @@ def test_a_patient_caller_is_not_bound_by_the_deadline_of_another() -> None:
         assert patient.result() == "answer"
 
 
-def test_a_request_that_never_ends_does_not_hold_up_the_next_one(raw_stub: RawServer) -> None:
+def test_a_hanging_request_does_not_block_the_next_one(raw_stub: RawServer) -> None:
     def endless_at_first(connection: socket.socket) -> bool:
         if len(raw_stub.requests) == 1:
             return raw_stub.drip(connection, b"HTTP/1.1 200 OK\r\nX-Slow: ")
@@ -112,7 +112,7 @@ def test_a_request_that_never_ends_does_not_hold_up_the_next_one(raw_stub: RawSe
     assert asking.fetch("somewhere", raw_stub.url, {}, 30).document == [1]
 
 
-def test_an_answer_is_given_again_for_a_second_to_the_same_question_only(http_stub: HttpStub) -> None:
+def test_a_response_is_cached_for_a_second_for_the_same_request(http_stub: HttpStub) -> None:
     clock = FakeClock()
     asking = PriceClient(clock=clock)
     http_stub.replies = [Reply(body=b"[1]"), Reply(body=b"[2]"), Reply(body=b"[3]"), Reply(body=b"[4]")]
@@ -128,7 +128,7 @@ def test_an_answer_is_given_again_for_a_second_to_the_same_question_only(http_st
     assert ask("somewhere", "1") == 4
 
 
-def test_an_answer_can_be_forgotten_and_an_error_always_is(http_stub: HttpStub, price_client: PriceClient) -> None:
+def test_the_cache_can_be_cleared_and_keeps_no_errors(http_stub: HttpStub, price_client: PriceClient) -> None:
     http_stub.replies = [Reply(body=b"<html>"), Reply(body=b"[1]"), Reply(body=b"[2]")]
     with pytest.raises(PriceUnavailable):
         client.fetch("somewhere", http_stub.url, {})
@@ -137,7 +137,7 @@ def test_an_answer_can_be_forgotten_and_an_error_always_is(http_stub: HttpStub, 
     assert client.fetch("somewhere", http_stub.url, {}).document == [2]
 
 
-def test_many_threads_ask_many_questions(http_stub: HttpStub) -> None:
+def test_many_threads_share_a_client(http_stub: HttpStub) -> None:
     http_stub.answer = lambda hit: Reply(body=f'["{hit.path}"]'.encode())
     asking = PriceClient(sleep=lambda _seconds: None)
 
@@ -149,7 +149,7 @@ def test_many_threads_ask_many_questions(http_stub: HttpStub) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_has_a_client_of_its_own(raw_stub: RawServer) -> None:
+def test_a_forked_process_has_its_own_client(raw_stub: RawServer) -> None:
     def keep_alive(connection: socket.socket) -> bool:
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]")
         return True
@@ -193,7 +193,7 @@ def test_requests_that_hang_do_not_pile_up(raw_stub: RawServer, monkeypatch: pyt
     assert len(raw_stub.requests) == 1
 
 
-def test_a_body_that_drips_is_left_at_the_deadline(raw_stub: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_is_abandoned_at_the_deadline(raw_stub: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limits, "CONNECTIONS", 1)
 
     def drip_at_first(connection: socket.socket) -> bool:

@@ -82,7 +82,7 @@ def test_sources_are_asked_at_the_same_time(exchanges: HttpStub) -> None:
     assert get_prices("BTC", ["USD"], ALL).answered == ALL
 
 
-def test_one_dead_source_fails_nothing_and_the_answer_tells(exchanges: HttpStub) -> None:
+def test_a_failed_source_does_not_fail_the_call(exchanges: HttpStub) -> None:
     exchanges.answer = lambda hit: Reply(503) if is_kraken(hit) else every_source(hit)
     answer = get_prices("BTC", ["USD", "EUR"], ["kraken", "coinbase"])
     assert [price.source for price in answer.prices] == ["coinbase", "coinbase"]
@@ -92,7 +92,7 @@ def test_one_dead_source_fails_nothing_and_the_answer_tells(exchanges: HttpStub)
     assert answer.answered == ("coinbase",)
 
 
-def test_a_source_that_is_late_is_not_waited_for(exchanges: HttpStub) -> None:
+def test_late_sources_are_not_waited_for(exchanges: HttpStub) -> None:
     release = threading.Event()
     exchanges.answer = lambda hit: Reply(wait=release) if is_kraken(hit) else every_source(hit)
     started = time.monotonic()
@@ -121,9 +121,7 @@ class Sleeper(Source):
         return UnknownCoin(self.name, "too late")
 
 
-def test_a_source_that_does_not_keep_its_time_is_left_to_itself(
-    exchanges: HttpStub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_ignores_its_timeout_is_abandoned(exchanges: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sleeper, "asked", [], raising=False)
     monkeypatch.setitem(SOURCES, "sleeper", Sleeper)
     answer = get_prices("BTC", ["USD", "EUR", "GBP"], ["sleeper", "coinbase"], timeout=0.1)
@@ -146,7 +144,7 @@ class Defective(Source):
         raise KeyError("oops")
 
 
-def test_a_defect_of_one_source_keeps_back_no_other(exchanges: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_in_one_source_does_not_affect_the_others(exchanges: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SOURCES, "defective", Defective)
     answer = get_prices("BTC", ["USD"], ["defective", "coinbase"])
     assert str(answer.failures[0]) == "defective: it failed: KeyError('oops')"
@@ -175,7 +173,7 @@ def test_a_quote_far_from_the_others_is_dropped_and_shown(exchanges: HttpStub) -
     assert answer.answered == ("kraken", "coinbase", "bitstamp")
 
 
-def test_the_first_is_that_of_the_first_in_order_and_waits_for_no_other(exchanges: HttpStub) -> None:
+def test_first_takes_the_first_source_without_waiting_for_others(exchanges: HttpStub) -> None:
     release = threading.Event()
     exchanges.answer = lambda hit: Reply(wait=release) if is_kraken(hit) else every_source(hit)
     started = time.monotonic()
@@ -185,7 +183,7 @@ def test_the_first_is_that_of_the_first_in_order_and_waits_for_no_other(exchange
     assert (answer.prices[0].source, answer.failures) == ("coinbase", ())
 
 
-def test_the_first_that_fails_gives_way_to_the_next(exchanges: HttpStub) -> None:
+def test_first_skips_sources_that_fail(exchanges: HttpStub) -> None:
     exchanges.answer = lambda hit: Reply(503) if is_kraken(hit) else every_source(hit)
     answer = get_prices("BTC", ["USD"], ["kraken", "coinbase", "coingecko"], "first")
     assert answer.prices[0].source == "coinbase"
@@ -214,7 +212,7 @@ def limited(seconds: int) -> Reply:
         (limited(60), Reply(body=b"<html>"), PriceUnavailable),
     ],
 )
-def test_no_price_at_all_is_the_error_that_says_most(
+def test_the_error_has_the_common_class_of_all_failures(
     exchanges: HttpStub,
     monkeypatch: pytest.MonkeyPatch,
     kraken: Reply,
@@ -255,7 +253,7 @@ def test_one_currency_without_a_price_fails_the_call(exchanges: HttpStub) -> Non
         ({"aggregate": "mode"}, "choose from median, mean, first"),
     ],
 )
-def test_a_question_that_is_none_is_refused(exchanges: HttpStub, question: dict[str, object], message: str) -> None:
+def test_invalid_arguments_are_refused(exchanges: HttpStub, question: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         get_prices(**{"coin": "BTC", "currencies": ["USD"], **question})  # type: ignore[arg-type]
     assert exchanges.hits == []
@@ -288,7 +286,7 @@ def test_a_process_that_ends_does_not_wait_for_a_late_source(exchanges: HttpStub
     assert done.stdout == "coinbase\n"
 
 
-def test_the_package_has_what_it_says_and_loads_nothing_heavy() -> None:
+def test_the_package_has_its_public_names_and_loads_nothing_heavy() -> None:
     program = (
         "import sys; from coinrequest.prices import (get_prices, Price, PriceAnswer, PriceUnavailable, UnknownCoin,"
         " RateLimited, BadResponse);"

@@ -1,4 +1,4 @@
-"""The mail that a person reads."""
+"""The report as a mail."""
 
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -35,15 +35,15 @@ def test_the_text_is_a_table_with_numbers_to_the_right() -> None:
 
 
 @pytest.mark.parametrize("date", ["yesterday", "2026-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "<b>"])
-def test_a_date_that_is_no_moment_stays_as_it_is(date: str) -> None:
+def test_a_malformed_date_is_unchanged(date: str) -> None:
     assert date in text_table([PriceLine("USD", "1", date)])
 
 
-def test_a_column_without_content_is_left_out() -> None:
+def test_empty_columns_are_left_out() -> None:
     assert text_table([PriceLine("USD", "1", DATE)]).splitlines()[0].split() == ["Currency", "Rate", "Date"]
 
 
-def test_the_html_has_the_same_table_for_eyes_and_for_screen_readers() -> None:
+def test_the_html_table_is_accessible() -> None:
     body = document(compose_report(LINES, "Bitcoin").html)
     assert body.findtext("./table/caption") == "Bitcoin"
     heads = body.findall("./table/thead/tr/th")
@@ -57,7 +57,7 @@ def test_the_html_has_the_same_table_for_eyes_and_for_screen_readers() -> None:
     assert all("text-align:right" in (cell.get("style") or "") for cell in numbers)
 
 
-def test_the_html_brings_nothing_from_elsewhere_and_no_colours_of_its_own() -> None:
+def test_the_html_loads_nothing_and_sets_no_colours() -> None:
     html = compose_report(LINES, "Bitcoin", ["a note"]).html
     for foreign in ("<script", "<style", "<link", "<img", "class=", "http", "background", "javascript"):
         assert foreign not in html
@@ -66,13 +66,13 @@ def test_the_html_brings_nothing_from_elsewhere_and_no_colours_of_its_own() -> N
     assert '"color:' not in html
 
 
-def test_notes_stand_below_in_both() -> None:
+def test_notes_follow_the_table_in_text_and_html() -> None:
     report = compose_report(LINES, "Bitcoin", ["EUR: x < y"])
     assert report.body.endswith("kraken\n\nEUR: x < y\n")
     assert "EUR: x &lt; y</p>" in report.html
 
 
-def test_no_prices_are_a_mail_that_says_so() -> None:
+def test_a_report_without_prices_says_so() -> None:
     report = compose_report([], "Bitcoin\nprice")
     assert (report.subject, report.body) == ("Bitcoin price: no prices", "There are no prices.\n")
     assert document(report.html).findtext("p") == "There are no prices."
@@ -82,7 +82,7 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cn", "Co")), max_
 
 
 @given(TEXTS.filter(bool), TEXTS, TEXTS, TEXTS)
-def test_whatever_stands_in_a_price_is_text_in_the_html(currency: str, rate: str, source: str, title: str) -> None:
+def test_values_are_escaped_in_the_html(currency: str, rate: str, source: str, title: str) -> None:
     line = PriceLine(currency, rate, DATE, source)
     body = document(compose_report([line], title, [source]).html)
     assert {child.tag for child in body.iter()} <= {

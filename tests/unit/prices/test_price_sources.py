@@ -1,4 +1,4 @@
-"""Each source, on answers in the form that it documents, and on answers in any other."""
+"""Each source, with responses in the documented form and in others."""
 
 import json
 from datetime import UTC, datetime
@@ -53,13 +53,13 @@ def test_coinbase_gives_exact_prices_for_one_request(http_stub: HttpStub) -> Non
     assert [hit.path for hit in http_stub.hits] == ["/v2/exchange-rates?currency=BTC"]
 
 
-def test_a_number_in_the_json_keeps_every_digit(http_stub: HttpStub) -> None:
+def test_json_numbers_keep_every_digit(http_stub: HttpStub) -> None:
     http_stub.replies = [Reply(body=b'{"data": {"rates": {"USD": 43211.0100000000000000001, "EUR": 7}}}')]
     found = prices("coinbase", http_stub, "BTC", "USD", "EUR")
     assert [str(price.amount) for price in found] == ["43211.0100000000000000001", "7"]
 
 
-def test_coinbase_names_the_currencies_that_it_has_no_price_in_and_gives_the_others(http_stub: HttpStub) -> None:
+def test_coinbase_reports_missing_currencies_and_returns_the_others(http_stub: HttpStub) -> None:
     http_stub.replies = [rates(USD="1")]
     usd, isk, nok = ask("coinbase", http_stub, "BTC", "USD", "ISK", "NOK")
     assert isinstance(usd, Price)
@@ -68,13 +68,13 @@ def test_coinbase_names_the_currencies_that_it_has_no_price_in_and_gives_the_oth
     assert str(isk) == "coinbase: there is no price for BTC in ISK, NOK"
 
 
-def test_coinbase_says_that_it_does_not_know_the_coin(http_stub: HttpStub) -> None:
+def test_coinbase_reports_an_unknown_coin(http_stub: HttpStub) -> None:
     http_stub.replies = [recorded("coinbase_unknown", 400)]
     with pytest.raises(UnknownCoin, match=r"status 400: Invalid currency \(NOPE\)"):
         ask("coinbase", http_stub, "NOPE", "USD")
 
 
-def test_kraken_gives_last_bid_and_ask_of_all_pairs_for_one_request(http_stub: HttpStub) -> None:
+def test_kraken_returns_last_bid_and_ask_of_all_pairs_in_one_request(http_stub: HttpStub) -> None:
     http_stub.replies = [recorded("kraken")]
     usd, eur = prices("kraken", http_stub, "BTC", "USD", "EUR")
     assert (usd.quote, str(usd.amount), str(usd.bid), str(usd.ask)) == (
@@ -87,7 +87,7 @@ def test_kraken_gives_last_bid_and_ask_of_all_pairs_for_one_request(http_stub: H
     assert [hit.path for hit in http_stub.hits] == ["/0/public/Ticker?pair=XBTUSD%2CXBTEUR"]
 
 
-def test_krakens_own_names_of_pairs_are_understood(http_stub: HttpStub) -> None:
+def test_the_pair_names_of_kraken_are_supported(http_stub: HttpStub) -> None:
     http_stub.replies = [recorded("kraken"), tickers(XDGEUR="0.1"), tickers(XETHXXBT="0.05"), tickers(SOLUSD="150")]
     for coin, currency in (("USDT", "USD"), ("DOGE", "EUR"), ("ETH", "BTC"), ("SOL", "USD")):
         (price,) = prices("kraken", http_stub, coin, currency)
@@ -95,7 +95,7 @@ def test_krakens_own_names_of_pairs_are_understood(http_stub: HttpStub) -> None:
     assert [hit.path.partition("=")[2] for hit in http_stub.hits] == ["USDTUSD", "XDGEUR", "ETHXBT", "SOLUSD"]
 
 
-def test_kraken_is_asked_one_by_one_where_it_does_not_know_all_pairs(http_stub: HttpStub) -> None:
+def test_kraken_is_asked_for_each_pair_if_it_does_not_know_all(http_stub: HttpStub) -> None:
     http_stub.answer = kraken_that_knows("XBTUSD", "XBTEUR")
     usd, isk, eur = ask("kraken", http_stub, "BTC", "USD", "ISK", "EUR")
     assert isinstance(usd, Price)
@@ -122,7 +122,7 @@ def test_kraken_reports_errors_with_status_200(http_stub: HttpStub, error: str, 
     assert caught.value.source == "kraken"
 
 
-def test_bitstamp_gives_last_bid_ask_and_the_moment_of_each_pair(http_stub: HttpStub) -> None:
+def test_bitstamp_returns_last_bid_ask_and_time_of_each_pair(http_stub: HttpStub) -> None:
     http_stub.replies = [recorded("bitstamp")]
     usd, eur = prices("bitstamp", http_stub, "BTC", "USD", "EUR")
     assert (str(usd.amount), str(usd.bid), str(usd.ask)) == ("65110.55", "65110.54", "65110.56")
@@ -132,7 +132,7 @@ def test_bitstamp_gives_last_bid_ask_and_the_moment_of_each_pair(http_stub: Http
 
 
 @pytest.mark.parametrize("unknown", [recorded("bitstamp_unknown", 404), Reply(404, b"<html>Not found</html>")])
-def test_bitstamp_does_not_know_a_pair_and_gives_the_others(http_stub: HttpStub, unknown: Reply) -> None:
+def test_bitstamp_reports_an_unknown_pair_and_returns_the_others(http_stub: HttpStub, unknown: Reply) -> None:
     http_stub.replies = [unknown, recorded("bitstamp")]
     isk, usd = ask("bitstamp", http_stub, "BTC", "ISK", "USD")
     assert str(isk) == "bitstamp: there is no price for BTC in ISK"
@@ -146,7 +146,7 @@ def test_an_empty_order_book_has_neither_bid_nor_ask(http_stub: HttpStub) -> Non
     assert (price.bid, price.ask, price.exchange_time) == (None, None, None)
 
 
-def test_coingecko_gives_every_digit_and_the_moment(http_stub: HttpStub) -> None:
+def test_coingecko_returns_every_digit_and_the_time(http_stub: HttpStub) -> None:
     http_stub.replies = [recorded("coingecko")]
     usd, gbp, eur = ask("coingecko", http_stub, "BTC", "USD", "GBP", "EUR")
     assert isinstance(usd, Price)
@@ -161,7 +161,7 @@ def test_coingecko_gives_every_digit_and_the_moment(http_stub: HttpStub) -> None
     }
 
 
-def test_coingecko_is_not_asked_for_a_coin_whose_id_is_not_known(http_stub: HttpStub) -> None:
+def test_coingecko_is_not_asked_for_coins_with_unknown_ids(http_stub: HttpStub) -> None:
     with pytest.raises(UnknownCoin, match="coingecko: the id of NOPE is unknown"):
         ask("coingecko", http_stub, "NOPE", "USD")
     assert http_stub.hits == []
@@ -169,7 +169,7 @@ def test_coingecko_is_not_asked_for_a_coin_whose_id_is_not_known(http_stub: Http
     assert [type(outcome) for outcome in ask("coingecko", http_stub, "BTC", "USD")] == [UnknownCoin]
 
 
-def test_coingecko_says_why_it_refuses(http_stub: HttpStub) -> None:
+def test_errors_of_coingecko_have_its_message(http_stub: HttpStub) -> None:
     http_stub.replies = [recorded("coingecko_limited", 401)]
     with pytest.raises(PriceUnavailable, match="status 401: This request is limited to subscribers"):
         ask("coingecko", http_stub, "BTC", "USD")
@@ -193,7 +193,7 @@ def wrong_bodies() -> list[bytes]:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>down for maintenance</html>", b'{"last": NaN}', *wrong_bodies()])
-def test_what_is_no_price_is_never_taken_for_one(http_stub: HttpStub, source: Source, body: bytes) -> None:
+def test_malformed_responses_are_never_prices(http_stub: HttpStub, source: Source, body: bytes) -> None:
     http_stub.replies = [Reply(body=body)]
     try:
         (outcome,) = source.ask("BTC", ["USD"])
@@ -213,7 +213,7 @@ def test_what_is_no_price_is_never_taken_for_one(http_stub: HttpStub, source: So
         {"status": "error", "reason": "Maintenance"},
     ],
 )
-def test_a_ticker_that_is_wrong_beside_its_price_is_refused_too(http_stub: HttpStub, ticker: dict[str, str]) -> None:
+def test_a_ticker_with_another_malformed_field_is_refused(http_stub: HttpStub, ticker: dict[str, str]) -> None:
     http_stub.replies = [Reply(body=json.dumps(ticker).encode())]
     with pytest.raises(PriceUnavailable):
         raise next(
@@ -222,14 +222,14 @@ def test_a_ticker_that_is_wrong_beside_its_price_is_refused_too(http_stub: HttpS
 
 
 @pytest.mark.parametrize("status", [403, 500, 503])
-def test_a_server_that_refuses_or_fails_has_no_price(http_stub: HttpStub, source: Source, status: int) -> None:
+def test_an_error_status_is_an_error(http_stub: HttpStub, source: Source, status: int) -> None:
     http_stub.replies = [Reply(status, b"{}")]
     with pytest.raises(PriceUnavailable, match=f"{source.name}: it responded with status {status}") as caught:
         list(source.ask("BTC", ["USD", "EUR"]))
     assert type(caught.value) is PriceUnavailable
 
 
-def test_too_many_requests_say_when_to_come_back(http_stub: HttpStub, source: Source) -> None:
+def test_rate_limited_has_the_seconds_of_retry_after(http_stub: HttpStub, source: Source) -> None:
     http_stub.replies = [Reply(429, headers={"Retry-After": "60"})]
     with pytest.raises(RateLimited) as caught:
         list(source.ask("BTC", ["USD", "EUR"]))
@@ -237,7 +237,7 @@ def test_too_many_requests_say_when_to_come_back(http_stub: HttpStub, source: So
     assert len(http_stub.hits) == 1
 
 
-def test_each_source_has_an_address_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_source_has_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COINREQUEST_PRICE_URL_KRAKEN", "http://127.0.0.1:1/")
     assert open_source("Kraken").base_url == "http://127.0.0.1:1"
     assert open_source("coinbase").base_url == "https://api.coinbase.com"

@@ -30,7 +30,7 @@ def test_prices_are_a_table(exchanges: HttpStub, capsys: pytest.CaptureFixture[s
     ]
 
 
-def test_the_table_tells_who_failed_and_who_was_left_out(
+def test_the_table_shows_failed_sources_and_dropped_quotes(
     exchanges: HttpStub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def answer(hit: object) -> Reply:
@@ -84,9 +84,7 @@ def test_no_price_is_an_error_with_its_text(exchanges: HttpStub, capsys: pytest.
         (["BTC", "USD", "--source", "krakn"], "did you mean 'kraken'"),
     ],
 )
-def test_a_question_that_is_none_is_a_matter_of_usage(
-    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_codes_are_usage_errors(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prices", *words]) == 2
     assert message in capsys.readouterr().err
 
@@ -94,7 +92,7 @@ def test_a_question_that_is_none_is_a_matter_of_usage(
 @pytest.mark.parametrize(
     "words", [[], ["BTC"], ["BTC", "USD", "--aggregate", "mode"], ["BTC", "USD", "--timeout", "nan"]]
 )
-def test_words_that_are_none_are_a_matter_of_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_are_usage_errors(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["prices", *words])
     assert caught.value.code == 2

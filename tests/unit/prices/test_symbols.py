@@ -22,19 +22,19 @@ ISO = {currency.code for currency in iso4217.Currency} - {"XXX", "XTS"}
 @pytest.mark.parametrize(
     ("written", "meant"), [("btc", "BTC"), (" XBT ", "BTC"), ("xdg", "DOGE"), ("doge", "DOGE"), ("1inch", "1INCH")]
 )
-def test_a_coin_has_one_form(written: str, meant: str) -> None:
+def test_codes_of_coins_are_normalised(written: str, meant: str) -> None:
     assert normalise_coin(written) == meant
 
 
 @pytest.mark.parametrize("code", ["", "B", "BTC/USD", "BTC USD", "ÄÖÜ", "A" * 13, "BT\nC", "BTC&x=1", "\uff22TC"])
-def test_what_is_no_code_is_refused(code: str) -> None:
+def test_malformed_codes_are_refused(code: str) -> None:
     for normalise in (normalise_coin, normalise_currency):
         with pytest.raises(ValueError, match="is not the code"):
             normalise(code)
 
 
 @given(st.sampled_from(sorted(ISO | set(COINS))), st.booleans())
-def test_every_currency_and_every_known_coin_is_one(code: str, lower: bool) -> None:
+def test_every_currency_and_every_known_coin_is_accepted(code: str, lower: bool) -> None:
     written = code.lower() if lower else code
     assert normalise_currency(f" {written} ") == code
     assert normalise_currency(normalise_currency(written)) == code
@@ -57,12 +57,12 @@ def test_an_unknown_currency_gets_the_nearest_code(code: str, nearest: str) -> N
 
 
 @pytest.mark.parametrize("code", ["XXX", "XTS", "xts"])
-def test_the_codes_of_tests_are_no_currencies(code: str) -> None:
+def test_codes_for_tests_are_not_currencies(code: str) -> None:
     with pytest.raises(ValueError, match=f"{code.upper()}' is not a currency: ISO 4217 reserves it"):
         normalise_currency(code)
 
 
-def test_currencies_are_named_once_and_keep_their_order() -> None:
+def test_duplicate_currencies_are_removed_in_order() -> None:
     assert normalise_currencies(["usd", "EUR", "USD", "xbt", "BTC"]) == ("USD", "EUR", "BTC")
 
 
@@ -72,7 +72,7 @@ def test_the_lists_agree_with_the_standard() -> None:
     assert len(set(COINS.values())) == len(COINS)
 
 
-def test_the_table_of_the_standard_is_loaded_only_for_an_uncommon_code() -> None:
+def test_iso4217_is_loaded_for_uncommon_codes_only() -> None:
     program = (
         "import sys; from coinrequest.prices.symbols import normalise_currencies;"
         "normalise_currencies(['USD', 'EUR', 'USDT']); assert 'iso4217' not in sys.modules;"

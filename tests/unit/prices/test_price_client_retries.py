@@ -1,4 +1,4 @@
-"""When a source is asked again, how often at most, and how long a caller waits for it."""
+"""Retries, rate limits and deadlines."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -34,7 +34,7 @@ def limited(seconds: object = None) -> Reply:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-def test_a_failure_that_may_pass_is_asked_again(
+def test_temporary_failures_are_retried(
     http_stub: HttpStub, asking: PriceClient, clock: FakeClock, status: int
 ) -> None:
     http_stub.replies = [Reply(status, b"<html>"), Reply(status), GOOD]
@@ -44,20 +44,20 @@ def test_a_failure_that_may_pass_is_asked_again(
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 418])
-def test_an_answer_is_not_asked_for_again(http_stub: HttpStub, asking: PriceClient, status: int) -> None:
+def test_other_statuses_are_not_retried(http_stub: HttpStub, asking: PriceClient, status: int) -> None:
     http_stub.replies = [Reply(status, b"{}")]
     assert asking.fetch("somewhere", http_stub.url, {}).status == status
     assert len(http_stub.hits) == 1
 
 
-def test_three_attempts_are_all(http_stub: HttpStub, asking: PriceClient) -> None:
+def test_there_are_at_most_three_attempts(http_stub: HttpStub, asking: PriceClient) -> None:
     http_stub.replies = [Reply(500)]
     with pytest.raises(PriceUnavailable, match=r"^somewhere: it responded with status 500; tried 3 times$"):
         asking.fetch("somewhere", http_stub.url, {})
     assert len(http_stub.hits) == 3
 
 
-def test_no_attempt_is_made_that_would_be_too_late(http_stub: HttpStub, clock: FakeClock) -> None:
+def test_no_retry_is_made_after_the_deadline(http_stub: HttpStub, clock: FakeClock) -> None:
     http_stub.replies = [Reply(500)]
     asking = PriceClient(clock=clock, sleep=clock.sleep, delay=lambda _failures: 1.5)
     with pytest.raises(PriceUnavailable, match=r"^somewhere: it responded with status 500; tried 2 times$"):
@@ -66,15 +66,13 @@ def test_no_attempt_is_made_that_would_be_too_late(http_stub: HttpStub, clock: F
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_wish_to_be_left_alone_is_granted(
-    http_stub: HttpStub, asking: PriceClient, clock: FakeClock, status: int
-) -> None:
+def test_retry_after_is_respected(http_stub: HttpStub, asking: PriceClient, clock: FakeClock, status: int) -> None:
     http_stub.replies = [Reply(status, headers={"Retry-After": "3"}), GOOD]
     assert asking.fetch("somewhere", http_stub.url, {}).document == [1]
     assert clock.slept == [pytest.approx(3.1)]
 
 
-def test_a_wish_beyond_the_deadline_is_an_error_at_once(
+def test_retry_after_beyond_the_deadline_fails_immediately(
     http_stub: HttpStub, asking: PriceClient, clock: FakeClock
 ) -> None:
     http_stub.replies = [limited(30)]
@@ -83,9 +81,7 @@ def test_a_wish_beyond_the_deadline_is_an_error_at_once(
     assert (caught.value.retry_after, clock.slept, len(http_stub.hits)) == (30, [], 1)
 
 
-def test_a_wish_holds_for_everybody_until_it_is_over(
-    http_stub: HttpStub, asking: PriceClient, clock: FakeClock
-) -> None:
+def test_retry_after_applies_to_all_callers(http_stub: HttpStub, asking: PriceClient, clock: FakeClock) -> None:
     http_stub.replies = [limited(30), GOOD]
     with pytest.raises(RateLimited):
         asking.fetch("somewhere", http_stub.url, {})
@@ -98,7 +94,7 @@ def test_a_wish_holds_for_everybody_until_it_is_over(
     assert clock.slept == [5]
 
 
-def test_another_host_is_not_concerned(http_stub: HttpStub, asking: PriceClient) -> None:
+def test_retry_after_does_not_affect_other_hosts(http_stub: HttpStub, asking: PriceClient) -> None:
     http_stub.replies = [limited(30), GOOD]
     with pytest.raises(RateLimited):
         asking.fetch("somewhere", http_stub.url, {})
@@ -106,21 +102,23 @@ def test_another_host_is_not_concerned(http_stub: HttpStub, asking: PriceClient)
     assert asking.fetch("elsewhere", elsewhere, {}).document == [1]
 
 
-def test_the_moment_to_come_back_may_be_a_date(http_stub: HttpStub, asking: PriceClient) -> None:
+def test_retry_after_may_be_a_date(http_stub: HttpStub, asking: PriceClient) -> None:
     http_stub.replies = [limited(format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True))]
     with pytest.raises(RateLimited) as caught:
         asking.fetch("somewhere", http_stub.url, {})
     assert caught.value.retry_after == pytest.approx(3600, abs=60)
 
 
-def test_too_many_requests_without_a_wish_are_rate_limited_too(http_stub: HttpStub, asking: PriceClient) -> None:
+def test_status_429_without_retry_after_is_rate_limited_too(http_stub: HttpStub, asking: PriceClient) -> None:
     http_stub.replies = [limited()]
     with pytest.raises(RateLimited, match="tried 3 times") as caught:
         asking.fetch("somewhere", http_stub.url, {})
     assert caught.value.retry_after is None
 
 
-def test_a_dead_host_is_not_hammered(http_stub: HttpStub, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retries_of_a_failing_host_are_limited(
+    http_stub: HttpStub, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limits, "UNKNOWN_HOST", rate_limits.RateLimit(1e6, 1e6))
     asking = PriceClient(cache_seconds=0, clock=clock, sleep=clock.sleep, delay=lambda _failures: 0)
     http_stub.replies = [Reply(500)]
@@ -130,7 +128,7 @@ def test_a_dead_host_is_not_hammered(http_stub: HttpStub, clock: FakeClock, monk
     assert 125 <= len(http_stub.hits) <= 130  # ten retries to begin with, and one for five questions
 
 
-def test_a_host_is_asked_no_faster_than_it_allows(http_stub: HttpStub, asking: PriceClient, clock: FakeClock) -> None:
+def test_the_rate_limit_of_a_host_is_respected(http_stub: HttpStub, asking: PriceClient, clock: FakeClock) -> None:
     http_stub.replies = [GOOD]
     for _ in range(25):
         asking.fetch("somewhere", http_stub.url, {})
@@ -138,12 +136,12 @@ def test_a_host_is_asked_no_faster_than_it_allows(http_stub: HttpStub, asking: P
     assert len(http_stub.hits) == 25
 
 
-def test_each_source_has_a_limit_of_its_own() -> None:
+def test_each_source_has_its_own_rate_limit() -> None:
     hosts = {urlsplit(source.public_url).hostname for source in SOURCES.values()}
     assert hosts <= set(rate_limits.PUBLISHED)
 
 
-def test_a_turn_beyond_the_deadline_is_an_error_at_once(
+def test_a_rate_limit_beyond_the_deadline_fails_immediately(
     http_stub: HttpStub, asking: PriceClient, clock: FakeClock
 ) -> None:
     http_stub.replies = [GOOD]
@@ -157,7 +155,7 @@ def test_a_turn_beyond_the_deadline_is_an_error_at_once(
 
 
 @given(st.lists(st.floats(0, 3), max_size=60), st.floats(0.1, 10), st.integers(1, 10))
-def test_a_bucket_never_gives_more_than_it_may(pauses: list[float], per_second: float, burst: int) -> None:
+def test_a_bucket_never_exceeds_its_rate(pauses: list[float], per_second: float, burst: int) -> None:
     clock = FakeClock()
     bucket = TokenBucket(per_second, burst, clock)
     started = clock.now
@@ -168,7 +166,7 @@ def test_a_bucket_never_gives_more_than_it_may(pauses: list[float], per_second: 
         assert taken <= burst + (clock.now - started) * per_second + 1e-6
 
 
-def test_a_bucket_lends_what_is_still_to_come() -> None:
+def test_a_bucket_reserves_future_tokens() -> None:
     clock = FakeClock()
     bucket = TokenBucket(2, 1, clock)
     assert [bucket.reserve(10) for _ in range(3)] == [0, 0.5, 1]
@@ -176,7 +174,7 @@ def test_a_bucket_lends_what_is_still_to_come() -> None:
     assert bucket.reserve(1.5) == 1.5
 
 
-def test_the_delay_is_spread_and_grows_up_to_two_seconds() -> None:
+def test_delays_are_random_and_grow_up_to_two_seconds() -> None:
     delays = {failures: [BACKOFF.delay(failures) for _ in range(200)] for failures in (1, 2, 10)}
     assert all(0 <= delay <= 2 for tries in delays.values() for delay in tries)
     assert max(delays[1]) <= 0.25 < max(delays[2]) <= 0.5 < max(delays[10])
