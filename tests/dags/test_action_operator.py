@@ -1,4 +1,4 @@
-"""What the operator does around an action: its context, its failures and its end."""
+"""How the operator runs an action: its context, its failures and its end."""
 
 import contextvars
 from collections.abc import Callable
@@ -83,10 +83,10 @@ def operator(**inputs: Any) -> Any:
     )
 
 
-def told(task: Any) -> str:
-    """Return the reason that a failing task leaves."""
+def failure_of(task: Any) -> str:
+    """Return the reason that a failing task stores."""
     instance = Instance()
-    with pytest.raises(BaseException):  # noqa: B017, PT011 - whatever it is, it goes on its way
+    with pytest.raises(BaseException):  # noqa: B017, PT011 - it re-raises any error
         execute(task, instance)
     entry = instance.pushed.pop("coinrequest_failure")
     assert entry["attempt"] == 2
@@ -100,7 +100,7 @@ def raising(error: BaseException) -> Callable[[Try], None]:
     return does
 
 
-def test_the_result_is_plain_data_and_the_reports_are_left_beside_it(action: type[Try]) -> None:
+def test_the_result_is_plain_data_and_the_reports_are_stored(action: type[Try]) -> None:
     action.does = lambda self: self.context.report(1, 2, "rows")
     instance = Instance()
     assert execute(operator(count=3), instance) == {"count": 3}
@@ -109,7 +109,7 @@ def test_the_result_is_plain_data_and_the_reports_are_left_beside_it(action: typ
     assert list(instance.pushed) == ["coinrequest_progress"]
 
 
-def test_the_last_report_is_left_when_the_action_fails_too(action: type[Try]) -> None:
+def test_the_last_report_is_stored_if_the_action_fails(action: type[Try]) -> None:
     def does(self: Try) -> None:
         for done in range(50):
             self.context.report(done, 100)
@@ -136,23 +136,23 @@ def test_the_last_report_is_left_when_the_action_fails_too(action: type[Try]) ->
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_the_reason_of_a_failure_is_left_beside_the_task(action: type[Try], error: BaseException, text: str) -> None:
+def test_the_reason_of_a_failure_is_stored(action: type[Try], error: BaseException, text: str) -> None:
     action.does = raising(error)
-    assert told(operator()) == text
+    assert failure_of(operator()) == text
 
 
-def test_a_task_that_runs_out_of_time_says_so_and_ends_what_it_started(action: type[Try]) -> None:
+def test_a_task_that_exceeds_its_time_limit_stops_the_action(action: type[Try]) -> None:
     from airflow.sdk.exceptions import AirflowTaskTimeout
 
     action.does = raising(AirflowTaskTimeout("Timeout, PID: 7"))
     task = operator()
-    assert told(task) == "it was not done within 90 seconds"
+    assert failure_of(task) == "it was not done within 90 seconds"
     # Airflow calls this next.
     task.on_kill()
     assert action.stopped == 1
 
 
-def test_nothing_is_ended_that_has_not_begun_or_is_done(action: type[Try]) -> None:
+def test_only_a_running_action_is_stopped(action: type[Try]) -> None:
     task = operator()
     task.on_kill()
     execute(task, Instance())
@@ -160,11 +160,11 @@ def test_nothing_is_ended_that_has_not_begun_or_is_done(action: type[Try]) -> No
     assert action.stopped == 0
 
 
-def test_inputs_that_do_not_fit_say_which(action: type[Try]) -> None:
+def test_all_invalid_inputs_are_named(action: type[Try]) -> None:
     from airflow.sdk.exceptions import AirflowFailException
 
     task = operator(count=6, cout=1)
-    assert told(task) == (
+    assert failure_of(task) == (
         "the inputs of test.try do not fit: inputs.count: must be at most 5; "
         "inputs.cout: there is no field 'cout'; did you mean 'count'?"
     )
@@ -173,19 +173,19 @@ def test_inputs_that_do_not_fit_say_which(action: type[Try]) -> None:
 
 
 def test_a_reference_that_leads_nowhere_says_where(action: type[Try]) -> None:
-    assert told(operator(count="{{ params.count }}")).startswith("{{ params.count }} cannot be resolved: ")
+    assert failure_of(operator(count="{{ params.count }}")).startswith("{{ params.count }} cannot be resolved: ")
 
 
-def test_an_action_that_was_switched_off_since_says_the_remedy(action: type[Try]) -> None:
+def test_the_failure_of_a_disabled_action_names_the_remedy(action: type[Try]) -> None:
     action.reason = "test.try is switched off; an administrator sets TRY=1"
-    assert told(operator()) == action.reason
+    assert failure_of(operator()) == action.reason
 
 
-def test_items_that_are_no_list_say_so() -> None:
+def test_items_that_are_no_list_fail() -> None:
     from coinrequest.worker.operator import ItemsOperator
 
     task = ItemsOperator(task_id="try.items", items="{{ job.id }}", limit=1000)
-    assert told(task) == "for_each: {{ job.id }} is str, not a list"
+    assert failure_of(task) == "for_each: {{ job.id }} is str, not a list"
 
 
 def test_no_secret_that_the_task_has_read_is_in_the_reason(action: type[Try], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +202,7 @@ def test_no_secret_that_the_task_has_read_is_in_the_reason(action: type[Try], mo
         raise TooSlow(f"{secret} s3cr3t-and%2Flong {connection.options['api_key']} are not welcome")
 
     action.does = does
-    assert told(operator()) == "*** *** *** are not welcome"
+    assert failure_of(operator()) == "*** *** *** are not welcome"
 
 
 def test_a_failure_that_cannot_be_stored_fails_as_itself(action: type[Try], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""From a definition to a DAG: what each field of the grammar becomes."""
+"""The DAG of a definition: the effect of each field of the grammar."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A gate for every DAG, hand-written or built in; a failure names the DAG."""
+"""Checks of all DAGs, hand-written or built in; a failure names the DAG."""
 
 import os
 import subprocess
@@ -14,8 +14,8 @@ from coinrequest.stack.layout import project_root
 
 DAGS = project_root() / "dags"
 BUILT_IN = sorted((project_root() / "coinrequest" / "install" / "job_types").glob("*.yaml"))
-# Actions that reach out to something that may be away for a moment; whoever calls them says how often to try again.
-# A URL test tries again by itself, and its failure is a result.
+# Actions that use a service which may be down for a moment, so that their tasks need retries. A URL test retries by
+# itself, and its failure is a result.
 NEEDS_RETRIES = {"coin.prices", "http.request", "email.send"}
 
 
@@ -74,7 +74,7 @@ def test_every_dag_has_an_owner_tags_and_a_description() -> None:
     assert problems == []
 
 
-def test_every_dag_says_how_often_and_for_how_long_it_tries() -> None:
+def test_every_dag_limits_its_retries_and_its_time() -> None:
     problems = []
     for dag in _all():
         for task in dag.tasks:
@@ -82,13 +82,13 @@ def test_every_dag_says_how_often_and_for_how_long_it_tries() -> None:
             if (action is None or action in NEEDS_RETRIES) and not 1 <= task.retries <= 10:
                 problems.append(f"{dag.dag_id}.{task.task_id}: {task.retries} retries")
             if task.retries and not timedelta(seconds=1) <= task.retry_delay <= timedelta(hours=1):
-                problems.append(f"{dag.dag_id}.{task.task_id}: waits {task.retry_delay} before it tries again")
+                problems.append(f"{dag.dag_id}.{task.task_id}: waits {task.retry_delay} before a retry")
             if task.execution_timeout is None and dag.dagrun_timeout is None:
                 problems.append(f"{dag.dag_id}.{task.task_id}: no time limit")
     assert problems == []
 
 
-def test_every_dag_serialises_the_same_twice() -> None:
+def test_every_dag_serialises_the_same_each_time() -> None:
     from airflow.serialization.serialized_objects import DagSerialization
 
     first, second = ({dag.dag_id: DagSerialization.to_dict(dag) for dag in _all()} for _ in range(2))
@@ -96,8 +96,8 @@ def test_every_dag_serialises_the_same_twice() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.rglob("*.py")), ids=lambda path: path.stem)
-def test_a_parse_asks_nobody(path: Path, tmp_path: Path) -> None:
-    """A parse happens again and again: it must not need the network, nor import what only a task needs."""
+def test_a_parse_needs_no_network(path: Path, tmp_path: Path) -> None:
+    """Files are parsed again and again, so a parse must not use the network or import what only tasks need."""
     program = (
         "import socket, runpy, sys\n"
         "import airflow.sdk\n"

@@ -19,7 +19,7 @@ def dag() -> Any:
     return bag.dags["coinrequest_maintenance"]
 
 
-def test_it_runs_once_a_day_and_never_beside_itself(dag: Any) -> None:
+def test_it_runs_once_a_day_and_one_run_at_a_time(dag: Any) -> None:
     from airflow.sdk.definitions.timetables.trigger import CronTriggerTimetable
 
     assert isinstance(dag.timetable, CronTriggerTimetable)
@@ -28,7 +28,7 @@ def test_it_runs_once_a_day_and_never_beside_itself(dag: Any) -> None:
     assert (dag.max_active_runs, dag.catchup) == (1, False)
 
 
-def test_it_says_what_it_is_and_is_no_job_type(dag: Any) -> None:
+def test_its_documentation_says_that_it_is_not_a_job_type(dag: Any) -> None:
     assert "not a job type" in dag.doc_md
     assert "job-type" not in dag.tags
 

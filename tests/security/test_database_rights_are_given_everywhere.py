@@ -1,4 +1,4 @@
-"""Whoever makes the database or its roles gives the same rights: one file says them."""
+"""Every way to create the database and its roles grants the same rights, from one file."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_no_other_place_has_rights_of_its_own() -> None:
 
 
 def test_every_client_can_run_it() -> None:
-    """No command of psql: a driver runs it too. And the image of PostgreSQL runs no file of this name by itself."""
+    """It has no commands of psql, so that drivers can run it, and the PostgreSQL image does not run it by itself."""
     lines = (project_root() / "docker" / RIGHTS).read_text().splitlines()
     assert not [line for line in lines if line.lstrip().startswith("\\")]
     assert not RIGHTS.endswith((".sql", ".sh"))

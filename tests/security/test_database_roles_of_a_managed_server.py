@@ -1,4 +1,4 @@
-"""On a managed server the first user is no superuser; the roles and their rights are made all the same."""
+"""On a managed server the first user is no superuser, but can create the roles and grant their rights."""
 
 import importlib.util
 import tempfile

@@ -1,4 +1,4 @@
-"""The job-type bundle: refresh, broken definitions, last-good files, versions for agents."""
+"""The job-type bundle: refreshes, broken definitions, unreachable registries, versions for agents."""
 
 import uuid
 from pathlib import Path
@@ -158,12 +158,12 @@ def test_an_agent_that_has_a_definition_needs_no_database(name: str, monkeypatch
     assert name in _parse(bundle.path / shard_path(name), bundle, dag_id=name).dags
 
 
-def test_another_database_starts_the_files_over(name: str) -> None:
+def test_another_database_replaces_all_files(name: str) -> None:
     number = _register(name)
     bundle = _bundle()
     (bundle.path / "version.txt").write_text(_version(number + 1_000_000))
-    stranger = _bundle()
-    assert stranger.get_current_version().version == _version(number)
+    replaced = _bundle()
+    assert replaced.get_current_version().version == _version(number)
 
 
 def test_the_database_refuses_to_change_a_revision(name: str) -> None:
@@ -176,7 +176,7 @@ def test_the_database_refuses_to_change_a_revision(name: str) -> None:
             session.execute(text(statement))
 
 
-def test_a_deleted_type_that_a_late_parse_brings_back_is_retired(name: str) -> None:
+def test_a_deleted_type_that_a_late_parse_restores_is_retired(name: str) -> None:
     from airflow.models.dag import DagModel
     from airflow.utils.session import create_session
     from sqlalchemy import select, update

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 pytestmark = pytest.mark.usefixtures("airflow_app")
 
-# What a dag-processor's parse sets and a registration leaves out, or that holds the time of writing.
+# Columns that only a parse sets, or that hold the time of writing.
 _TIMES = {"last_parsed_time", "last_parse_duration", "created_at", "last_updated", "last_expired"}
 
 
@@ -121,10 +121,10 @@ def test_a_registration_writes_what_a_parse_writes(documents: list[dict[str, Any
             ]
             earlier = [{column: value for column, value in row.items() if column != "bundle_version"} for row in rows]
             assert later == earlier, f"{table} of {name}"
-        assert len(parsed["dag_version"]) == 1, "a parse made a version of its own"
+        assert len(parsed["dag_version"]) == 1, "a parse created another version"
 
 
-def test_parsing_again_makes_no_new_version(documents: list[dict[str, Any]]) -> None:
+def test_parsing_again_creates_no_new_version(documents: list[dict[str, Any]]) -> None:
     name = str(documents[0]["name"])
     _register(documents[0])
     for _ in range(3):

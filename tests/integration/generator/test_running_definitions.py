@@ -1,4 +1,4 @@
-"""What each part of a definition does when it runs."""
+"""The effect of each part of a definition when a job runs."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -56,7 +56,7 @@ def test_for_each_over_params_and_over_an_output(platform: Platform, name: str) 
     assert sorted(task["map_index"] for task in instances) == [0, 1, 2]
 
 
-def test_for_each_over_something_else_fails_clearly(platform: Platform, name: str) -> None:
+def test_for_each_over_a_value_that_is_no_list_fails_with_the_reason(platform: Platform, name: str) -> None:
     tasks = wait_task("waits", "{{ item }}", for_each="{{ params.items }}")
     platform.register(job_type(name, tasks, params=params(items={})))
     job = platform.finished(platform.submit(name, {"items": "no list"}))
@@ -84,7 +84,7 @@ def test_time_limits_of_a_task_and_of_a_job(platform: Platform) -> None:
     assert "time limit" in ended[job]["error"]["message"]
 
 
-def test_a_result_over_a_mebibyte_fails_clearly(platform: Platform, name: str) -> None:
+def test_a_result_over_a_mebibyte_fails_with_the_reason(platform: Platform, name: str) -> None:
     platform.register(
         job_type(name, {"id": "get", "action": "http.request", "inputs": {"url": f"{platform.web.url}/large"}})
     )
@@ -100,9 +100,9 @@ def test_max_jobs_is_never_exceeded(platform: Platform, name: str) -> None:
     assert all(earlier[1] <= later[0] for earlier, later in pairwise(spans))
 
 
-def test_an_interval_fires_by_itself(platform: Platform, name: str) -> None:
+def test_an_interval_starts_jobs(platform: Platform, name: str) -> None:
     platform.register(job_type(name, schedule={"every": "2s"}))
-    eventually(lambda: len(_runs(platform, name, "success")) >= 2, timeout=45, what="two runs that nobody started")
+    eventually(lambda: len(_runs(platform, name, "success")) >= 2, timeout=45, what="two scheduled runs")
     platform.replace(job_type(name))
     first, second, *_ = sorted(datetime.fromisoformat(run["run_after"]) for run in _runs(platform, name, "success"))
     assert (second - first) % timedelta(seconds=2) == timedelta(0)

@@ -34,7 +34,7 @@ def test_secrets_stay_the_same_over_a_second_start(layout: Layout) -> None:
     assert ensure_secrets(layout.secrets) == ensure_secrets(layout.secrets)
 
 
-def test_a_secret_that_a_newer_version_needs_is_added_and_the_others_stay(layout: Layout) -> None:
+def test_a_missing_secret_is_added_and_the_others_stay(layout: Layout) -> None:
     first = ensure_secrets(layout.secrets)
     layout.secrets.write_text(layout.secrets.read_text().replace('"viewer"', '"forgotten"'))
     second = ensure_secrets(layout.secrets)
@@ -42,14 +42,14 @@ def test_a_secret_that_a_newer_version_needs_is_added_and_the_others_stay(layout
     assert asdict(second) | {"viewer": ""} == asdict(first) | {"viewer": ""}
 
 
-def test_a_secrets_file_that_was_opened_to_others_is_closed_again(layout: Layout) -> None:
+def test_the_permissions_of_the_file_are_restored(layout: Layout) -> None:
     ensure_secrets(layout.secrets)
     layout.secrets.chmod(0o644)
     ensure_secrets(layout.secrets)
     assert mode(layout.secrets) == 0o600
 
 
-def test_secrets_do_not_show_in_a_traceback_or_log(layout: Layout) -> None:
+def test_the_repr_shows_no_secret(layout: Layout) -> None:
     secrets = ensure_secrets(layout.secrets)
     assert secrets.redis not in repr(secrets)
 

@@ -1,4 +1,4 @@
-"""Which processes a stack has, and how each is started and known to work."""
+"""The processes of a stack: their names, commands and readiness checks."""
 
 import sys
 from pathlib import Path
@@ -31,16 +31,16 @@ def test_a_gateway_is_the_projects_own_command_and_needs_the_database_only(name:
     assert gateway.needs == ("postgres",)
 
 
-def test_a_gateway_works_when_it_says_so(tmp_path: Path) -> None:
+def test_a_gateway_is_ready_once_it_logs_so(tmp_path: Path) -> None:
     described = program("gateway", tmp_path)
-    speaking = Program(
+    printing = Program(
         name="gateway",
         command=(sys.executable, "-c", "print('Worker ready.', flush=True); input()"),
         environment={},
         log=described.log,
         is_ready=described.is_ready,
     )
-    child = Child(speaking)
+    child = Child(printing)
     child.stop()
     assert not described.is_ready(child)
     assert not has_loaded(child)

@@ -51,9 +51,7 @@ def test_an_agent_knows_neither_the_metadata_database_nor_a_signing_secret(layou
 
 
 @pytest.mark.parametrize("process", ["dag-processor", "triggerer", "gateway", "gateway-2"])
-def test_what_runs_no_web_server_and_starts_no_tasks_cannot_sign_tokens(
-    process: str, layout: Layout, secrets: Secrets
-) -> None:
+def test_other_processes_cannot_sign_tokens(process: str, layout: Layout, secrets: Secrets) -> None:
     variables = environment(process, layout, secrets)
     assert secrets.jwt_secret not in repr(variables)
     assert secrets.postgres_owner in variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
@@ -70,25 +68,25 @@ def test_passwords_of_users_reach_the_preparation_only(layout: Layout, secrets: 
     assert secrets.viewer not in repr(environment("api-server", layout, secrets))
 
 
-def test_settings_of_another_airflow_on_the_machine_stay_out() -> None:
+def test_settings_of_another_airflow_are_not_inherited() -> None:
     kept = inherited({"AIRFLOW__CORE__EXECUTOR": "x", "PYTHONPATH": "y", "PGHOST": "z", "HOME": "/home/me"})
     assert kept == {"HOME": "/home/me", "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 
 
-def test_settings_of_the_project_come_in_but_not_those_that_the_stack_decides() -> None:
+def test_settings_of_the_project_are_inherited_unless_the_stack_sets_them() -> None:
     kept = inherited({"COINREQUEST_PRICE_URL": "http://x", "COINREQUEST_PASSWORD": "p", "COINREQUEST_URL": "u"})
     assert kept["COINREQUEST_PRICE_URL"] == "http://x"
     assert "COINREQUEST_PASSWORD" not in kept
     assert "COINREQUEST_URL" not in kept
 
 
-def test_a_proxy_is_kept_and_not_used_for_the_stack_itself() -> None:
+def test_a_proxy_is_inherited_but_not_used_for_the_stack_itself() -> None:
     kept = inherited({"HTTPS_PROXY": "http://proxy", "NO_PROXY": "example.org"})
     assert kept["HTTPS_PROXY"] == "http://proxy"
     assert kept["NO_PROXY"] == "example.org,127.0.0.1,localhost"
 
 
-def test_the_stacks_own_web_server_is_an_allowed_target_unless_a_person_says_otherwise(
+def test_the_stacks_own_web_server_is_an_allowed_target_unless_a_setting_names_others(
     layout: Layout, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("COINREQUEST_ALLOWED_NETWORKS", raising=False)
@@ -104,7 +102,7 @@ def test_an_override_reaches_every_airflow_process(layout: Layout, secrets: Secr
     assert variables["AIRFLOW__CORE__X"] == "a=b"
 
 
-def test_the_channel_of_a_gateway_is_the_stacks_own_redis_unless_a_person_names_another(
+def test_the_channel_of_a_gateway_is_the_stacks_own_redis_unless_a_setting_names_another(
     layout: Layout, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("COINREQUEST_CHANNEL_URL", raising=False)
@@ -140,7 +138,7 @@ def test_the_token_for_the_metrics_reaches_the_web_server_only(layout: Layout, s
         assert "COINREQUEST_METRICS_TOKEN" not in environment(process, layout, secrets, options)
 
 
-def test_variables_of_the_options_count_like_those_of_the_person(
+def test_variables_of_the_options_override_those_of_the_person(
     layout: Layout, secrets: Secrets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COINREQUEST_SMTP_URL", "smtp://theirs")
@@ -153,21 +151,21 @@ def test_variables_of_the_options_count_like_those_of_the_person(
     assert "COINREQUEST_PASSWORD" not in environment("api-server", layout, secrets, options)
 
 
-def test_a_shell_learns_the_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_env_file_has_the_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COINREQUEST_CHANNEL_URL", raising=False)
     stack = Stack(tmp_path / "stack")
     stack.layout.create()
     choose_ports(stack.layout)
     Options().save(stack.layout)
     stack.write_env()
-    told = subprocess.run(
+    shell = subprocess.run(
         ["sh", "-c", '. "$0" && echo "$COINREQUEST_CHANNEL_URL"', str(stack.layout.env)],
         env={},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout.strip() == stack.channel_url
+    assert shell.stdout.strip() == stack.channel_url
     assert stack.channel_url.startswith("redis://:")
     assert stat.S_IMODE(stack.layout.env.stat().st_mode) == 0o600
 

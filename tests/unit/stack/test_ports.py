@@ -36,7 +36,7 @@ def test_ports_stay_the_same(layout: Layout) -> None:
     assert notes == ()
 
 
-def test_a_kept_port_that_somebody_took_is_replaced_and_told(layout: Layout) -> None:
+def test_a_kept_port_that_is_in_use_is_replaced_with_a_note(layout: Layout) -> None:
     first, _ = choose_ports(layout)
     with listen(first.web):
         second, notes = choose_ports(layout)
@@ -46,7 +46,7 @@ def test_a_kept_port_that_somebody_took_is_replaced_and_told(layout: Layout) -> 
     assert str(first.web) in notes[0]
 
 
-def test_a_port_that_was_asked_for_is_used_and_kept(layout: Layout) -> None:
+def test_a_requested_port_is_used_and_kept(layout: Layout) -> None:
     with listen() as server:
         wanted = server.getsockname()[1]
     ports, _ = choose_ports(layout, web=wanted)
@@ -54,7 +54,7 @@ def test_a_port_that_was_asked_for_is_used_and_kept(layout: Layout) -> None:
     assert choose_ports(layout)[0].web == wanted
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_refused(layout: Layout) -> None:
+def test_a_requested_port_that_is_in_use_is_refused(layout: Layout) -> None:
     with listen() as server, pytest.raises(StackError, match="in use"):
         choose_ports(layout, web=server.getsockname()[1])
 

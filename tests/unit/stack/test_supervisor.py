@@ -77,14 +77,14 @@ def wait_for(condition: Callable[[], bool], timeout: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def test_a_process_that_runs_is_shown_as_running(watched: Watched) -> None:
+def test_a_running_process_is_shown_as_running(watched: Watched) -> None:
     child = watched.start(SLEEP)
     status = read_status(watched.layout)
     assert status.healthy
     assert status.processes["worker"].pid == child.pid
 
 
-def test_a_crash_is_shown_with_its_exit_code_and_last_words_and_healed(watched: Watched, tmp_path: Path) -> None:
+def test_a_crashed_process_is_shown_with_exit_code_and_log_and_restarted(watched: Watched, tmp_path: Path) -> None:
     mark = tmp_path / "crashed"
     child = watched.start(
         f"import pathlib, sys, time\nprint('ready', flush=True)\nmark = pathlib.Path({str(mark)!r})\n"
@@ -111,7 +111,9 @@ def test_a_crash_is_shown_with_its_exit_code_and_last_words_and_healed(watched: 
     assert process.pid != child.pid
 
 
-def test_what_crashes_again_and_again_is_left_alone(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_keeps_crashing_is_not_restarted_any_more(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("coinrequest.stack.supervisor.CRASH_LIMIT", 2)
     watched.start("print('ready', flush=True); import time; time.sleep(0.3); raise SystemExit(3)")
     wait_for(lambda: read_status(watched.layout).processes["worker"].state is ProcessState.FAILED)
@@ -120,20 +122,20 @@ def test_what_crashes_again_and_again_is_left_alone(watched: Watched, monkeypatc
     assert "not restarted any more" in "\n".join(describe(status))
 
 
-def test_a_killed_process_names_the_signal(watched: Watched) -> None:
+def test_a_killed_process_is_shown_with_the_signal(watched: Watched) -> None:
     child = watched.start(SLEEP)
     os.kill(child.pid, signal.SIGKILL)
     wait_for(lambda: read_status(watched.layout).processes["worker"].exit_code == -9)
     assert "signal 9" in "\n".join(describe(read_status(watched.layout)))
 
 
-def test_a_process_that_ends_before_it_works_is_an_error_with_its_last_words(watched: Watched) -> None:
+def test_a_process_that_ends_before_it_is_ready_is_an_error_with_its_log(watched: Watched) -> None:
     child = watched.supervisor.start(watched.program("print('no luck today'); raise SystemExit(4)"))
     with pytest.raises(StartFailed, match=r"(?s)worker ended with exit code 4.*no luck today"):
         watched.supervisor.wait_ready(child)
 
 
-def test_stopping_ends_grandchildren_too(watched: Watched) -> None:
+def test_stopping_a_process_stops_its_children(watched: Watched) -> None:
     child = watched.start(FAMILY)
     family = [identify(pid) for pid in session_members(child.pid)]
     assert len(family) == 2
@@ -144,14 +146,14 @@ def test_stopping_ends_grandchildren_too(watched: Watched) -> None:
     assert status.processes["worker"].state is ProcessState.STOPPED
 
 
-def test_a_crash_takes_what_the_process_started_with_it(watched: Watched) -> None:
+def test_the_children_of_a_crashed_process_are_killed(watched: Watched) -> None:
     child = watched.start(FAMILY)
     (orphan,) = psutil.Process(child.pid).children()
     os.kill(child.pid, signal.SIGKILL)
     wait_for(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_supervisor_that_was_killed_is_seen_and_cleaned_up(tmp_path: Path) -> None:
+def test_the_processes_of_a_killed_supervisor_are_stopped(tmp_path: Path) -> None:
     watched = Watched(tmp_path)
     child = watched.start(FAMILY)
     family = [identify(process.pid) for process in psutil.Process(child.pid).children()]
@@ -171,23 +173,23 @@ def test_a_supervisor_that_was_killed_is_seen_and_cleaned_up(tmp_path: Path) -> 
         watched.stop()
 
 
-def test_cleaning_up_spares_a_stranger_with_a_recycled_process_id(tmp_path: Path) -> None:
+def test_cleaning_up_spares_another_process_with_a_reused_id(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     layout.create()
-    stranger = psutil.Popen([sys.executable, "-c", SLEEP], stdout=-3, start_new_session=True)
+    other = psutil.Popen([sys.executable, "-c", SLEEP], stdout=-3, start_new_session=True)
     try:
-        with_wrong_start = psutil.Process(stranger.pid).create_time() - 100
+        with_wrong_start = psutil.Process(other.pid).create_time() - 100
         watched = Supervisor(layout, uuid4().hex, "", ["worker"], [])
         status = read_status(layout)
-        process = ProcessStatus(name="worker", state=ProcessState.RUNNING, pid=stranger.pid, created=with_wrong_start)
+        process = ProcessStatus(name="worker", state=ProcessState.RUNNING, pid=other.pid, created=with_wrong_start)
         orphans = stop_orphans(layout, replace(status, processes={"worker": process}))
         assert orphans == 0
-        assert stranger.is_running()
+        assert other.is_running()
         watched.stopping.set()
     finally:
-        stranger.kill()
+        other.kill()
         with contextlib.suppress(psutil.Error):
-            stranger.wait()
+            other.wait()
 
 
 def identify_a_dead_process() -> Identity:
