@@ -73,7 +73,7 @@ class JobTypeList(Answer):
     """One page of job types, ordered by name."""
 
     job_types: list[JobTypeSummary]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page")
 
 
 class DefinitionWarning(Answer):
@@ -141,7 +141,7 @@ class RevisionList(Answer):
     """One page of revisions, newest first."""
 
     revisions: list[RevisionSummary]
-    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null: this is the last")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page")
 
 
 class RevisionDiff(Answer):

@@ -5,13 +5,9 @@ Every task process imports the plugin that mounts them; importing FastAPI would 
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from coinrequest.airflow.api_server.asgi import Application, Receive, Scope, Send
 
 
 def _create() -> Application:

@@ -67,16 +67,16 @@ def install(app: FastAPI, *components: type[BaseModel]) -> None:
                 schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
                 schemas.update(schema.pop("$defs", {}))
                 schemas[model.__name__] = schema
-            schemas["Definition"] = _rooted(definition_schema(), schemas)
+            schemas["Definition"] = _move_definitions(definition_schema(), schemas)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = describe  # type: ignore[method-assign]
 
 
-def _rooted(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+def _move_definitions(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     """Return the schema; move its local definitions to the document's components, under a prefix."""
-    moved = _renamed(schema)
+    moved = _rename_references(schema)
     for name, part in moved.pop("$defs", {}).items():
         schemas[f"Definition_{name.strip('_')}"] = part
     moved.pop("$schema", None)
@@ -84,14 +84,14 @@ def _rooted(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     return dict(moved)
 
 
-def _renamed(value: Any) -> Any:
+def _rename_references(value: Any) -> Any:
     if isinstance(value, list):
-        return [_renamed(part) for part in value]
+        return [_rename_references(part) for part in value]
     if not isinstance(value, dict):
         return value
     return {
         key: f"#/components/schemas/Definition_{part.removeprefix('#/$defs/').strip('_')}"
-        if key in ("$ref",) and isinstance(part, str) and part.startswith("#/$defs/")
-        else _renamed(part)
+        if key == "$ref" and isinstance(part, str) and part.startswith("#/$defs/")
+        else _rename_references(part)
         for key, part in value.items()
     }

@@ -277,10 +277,10 @@ def test_attempts_that_overlap_are_not_refused_for_each_other(database: Any) -> 
     user, address = f"user-{uuid.uuid4().hex[:8]}", "192.0.2.77"
     with airflow_session() as earlier:
         earlier.execute(text("SELECT now()"))
-        assert sign_in_attempts.begin(user, address).pause == 0
+        assert sign_in_attempts.count_attempt(user, address).pause == 0
 
         @contextmanager
         def begun_before() -> Iterator[Any]:
             yield earlier
 
-        assert sign_in_attempts.begin(user, address, begun_before).pause == 0
+        assert sign_in_attempts.count_attempt(user, address, begun_before).pause == 0

@@ -11,18 +11,12 @@ so it imports little.
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
-from coinrequest.airflow.api_server.paths import route_path
+from coinrequest.airflow.api_server.asgi import Application, Message, Receive, Scope, Send, route_path
 from coinrequest.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Seconds. Both together are the longest that a client waits for a 503.
 _CHECK_AFTER = 2.0
@@ -44,7 +38,7 @@ _OURS = "/jobs/"
 _EXEMPT = ("/execution/", "/static/")
 
 
-def is_abandoned(scope: MutableMapping[str, Any]) -> bool:
+def is_abandoned(scope: Scope) -> bool:
     """Return whether the request was answered with 503 already, so that its transaction must be rolled back."""
     flag = scope.get(_ABANDONED)
     return flag is not None and flag.is_set()
@@ -87,7 +81,7 @@ class DatabaseTimeoutMiddleware:
         abandoned, started = threading.Event(), False
         scope[_ABANDONED] = abandoned
 
-        async def observed(message: MutableMapping[str, Any]) -> None:
+        async def observed(message: Message) -> None:
             nonlocal started
             if abandoned.is_set():
                 return

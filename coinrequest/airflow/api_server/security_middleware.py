@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coinrequest import problem_details, settings
 from coinrequest.airflow.api_server import run_checks, same_origin
-from coinrequest.airflow.api_server.paths import route_path
+from coinrequest.airflow.api_server.asgi import route_path
 from coinrequest.airflow.api_server.sign_in_limits import SignIn, current_sign_in
 from coinrequest.errors import CoinrequestError
 

@@ -82,7 +82,7 @@ class Attempt:
     others: tuple[str, ...]
 
 
-def begin(user: str, address: str, sessions: Sessions = airflow_session) -> Attempt:
+def count_attempt(user: str, address: str, sessions: Sessions = airflow_session) -> Attempt:
     """Count an attempt of `user` from `address`, unless it is refused."""
     name, network = user.strip().lower(), _network(address)
     pair = _key("pair", name, network)
@@ -104,7 +104,7 @@ def begin(user: str, address: str, sessions: Sessions = airflow_session) -> Atte
     return Attempt(0, pair, others)
 
 
-def succeeded(attempt: Attempt, sessions: Sessions = airflow_session) -> None:
+def record_success(attempt: Attempt, sessions: Sessions = airflow_session) -> None:
     """Uncount an attempt whose password was correct, and trust the address for this user."""
     with sessions() as session:
         session.execute(_TRUST, {"key": attempt.pair, "trusted": TRUSTED_FOR})

@@ -48,12 +48,12 @@ def _limited(check: Callable[..., Any]) -> Callable[..., Any]:
         sign_in = current_sign_in.get() or SignIn("")
         # With LDAP, FAB tries the database afterwards; both are one attempt.
         if sign_in.attempt is None:
-            sign_in.attempt = sign_in_attempts.begin(str(username or ""), sign_in.address)
+            sign_in.attempt = sign_in_attempts.count_attempt(str(username or ""), sign_in.address)
         if sign_in.attempt.pause:
             return None
         user = check(username, password, *args, **kwargs)
         if user is not None:
-            sign_in_attempts.succeeded(sign_in.attempt)
+            sign_in_attempts.record_success(sign_in.attempt)
         return user
 
     return limited
