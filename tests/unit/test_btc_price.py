@@ -88,7 +88,7 @@ def test_several_configured_sources_give_the_median(exchange: HttpStub, monkeypa
     assert set(price) == {"currency", "rate", "price_date"}
 
 
-def test_rates_that_are_numbers_are_taken_too() -> None:
+def test_rates_may_be_numbers() -> None:
     price = {"currency": "USD", "rate": Decimal("1.50"), "price_date": "2026-01-01T00:00:00+00:00"}
     text = BTCPrice.process_prices([price])  # type: ignore[list-item]
     assert json.loads(text)[0]["rate"] == "1.50"
@@ -103,21 +103,21 @@ def test_rates_that_are_numbers_are_taken_too() -> None:
         ([{"currency": "USD", "rate": None, "price_date": "x"}], "no rate"),
     ],
 )
-def test_what_are_no_prices_is_a_clear_error(prices: list[BtcPrice], message: str) -> None:
+def test_malformed_prices_are_a_clear_error(prices: list[BtcPrice], message: str) -> None:
     with pytest.raises(PricesInvalid, match=message):
         BTCPrice.process_prices(prices)
     with pytest.raises(PricesInvalid, match=message):
         BTCPrice.compose_price_email(json.dumps(prices))
 
 
-def test_what_is_no_json_is_a_clear_error() -> None:
+def test_invalid_json_is_a_clear_error() -> None:
     with pytest.raises(PricesInvalid, match="not JSON"):
         BTCPrice.compose_price_email("{")
     with pytest.raises(PricesInvalid, match="not JSON"):
         BTCPrice.compose_price_html("{")
 
 
-def test_no_prices_are_a_mail_that_says_so() -> None:
+def test_a_mail_without_prices_says_so() -> None:
     assert BTCPrice.compose_price_email("[]")["subject"] == "Bitcoin price: no prices"
 
 
@@ -132,7 +132,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_package_has_what_it_says_and_nothing_else() -> None:
+def test_the_package_has_its_public_names_only() -> None:
     assert coinrequest.BTCPrice is BTCPrice
     assert coinrequest.__version__.count(".") == 2
     with pytest.raises(AttributeError, match="no attribute 'ETHPrice'"):

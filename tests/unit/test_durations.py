@@ -22,13 +22,13 @@ def test_durations(text, seconds):
     "text",
     ["", "5", "s", "-5s", "5 s", "5S", "30m1h", "1h1h", "1.5h", "PT5M", "5s\n", "٣s", "366d", "999999999d", "1w"],
 )
-def test_what_is_not_a_duration(text):
+def test_texts_that_are_not_durations_are_refused(text):
     with pytest.raises(DurationInvalid):
         parse_duration(text)
 
 
 @given(st.timedeltas(min_value=timedelta(0), max_value=MAX_DURATION))
-def test_a_duration_reads_back_as_it_is_written(duration):
+def test_a_formatted_duration_can_be_parsed(duration):
     whole = timedelta(seconds=duration // timedelta(seconds=1))
     assert parse_duration(format_duration(duration)) == whole
 
@@ -39,6 +39,6 @@ def test_no_text_breaks_the_parser(text):
         assert timedelta(0) <= parse_duration(text) <= MAX_DURATION
 
 
-def test_a_negative_duration_cannot_be_written():
+def test_a_negative_duration_cannot_be_formatted():
     with pytest.raises(ValueError, match="cannot be negative"):
         format_duration(timedelta(seconds=-1))

@@ -100,7 +100,7 @@ def test_an_object_is_bound_as_json(url: str) -> None:
     assert result.rows == ({"a": 1, "none": None},)
 
 
-def test_a_writing_statement_is_committed_and_says_how_many_rows_it_changed(orders: str) -> None:
+def test_a_write_is_committed_and_reports_the_changed_rows(orders: str) -> None:
     result = query(orders, "UPDATE orders SET name = :name WHERE id > 1", parameters={"name": "x"}, read_only=False)
     assert (result.changed_rows, result.rows, result.columns) == (2, (), ())
     assert stored(orders) == [(1, "one"), (2, "x"), (3, "x")]
@@ -118,14 +118,14 @@ def test_a_writing_statement_is_committed_and_says_how_many_rows_it_changed(orde
         "INSERT INTO orders VALUES (4, 'four') RETURNING id, id",
     ],
 )
-def test_what_does_not_succeed_leaves_nothing(orders: str, sql: str) -> None:
+def test_a_failed_statement_changes_nothing(orders: str, sql: str) -> None:
     before = stored(orders)
     with pytest.raises((SqlStatementFailed, SqlResultInvalid)):
         query(orders, sql, read_only=False)
     assert stored(orders) == before
 
 
-def test_writing_needs_the_administrators_word(orders: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writing_needs_a_grant(orders: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "shop")
     inputs = SqlQueryInputs(connection="shop", sql="DELETE FROM orders", read_only=False)
     with pytest.raises(SqlRefused, match="shop:write"):
@@ -133,7 +133,7 @@ def test_writing_needs_the_administrators_word(orders: str, monkeypatch: pytest.
     assert len(stored(orders)) == 3
 
 
-def test_endlessly_many_rows_are_not_read_to_give_a_few(url: str) -> None:
+def test_endless_rows_are_not_all_fetched(url: str) -> None:
     result = query(
         url,
         "WITH RECURSIVE all_numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM all_numbers) TABLE all_numbers",
@@ -142,7 +142,7 @@ def test_endlessly_many_rows_are_not_read_to_give_a_few(url: str) -> None:
     assert (result.rows, result.row_count, result.truncated) == (({"n": 1}, {"n": 2}, {"n": 3}), 3, True)
 
 
-def test_all_rows_come_and_progress_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_rows_are_returned_and_progress_is_reported(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "shop")
     context = OpenContext(url)
     inputs = SqlQueryInputs(connection="shop", sql="SELECT n FROM generate_series(1, 1000) n", row_limit=1000)
@@ -153,7 +153,7 @@ def test_all_rows_come_and_progress_is_told(url: str, monkeypatch: pytest.Monkey
     assert context.reports[-1] == (1000, "rows read")
 
 
-def test_a_result_that_is_too_large_is_refused_before_it_is_read_whole(url: str) -> None:
+def test_a_result_that_is_too_large_is_refused_early(url: str) -> None:
     with pytest.raises(SqlResultInvalid, match="1 MiB"):
         query(url, "SELECT repeat('x', 100000) AS text FROM generate_series(1, 1000000)", row_limit=10_000)
 
@@ -201,7 +201,7 @@ def sleeping(url: str) -> bool:
     return row is not None and row[0] > 0
 
 
-def test_the_text_of_the_database_reaches_the_author(url: str) -> None:
+def test_the_message_of_the_database_is_reported(url: str) -> None:
     with pytest.raises(SqlStatementFailed, match='relation "nowhere" does not exist'):
         query(url, "SELECT * FROM nowhere")
     with pytest.raises(SqlStatementFailed, match="a statement must start with SELECT"):
@@ -215,7 +215,7 @@ def test_an_unreachable_server_is_refused_without_its_password(url: str) -> None
     assert "SECRET" not in str(caught.value)
 
 
-def test_a_connection_with_settings_of_its_own_is_held_to_reading_too(
+def test_read_only_access_is_enforced_whatever_the_connection_sets(
     orders: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, "shop")

@@ -109,7 +109,7 @@ def shop() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_what_may_only_be_read_stays_as_it_is(shop: str, attack: str, tmp_path: Path) -> None:
+def test_a_read_only_statement_changes_nothing(shop: str, attack: str, tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     file = tmp_path / "written"
     sql = ATTACKS[attack].replace("{file}", str(file))

@@ -71,7 +71,7 @@ def test_every_built_in_action_loads_and_describes_itself(name: str) -> None:
     assert described["inputs"]["additionalProperties"] is False
 
 
-def test_an_unknown_name_gets_the_nearest_known_one() -> None:
+def test_an_unknown_name_gets_the_nearest_name() -> None:
     with pytest.raises(UnknownAction, match=r"no action 'coin\.price'; did you mean 'coin\.prices'") as caught:
         find_action("coin.price")
     assert caught.value.name == "coin.price"
@@ -95,7 +95,7 @@ def test_listing_names_imports_no_action_and_nothing_heavy() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_another_package_can_bring_an_action(installed: list[EntryPoint]) -> None:
+def test_another_package_can_provide_an_action(installed: list[EntryPoint]) -> None:
     installed.append(entry("greet.person", f"{__name__}:Greet"))
     assert action_names() == ("greet.person",)
     assert find_action("greet.person").__name__ == "Greet"
@@ -119,7 +119,7 @@ def test_a_package_cannot_replace_a_built_in_action(
         ("greet.nobody", f"{__name__}:Greet", "its name is 'greet.person'"),
     ],
 )
-def test_a_broken_package_is_named_and_hides_no_other(
+def test_a_broken_package_is_logged_and_does_not_affect_others(
     installed: list[EntryPoint], caplog: pytest.LogCaptureFixture, name: str, value: str, message: str
 ) -> None:
     installed.append(entry(name, value))
@@ -141,14 +141,14 @@ def test_an_action_without_its_attributes_is_refused_when_it_is_defined() -> Non
 
 
 @pytest.mark.parametrize("arguments", ["", ", context", ", context=None, *, size"])
-def test_an_action_that_cannot_be_made_with_a_context_is_refused_when_it_is_defined(arguments: str) -> None:
+def test_an_action_that_does_not_accept_a_context_is_refused_when_it_is_defined(arguments: str) -> None:
     names: dict[str, Any] = {}
     exec(f"def __init__(self{arguments}): pass", names)  # noqa: S102 - signatures are the cases
     with pytest.raises(TypeError, match="must accept an optional context and nothing else"):
         type("Closed", (Greet,), {"__init__": names["__init__"]})
 
 
-def test_an_action_may_have_an_init_of_its_own() -> None:
+def test_an_action_may_have_its_own_init() -> None:
     class Prepared(Greet):
         def __init__(self, context: ActionContext | None = None) -> None:
             super().__init__(context)
@@ -158,7 +158,7 @@ def test_an_action_may_have_an_init_of_its_own() -> None:
     assert (Prepared(context).context, Prepared().greeted) == (context, 0)
 
 
-def test_an_action_says_how_it_fails_and_why_it_is_switched_off() -> None:
+def test_an_action_describes_its_failures_and_why_it_is_unavailable() -> None:
     class ShopClosed(ActionFailed):
         """Nobody opened.
 
@@ -178,7 +178,7 @@ def test_an_action_says_how_it_fails_and_why_it_is_switched_off() -> None:
     assert (summarise(Greet)["available"], summarise(Greet)["unavailable"]) == (True, None)
 
 
-def test_an_action_that_cannot_say_whether_it_is_available_is_not() -> None:
+def test_an_action_whose_availability_check_fails_is_unavailable() -> None:
     class Broken(Greet):
         @classmethod
         def unavailable(cls) -> str | None:

@@ -75,7 +75,7 @@ def test_one_source_gives_bid_ask_and_its_own_time(three_exchanges: HttpStub) ->
     assert price["exchange_time"] == "2026-01-01T00:00:00Z"
 
 
-def test_several_sources_tell_who_answered_who_failed_and_who_was_dropped(three_exchanges: HttpStub) -> None:
+def test_several_sources_report_successes_failures_and_dropped_quotes(three_exchanges: HttpStub) -> None:
     usd, eur = run(
         "coin.prices",
         {"currencies": ["USD", "EUR"], "sources": ["kraken", "coinbase", "bitstamp"], "aggregate": "mean"},
@@ -88,7 +88,7 @@ def test_several_sources_tell_who_answered_who_failed_and_who_was_dropped(three_
     assert eur["failed"] == {"kraken": "the response has no price for BTC in EUR"}
 
 
-def test_a_source_without_prices_fails_the_action_with_its_words(exchange: HttpStub) -> None:
+def test_a_failed_source_fails_the_action_with_its_message(exchange: HttpStub) -> None:
     exchange.replies = [Reply(503)]
     with pytest.raises(ActionFailed, match="coinbase: it responded with status 503"):
         run("coin.prices", {"currencies": ["USD"]})
@@ -118,7 +118,7 @@ def test_a_wrong_environment_fails_the_action_with_the_variable(monkeypatch: pyt
         ({"currencies": ["USD"], "coins": 1}, "Extra inputs"),
     ],
 )
-def test_prices_of_what_is_none_are_refused(inputs: dict[str, Any], message: str) -> None:
+def test_invalid_coins_and_currencies_are_refused(inputs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         find_action("coin.prices").Inputs.model_validate(inputs)
     assert message in str(caught.value)
@@ -142,7 +142,7 @@ def test_prices_go_into_a_report_and_from_there_into_a_mail(exchange: HttpStub) 
     assert run("email.send", report)["delivered"] is False
 
 
-def test_a_report_says_who_is_missing_and_escapes_it(three_exchanges: HttpStub) -> None:
+def test_a_report_lists_missing_sources_and_escapes_them(three_exchanges: HttpStub) -> None:
     inputs = {"currencies": ["USD", "EUR"], "sources": ["kraken", "coinbase", "bitstamp"]}
     prices = run("coin.prices", inputs)
     prices[1]["failed"]["<script>"] = "a & b"

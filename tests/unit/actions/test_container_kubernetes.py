@@ -138,7 +138,7 @@ def runtime(http_stub: HttpStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return KubernetesRuntime("jobs", poll_seconds=0.01)
 
 
-def test_a_pod_is_made_watched_read_and_deleted(runtime: KubernetesRuntime, http_stub: HttpStub) -> None:
+def test_a_pod_is_created_watched_read_and_deleted(runtime: KubernetesRuntime, http_stub: HttpStub) -> None:
     running = _status("Running", running={"startedAt": "2026-11-22T10:00:00Z"})
     cluster = Cluster({"phase": "Pending"}, running, _ended(0), log=b'line\n{"a": 1}\n')
     http_stub.answer = cluster.answer
@@ -156,7 +156,7 @@ def test_a_pod_is_made_watched_read_and_deleted(runtime: KubernetesRuntime, http
 
 
 @pytest.mark.parametrize(("status", "memory"), [(_ended(3, "Error"), False), (_ended(137, "OOMKilled"), True)])
-def test_how_a_pod_failed_is_told(
+def test_the_failure_of_a_pod_is_reported(
     runtime: KubernetesRuntime, http_stub: HttpStub, status: dict[str, Any], memory: bool
 ) -> None:
     cluster = Cluster(status, log=b"oops\n")
@@ -207,7 +207,7 @@ def test_stop_deletes_the_pod(runtime: KubernetesRuntime, http_stub: HttpStub) -
     assert set(cluster.deleted) == {cluster.created[0]["metadata"]["name"]}
 
 
-def test_what_a_killed_agent_left_is_deleted_by_the_next_run(runtime: KubernetesRuntime, http_stub: HttpStub) -> None:
+def test_orphaned_pods_are_deleted_by_the_next_run(runtime: KubernetesRuntime, http_stub: HttpStub) -> None:
     others = [
         {"metadata": {"name": "coinrequest-old", "labels": {"coinrequest.until": "1"}}},
         {"metadata": {"name": "coinrequest-running", "labels": {"coinrequest.until": "99999999999"}}},
@@ -219,7 +219,7 @@ def test_what_a_killed_agent_left_is_deleted_by_the_next_run(runtime: Kubernetes
     assert cluster.deleted == ["coinrequest-old", cluster.created[0]["metadata"]["name"]]
 
 
-def test_a_refusal_of_the_cluster_is_told(runtime: KubernetesRuntime, http_stub: HttpStub) -> None:
+def test_errors_of_the_cluster_are_reported(runtime: KubernetesRuntime, http_stub: HttpStub) -> None:
     cluster = Cluster({"phase": "Pending"})
     cluster.refusal = _json(403, {"message": "pods is forbidden", "code": 403})
     http_stub.answer = cluster.answer

@@ -67,7 +67,7 @@ def run(monkeypatch: pytest.MonkeyPatch, runtime: Runtime, **inputs: Any) -> Con
     return ContainerRun().run(ContainerRunInputs.model_validate({"image": "busybox:1.36", **inputs}))
 
 
-def test_a_container_that_ends_well_gives_its_output_and_its_document(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_successful_container_returns_its_output_and_its_json(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = FakeRuntime(Outcome(0, False), b'working\n{"rows": 3}\n')
     result = run(
         monkeypatch,
@@ -114,7 +114,7 @@ def test_a_container_that_ends_well_gives_its_output_and_its_document(monkeypatc
         (RuntimeUnavailable("no engine"), ContainerUnavailable, "no engine"),
     ],
 )
-def test_what_goes_wrong_is_told_with_the_end_of_the_output(
+def test_failures_have_the_end_of_the_output(
     monkeypatch: pytest.MonkeyPatch, end: Outcome | Exception, error: type[ActionFailed], message: str
 ) -> None:
     with pytest.raises(error) as caught:
@@ -132,7 +132,7 @@ def test_a_container_that_stop_removed_is_not_taken_for_a_broken_engine(monkeypa
         run(monkeypatch, runtime)
 
 
-def test_stop_fails_in_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     class Broken(FakeRuntime):
         def run(self, order: ContainerSpec, output: Output, report: Report) -> Outcome:
             action.stop()
@@ -147,14 +147,14 @@ def test_stop_fails_in_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
     assert action.run(ContainerRunInputs(image="busybox:1.36")).exit_code == 0
 
 
-def test_other_exit_codes_can_be_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_exit_codes_can_be_expected(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(monkeypatch, FakeRuntime(Outcome(1, False)), expected_exit_codes=[0, 1])
     assert result.exit_code == 1
     with pytest.raises(ContainerFailed):
         run(monkeypatch, FakeRuntime(Outcome(0, False)), expected_exit_codes=[1])
 
 
-def test_it_is_off_until_an_administrator_names_images(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_action_is_unavailable_until_images_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ContainerRun.unavailable() is None
     monkeypatch.delenv(IMAGES)
     assert IMAGES in str(ContainerRun.unavailable())
@@ -173,7 +173,7 @@ def test_it_is_off_until_an_administrator_names_images(monkeypatch: pytest.Monke
         (NETWORK, "container:postgres", "must be a network such as bridge"),
     ],
 )
-def test_a_wrong_setting_switches_it_off_and_says_so(
+def test_an_invalid_setting_makes_the_action_unavailable(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -191,7 +191,7 @@ def test_an_image_that_is_not_allowed_is_refused_by_its_full_name(monkeypatch: p
     run(monkeypatch, runtime, image="registry.example.org/team/tool")
 
 
-def test_the_network_is_reached_only_where_the_administrator_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_network_needs_the_setting_of_the_administrator(monkeypatch: pytest.MonkeyPatch) -> None:
     runtime = FakeRuntime(Outcome(0, False))
     with pytest.raises(ContainerRefused, match=NETWORK):
         run(monkeypatch, runtime, network=True)
@@ -227,12 +227,12 @@ def test_the_network_is_reached_only_where_the_administrator_says_which(monkeypa
         {"entrypoint": ["sh"]},
     ],
 )
-def test_inputs_that_do_not_fit_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_inputs_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ContainerRunInputs.model_validate({"image": "busybox:1.36", **wrong})
 
 
-def test_what_a_docker_container_is_made_of_is_fixed() -> None:
+def test_the_restrictions_of_a_docker_container_are_fixed() -> None:
     options = container_options(ContainerSpec(image="a"))
     assert options | {"labels": None} == {
         "command": None,
@@ -273,7 +273,7 @@ def test_an_agent_without_the_library_says_what_to_install(monkeypatch: pytest.M
         action.run(ContainerRunInputs(image="busybox:1.36"))
 
 
-def test_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_engine_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     # Not "docker", which is also a folder of this project.
     pytest.importorskip("docker.client", reason="the docker extra is not installed")
     monkeypatch.setenv("COINREQUEST_CONTAINER_ENGINE", "tcp://127.0.0.1:1")
@@ -281,13 +281,13 @@ def test_an_engine_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
         ContainerRun().run(ContainerRunInputs(image="busybox:1.36"))
 
 
-def test_a_container_tells_whose_it_is() -> None:
+def test_a_container_has_labels_with_its_job() -> None:
     assert labels(10, "0199")["coinrequest.job"] == "0199"
     scheduled = labels(10, "scheduled__2026-11-22T08:00:00+00:00")
     assert scheduled["coinrequest.job"] == "scheduled__2026-11-22T08-00-00-00-00"
 
 
-def test_only_what_nobody_waits_for_any_more_is_left_over() -> None:
+def test_only_expired_containers_of_the_platform_are_orphaned() -> None:
     name = new_name()
     assert is_orphaned(name, labels(timeout=-100))
     assert not is_orphaned(name, labels(timeout=10))
@@ -330,7 +330,7 @@ def test_the_last_line_is_the_document_if_it_is_json(written: bytes, document: A
     assert output.document == document
 
 
-def test_what_is_written_to_standard_error_is_shown_and_is_no_document() -> None:
+def test_standard_error_is_shown_but_never_parsed() -> None:
     output = Output()
     output.add(b'{"a": 1}\n')
     output.add(b"2 warnings\n", is_error=True)

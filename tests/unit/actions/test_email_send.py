@@ -105,7 +105,7 @@ def test_outputs_are_attached_in_the_format_of_the_name(server: SmtpStub) -> Non
 
 
 @pytest.mark.parametrize("content", [5, None, [1, 2], [{"a": 1}, [2]]])
-def test_a_table_that_is_none_is_a_clear_error(server: SmtpStub, content: Any) -> None:
+def test_content_that_is_not_a_table_is_a_clear_error(server: SmtpStub, content: Any) -> None:
     with pytest.raises(EmailInvalid, match=r"x\.csv: a table must be a list of objects or of lists"):
         send({"body": "", "attachments": [{"name": "x.csv", "content": content}]})
     assert server.mails == []
@@ -163,7 +163,7 @@ def test_tls_is_the_default_of_a_connection(server: SmtpStub) -> None:
         ({"name": "other"}, "there is no connection 'mail'"),
     ],
 )
-def test_a_connection_that_is_no_mail_server_is_refused(
+def test_a_connection_that_is_not_a_mail_server_is_refused(
     server: SmtpStub, changes: dict[str, Any], message: str
 ) -> None:
     fields = {"name": "mail", "kind": "smtp", "host": "127.0.0.1", "port": server.port, **changes}
@@ -171,7 +171,7 @@ def test_a_connection_that_is_no_mail_server_is_refused(
         send({"body": "x", "connection": "mail"}, Connection(**fields))
 
 
-def test_a_connection_s_password_is_in_no_error(server: SmtpStub) -> None:
+def test_errors_do_not_contain_the_password(server: SmtpStub) -> None:
     server.accounts = {"desk": "right"}
     with pytest.raises(EmailNotTaken) as caught:
         send({"body": "x", "connection": "mail"}, connection(server, login="desk", password="wr0ng-one"))
@@ -212,7 +212,7 @@ def test_a_dead_mail_server_fails_the_action(server: SmtpStub) -> None:
         ({"connection": ""}, "at least 1 character"),
     ],
 )
-def test_a_mail_that_is_none_is_refused(inputs: dict[str, Any], message: str) -> None:
+def test_invalid_mails_are_refused(inputs: dict[str, Any], message: str) -> None:
     assert message in errors("email.send", {"subject": "x", "body": "y", **inputs})
 
 

@@ -67,7 +67,7 @@ def test_a_path_is_joined_to_the_connection_s_own_url(http_stub: HttpStub) -> No
         ),
     ],
 )
-def test_a_connection_gives_its_credentials(
+def test_the_credentials_of_a_connection_are_sent(
     http_stub: HttpStub, changes: dict[str, Any], headers: dict[str, str]
 ) -> None:
     request("/", connection(http_stub, **changes), headers={"X-Team": "data"})
@@ -77,7 +77,7 @@ def test_a_connection_gives_its_credentials(
     assert not {"verify", "timeout"} & set(sent)
 
 
-def test_a_request_may_say_what_is_no_credential(http_stub: HttpStub) -> None:
+def test_a_request_may_override_public_headers_only(http_stub: HttpStub) -> None:
     own = connection(http_stub, options={"Accept": "text/csv", "X-Api-Key": "key-1"})
     request("/", own, headers={"accept": "application/json"})
     assert http_stub.hits[0].headers["accept"] == "application/json"
@@ -101,7 +101,7 @@ def test_a_request_may_say_what_is_no_credential(http_stub: HttpStub) -> None:
         "http://evil.test#@127.0.0.1:{port}/",
     ],
 )
-def test_another_origin_never_gets_them(http_stub: HttpStub, url: str) -> None:
+def test_another_origin_never_gets_the_credentials(http_stub: HttpStub, url: str) -> None:
     with pytest.raises(HttpConnectionUnusable, match=f"is for http://127.0.0.1:{http_stub.port}, not for "):
         request(url.format(port=http_stub.port), connection(http_stub))
     assert http_stub.hits == []
@@ -110,13 +110,13 @@ def test_another_origin_never_gets_them(http_stub: HttpStub, url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["orders", "http:/orders", "http://you:me@127.0.0.1:{port}/", "\\\\evil.test", "http://127.0.0.1\\@x/", " /"]
 )
-def test_a_url_that_is_neither_path_nor_address_is_refused(http_stub: HttpStub, url: str) -> None:
+def test_a_url_that_is_neither_a_path_nor_absolute_is_refused(http_stub: HttpStub, url: str) -> None:
     with pytest.raises(HttpConnectionUnusable, match="with connection 'orders', the URL "):
         request(url.format(port=http_stub.port), connection(http_stub))
     assert http_stub.hits == []
 
 
-def test_a_redirect_keeps_them_at_home_and_drops_them_elsewhere(http_stub: HttpStub, elsewhere: HttpStub) -> None:
+def test_a_redirect_drops_the_credentials_for_another_origin(http_stub: HttpStub, elsewhere: HttpStub) -> None:
     def answer(hit: Hit) -> Reply:
         return Reply(307, headers={"Location": "/second" if hit.path == "/first" else f"{elsewhere.url}/third"})
 
@@ -132,14 +132,14 @@ def test_a_redirect_keeps_them_at_home_and_drops_them_elsewhere(http_stub: HttpS
     assert [{"authorization", "x-api-key"} & set(hit.headers) for hit in elsewhere.hits] == [set()]
 
 
-def test_the_guard_stands_before_a_connection_too(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_guard_applies_to_connections_too(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COINREQUEST_ALLOWED_NETWORKS")
     with pytest.raises(HttpRequestFailed, match=r"127\.0\.0\.1 is refused: loopback address"):
         request("/", connection(http_stub))
     assert http_stub.hits == []
 
 
-def test_a_server_that_repeats_them_gives_them_to_nobody(http_stub: HttpStub, caplog: pytest.LogCaptureFixture) -> None:
+def test_credentials_in_a_response_are_masked(http_stub: HttpStub, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     key = "key-1234/5+6"
     escaped = json.dumps({"password": SECRET}).replace("/", "\\/").replace("<", "\\u003c")
@@ -171,7 +171,7 @@ def test_a_server_that_repeats_them_gives_them_to_nobody(http_stub: HttpStub, ca
         Reply(404, b"x" * 290 + SECRET.encode()),
     ],
 )
-def test_no_error_tells_them(http_stub: HttpStub, reply: Reply) -> None:
+def test_errors_do_not_contain_the_credentials(http_stub: HttpStub, reply: Reply) -> None:
     http_stub.replies = [reply]
     with pytest.raises(HttpRequestFailed) as caught:
         request("/", connection(http_stub))
@@ -183,14 +183,14 @@ def test_no_error_tells_them(http_stub: HttpStub, reply: Reply) -> None:
         error = error.__cause__ if error.__suppress_context__ else error.__context__
 
 
-def test_a_password_of_digits_is_hidden_as_a_number(http_stub: HttpStub) -> None:
+def test_a_password_of_digits_is_masked_as_a_number(http_stub: HttpStub) -> None:
     http_stub.replies = [Reply(body=b'{"pin": 12345678, "other": 123}')]
     found = request("/", connection(http_stub, login="", password="12345678"))
     assert found["json"] == {"pin": "***", "other": 123}
     assert "12345678" not in found["body"]
 
 
-def test_a_key_that_is_given_as_a_login_is_a_secret(http_stub: HttpStub) -> None:
+def test_a_key_as_the_login_is_a_secret(http_stub: HttpStub) -> None:
     http_stub.replies = [Reply(401, b"sk-live-1 is unknown")]
     with pytest.raises(HttpUnexpectedStatus, match=r"'\*\*\* is unknown'"):
         request("/", connection(http_stub, login="sk-live-1", password=""))

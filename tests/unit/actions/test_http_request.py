@@ -40,7 +40,7 @@ def test_a_text_body_arrives(http_stub: HttpStub, loopback_allowed: None) -> Non
     assert http_stub.hits[0].headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_the_characters_of_the_answer_are_read_as_it_says(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_the_response_is_decoded_with_its_character_set(http_stub: HttpStub, loopback_allowed: None) -> None:
     latin = Reply(body=b"gr\xfcn", headers={"Content-Type": "text/plain; charset=iso-8859-1"})
     http_stub.replies = [latin, Reply(body=b"\xff", headers={"Content-Type": "text/plain; charset=base64"})]
     assert run("http.request", {"url": http_stub.url})["body"] == "grün"
@@ -48,13 +48,13 @@ def test_the_characters_of_the_answer_are_read_as_it_says(http_stub: HttpStub, l
 
 
 @pytest.mark.parametrize("body", [b"NaN", b'{"a": Infinity}', b"[1e999]", b"<html>", b"", b"[" * 100_000])
-def test_what_is_no_json_is_text(http_stub: HttpStub, loopback_allowed: None, body: bytes) -> None:
+def test_a_response_that_is_not_json_is_text(http_stub: HttpStub, loopback_allowed: None, body: bytes) -> None:
     http_stub.replies = [Reply(body=body)]
     answer = run("http.request", {"url": http_stub.url})
     assert (answer["json"], answer["body"]) == (None, body.decode())
 
 
-def test_a_long_answer_is_cut(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_a_long_response_is_truncated(http_stub: HttpStub, loopback_allowed: None) -> None:
     http_stub.replies = [Reply(body=b"1" * 300_000)]
     answer = run("http.request", {"url": http_stub.url})
     assert (len(answer["body"]), answer["truncated"], answer["json"]) == (262_144, True, None)
@@ -80,12 +80,12 @@ def test_an_unexpected_status_fails_the_action(
 
 
 @pytest.mark.parametrize("expected", [[404], ["4xx"], "404", "200,4xx", "400-499"])
-def test_an_error_status_may_be_what_is_expected(http_stub: HttpStub, loopback_allowed: None, expected: Any) -> None:
+def test_an_error_status_may_be_expected(http_stub: HttpStub, loopback_allowed: None, expected: Any) -> None:
     http_stub.replies = [Reply(404)]
     assert run("http.request", {"url": http_stub.url, "expected_status": expected})["status"] == 404
 
 
-def test_a_request_stands_under_the_same_guard(http_stub: HttpStub) -> None:
+def test_the_guard_applies_to_requests(http_stub: HttpStub) -> None:
     with pytest.raises(ActionFailed, match=r"127\.0\.0\.1 is refused: loopback address"):
         run("http.request", {"url": http_stub.url})
     assert http_stub.hits == []
@@ -114,7 +114,7 @@ def test_a_request_stands_under_the_same_guard(http_stub: HttpStub) -> None:
         ({"timeout": 301}, "less than or equal to 300"),
     ],
 )
-def test_a_request_that_is_none_is_refused(inputs: dict[str, Any], message: str) -> None:
+def test_invalid_requests_are_refused(inputs: dict[str, Any], message: str) -> None:
     assert message in errors("http.request", {"url": "http://example.test", **inputs})
 
 
@@ -141,14 +141,14 @@ def test_a_query_is_added_to_the_url(http_stub: HttpStub, loopback_allowed: None
         ("$.orders", [{"id": 7, "city": "Cork"}, {"id": 8, "city": "Köln"}]),
     ],
 )
-def test_parts_of_the_answer_are_extracted(
+def test_parts_of_the_response_are_extracted(
     http_stub: HttpStub, loopback_allowed: None, path: str, value: object
 ) -> None:
     http_stub.replies = [Reply(body=ORDERS)]
     assert run("http.request", {"url": http_stub.url, "extract": {"x": path}})["extracted"] == {"x": value}
 
 
-def test_what_is_required_must_be_there(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_required_values_must_exist(http_stub: HttpStub, loopback_allowed: None) -> None:
     http_stub.replies = [Reply(body=ORDERS)]
     inputs = {"url": http_stub.url, "extract": {"next": "$.next", "id": "$.id"}, "extract_required": True}
     with pytest.raises(HttpExtractFailed, match=r"extract\.id: '\$\.id' selects nothing") as caught:
@@ -165,7 +165,7 @@ def test_what_is_required_must_be_there(http_stub: HttpStub, loopback_allowed: N
         (b"[" * 200 + b"]" * 200, "extract.x: the document cannot be searched"),
     ],
 )
-def test_nothing_is_extracted_from_what_is_no_document(
+def test_nothing_is_extracted_from_a_response_that_is_not_json(
     http_stub: HttpStub, loopback_allowed: None, body: bytes, message: str
 ) -> None:
     http_stub.replies = [Reply(body=body)]
@@ -182,13 +182,13 @@ def test_a_document_that_is_too_long_for_the_result_can_be_extracted_from(
     assert 262_000 < len(answer["body"].encode()) <= 262_144
 
 
-def test_what_json_can_hold_and_text_cannot_does_no_harm(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_lone_surrogates_and_infinity_do_no_harm(http_stub: HttpStub, loopback_allowed: None) -> None:
     http_stub.replies = [Reply(body=b'{"a": "\\ud800", "b": [1.5, -0.0, 1e300, 123456789012345678901234567890]}')]
     answer = run("http.request", {"url": http_stub.url, "extract": {"a": "$.a"}})
     assert answer["json"]["b"][3] == 123456789012345678901234567890
 
 
-def test_a_server_that_hangs_is_an_error_in_time(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_a_server_that_hangs_is_a_timeout(http_stub: HttpStub, loopback_allowed: None) -> None:
     import threading
 
     held = threading.Event()
@@ -201,14 +201,14 @@ def test_a_server_that_hangs_is_an_error_in_time(http_stub: HttpStub, loopback_a
     assert caught.value.status is None
 
 
-def test_the_status_is_known_to_who_catches_the_failure(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_the_failure_has_the_status(http_stub: HttpStub, loopback_allowed: None) -> None:
     http_stub.replies = [Reply(503)]
     with pytest.raises(HttpUnexpectedStatus) as caught:
         run("http.request", {"url": http_stub.url})
     assert caught.value.status == 503
 
 
-def test_redirects_end_somewhere(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_redirects_are_limited(http_stub: HttpStub, loopback_allowed: None) -> None:
     http_stub.replies = [Reply(302, headers={"Location": "/again"})]
     with pytest.raises(HttpRequestFailed, match="more than 2 redirects"):
         run("http.request", {"url": http_stub.url, "redirect_limit": 2})

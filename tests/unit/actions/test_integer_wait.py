@@ -44,7 +44,9 @@ def wait(seconds: int, lateness: float = 0.0) -> tuple[Clock, Reports]:
     return clock, reports
 
 
-def test_it_waits_the_seconds_and_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_waits_for_the_seconds_and_logs_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level("INFO", logger="coinrequest.actions.integer_wait"):
         clock, _reports = wait(3)
     assert clock.now == 1003
@@ -74,12 +76,12 @@ def test_it_reports_every_hundredth_of_a_long_wait() -> None:
     assert [done for done, _total, _message in reports.seen] == list(range(0, LONGEST_WAIT_SECONDS, 864))
 
 
-def test_a_wait_of_nothing_reports_nothing() -> None:
+def test_a_wait_of_zero_seconds_reports_nothing() -> None:
     clock, reports = wait(0)
     assert (clock.sleeps, reports.seen) == (0, [])
 
 
 @pytest.mark.parametrize("value", [-1, 86_401, 1.5, "3", True, None])
-def test_what_is_no_number_of_seconds_is_refused(value: object) -> None:
+def test_invalid_numbers_of_seconds_are_refused(value: object) -> None:
     with pytest.raises(ValidationError):
         IntegerWaitInputs.model_validate({"value": value})

@@ -16,7 +16,7 @@ WRITTEN = [
 
 
 @given(SECRETS, st.sampled_from(WRITTEN), st.text(alphabet="#", max_size=3))
-def test_a_secret_is_hidden_however_it_is_written(secret: str, write: object, around: str) -> None:
+def test_secrets_are_masked_in_all_encodings(secret: str, write: object, around: str) -> None:
     assert callable(write)
     written = write(secret)
     masked = Masking([secret]).text(f"{around}{written}{around}")
@@ -25,16 +25,16 @@ def test_a_secret_is_hidden_however_it_is_written(secret: str, write: object, ar
 
 
 @given(SECRETS, st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5))
-def test_no_secret_stays_in_a_document(secret: str, other: object) -> None:
+def test_secrets_in_documents_are_masked(secret: str, other: object) -> None:
     masked = Masking([secret]).document({secret: [secret, {"a": f"<{secret}>"}], "other": other})
     assert masked[MASK] == [MASK, {"a": f"<{MASK}>"}] or secret in f"<{MASK}>"
 
 
-def test_nothing_is_hidden_where_there_is_no_secret() -> None:
+def test_without_secrets_nothing_is_masked() -> None:
     document = {"a": [1, True, None, "text"]}
     assert Masking(["", "abc"]).document(document) == document
     assert Masking(["", "abc"]).text("abc") == "abc"
 
 
-def test_a_secret_within_another_leaves_nothing_of_it() -> None:
+def test_a_secret_within_another_is_masked_completely() -> None:
     assert Masking(["secret", "my-secret-key"]).text("my-secret-key secret") == "*** ***"

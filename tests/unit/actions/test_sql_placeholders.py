@@ -43,7 +43,7 @@ PIECES += [(MYSQL, piece) for piece in MYSQL_OPAQUE] + [(SQLITE, piece) for piec
 
 
 @pytest.mark.parametrize(("syntax", "piece"), PIECES)
-def test_what_is_quoted_or_commented_holds_no_parameter(syntax: Syntax, piece: str) -> None:
+def test_quotes_and_comments_contain_no_parameters(syntax: Syntax, piece: str) -> None:
     found = rewrite(f"SELECT {piece} , :real", {"real"}, syntax, "qmark")
     assert found.text == f"SELECT {piece} , ?"
     assert found.names == ("real",)
@@ -95,7 +95,7 @@ def test_each_style_of_a_driver(style: str, text: str) -> None:
     assert (found.text, found.names) == (text, ("a", "b", "a"))
 
 
-def test_a_statement_without_parameters_is_not_touched() -> None:
+def test_a_statement_without_parameters_is_unchanged() -> None:
     assert rewrite("SELECT 7 % 4, '%(x)s'", set(), POSTGRES, "pyformat").text == "SELECT 7 % 4, '%(x)s'"
 
 
@@ -109,13 +109,13 @@ def test_a_statement_without_parameters_is_not_touched() -> None:
         ("SELECT /* /* */ 1", set(), "the comment at character 8 is never closed"),
     ],
 )
-def test_what_does_not_fit_is_refused(sql: str, given: set[str], message: str) -> None:
+def test_mismatched_parameters_are_refused(sql: str, given: set[str], message: str) -> None:
     with pytest.raises(StatementInvalid) as caught:
         rewrite(sql, given, POSTGRES, "pyformat")
     assert message in str(caught.value)
 
 
-def test_an_unknown_database_is_given_no_text_that_it_may_read_otherwise() -> None:
+def test_ambiguous_backslashes_are_refused_for_unknown_databases() -> None:
     with pytest.raises(StatementInvalid, match="backslash"):
         rewrite("SELECT 'it\\' :a", {"a"}, OTHER, "pyformat")
     assert rewrite("SELECT 'a\\b'", set(), OTHER, "pyformat").text == "SELECT 'a\\b'"

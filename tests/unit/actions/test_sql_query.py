@@ -83,7 +83,7 @@ def stored(file: Path) -> int:
         connection.close()
 
 
-def test_rows_come_as_objects_with_their_columns_in_order(file: Path) -> None:
+def test_rows_are_objects_with_their_columns_in_order(file: Path) -> None:
     result = ask(file, "SELECT name, id FROM orders WHERE id < :below ORDER BY id", parameters={"below": 9})
     assert result.columns == ("name", "id")
     assert result.rows == ({"name": "a", "id": 1}, {"name": "b", "id": 2})
@@ -91,7 +91,7 @@ def test_rows_come_as_objects_with_their_columns_in_order(file: Path) -> None:
     assert result.model_dump(mode="json")["rows"][0] == {"name": "a", "id": 1}
 
 
-def test_the_row_limit_leaves_the_rest_and_says_so(file: Path) -> None:
+def test_the_row_limit_truncates_the_result(file: Path) -> None:
     result = ask(file, ENDLESS, row_limit=2)
     assert (result.rows, result.truncated) == (({"n": 1}, {"n": 2}), True)
     result = ask(file, "SELECT id FROM orders", row_limit=2)
@@ -118,7 +118,7 @@ def test_the_row_limit_leaves_the_rest_and_says_so(file: Path) -> None:
         "EXPLAIN DELETE FROM orders",
     ],
 )
-def test_sqlite_itself_refuses_to_do_more_than_read(file: Path, attack: str) -> None:
+def test_sqlite_enforces_read_only_access(file: Path, attack: str) -> None:
     before = file.read_bytes()
     with pytest.raises(SqlStatementFailed):
         ask(file, attack.replace("{folder}", str(file.parent)))
@@ -126,7 +126,7 @@ def test_sqlite_itself_refuses_to_do_more_than_read(file: Path, attack: str) -> 
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
-def test_what_is_granted_for_writing_is_committed_when_it_succeeded(file: Path) -> None:
+def test_a_granted_write_is_committed(file: Path) -> None:
     inputs: dict[str, Any] = {"connection": "ledger", "read_only": False}
     result = ask(file, "INSERT INTO orders VALUES (:id, :name)", parameters={"id": 3, "name": "'); --"}, **inputs)
     assert (result.changed_rows, result.rows, stored(file)) == (1, (), 3)
@@ -137,7 +137,7 @@ def test_what_is_granted_for_writing_is_committed_when_it_succeeded(file: Path) 
     assert stored(file) == 3
 
 
-def test_only_what_the_administrator_names_may_be_asked(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_granted_connections_can_be_used(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SqlRefused, match=r"'bank' is not granted.*COINREQUEST_SQL_CONNECTIONS"):
         ask(file, "SELECT 1 AS n", connection="bank")
     with pytest.raises(SqlRefused, match=r"shop:write in COINREQUEST_SQL_CONNECTIONS"):
@@ -160,7 +160,7 @@ def test_without_a_platform_there_are_no_connections() -> None:
         SqlQuery().run(SqlQueryInputs(connection="shop", sql="SELECT 1 AS n"))
 
 
-def test_a_kind_that_cannot_be_held_to_reading_needs_the_right_to_write(file: Path) -> None:
+def test_a_database_without_read_only_access_needs_the_grant_to_write(file: Path) -> None:
     with pytest.raises(
         SqlRefused, match=r"cannot be enforced for databases of type 'oracle'.*name:write.*read_only: false"
     ):
@@ -169,12 +169,12 @@ def test_a_kind_that_cannot_be_held_to_reading_needs_the_right_to_write(file: Pa
     assert result.rows == ({"n": 5},)
 
 
-def test_a_statement_that_takes_too_long_is_ended(file: Path) -> None:
+def test_a_statement_that_takes_too_long_is_cancelled(file: Path) -> None:
     with pytest.raises(SqlTimeout, match=r"longer than 0\.2 s"):
         ask(file, ENDLESS.replace("SELECT n FROM", "SELECT max(n) AS n FROM"), timeout=0.2)
 
 
-def test_stop_ends_the_statement(file: Path) -> None:
+def test_stop_cancels_the_statement(file: Path) -> None:
     context = FileContext(file)
     action = SqlQuery(context)
     seen: list[str] = []
@@ -202,7 +202,7 @@ def test_stop_ends_the_statement(file: Path) -> None:
         ("SELECT printf('%.*c', 2000000, 'x') AS a", {}, SqlResultInvalid, "1 MiB"),
     ],
 )
-def test_what_cannot_be_done_says_why(
+def test_failures_have_the_reason(
     file: Path, sql: str, parameters: dict[str, Any], error: type[ActionFailed], message: str
 ) -> None:
     with pytest.raises(error) as caught:
@@ -231,7 +231,7 @@ def test_inputs_are_checked_before_anything_is_opened(wrong: dict[str, Any]) -> 
         SqlQueryInputs.model_validate({"connection": "shop", "sql": "SELECT 1", **wrong})
 
 
-def test_values_become_json_without_losing_anything() -> None:
+def test_values_become_json_without_losing_precision() -> None:
     moment = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
     assert json_ready(Decimal("1E+3")) == "1000"
     assert json_ready(moment) == "2026-11-22T10:00:00+00:00"
@@ -275,7 +275,7 @@ class _Recorder:
     def close(self) -> None: ...
 
 
-def test_mysql_prepares_one_statement_judges_it_as_a_query_and_binds_on_the_server() -> None:
+def test_mysql_prepares_a_single_query_and_binds_on_the_server() -> None:
     recorder = _Recorder()
     sql = "SELECT ':x', d FROM orders WHERE a = :a OR b = :b OR c = :a; "
     MysqlSession(recorder).execute(Statement(sql, {"a": "';", "b": 2}, timeout=3))
@@ -292,7 +292,7 @@ def test_mysql_prepares_one_statement_judges_it_as_a_query_and_binds_on_the_serv
     ]
 
 
-def test_the_style_of_a_driver_is_what_its_module_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_paramstyle_is_that_of_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = types.ModuleType("driver_of_the_test")
     monkeypatch.setitem(__import__("sys").modules, "driver_of_the_test", driver)
     connection = type("Connection", (), {"__module__": "driver_of_the_test.inner"})()

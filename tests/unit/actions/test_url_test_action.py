@@ -10,7 +10,7 @@ from coinrequest.actions.context import ActionContext
 from coinrequest.actions.url_test import UrlTestAction, UrlTestFailed, UrlTestInputs
 
 
-def test_it_is_done_whatever_the_server_does(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_a_test_succeeds_whatever_the_server_does(http_stub: HttpStub, loopback_allowed: None) -> None:
     http_stub.replies = [Reply(500), Reply(302, headers={"Location": "/x"}), Reply(200)]
     seen = run("url.test", {"url": f"127.0.0.1:{http_stub.port}"})
     assert (seen["result"], seen["status"], seen["attempts"]) == ("200", 200, 2)
@@ -34,7 +34,7 @@ def test_a_url_that_is_refused_is_a_result(http_stub: HttpStub) -> None:
     assert http_stub.hits == []
 
 
-def test_everything_that_can_be_asked_for_arrives(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_all_inputs_are_used(http_stub: HttpStub, loopback_allowed: None) -> None:
     http_stub.replies = [Reply(201, b'{"order": {"id": 7}}', headers={"X-Team": "data"})]
     inputs = {
         "url": http_stub.url,
@@ -65,7 +65,7 @@ def test_everything_that_can_be_asked_for_arrives(http_stub: HttpStub, loopback_
     assert hit.headers["content-type"] == "text/plain; charset=utf-8"
 
 
-def test_what_does_not_hold_is_named(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_failed_expectations_are_named(http_stub: HttpStub, loopback_allowed: None) -> None:
     expected = {"status": "204", "body_contains": "bye", "json_exists": ["$.a"], "certificate_days": 14}
     seen = run("url.test", {"url": http_stub.url, "attempts": 1, "expect": expected})
     assert seen["passed"] is False
@@ -89,7 +89,7 @@ def test_a_test_that_must_pass_fails_with_the_reasons(http_stub: HttpStub, loopb
         run("url.test", {"url": "10.0.0.1", "must_pass": True})
 
 
-def test_further_attempts_are_progress(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_further_attempts_are_reported_as_progress(http_stub: HttpStub, loopback_allowed: None) -> None:
     reports: list[tuple[float, float | None, str]] = []
 
     class Context(ActionContext):
@@ -118,7 +118,7 @@ def test_further_attempts_are_progress(http_stub: HttpStub, loopback_allowed: No
         {"url": "x", "verify_tls": "no"},
     ],
 )
-def test_a_test_of_nothing_is_refused(inputs: dict[str, Any]) -> None:
+def test_an_empty_url_is_refused(inputs: dict[str, Any]) -> None:
     assert errors("url.test", inputs)
 
 
@@ -137,7 +137,7 @@ def test_a_test_of_nothing_is_refused(inputs: dict[str, Any]) -> None:
         ({"expect": {"max_seconds": 0}}, "expect.max_seconds", "greater than 0"),
     ],
 )
-def test_a_wrong_field_is_named(inputs: dict[str, Any], field: str, message: str) -> None:
+def test_an_invalid_field_is_named(inputs: dict[str, Any], field: str, message: str) -> None:
     text = errors("url.test", {"url": "x", **inputs})
     assert f"\n{field}\n" in text
     assert message in text

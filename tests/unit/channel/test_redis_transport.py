@@ -43,7 +43,7 @@ def test_messages_of_every_priority_are_received(redis_broker: Broker) -> None:
         eventually(lambda: store.stored == set(ids))
 
 
-def test_messages_that_kombu_did_not_write_are_received(redis_broker: Broker, server: redis.Redis) -> None:
+def test_messages_that_kombu_did_not_write_are_dead_lettered(redis_broker: Broker, server: redis.Redis) -> None:
     envelope = {"properties": {"delivery_tag": "1", "delivery_info": {}, "body_encoding": "base64"}, "body": "!!!"}
     raw = ["hello", "{}", '{"properties": 4}', json.dumps(envelope)]
     job_id, store = uuid4(), Store()

@@ -26,7 +26,7 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return certificate
 
 
-def test_a_trusted_one_is_described(trusted: Path) -> None:
+def test_a_trusted_certificate_is_described(trusted: Path) -> None:
     with raw_server(OK, trusted) as server:
         seen = seen_at(server.port)
     assert (seen.result, seen.passed) == ("200", True)
@@ -42,7 +42,7 @@ def test_a_trusted_one_is_described(trusted: Path) -> None:
     assert found.not_before < datetime.now(UTC) - timedelta(hours=23)
 
 
-def test_one_that_nobody_trusts_is_an_error_and_is_described(certificate: Path) -> None:
+def test_an_untrusted_certificate_is_an_error_and_is_described(certificate: Path) -> None:
     with raw_server(OK, certificate) as server:
         seen = seen_at(server.port)
         assert server.requests == [], "nothing was sent"
@@ -55,7 +55,7 @@ def test_one_that_nobody_trusts_is_an_error_and_is_described(certificate: Path) 
     assert seen.final_url == f"https://127.0.0.1:{server.port}/"
 
 
-def test_one_for_another_host_is_an_error_and_is_described(trusted: Path) -> None:
+def test_a_certificate_for_another_host_is_an_error_and_is_described(trusted: Path) -> None:
     with raw_server(OK, trusted) as server:
         seen = seen_at(server.port, "other.example.test", resolve={"other.example.test": ["127.0.0.1"]})
         assert server.requests == []
@@ -64,7 +64,7 @@ def test_one_for_another_host_is_an_error_and_is_described(trusted: Path) -> Non
     assert seen.certificate.verified is False
 
 
-def test_an_expired_one_says_for_how_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expired_certificate_has_negative_days_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_certificate(tmp_path / "old.pem", "127.0.0.1", begins=-10, days=-3)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     with raw_server(OK, path) as server:
@@ -74,7 +74,7 @@ def test_an_expired_one_says_for_how_long(tmp_path: Path, monkeypatch: pytest.Mo
     assert -3.1 < seen.certificate.days_left < -2.9
 
 
-def test_any_is_taken_only_where_that_is_asked_for(certificate: Path) -> None:
+def test_any_certificate_is_accepted_only_without_verification(certificate: Path) -> None:
     with raw_server(OK, certificate) as server:
         seen = seen_at(server.port, verify_tls=False)
     assert seen.result == "200"
@@ -82,7 +82,7 @@ def test_any_is_taken_only_where_that_is_asked_for(certificate: Path) -> None:
     assert seen.certificate.verified is False
 
 
-def test_it_may_have_to_hold_for_some_days(trusted: Path) -> None:
+def test_a_certificate_may_have_to_be_valid_for_some_days(trusted: Path) -> None:
     with raw_server(OK, trusted) as server:
         assert seen_at(server.port, expect=Expectations(certificate_days=14)).passed
         seen = seen_at(server.port, expect=Expectations(certificate_days=60))
@@ -92,7 +92,7 @@ def test_it_may_have_to_hold_for_some_days(trusted: Path) -> None:
     )
 
 
-def test_no_subject_is_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_subject_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_certificate(tmp_path / "server.pem", "127.0.0.1", subject="", critical=True)
     with raw_server(OK, path) as server:
         found = seen_at(server.port, verify_tls=False).certificate
@@ -100,14 +100,14 @@ def test_no_subject_is_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (found.subject, found.issuer, found.names) == ("", "CN = Stub", ("127.0.0.1",))
 
 
-def test_a_server_that_speaks_no_tls_is_an_error_without_one() -> None:
+def test_a_server_without_tls_is_an_error_without_a_certificate() -> None:
     with raw_server(OK) as server:
         seen = seen_at(server.port)
     assert "TLS" in seen.result or "SSL" in seen.result
     assert seen.certificate is None
 
 
-def test_a_redirect_to_plain_http_leaves_none(trusted: Path) -> None:
+def test_a_redirect_to_plain_http_has_no_certificate(trusted: Path) -> None:
     with raw_server(OK) as plain:
 
         def redirect(conversation: Conversation) -> None:
@@ -128,5 +128,5 @@ def test_a_redirect_to_plain_http_leaves_none(trusted: Path) -> None:
         [("Start date", "yesterday"), ("Expire date", "Jan  1 00:00:00 2026 GMT")],
     ],
 )
-def test_what_cannot_be_read_is_none(fields: list[tuple[str, str]]) -> None:
+def test_a_malformed_certificate_is_none(fields: list[tuple[str, str]]) -> None:
     assert parse_certificate(fields, verified=True, now=datetime.now(UTC)) is None

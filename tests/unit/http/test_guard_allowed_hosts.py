@@ -63,7 +63,7 @@ def test_an_allowed_host_is_allowed_on_every_port(door: str, world: World, http_
 
 @through_every_door_that_follows
 @pytest.mark.parametrize("host", ["other.test", ALLOWED, "127.0.0.1", "[::1]", "localhost"])
-def test_an_allowed_host_cannot_send_on_to_its_own_address(door: str, host: str, world: World) -> None:
+def test_an_allowed_host_cannot_redirect_to_its_address(door: str, host: str, world: World) -> None:
     world.answers["/start"] = 307, {"Location": world.fill(f"http://{host}:{{port}}/end")}
     seen, evidence = enter(door, world.fill("http://hooks.test:{port}/start"), NAMES, LIST)
     assert "loopback" in seen.error

@@ -134,7 +134,7 @@ def test_of_several_addresses_only_the_allowed_one_is_used(door: str, answer: li
 
 @through_every_door
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1", "0.0.0.0"])
-def test_a_name_that_turns_on_the_way_is_refused_from_then_on(door: str, address: str, world: World) -> None:
+def test_a_name_that_is_rebound_during_redirects_is_refused(door: str, address: str, world: World) -> None:
     """The first look-up gives the allowed address, which answers with a redirect to the same name."""
     world.answers["/start"] = 307, {"Location": "/next"}
     seen, evidence = enter(door, world.fill("http://changing.test:{port}/start"), Changing([[ALLOWED], [address]]))
@@ -147,7 +147,7 @@ def test_a_name_that_turns_on_the_way_is_refused_from_then_on(door: str, address
 
 @pytest.mark.parametrize("door", ["test_url", "test_urls", "url.test"])
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "169.254.169.254"])
-def test_a_name_that_turns_between_attempts_is_refused_from_then_on(door: str, address: str, world: World) -> None:
+def test_a_name_that_is_rebound_between_attempts_is_refused(door: str, address: str, world: World) -> None:
     """The first attempt is answered with an error of the server, so that a second one follows."""
     world.answers["/"] = 503, {}
     answers = [[ALLOWED], [address], [ALLOWED]]
@@ -159,7 +159,7 @@ def test_a_name_that_turns_between_attempts_is_refused_from_then_on(door: str, a
 
 
 @through_every_door
-def test_a_name_that_is_forbidden_at_first_is_not_tried_again(door: str, world: World) -> None:
+def test_a_refused_name_is_not_tried_again(door: str, world: World) -> None:
     seen, evidence = enter(door, world.fill("http://changing.test:{port}/"), Changing([["127.0.0.1"], [ALLOWED]]))
     assert "loopback" in seen.error
     assert (evidence.sockets, world.asked) == ([], [])

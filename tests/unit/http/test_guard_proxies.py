@@ -90,7 +90,7 @@ def test_curls_own_files_are_ignored(door: str, world: World, http_stub: HttpStu
 
 
 @pytest.mark.parametrize("door", ["send", "test_url", "http.request"])
-def test_a_name_is_looked_up_here_and_not_by_a_proxy(
+def test_names_are_resolved_locally_and_not_by_a_proxy(
     door: str, world: World, http_stub: HttpStub, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", f"socks5h://{PROXY}:{http_stub.port}")

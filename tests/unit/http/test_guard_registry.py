@@ -86,7 +86,7 @@ def test_a_block_that_is_globally_reachable_may_be_reached(block: str) -> None:
 
 
 @pytest.mark.parametrize("block", EMBEDDING)
-def test_a_block_that_holds_ipv4_addresses_is_judged_by_them(block: str) -> None:
+def test_blocks_with_embedded_ipv4_addresses_are_classified_by_them(block: str) -> None:
     # Their first address holds 0.0.0.0 and their last one 255.255.255.255.
     assert [address for address in ends(block) if GUARD.refusal(address) is None] == []
 
@@ -139,7 +139,7 @@ def spellings(address: ipaddress.IPv4Address) -> dict[str, int]:
 
 
 @given(st.one_of(st.ip_addresses(v=4), *(st.ip_addresses(network=block) for block in networks(4))))
-def test_every_ipv6_spelling_of_an_ipv4_address_gets_its_verdict(address: ipaddress.IPv4Address) -> None:
+def test_every_ipv6_form_of_an_ipv4_address_is_classified_like_it(address: ipaddress.IPv4Address) -> None:
     verdict = GUARD.refusal(str(address))
     for spelling, number in spellings(address).items():
         judged = GUARD.refusal(str(ipaddress.IPv6Address(number)))

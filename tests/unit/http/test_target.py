@@ -55,7 +55,7 @@ def test_a_url_without_a_scheme_is_http(typed: str, meant: str) -> None:
         ("http://loc\u00adal\u200bhost/", "http://localhost/"),
     ],
 )
-def test_a_url_has_one_reading(url: str, sent: str) -> None:
+def test_urls_are_unambiguous(url: str, sent: str) -> None:
     assert parse_target(url).url == sent
 
 
@@ -127,7 +127,7 @@ def test_user_information_is_credentials_and_never_part_of_the_host() -> None:
         "http://\u00fc" + ".\u00fc" * 4000 + "/",
     ],
 )
-def test_what_is_no_plain_http_url_is_refused(url: str) -> None:
+def test_urls_that_are_not_plain_http_are_refused(url: str) -> None:
     with pytest.raises(UrlRefused):
         parse_target(url)
 
@@ -144,7 +144,7 @@ def hosts() -> st.SearchStrategy[str]:
 
 
 @given(st.one_of(st.text(st.characters(), max_size=60), hosts().map("http://{}/".format)))
-def test_any_text_is_read_the_same_twice_or_refused(text: str) -> None:
+def test_parsing_is_idempotent_or_refuses_the_text(text: str) -> None:
     try:
         target = parse_target(with_scheme(text))
     except UrlRefused:
@@ -172,7 +172,7 @@ def what_libcurl_reads(url: str) -> str:
 
 @given(hosts(), st.sampled_from(["", ":80", ":8080", ":1", ":65535"]))
 @settings(max_examples=300, deadline=None)
-def test_libcurl_reads_the_same_host_and_port(host: str, port: str) -> None:
+def test_libcurl_parses_the_same_host_and_port(host: str, port: str) -> None:
     try:
         target = parse_target(f"http://{host}{port}/")
     except UrlRefused:

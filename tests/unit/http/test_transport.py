@@ -42,12 +42,12 @@ def answered(answer: bytes, **request: Any) -> Response:
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "1.1", b"ok"),
     ],
 )
-def test_answers_of_all_forms_are_read(answer: bytes, version: str, body: bytes) -> None:
+def test_responses_of_all_forms_are_parsed(answer: bytes, version: str, body: bytes) -> None:
     response = answered(answer)
     assert (response.http_version, response.body, response.truncated) == (version, body, False)
 
 
-def test_headers_of_interim_answers_are_forgotten() -> None:
+def test_headers_of_interim_responses_are_dropped() -> None:
     early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLocation: /no\r\n\r\n"
     response = answered(early * 3 + b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 0\r\n\r\n")
     assert (response.status, response.headers) == (200, {"x-a": "1, 2", "content-length": "0"})
@@ -68,7 +68,7 @@ def test_headers_of_interim_answers_are_forgotten() -> None:
         b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 120_000 + b"\r\n\r\n",
     ],
 )
-def test_what_is_no_answer_is_an_error(answer: bytes) -> None:
+def test_a_malformed_response_is_an_error(answer: bytes) -> None:
     with pytest.raises(RequestFailed) as caught:
         answered(answer)
     assert str(caught.value)
@@ -95,7 +95,7 @@ def test_a_long_body_is_not_read_to_its_end(http_stub: HttpStub) -> None:
     assert (seen.result, seen.size, seen.truncated) == ("200", MAX_BODY_BYTES, True)
 
 
-def test_a_body_without_end_is_left() -> None:
+def test_an_endless_body_is_aborted() -> None:
     def talk(conversation: Conversation) -> None:
         conversation.say(b"HTTP/1.1 200 OK\r\n\r\n")
         while True:  # until the client has gone, which raises
@@ -106,7 +106,7 @@ def test_a_body_without_end_is_left() -> None:
     assert (seen.size, seen.truncated) == (100_000, True)
 
 
-def test_a_bomb_is_measured_as_it_unfolds(http_stub: HttpStub) -> None:
+def test_a_decompression_bomb_is_limited(http_stub: HttpStub) -> None:
     import gzip
 
     http_stub.replies = [Reply(body=gzip.compress(b"\0" * 20_000_000), headers={"Content-Encoding": "gzip"})]
@@ -114,7 +114,7 @@ def test_a_bomb_is_measured_as_it_unfolds(http_stub: HttpStub) -> None:
     assert (seen.size, seen.truncated) == (MAX_BODY_BYTES, True)
 
 
-def test_a_kept_connection_is_not_used_again() -> None:
+def test_connections_are_not_reused() -> None:
     def talk(conversation: Conversation) -> None:
         conversation.say(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n")
         conversation.wait_for_the_end()
@@ -127,7 +127,7 @@ def test_a_kept_connection_is_not_used_again() -> None:
     assert all(hop.phases.connect > 0 for hop in seen.redirects)
 
 
-def test_phases_tell_what_was_slow() -> None:
+def test_phases_show_what_was_slow() -> None:
     def talk(conversation: Conversation) -> None:
         time.sleep(0.1)
         conversation.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
@@ -143,7 +143,7 @@ def test_phases_tell_what_was_slow() -> None:
     assert sum(parts) == pytest.approx(phases.total, abs=1e-6)
 
 
-def test_each_redirect_has_phases_of_its_own(http_stub: HttpStub) -> None:
+def test_each_redirect_has_its_own_phases(http_stub: HttpStub) -> None:
     http_stub.replies = [Reply(302, headers={"Location": "/two"}), Reply(302, headers={"Location": "/three"}), Reply()]
     seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
     assert seen.phases is not None
@@ -160,7 +160,7 @@ def test_an_error_keeps_the_redirects_before_it(http_stub: HttpStub) -> None:
     assert (seen.final_url, seen.remote_address) == ("http://10.0.0.1/secret", "")
 
 
-def test_the_time_is_that_of_all_redirects_together(http_stub: HttpStub) -> None:
+def test_the_timeout_includes_redirects(http_stub: HttpStub) -> None:
     def answer(hit: Hit) -> Reply:
         time.sleep(0.1)
         return Reply(302, headers={"Location": "/on"})
@@ -187,7 +187,7 @@ class Changing(Mapping[str, Sequence[str]]):
         return 1
 
 
-def test_a_name_can_be_given_its_address(http_stub: HttpStub) -> None:
+def test_a_host_can_be_resolved_to_a_given_address(http_stub: HttpStub) -> None:
     url = f"http://Name.Example.Test.:{http_stub.port}/"
     seen = url_test.test_url(url, guard=LOOPBACK, resolve={"name.example.test": ["127.0.0.1"]})
     assert (seen.result, seen.remote_address) == ("200", f"127.0.0.1:{http_stub.port}")
@@ -197,7 +197,7 @@ def test_a_name_can_be_given_its_address(http_stub: HttpStub) -> None:
     assert "resolve" in url_test.test_url(url, guard=LOOPBACK, resolve={"name.example.test": []}).result
 
 
-def test_a_name_is_asked_for_again_at_each_attempt_and_redirect(http_stub: HttpStub) -> None:
+def test_the_given_addresses_are_read_for_each_attempt_and_redirect(http_stub: HttpStub) -> None:
     http_stub.replies = [Reply(500), Reply(302, headers={"Location": "/x"})]
     resolve = Changing(["127.0.0.1"], ["127.0.0.1"], ["10.0.0.1"])
     seen = url_test.test_url(f"http://name.example.test:{http_stub.port}/", guard=LOOPBACK, resolve=resolve)
@@ -205,14 +205,14 @@ def test_a_name_is_asked_for_again_at_each_attempt_and_redirect(http_stub: HttpS
     assert (seen.attempts, len(http_stub.hits), len(seen.redirects)) == (2, 2, 1)
 
 
-def test_the_next_address_is_tried_where_one_does_not_answer(http_stub: HttpStub) -> None:
+def test_the_next_address_is_tried_if_one_fails(http_stub: HttpStub) -> None:
     resolve = {"name.example.test": ["10.0.0.1", "127.0.0.9", "127.0.0.1"]}
     seen = url_test.test_url(f"http://name.example.test:{http_stub.port}/", guard=LOOPBACK, resolve=resolve)
     assert (seen.result, seen.remote_address) == ("200", f"127.0.0.1:{http_stub.port}")
 
 
 @pytest.mark.parametrize(("version", "family"), [(4, "127.0.0.1"), (6, "[::1]")])
-def test_the_kind_of_address_can_be_chosen(version: Any, family: str) -> None:
+def test_the_ip_version_can_be_chosen(version: Any, family: str) -> None:
     resolve = {"name.example.test": ["127.0.0.1", "::1"]}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -223,7 +223,7 @@ def test_the_kind_of_address_can_be_chosen(version: Any, family: str) -> None:
     assert "::1 is refused" not in seen.result
 
 
-def test_only_the_chosen_kind_of_address_is_judged(http_stub: HttpStub) -> None:
+def test_only_addresses_of_the_chosen_ip_version_are_checked(http_stub: HttpStub) -> None:
     only_four = AddressGuard(["127.0.0.0/8"])
     resolve = {"name.example.test": ["::1", "127.0.0.1"]}
     url = f"http://name.example.test:{http_stub.port}/"
@@ -253,7 +253,7 @@ def test_a_redirect_to_another_origin_carries_no_secret(http_stub: HttpStub) -> 
     assert (second.method, second.body, second.headers["accept"]) == ("POST", b"text", "text/plain")
 
 
-def test_a_redirect_within_the_origin_carries_everything_but_a_cookie_that_was_set(http_stub: HttpStub) -> None:
+def test_a_redirect_within_the_origin_keeps_everything_except_set_cookies(http_stub: HttpStub) -> None:
     http_stub.replies = [Reply(302, headers={"Location": "/end", "Set-Cookie": "session=1"}), Reply()]
     request = Request(url=f"http://user:pass@127.0.0.1:{http_stub.port}/", headers={"X-Api-Key": "s3cret"})
     assert send(request, LOOPBACK).url == f"{http_stub.url}/end"
@@ -286,7 +286,7 @@ def stop() -> Iterator[Callable[[], None]]:
     signal.signal(signal.SIGUSR1, before)
 
 
-def test_a_signal_is_heard_while_a_server_hangs(stop: Callable[[], None]) -> None:
+def test_signals_are_handled_while_a_server_hangs(stop: Callable[[], None]) -> None:
     def talk(conversation: Conversation) -> None:
         stop()
         conversation.wait_for_the_end()
@@ -301,7 +301,7 @@ def test_a_signal_is_heard_while_a_server_hangs(stop: Callable[[], None]) -> Non
     ("kind", "place"),
     [(Exchange, "_open_socket"), (Exchange, "_close_originals"), (Exchange, "_receive"), (Transfers, "_watch")],
 )
-def test_a_signal_that_comes_within_libcurl_is_heard(
+def test_signals_during_a_callback_of_libcurl_are_handled(
     http_stub: HttpStub,
     stop: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
@@ -328,7 +328,7 @@ def test_a_signal_that_comes_within_libcurl_is_heard(
     assert url_test.test_url(http_stub.url, guard=LOOPBACK).result == "200"
 
 
-def test_nothing_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_socket_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[socket.socket] = []
 
     def record(*arguments: int) -> socket.socket:

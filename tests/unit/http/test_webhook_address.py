@@ -13,7 +13,7 @@ SOME = AddressGuard(["127.0.0.0/8", "hooks.internal", "fd00::/8"])
     "url",
     ["https://example.org/hook", "https://example.org:8443/a?b=c", "https://93.184.216.34/", "https://notlocalhost/"],
 )
-def test_a_public_https_address_is_admitted(url: str) -> None:
+def test_public_https_urls_are_accepted(url: str) -> None:
     assert webhook_refusal(url, NOBODY) is None
 
 
@@ -38,17 +38,17 @@ def test_a_public_https_address_is_admitted(url: str) -> None:
         ("http://hooks.internal/", "https"),
     ],
 )
-def test_others_are_refused_with_the_reason(url: str, part: str) -> None:
+def test_other_urls_are_refused_with_the_reason(url: str, part: str) -> None:
     assert part in (webhook_refusal(url, NOBODY) or "")
 
 
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:8000/", "https://127.0.0.1/", "http://HOOKS.internal./x", "http://[fd00::1]/"]
 )
-def test_what_is_allowed_by_name_may_be_plain_http(url: str) -> None:
+def test_allowed_hosts_may_use_plain_http(url: str) -> None:
     assert webhook_refusal(url, SOME) is None
 
 
 @pytest.mark.parametrize("url", ["http://10.0.0.1/", "http://hooks.internal.example.org/", "http://localhost/"])
-def test_what_is_not_allowed_by_name_is_not(url: str) -> None:
+def test_other_hosts_may_not_use_plain_http(url: str) -> None:
     assert webhook_refusal(url, SOME) is not None

@@ -58,7 +58,7 @@ def test_a_text_is_a_list_of_statuses_or_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "passes"), [(200, True), (302, True), (399, True), (400, False), (503, False)])
-def test_without_any_the_status_is_below_400(status: int, passes: bool) -> None:
+def test_the_default_status_is_below_400(status: int, passes: bool) -> None:
     failures = Expectations().failures(response(status=status))
     assert failures == (() if passes else (f"status: expected below 400, got {status}",))
 
@@ -85,7 +85,7 @@ def test_without_any_the_status_is_below_400(status: int, passes: bool) -> None:
         ({"certificate_days": -1}, "expect.certificate_days: must be a number of days, 0 or more"),
     ],
 )
-def test_what_cannot_be_understood_is_refused(fields: dict[str, Any], message: str) -> None:
+def test_invalid_expectations_are_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=r"^expect\.") as caught:
         Expectations(**fields)
     assert str(caught.value).startswith(message)
@@ -108,7 +108,7 @@ DOCUMENT = json.dumps({"state": "up", "nodes": [{"load": 1}, {"load": 2.5}], "ok
         {"status": "2xx", "body_contains": "up", "max_seconds": 2},
     ],
 )
-def test_what_holds_is_not_told(fields: dict[str, Any]) -> None:
+def test_met_expectations_are_not_reported(fields: dict[str, Any]) -> None:
     headers = {"content-type": "application/json", "x-empty": ""}
     assert Expectations(**fields).failures(response(DOCUMENT, headers=headers)) == ()
 
@@ -138,23 +138,23 @@ def test_what_holds_is_not_told(fields: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_what_does_not_hold_is_told_with_what_was_seen(fields: dict[str, Any], failure: str) -> None:
+def test_failed_expectations_are_reported_with_the_actual_value(fields: dict[str, Any], failure: str) -> None:
     seen = response(DOCUMENT, headers={"server": "stub/1"})
     assert Expectations(**fields).failures(seen) == (failure,)
 
 
-def test_everything_that_does_not_hold_is_told() -> None:
+def test_all_failed_expectations_are_reported() -> None:
     expectations = Expectations(status="204", body_contains="x", json_path={"$.a": 1, "$.b": 2}, headers={"y": "z"})
     assert len(expectations.failures(response(b"no json"))) == 5
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"\xff", b"[" * 100_000])
-def test_a_body_that_is_not_json_is_told(body: bytes) -> None:
+def test_a_body_that_is_not_json_is_reported(body: bytes) -> None:
     (failure,) = Expectations(json_path={"$.a": ...}).failures(response(body))
     assert failure == "json_path $.a: the body is not JSON"
 
 
-def test_a_body_that_was_cut_is_told() -> None:
+def test_a_truncated_body_is_reported() -> None:
     expectations = Expectations(body_contains="end", json_path={"$": ...})
     assert expectations.failures(response(b"[1, 2", truncated=True)) == (
         "body_contains: 'end' is not in the first 5 bytes of the body",
@@ -172,7 +172,7 @@ def test_a_body_that_was_cut_is_told() -> None:
         ("", "grün".encode()),
     ],
 )
-def test_the_body_is_read_in_its_character_set(content_type: str, body: bytes) -> None:
+def test_the_body_is_decoded_with_its_character_set(content_type: str, body: bytes) -> None:
     expectations = Expectations(body_contains="grün", body_matches="^gr.n$")
     assert expectations.failures(response(body, headers={"content-type": content_type})) == ()
 
@@ -183,7 +183,7 @@ def test_an_expression_takes_time_in_proportion_to_the_text() -> None:
     assert len(expectations.failures(seen)) == 2
 
 
-def test_a_certificate_must_hold_long_enough() -> None:
+def test_a_certificate_must_be_valid_long_enough() -> None:
     now = datetime.now(UTC)
     certificate = Certificate(
         subject="CN = a",

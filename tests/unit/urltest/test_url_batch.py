@@ -33,7 +33,7 @@ def in_background(tests: Iterator[UrlTest]) -> tuple[threading.Thread, list[UrlT
     return thread, seen
 
 
-def test_every_url_has_a_result_and_tells_which_it_is(http_stub: HttpStub, tmp_path: Path) -> None:
+def test_every_url_has_a_result_with_its_url(http_stub: HttpStub, tmp_path: Path) -> None:
     http_stub.answer = lambda hit: Reply({"/ok": 200, "/bad": 503}.get(hit.path, 302), headers={"Location": "/ok"})
     with raw_server(OK, make_certificate(tmp_path / "a.pem", "127.0.0.1")) as secure, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and nobody listens
@@ -61,7 +61,7 @@ def test_every_url_has_a_result_and_tells_which_it_is(http_stub: HttpStub, tmp_p
 
 
 @pytest.mark.parametrize("concurrency", [1, 7])
-def test_no_more_than_asked_for_run_at_a_time(concurrency: int) -> None:
+def test_the_concurrency_is_limited(concurrency: int) -> None:
     gate = Gate()
     with raw_server(gate) as server:
         thread, seen = in_background(batch.test_urls([server.url] * 40, concurrency=concurrency, guard=LOOPBACK))
@@ -72,7 +72,7 @@ def test_no_more_than_asked_for_run_at_a_time(concurrency: int) -> None:
         assert server.most_open == concurrency
 
 
-def test_urls_are_taken_as_there_is_room_for_them(http_stub: HttpStub) -> None:
+def test_urls_are_consumed_lazily(http_stub: HttpStub) -> None:
     taken = 0
 
     def urls() -> Iterator[str]:
@@ -89,7 +89,7 @@ def test_urls_are_taken_as_there_is_room_for_them(http_stub: HttpStub) -> None:
     tests.close()
 
 
-def test_the_quick_are_not_held_up_by_the_slow(http_stub: HttpStub) -> None:
+def test_slow_tests_do_not_delay_fast_ones(http_stub: HttpStub) -> None:
     gate = Gate()
     with raw_server(gate) as slow:
         tests = batch.test_urls([slow.url, *[http_stub.url] * 5], concurrency=2, guard=LOOPBACK)
@@ -99,7 +99,7 @@ def test_the_quick_are_not_held_up_by_the_slow(http_stub: HttpStub) -> None:
         assert next(tests, None) is None
 
 
-def test_each_has_a_time_of_its_own(http_stub: HttpStub) -> None:
+def test_each_test_has_its_own_timeout(http_stub: HttpStub) -> None:
     with raw_server(Conversation.wait_for_the_end) as hanging:
         urls = [hanging.url, http_stub.url] * 3
         seen = list(batch.test_urls(urls, concurrency=6, timeout=0.3, guard=LOOPBACK))
@@ -108,7 +108,7 @@ def test_each_has_a_time_of_its_own(http_stub: HttpStub) -> None:
     assert all(test.result.startswith("timed out") for test in seen[3:])
 
 
-def test_closing_it_ends_what_still_runs(http_stub: HttpStub) -> None:
+def test_closing_the_generator_cancels_running_tests(http_stub: HttpStub) -> None:
     with raw_server(Conversation.wait_for_the_end) as hanging:
         tests = batch.test_urls([http_stub.url] + [hanging.url] * 9, concurrency=5, guard=LOOPBACK, timeout=60)
         assert next(tests).result == "200"
@@ -118,12 +118,12 @@ def test_closing_it_ends_what_still_runs(http_stub: HttpStub) -> None:
         assert len(hanging.requests) <= 5
 
 
-def test_one_that_was_never_begun_does_nothing(http_stub: HttpStub) -> None:
+def test_a_generator_that_is_never_started_does_nothing(http_stub: HttpStub) -> None:
     batch.test_urls([http_stub.url], guard=LOOPBACK).close()
     assert http_stub.hits == []
 
 
-def test_the_end_of_the_list_may_be_an_error(http_stub: HttpStub) -> None:
+def test_an_error_of_the_iterable_is_raised(http_stub: HttpStub) -> None:
     def urls() -> Iterator[str]:
         yield http_stub.url
         raise OSError("the file ended")
@@ -132,11 +132,11 @@ def test_the_end_of_the_list_may_be_an_error(http_stub: HttpStub) -> None:
         list(batch.test_urls(urls(), concurrency=1, guard=LOOPBACK))
 
 
-def test_no_urls_are_no_tests() -> None:
+def test_without_urls_there_are_no_tests() -> None:
     assert list(batch.test_urls([])) == []
 
 
-def test_options_hold_for_all(http_stub: HttpStub) -> None:
+def test_options_apply_to_all_urls(http_stub: HttpStub) -> None:
     tests = batch.test_urls(
         [http_stub.url] * 2, guard=LOOPBACK, method="POST", body=b"x", expect=Expectations(body_contains="bye")
     )
@@ -144,7 +144,7 @@ def test_options_hold_for_all(http_stub: HttpStub) -> None:
     assert [(hit.method, hit.body) for hit in http_stub.hits] == [("POST", b"x")] * 2
 
 
-def test_wrong_options_are_told_at_once() -> None:
+def test_invalid_options_fail_immediately() -> None:
     with pytest.raises(ValueError, match="concurrency must be at least 1"):
         batch.test_urls(["x"], concurrency=0)
     with pytest.raises(ValueError, match="attempts must be at least 1"):
@@ -164,7 +164,7 @@ def test_it_works_in_a_process_with_many_open_files(http_stub: HttpStub) -> None
     assert [test.result for test in seen] == ["200"] * 3
 
 
-def test_nothing_is_left_open() -> None:
+def test_no_socket_is_left_open() -> None:
     def talk(conversation: Conversation) -> None:
         conversation.say(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         conversation.wait_for_the_end()

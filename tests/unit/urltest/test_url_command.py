@@ -49,7 +49,7 @@ def test_one_url_is_a_waterfall(http_stub: HttpStub, capsys: pytest.CaptureFixtu
     assert shown.replace("\n", "").isprintable()
 
 
-def test_what_was_expected_and_does_not_hold_is_named(http_stub: HttpStub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_met_and_failed_expectations_are_shown(http_stub: HttpStub, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--contains", "bye", "--max-seconds", "20", "--expect-header", "Content-Length: ^5$"]
     assert run(http_stub.url, *words) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -62,7 +62,7 @@ def test_what_was_expected_and_does_not_hold_is_named(http_stub: HttpStub, capsy
     ]
 
 
-def test_what_is_sent_can_be_chosen(http_stub: HttpStub, tmp_path: Path) -> None:
+def test_the_request_can_be_configured(http_stub: HttpStub, tmp_path: Path) -> None:
     (tmp_path / "body").write_bytes(b'{"a": 1}')
     words = ["--header", "Content-Type: application/json", "--header", "X-One: 1"]
     assert run(http_stub.url, *words, "--data", f"@{tmp_path / 'body'}") == 0
@@ -74,7 +74,7 @@ def test_what_is_sent_can_be_chosen(http_stub: HttpStub, tmp_path: Path) -> None
     assert http_stub.hits[0].headers["content-type"] == "application/json"
 
 
-def test_a_name_can_be_given_an_address(http_stub: HttpStub) -> None:
+def test_a_host_can_be_resolved_to_an_address(http_stub: HttpStub) -> None:
     url = f"http://Example.TEST:{http_stub.port}/"
     assert run(url, "--resolve", "example.test:127.0.0.1", "-4") == 0
     assert http_stub.hits[0].headers["host"] == f"example.test:{http_stub.port}"
@@ -89,7 +89,7 @@ def test_attempts_and_redirects_can_be_limited(http_stub: HttpStub) -> None:
     assert len(http_stub.hits) == 3
 
 
-def test_several_urls_are_a_table_with_what_failed_at_its_end(
+def test_several_urls_are_a_table_with_failures_at_the_end(
     http_stub: HttpStub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     http_stub.answer = lambda hit: Reply(404 if hit.path == "/missing" else 200)
@@ -109,7 +109,7 @@ def test_several_urls_are_a_table_with_what_failed_at_its_end(
     assert summary.endswith(": 1 failed")
 
 
-def test_urls_come_from_a_file_and_from_the_input(
+def test_urls_are_read_from_a_file_and_from_stdin(
     http_stub: HttpStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = f"\ufeff# pages\n{http_stub.url}/a\n\n  {http_stub.url}/b#part  \r\n"
@@ -157,7 +157,7 @@ def test_json_is_a_line_for_each_url(http_stub: HttpStub, capsys: pytest.Capture
         ("$.all[?@.name=='x'].state=up", "$.all[?@.name=='x'].state", "up"),
     ],
 )
-def test_a_jsonpath_is_told_from_its_value(words: str, path: str, value: object) -> None:
+def test_a_jsonpath_is_split_from_its_value(words: str, path: str, value: object) -> None:
     assert parser().parse_args(["example.test", "--json-path", words]).json_path == [(path, value)]
 
 
@@ -182,7 +182,7 @@ def test_a_jsonpath_is_told_from_its_value(words: str, path: str, value: object)
         (["example.test", "--certificate-days", "soon"], "must be a number of days"),
     ],
 )
-def test_wrong_words_are_explained(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_arguments_are_explained(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     try:
         code: object = run(*words)
     except SystemExit as stopped:
@@ -208,7 +208,7 @@ def test_help_has_examples_and_units(capsys: pytest.CaptureFixture[str]) -> None
         assert part in shown
 
 
-def test_a_refused_address_shows_the_way_out(
+def test_a_refused_address_has_a_hint_how_to_allow_it(
     http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("COINREQUEST_ALLOWED_NETWORKS")
@@ -220,14 +220,14 @@ def test_a_refused_address_shows_the_way_out(
     assert "--allow" not in capsys.readouterr().out
 
 
-def test_nobody_is_invited_to_open_cloud_metadata(capsys: pytest.CaptureFixture[str]) -> None:
+def test_there_is_no_hint_for_cloud_metadata(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("http://169.254.169.254/") == 1
     shown = capsys.readouterr().out
     assert "is refused" in shown
     assert "--allow" not in shown
 
 
-def test_what_servers_send_cannot_steer_the_terminal(http_stub: HttpStub, capsys: pytest.CaptureFixture[str]) -> None:
+def test_servers_cannot_control_the_terminal(http_stub: HttpStub, capsys: pytest.CaptureFixture[str]) -> None:
     evil = "\x1b]0;owned\x07\x9b31m"
     http_stub.replies = [Reply(headers={"X-Evil": evil}), Reply(302, headers={"Location": f"/{evil}"})]
     assert run(http_stub.url, "--expect-header", "X-Evil: ^good$") == 1
@@ -239,7 +239,7 @@ def test_what_servers_send_cannot_steer_the_terminal(http_stub: HttpStub, capsys
     assert shown.replace("\n", "").isprintable()
 
 
-def test_ctrl_c_shows_what_is_done(
+def test_ctrl_c_shows_the_finished_tests(
     http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = command.test_urls
@@ -261,7 +261,7 @@ def _program(*words: str) -> list[str]:
     return [sys.executable, "-m", "coinrequest.cli", "url", *words]
 
 
-def test_a_reader_that_has_read_enough_is_no_error(http_stub: HttpStub) -> None:
+def test_a_closed_pipe_is_not_an_error(http_stub: HttpStub) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(_program(*[http_stub.url] * 3, "--json"), stdout=writing, stderr=subprocess.PIPE, check=False)
@@ -270,7 +270,7 @@ def test_a_reader_that_has_read_enough_is_no_error(http_stub: HttpStub) -> None:
     assert done.returncode == 0
 
 
-def test_a_terminal_gets_a_progress_bar_and_a_pipe_none_of_it(http_stub: HttpStub) -> None:
+def test_only_a_terminal_gets_a_progress_bar(http_stub: HttpStub) -> None:
     terminal, end = pty.openpty()
     words = _program(*[http_stub.url] * 4)
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=end, text=True, check=True)

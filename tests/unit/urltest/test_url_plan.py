@@ -35,14 +35,14 @@ from coinrequest.urltest.plan import Plan
         ({"ip_version": 5}, "ip_version: must be 4, 6 or None"),
     ],
 )
-def test_an_option_is_refused(http_stub: HttpStub, options: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_refused(http_stub: HttpStub, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         url_test.test_url(http_stub.url, guard=AddressGuard(["127.0.0.1"]), **options)
     assert str(caught.value).startswith(message)
     assert http_stub.hits == []
 
 
-def test_an_option_that_there_is_not_is_an_error() -> None:
+def test_unknown_options_are_an_error() -> None:
     with pytest.raises(TypeError, match="retries"):
         url_test.test_url("x", retries=3)  # type: ignore[call-arg]
 

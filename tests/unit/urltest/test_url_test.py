@@ -36,7 +36,7 @@ def sockets(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         ([404, 404, 404, 200], 3, "404"),
     ],
 )
-def test_it_asks_up_to_three_times_until_the_status_is_below_400(
+def test_a_url_is_requested_up_to_three_times_until_the_status_is_below_400(
     http_stub: HttpStub, statuses: list[int], hits: int, result: str
 ) -> None:
     http_stub.replies = [Reply(status=status) for status in statuses]
@@ -53,7 +53,7 @@ def test_attempts_can_be_chosen(http_stub: HttpStub) -> None:
         url_test.test_url(http_stub.url, attempts=0)
 
 
-def test_the_settings_say_what_may_be_reached(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_settings_allow_networks(http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "loopback" in url_test.test_url(http_stub.url).result
     monkeypatch.setenv("COINREQUEST_ALLOWED_NETWORKS", "127.0.0.1")
     assert url_test.test_url(http_stub.url).result == "200"
@@ -64,14 +64,14 @@ def test_the_settings_say_what_may_be_reached(http_stub: HttpStub, monkeypatch: 
 
 
 @pytest.mark.parametrize(("expected", "hits"), [("404", 1), ("200", 3), ("2xx,404", 1)])
-def test_it_asks_until_the_status_is_the_expected_one(http_stub: HttpStub, expected: str, hits: int) -> None:
+def test_a_url_is_requested_until_the_status_is_expected(http_stub: HttpStub, expected: str, hits: int) -> None:
     http_stub.replies = [Reply(404), Reply(301), Reply(404)]
     seen = url_test.test_url(http_stub.url, guard=LOOPBACK, expect=Expectations(status=expected))
     assert len(http_stub.hits) == seen.attempts == hits
     assert seen.passed is (hits == 1)
 
 
-def test_errors_are_tried_again_only_where_that_is_asked_for(http_stub: HttpStub) -> None:
+def test_connection_errors_are_retried_only_with_retry_errors(http_stub: HttpStub) -> None:
     http_stub.replies = [Reply(announced_length=100), Reply(announced_length=100), Reply(200)]
     assert url_test.test_url(http_stub.url, guard=LOOPBACK).attempts == 1
     seen = url_test.test_url(http_stub.url, guard=LOOPBACK, retry_errors=True)
@@ -82,7 +82,7 @@ def test_errors_are_tried_again_only_where_that_is_asked_for(http_stub: HttpStub
     assert seen.error == seen.result
 
 
-def test_what_is_refused_is_never_tried_again(sockets: list[object]) -> None:
+def test_refused_urls_are_never_retried(sockets: list[object]) -> None:
     assert url_test.test_url("http://10.0.0.1/", guard=LOOPBACK, retry_errors=True).attempts == 1
     assert url_test.test_url("ftp://x/", guard=LOOPBACK, retry_errors=True).attempts == 1
     assert sockets == []
@@ -113,20 +113,20 @@ def free_port() -> int:
         return port
 
 
-def test_a_refused_connection_is_a_text_and_is_not_tried_again() -> None:
+def test_a_refused_connection_is_a_result_and_is_not_retried() -> None:
     seen = url_test.test_url(f"http://127.0.0.1:{free_port()}/", guard=LOOPBACK)
     assert "connect" in seen.result
     assert (seen.status, seen.attempts, seen.phases) == (None, 1, None)
 
 
-def test_a_name_that_does_not_exist_is_a_text() -> None:
+def test_an_unknown_host_is_a_result() -> None:
     seen = url_test.test_url("http://no-such-host.invalid/", guard=LOOPBACK)
     assert "resolve" in seen.result
     assert seen.attempts == 1
 
 
 @pytest.mark.parametrize("in_body", [False, True])
-def test_a_server_that_hangs_ends_within_the_time(http_stub: HttpStub, in_body: bool) -> None:
+def test_a_server_that_hangs_times_out(http_stub: HttpStub, in_body: bool) -> None:
     release = threading.Event()
     http_stub.replies = [Reply(wait=release, wait_in_body=in_body, announced_length=100)]
     started = time.monotonic()
@@ -138,7 +138,7 @@ def test_a_server_that_hangs_ends_within_the_time(http_stub: HttpStub, in_body: 
     assert len(http_stub.hits) == 1
 
 
-def test_redirects_are_followed_and_told(http_stub: HttpStub) -> None:
+def test_redirects_are_followed_and_reported(http_stub: HttpStub) -> None:
     http_stub.replies = [Reply(302, headers={"Location": "/two"}), Reply(301, headers={"Location": "three?x=1"})]
     http_stub.replies.append(Reply(200))
     seen = url_test.test_url(http_stub.url, guard=LOOPBACK)
@@ -147,7 +147,7 @@ def test_redirects_are_followed_and_told(http_stub: HttpStub) -> None:
     assert (seen.result, seen.attempts) == ("200", 1)
 
 
-def test_redirects_without_end_are_an_error(http_stub: HttpStub) -> None:
+def test_endless_redirects_are_an_error(http_stub: HttpStub) -> None:
     http_stub.replies = [Reply(302, headers={"Location": "/again"})]
     seen = url_test.test_url(http_stub.url, redirect_limit=3, guard=LOOPBACK)
     assert seen.result == "more than 3 redirects"
@@ -169,7 +169,9 @@ def test_redirects_without_end_are_an_error(http_stub: HttpStub) -> None:
         "http://127.0.0.2\\@example.test/",
     ],
 )
-def test_a_redirect_to_a_forbidden_place_is_refused(http_stub: HttpStub, sockets: list[object], location: str) -> None:
+def test_a_redirect_to_a_forbidden_address_is_refused(
+    http_stub: HttpStub, sockets: list[object], location: str
+) -> None:
     http_stub.replies = [Reply(302, headers={"Location": location})]
     seen = url_test.test_url(http_stub.url, guard=AddressGuard(["127.0.0.1"]))
     assert "refused" in seen.result
@@ -217,7 +219,7 @@ def test_a_redirect_to_a_forbidden_place_is_refused(http_stub: HttpStub, sockets
         "[fd00:ec2::254]",
     ],
 )
-def test_no_spelling_of_a_private_address_opens_a_socket(http_stub: HttpStub, sockets: list[object], host: str) -> None:
+def test_no_form_of_a_private_address_opens_a_socket(http_stub: HttpStub, sockets: list[object], host: str) -> None:
     seen = url_test.test_url(f"http://{host}:{http_stub.port}/", guard=AddressGuard(), timeout=5)
     assert seen.status is None
     assert seen.result
@@ -225,7 +227,7 @@ def test_no_spelling_of_a_private_address_opens_a_socket(http_stub: HttpStub, so
     assert http_stub.hits == []
 
 
-def test_a_socket_that_cannot_be_opened_is_an_error_and_no_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_that_cannot_be_opened_is_an_error_and_not_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: int) -> None:
         raise OSError("too many open files")
 

@@ -70,7 +70,7 @@ def bars(lines: list[str]) -> dict[str, list[tuple[int, int]]]:
     return found
 
 
-def test_a_waterfall_is_read_without_colour() -> None:
+def test_a_waterfall_is_readable_without_colour() -> None:
     assert drawn(SEEN) == [
         "passed  example.test",
         "  301  http://example.test/",
@@ -125,7 +125,7 @@ def test_colour_is_for_terminals_that_want_it(
     assert ("\x1b[36m" in written.getvalue()) is colour
 
 
-def test_an_error_is_told_with_the_hops_before_it() -> None:
+def test_an_error_is_shown_with_the_hops_before_it() -> None:
     failed = replace(
         SEEN,
         result="it is over",
@@ -187,6 +187,6 @@ def test_bars_stay_within_the_width(hops: list[Phases], width: int, encoding: st
 
 
 @given(st.text())
-def test_what_is_shown_is_printable_and_printable_text_stays(text: str) -> None:
+def test_output_is_printable_and_printable_text_is_unchanged(text: str) -> None:
     assert plain(text).isprintable()
     assert plain(text) == text or not text.isprintable()
