@@ -103,13 +103,13 @@ def test_only_one_module_makes_params_for_airflow() -> None:
 
 def test_no_text_chooses_the_keywords_of_the_library() -> None:
     """Neither `$schema` nor a reference leads back to the library's own keywords, which match with `re`."""
-    from coinrequest.jobtypes.json_schema import _own_keywords, _validator
+    from coinrequest.jobtypes.json_schema import _OWN_KEYWORDS, _validator_type
 
     library = {"pattern", "patternProperties", "additionalProperties", "unevaluatedProperties", "unevaluatedItems"}
-    assert library <= set(_own_keywords())
+    assert library <= set(_OWN_KEYWORDS)
     draft = "https://json-schema.org/draft/2020-12/schema"
     for name in (draft, "http://json-schema.org/draft-07/schema#", "http://json-schema.org/draft-04/schema#"):
-        validator: Any = _validator({})
+        validator: Any = _validator_type()({})
         assert type(validator.evolve(schema={"$schema": name})) is type(validator)
 
 
