@@ -154,7 +154,7 @@ def test_all_rows_are_returned_and_progress_is_reported(url: str, monkeypatch: p
 
 
 def test_a_result_that_is_too_large_is_refused_early(url: str) -> None:
-    with pytest.raises(SqlResultInvalid, match="1 MiB"):
+    with pytest.raises(SqlResultInvalid, match="960 KiB as JSON"):
         query(url, "SELECT repeat('x', 100000) AS text FROM generate_series(1, 1000000)", row_limit=10_000)
 
 

@@ -199,7 +199,7 @@ def test_stop_cancels_the_statement(file: Path) -> None:
         ("SELECT :a AS a", {}, SqlStatementFailed, "parameters has no 'a'"),
         ("SELECT 1 AS a, 2 AS a", {}, SqlResultInvalid, "two columns have the name 'a'"),
         ("SELECT char(0) AS a", {}, SqlResultInvalid, "the column 'a' contains text with a NUL character"),
-        ("SELECT printf('%.*c', 2000000, 'x') AS a", {}, SqlResultInvalid, "1 MiB"),
+        ("SELECT printf('%.*c', 2000000, 'x') AS a", {}, SqlResultInvalid, "960 KiB as JSON"),
     ],
 )
 def test_failures_have_the_reason(

@@ -10,7 +10,7 @@ from coinrequest.actions.context import ActionContext
 from coinrequest.actions.url_test import UrlTestAction, UrlTestFailed, UrlTestInputs
 
 
-def test_a_test_succeeds_whatever_the_server_does(http_stub: HttpStub, loopback_allowed: None) -> None:
+def test_a_test_returns_all_fields_of_its_result(http_stub: HttpStub, loopback_allowed: None) -> None:
     http_stub.replies = [Reply(500), Reply(302, headers={"Location": "/x"}), Reply(200)]
     seen = run("url.test", {"url": f"127.0.0.1:{http_stub.port}"})
     assert (seen["result"], seen["status"], seen["attempts"]) == ("200", 200, 2)
