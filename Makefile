@@ -66,7 +66,7 @@ test-all: $(STAMP_OF_EXTRAS) ## run all lanes
 coverage: $(STAMP_OF_EXTRAS) ## run what needs no running stack, and show which lines it reaches
 	@scripts/test unit --cov --cov-report=term:skip-covered --cov-report=html && echo "By line: build/coverage/index.html"
 
-check: $(STAMP) ## check style, types, directions between rooms, and the Airflow configuration
+check: $(STAMP) ## check style, types, the import layers, and the Airflow configuration
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

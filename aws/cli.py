@@ -172,7 +172,7 @@ def _status(commands: Commands, installation: Installation, as_json: bool) -> No
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="aws",
+        prog="python -m aws",
         description="Operates the installation in AWS.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

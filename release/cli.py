@@ -20,7 +20,7 @@ from release.target import Target
 _FAILED, _REFUSED = 1, 2
 _EPILOG = """
 Exit codes: 0 done; 1 failed, and the previous version works; 2 refused, nothing was changed;
-3 failed, and so did the roll-back: it needs attention. docs/how-to/release.md says more.
+3 failed, and so did the rollback: it needs attention. docs/how-to/release.md says more.
 """
 
 
@@ -96,7 +96,7 @@ def _target(arguments: argparse.Namespace, commands: Commands) -> Target:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="release",
+        prog="python -m release",
         description="Test, build, migrate, roll out, smoke test, and roll back on failure.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

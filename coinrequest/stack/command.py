@@ -21,17 +21,22 @@ from coinrequest.stack.options import (
 from coinrequest.stack.state import ProcessState, StackPhase, StackStatus
 
 DOWN = 3
+_PROCESSES = (
+    "Processes: postgres, redis, api-server, scheduler, dag-processor, triggerer, gateway, agent-1, agent-2, ... "
+    "(`status` lists those of a stack)."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `python -m coinrequest.stack`; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m coinrequest.stack", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m coinrequest.stack")
     add_commands(parser)
     return run(parser.parse_args(arguments))
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
     """Add the stack's commands and their options to a parser."""
+    parser.description = "Run the platform on this machine, without containers."
     parser.add_argument(
         "--root",
         type=Path,
@@ -39,7 +44,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         help=f"folder of the stack (COINREQUEST_STACK_ROOT; default {default_root()})",
     )
     commands = parser.add_subparsers(dest="stack_command", required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="start everything and wait until it is ready; does nothing if it is up")
+    up = _add_command(commands, "up", "start everything and wait until it is ready; does nothing if it is up")
     up.add_argument(
         "--agents",
         type=int,
@@ -60,16 +65,22 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION.KEY=VALUE",
         help="an Airflow option that differs from config/airflow.cfg; may be repeated",
     )
-    commands.add_parser("down", help="stop everything; data and logs are kept")
-    commands.add_parser("status", help="show every process (exit code 1: one is not running, 3: the stack is down)")
-    logs = commands.add_parser("logs", help="show the last log lines")
+    _add_command(commands, "down", "stop everything; data and logs are kept")
+    _add_command(commands, "status", "show every process (exit code 1: one is not running, 3: the stack is down)")
+    logs = _add_command(commands, "logs", "show the last log lines", _PROCESSES)
     logs.add_argument("process", nargs="?", help="name of a process (default: all)")
     logs.add_argument(
         "-n", "--lines", type=int, default=20, help="number of lines of each process (default %(default)s)"
     )
     logs.add_argument("-f", "--follow", action="store_true", help="show new lines until interrupted")
-    restart = commands.add_parser("restart", help="restart a process and wait until it is ready")
-    restart.add_argument("process")
+    restart = _add_command(commands, "restart", "restart a process and wait until it is ready", _PROCESSES)
+    restart.add_argument("process", help="name of a process")
+
+
+def _add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str, epilog: str | None = None
+) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=epilog)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -96,7 +107,8 @@ def _up(stack: Stack, arguments: argparse.Namespace) -> int:
         overrides=parse_overrides(arguments.settings),
     )
     began = time.monotonic()
-    print(f"Starting the stack in {_display(stack.layout.root)}", flush=True)
+    if stack.status().phase is not StackPhase.READY:
+        print(f"Starting the stack in {_display(stack.layout.root)}", flush=True)
     started = stack.up(options, lambda line: print(f"  {line}", flush=True))
     if started:
         print(f"The stack is up after {time.monotonic() - began:.1f} s.")

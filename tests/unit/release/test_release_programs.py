@@ -104,7 +104,7 @@ def test_python_alone_is_enough(words: list[str]) -> None:
     """Without the folder of installed packages, as on a machine that has nothing of the project yet."""
     shown = subprocess.run([sys.executable, "-S", "-m", "release", *words, "--help"], cwd=ROOT, capture_output=True)
     assert shown.returncode == 0, shown.stderr
-    assert shown.stdout.startswith(b"usage: release")
+    assert shown.stdout.startswith(b"usage: python -m release")
 
 
 def test_the_summary_has_the_seconds_of_each_step(stream: io.StringIO) -> None:
