@@ -103,7 +103,7 @@ class ComposeTarget:
     def remember(self) -> str | None:
         """Note the image that runs, the number of containers of each service, and how often each restarted."""
         every = self._containers()
-        # Not counted after the roll-out: a broken service restarts while Compose starts the others, slower each time.
+        # Not counted after the rollout: a broken service restarts while Compose starts the others, slower each time.
         self._restarts = {one.id: one.restarts for one in every}
         found = [one for one in every if one.runs and one.service in self._services.application]
         self._before = None

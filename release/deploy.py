@@ -111,7 +111,7 @@ def undo(commands: Commands, target: Target, service_logs: Path) -> int:
         except (Exception, KeyboardInterrupt) as error:
             _attempt(commands, lambda: target.save_logs(service_logs))
             output.summary()
-            output.line(f"THE ROLL-BACK FAILED: {_problem(error)}")
+            output.line(f"THE ROLLBACK FAILED: {_problem(error)}")
             output.line(f"{now} ran before it: deploy --image {now}. Logs of the services: {service_logs}")
             return BROKEN
         target.record(before, ROLLED_BACK_BY_HAND)
@@ -139,10 +139,10 @@ def _roll_back(
         with output.step(f"smoke test of {before}"):
             target.smoke_test(before)
     except (Exception, KeyboardInterrupt) as error:
-        _attempt(commands, lambda: target.record(image, "failed, and so did the roll-back"))
+        _attempt(commands, lambda: target.record(image, "failed, and so did the rollback"))
         output.summary()
         output.line(f"THE RELEASE FAILED: {problem}")
-        output.line(f"THE ROLL-BACK TO {before} FAILED TOO: {_problem(error)}")
+        output.line(f"THE ROLLBACK TO {before} FAILED TOO: {_problem(error)}")
         output.line(f"It needs attention now. Logs of the services: {service_logs}")
         return BROKEN
     target.record(image, f"failed, rolled back to {before}")
@@ -153,7 +153,7 @@ def _roll_back(
 
 
 def _attempt(commands: Commands, action: Callable[[], None]) -> None:
-    """Do something helpful that must not prevent a roll-back."""
+    """Do something helpful that must not prevent a rollback."""
     try:
         action()
     except (ReleaseError, OSError) as error:

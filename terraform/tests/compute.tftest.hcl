@@ -143,7 +143,7 @@ run "an_agent" {
 
   assert {
     condition     = contains(aws_autoscaling_group.this.enabled_metrics, "GroupInServiceInstances")
-    error_message = "Scaling and an alarm read this figure."
+    error_message = "Scaling and an alarm read this metric."
   }
 
   assert {
@@ -151,11 +151,11 @@ run "an_agent" {
     error_message = "No machine is older than 30 days."
   }
 
-  # -- roll-out ----------------------------------------------------------------------------------------------
+  # -- rollout -----------------------------------------------------------------------------------------------
 
   assert {
     condition     = aws_autoscaling_group.this.instance_refresh[0].strategy == "Rolling" && aws_autoscaling_group.this.instance_refresh[0].preferences[0].auto_rollback && aws_autoscaling_group.this.instance_refresh[0].preferences[0].skip_matching
-    error_message = "A roll-out that fails is taken back; machines that are up to date stay."
+    error_message = "A rollout that fails is taken back; machines that are up to date stay."
   }
 
   assert {
@@ -165,7 +165,7 @@ run "an_agent" {
 
   assert {
     condition     = aws_autoscaling_group.this.launch_template[0].version == "7"
-    error_message = "A roll-out can be taken back only from a version with a number."
+    error_message = "A rollout can be taken back only from a version with a number."
   }
 
   assert {

@@ -68,7 +68,7 @@ def test_a_job_whose_agent_is_killed_is_retried_or_fails(platform: Platform) -> 
 
 
 def test_an_agent_waits_for_a_web_server_that_restarts(platform: Platform) -> None:
-    """A task reports to the web server; it may be away for as long as a roll-out takes."""
+    """A task reports to the web server; it may be away for as long as a rollout takes."""
     job = platform.submit("integer", {"value": 0}, run_after=(datetime.now(UTC) + timedelta(seconds=2)).isoformat())
     with platform.without("api-server"):
         eventually(

@@ -1,4 +1,4 @@
-"""A back-up of the running platform, restored where there was nothing: what was there is there, and work goes on.
+"""A backup of the running platform, restored into an empty one: all data is there, and work goes on.
 
 The shared platform is what is backed up, which it does not notice; the copy on the "empty machine" is another project.
 """
@@ -26,7 +26,7 @@ SCRIPT_SECONDS = 600.0
 
 @dataclass
 class Source:
-    """What was there when the back-up was written."""
+    """The data of the platform when the backup was written."""
 
     sign_in: dict[str, str]
     job: dict[str, Any]
@@ -41,7 +41,7 @@ class Source:
 
 @dataclass
 class Restored:
-    """The platform that a back-up was restored into, and what had happened on the way."""
+    """The platform that a backup was restored into, and what happened during the restore."""
 
     stack: ComposeStack
     source: Source
@@ -131,7 +131,7 @@ def assert_refused(answer: "subprocess.CompletedProcess[str]", reason: str, stac
 
 @pytest.fixture(scope="module")
 def restored(_running: ComposeStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Restored]:
-    folder = tmp_path_factory.mktemp("back-ups")
+    folder = tmp_path_factory.mktemp("backups")
     _running.up("--remove-orphans")
     stack = ComposeStack(f"coinrequest-restored-{os.getpid()}")
     source = use(_running)

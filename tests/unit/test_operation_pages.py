@@ -138,7 +138,7 @@ def test_a_page_is_found_from_the_readme_and_from_another_page(page: str) -> Non
     ("page", "words"),
     [
         ("how-to/scaling", ("## Agents", "## Web", "## Gateway", "## Broker", "## Database", "scheduler", "triggerer")),
-        ("explanation/regions", ("## Data", "## Routing", "## Roll-out", "## Fail-over", "RPO", "RTO")),
+        ("explanation/regions", ("## Data", "## Routing", "## Rollout", "## Failover", "RPO", "RTO")),
         (
             "explanation/trade-offs",
             ("challenges", "Kustomize", "KubernetesExecutor", "Temporal"),

@@ -64,7 +64,7 @@ resource "aws_autoscaling_group" "this" {
 
   launch_template {
     id = aws_launch_template.this.id
-    # A number: a roll-out that fails goes back to the one before, which $Latest would not name.
+    # A number: a rollout that fails goes back to the one before, which $Latest would not name.
     version = aws_launch_template.this.latest_version
   }
 

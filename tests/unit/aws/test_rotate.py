@@ -218,7 +218,7 @@ def test_new_instances_that_do_not_work_end_it_and_are_tried_again(
 
 
 def test_another_replacement_is_waited_for(aws: Clients, groups: FakeAutoScaling, stream: io.StringIO) -> None:
-    groups.begin("web", "a-roll-out")
+    groups.begin("web", "a-rollout")
     run(aws, "api-secret-key", stream)
     assert groups.started == ["web"]
 

@@ -1,4 +1,4 @@
-"""A roll-back leaves the database migrated: the version before has to work on it (docs/how-to/release.md).
+"""A rollback leaves the database migrated: the version before has to work on it (docs/how-to/release.md).
 
 Alembic writes the SQL of each upgrade, wherever in the file it comes from, and this reads all of it: what strings hold
 that PostgreSQL executes, too.

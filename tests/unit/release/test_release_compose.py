@@ -220,8 +220,8 @@ def test_a_roll_back_that_fails_too_is_said_aloud(
 ) -> None:
     world = World(running=serving(OLD), broken={NEW}, failing={f"={OLD} .* cli demo": 1})
     assert release(world, "deploy") == 3
-    assert outcomes(state) == [(NEW, "failed, and so did the roll-back")]
-    assert f"THE ROLL-BACK TO {OLD} FAILED TOO" in capsys.readouterr().out
+    assert outcomes(state) == [(NEW, "failed, and so did the rollback")]
+    assert f"THE ROLLBACK TO {OLD} FAILED TOO" in capsys.readouterr().out
 
 
 def test_a_first_release_has_nothing_to_go_back_to(

@@ -1,4 +1,4 @@
-"""A roll-back keeps what is around the image: the version before has to start with it (docs/how-to/release.md)."""
+"""A rollback keeps what is around the image: the version before has to start with it (docs/how-to/release.md)."""
 
 import re
 from pathlib import Path
