@@ -3,7 +3,7 @@
 
 locals {
   name = "coinrequest-${var.environment}"
-  # CloudWatch's namespace of the figures that the gateways write into their logs.
+  # CloudWatch's namespace of the metrics that the gateways write into their logs.
   namespace = "coinrequest/${var.environment}"
   host_name = "${var.subdomain}.${var.zone_name}"
   url       = "https://${local.host_name}"

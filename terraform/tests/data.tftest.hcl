@@ -47,7 +47,7 @@ run "database" {
 
   assert {
     condition     = aws_db_instance.this.storage_encrypted && aws_db_instance.this.kms_key_id == var.kms_key_arn && aws_db_instance.this.performance_insights_kms_key_id == var.kms_key_arn
-    error_message = "Storage, backups and figures are encrypted with the installation's key."
+    error_message = "Storage, backups and metrics are encrypted with the installation's key."
   }
 
   assert {
@@ -126,7 +126,7 @@ run "database_that_may_go" {
 
   assert {
     condition     = length(aws_iam_role.monitoring) == 0 && aws_db_instance.this.monitoring_interval == 0
-    error_message = "Without figures of the operating system there is no role for them."
+    error_message = "Without metrics of the operating system there is no role for them."
   }
 }
 

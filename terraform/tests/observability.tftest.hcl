@@ -214,7 +214,7 @@ run "the_web_app_alone_waits_for_nobody_else" {
     condition = length([
       for alarm in aws_cloudwatch_metric_alarm.this : alarm if alarm.namespace == "coinrequest/production"
     ]) == 0
-    error_message = "Without a gateway there are no figures that an alarm could watch."
+    error_message = "Without a gateway there are no metrics that an alarm could watch."
   }
 
   assert {

@@ -74,7 +74,7 @@ resource "aws_cloudwatch_log_group" "this" {
   kms_key_id        = var.kms_key_arn
 }
 
-# -- figures of the operating system (enhanced monitoring) ---------------------------------------------------
+# -- metrics of the operating system (enhanced monitoring) ---------------------------------------------------
 
 resource "aws_iam_role" "monitoring" {
   count = var.monitoring_interval > 0 ? 1 : 0

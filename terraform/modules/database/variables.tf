@@ -54,7 +54,7 @@ variable "backup_days" {
 }
 
 variable "monitoring_interval" {
-  description = "Seconds between two figures of the operating system; 0: none."
+  description = "Seconds between two measurements of the operating system's metrics; 0: none."
   type        = number
 
   validation {

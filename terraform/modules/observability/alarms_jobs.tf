@@ -15,7 +15,7 @@ locals {
   alarms_by_role = {
     gateway = {
       gateway-silent = merge(local.figure, {
-        description = "No gateway has written figures for five minutes: none runs, or none reaches the database."
+        description = "No gateway has written metrics for five minutes: none runs, or none reaches the database."
         metric      = "TasksActive", statistic = "SampleCount", comparison = "LessThanThreshold", threshold = 1
         periods     = 5, missing = "breaching"
       })

@@ -14,7 +14,7 @@ variable "region" {
 }
 
 variable "namespace" {
-  description = "CloudWatch's namespace of the figures that the gateways write into their log."
+  description = "CloudWatch's namespace of the metrics that the gateways write into their log."
   type        = string
 }
 
