@@ -1,4 +1,4 @@
-"""Lazy imports of the REST API and of the middlewares around the web server.
+"""Lazy imports of the REST API and of the middlewares around the web server (Airflow 3.3.2).
 
 Every task process imports the plugin that mounts them; importing FastAPI would cost each of them 0.6 s (measured).
 """

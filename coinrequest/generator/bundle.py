@@ -1,4 +1,4 @@
-"""The versioned DAG bundle over the registry (`[dag_processor] dag_bundle_config_list`).
+"""The versioned DAG bundle over the registry (`[dag_processor] dag_bundle_config_list`, Airflow 3.3.2).
 
 Its version consists of the installation's id and the number of the newest revision. The dag-processor has a working
 directory for its installation. A refresh rewrites only the shards whose types have changed, and keeps the files as they

@@ -1,5 +1,6 @@
 """The documentation: the site builds without a warning and asks no other host; paths and definitions are right."""
 
+import ast
 import os
 import re
 import subprocess
@@ -15,10 +16,11 @@ from coinrequest.jobtypes.document import load_document
 from coinrequest.stack.layout import project_root
 
 ROOT = project_root()
-# The changes name what was there once.
+# The changes name paths that existed once.
 PAGES = sorted(
     path
-    for path in (*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), ROOT / "terraform" / "README.md")
+    for pattern in ("docs/**/*.md", "benchmarks/*.md", "dags/*.md", "terraform/*.md", "*.md")
+    for path in ROOT.glob(pattern)
     if path.name != "CHANGELOG.md"
 )
 FOLDERS = "aws|benchmarks|coinrequest|config|dags|docker|docs|kubernetes|plugins|release|scripts|terraform|tests"
@@ -92,6 +94,14 @@ def test_the_search_finds_pages_that_stand_beside_the_code(site: Path) -> None:
 def test_every_path_that_a_page_names_exists(page: Path) -> None:
     named = set(_PATH.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))) - _MADE_LATER
     assert [path for path in sorted(named) if not any(ROOT.glob(path.rstrip("/")))] == []
+
+
+def test_modules_that_depend_on_internals_name_the_version() -> None:
+    rows = re.findall(r"^\|[^|]+\|([^|]+)\|[^|]*`tests/", (ROOT / "docs/how-to/upgrade.md").read_text(), re.MULTILINE)
+    modules = {module for row in rows for module in re.findall(r"`(coinrequest/[\w/]+\.py)`", row)}
+    assert modules
+    docstrings = {module: ast.get_docstring(ast.parse((ROOT / module).read_text())) or "" for module in modules}
+    assert [name for name, text in docstrings.items() if not re.search(r"(Airflow|kombu) [0-9]+\.", text)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

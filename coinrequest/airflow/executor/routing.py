@@ -1,4 +1,4 @@
-"""Sets the priority of a task's message, which decides its place in the broker's queue.
+"""Sets the priority of a task's message, which decides its place in the broker's queue (Airflow 3.3.2).
 
 Under a backlog, the broker decides which task an idle agent takes next, and Airflow's executor sets no priority; Celery
 asks this router for it (https://docs.celeryq.dev/en/stable/userguide/routing.html#routers).
