@@ -14,9 +14,10 @@ from coinrequest.airflow.session import params_checked
 from coinrequest.airflow.task_progress import Progress, Report, RunningTask
 from coinrequest.airflow.task_reports import FAILURE, PROGRESS
 from coinrequest.database.stored import Unreadable, bounded_time, read_json, unreadable
+from coinrequest.limits import MEBIBYTE
 
 # Characters. A result of 1 MiB is longer as JSON in JSON; reports are short. Longer values were edited by hand.
-_LONGEST_RESULT = 4 * 1024 * 1024
+_LONGEST_RESULT = 4 * MEBIBYTE
 _LONGEST_REPORT = 32 * 1024
 # A part of the statements below, by an index: the report that a task or item stored under a key.
 _REPORT = (

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from coinrequest.limits import MEBIBYTE
 from coinrequest.stack.account import CALLER, Account
 from coinrequest.stack.log_lines import last_lines
 from coinrequest.stack.processes import Identity, identify, kill_session
 
-_LOG_LIMIT = 20 * 1024 * 1024
+_LOG_LIMIT = 20 * MEBIBYTE
 
 
 @dataclass(frozen=True)

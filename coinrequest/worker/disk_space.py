@@ -7,8 +7,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from coinrequest.limits import MEBIBYTE
+
 # A task's log is short, but many tasks run at a time. With less room than this, the agent starts no task.
-LEAST_BYTES = 16 * 1024 * 1024
+LEAST_BYTES = 16 * MEBIBYTE
 LEAST_FILES = 100
 # Seconds.
 EVERY = 2.0

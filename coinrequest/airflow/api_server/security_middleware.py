@@ -19,11 +19,12 @@ from coinrequest.airflow.api_server import run_checks, same_origin
 from coinrequest.airflow.api_server.asgi import route_path
 from coinrequest.airflow.api_server.sign_in_limits import SignIn, current_sign_in
 from coinrequest.errors import CoinrequestError
+from coinrequest.limits import MEBIBYTE
 
 UNAUTHENTICATED_BYTES = 16 * 1024
-AUTHENTICATED_BYTES = 1024 * 1024
+AUTHENTICATED_BYTES = MEBIBYTE
 # The result of a task, at most 1 MiB, is JSON within JSON in these requests.
-AGENT_BYTES = 10 * 1024 * 1024
+AGENT_BYTES = 10 * MEBIBYTE
 
 # Routes that take passwords: FAB's form, Airflow's tokens, and FAB's own tokens, which Airflow 3 does not accept.
 _PASSWORD_ROUTES = ("/auth/login", "/auth/token", "/auth/api/v1/security/")

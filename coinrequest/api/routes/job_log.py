@@ -11,11 +11,12 @@ from coinrequest.api import problems
 from coinrequest.api.authentication import RequestSession
 from coinrequest.api.rights import LogReader
 from coinrequest.jobs import logs, query
+from coinrequest.limits import MEBIBYTE
 
 router = APIRouter(prefix="/v1/jobs/{id}", tags=["Jobs"])
 
 # The Airflow UI has the rest.
-MAX_LOG_BYTES = 10 * 1024 * 1024
+MAX_LOG_BYTES = 10 * MEBIBYTE
 _CHUNK = 64 * 1024
 
 
