@@ -1,4 +1,4 @@
-"""How far a job is while it runs, why it failed, and that a new attempt starts from nothing."""
+"""Progress and errors of jobs; a new attempt starts without those of the previous one."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -14,13 +14,13 @@ def ask_task(url: str, **fields: Any) -> dict[str, Any]:
     return {"id": "ask", "action": "http.request", "inputs": {"url": url}, **fields}
 
 
-def left_behind(platform: Platform, name: str, job: str, task: str) -> set[str]:
-    """Return the keys under which a task left something."""
+def stored_keys(platform: Platform, name: str, job: str, task: str) -> set[str]:
+    """Return the keys of the XComs of a task."""
     entries = platform.airflow(f"/dags/{name}/dagRuns/{job}/taskInstances/{task}/xcomEntries")["xcom_entries"]
     return {entry["key"] for entry in entries}
 
 
-def test_a_long_job_shows_how_far_it_is(platform: Platform) -> None:
+def test_a_running_job_reports_its_progress(platform: Platform) -> None:
     job = platform.submit("integer", {"value": 5})
 
     def reported() -> dict[str, Any] | None:
@@ -39,18 +39,18 @@ def test_a_long_job_shows_how_far_it_is(platform: Platform) -> None:
     assert platform.succeeded(job)["progress"] == {"tasks_done": 1, "tasks": 1, "running": []}
 
 
-def test_whoever_follows_a_job_is_told_of_its_progress(platform: Platform) -> None:
+def test_the_events_of_a_job_include_its_progress(platform: Platform) -> None:
     job = platform.submit("integer", {"value": 4})
     answer = platform.client("viewer").get(f"{API}/jobs/{job}/events", timeout=60)
     blocks = [dict(line.split(": ", 1) for line in block.splitlines()) for block in answer.text.split("\n\n") if block]
-    told = [json.loads(block["data"]) for block in blocks if block.get("event") == "progress"]
-    done = [task["done"] for task in told]
+    reports = [json.loads(block["data"]) for block in blocks if block.get("event") == "progress"]
+    done = [task["done"] for task in reports]
     assert done == sorted(done)
     assert len(done) >= 2
     assert blocks[-1]["event"] == "done"
 
 
-def test_the_items_of_a_mapped_task_are_counted_one_by_one(platform: Platform) -> None:
+def test_each_item_of_a_mapped_task_counts(platform: Platform) -> None:
     name = new_name("items")
     platform.register(job_type(name, wait_task("each", "{{ item }}", for_each=[0, 0, 10])))
     job = platform.submit(name)
@@ -65,7 +65,7 @@ def test_the_items_of_a_mapped_task_are_counted_one_by_one(platform: Platform) -
     assert platform.succeeded(job)["progress"] == {"tasks_done": 3, "tasks": 3, "running": []}
 
 
-def test_a_job_that_failed_says_why(platform: Platform) -> None:
+def test_a_failed_job_has_a_reason(platform: Platform) -> None:
     name = new_name("failing")
     platform.register(job_type(name, ask_task(f"{platform.web.url}/status/418")))
     error = platform.finished(platform.submit(name))["error"]
@@ -74,7 +74,7 @@ def test_a_job_that_failed_says_why(platform: Platform) -> None:
     assert "418" in error["message"]
 
 
-def test_inputs_that_came_out_wrong_are_named(platform: Platform) -> None:
+def test_the_error_names_the_input_that_does_not_fit(platform: Platform) -> None:
     name = new_name("inputs")
     params = {"type": "object", "properties": {"seconds": {"type": "integer"}}, "required": ["seconds"]}
     platform.register(job_type(name, wait_task(value="{{ params.seconds }}"), params=params))
@@ -84,29 +84,29 @@ def test_inputs_that_came_out_wrong_are_named(platform: Platform) -> None:
     )
 
 
-def test_a_task_out_of_time_says_so(platform: Platform) -> None:
+def test_the_error_of_a_task_that_takes_too_long_names_its_timeout(platform: Platform) -> None:
     name = new_name("slow")
     platform.register(job_type(name, wait_task(value=60, timeout="2s")))
     job = platform.finished(platform.submit(name))
     assert job["error"]["message"] == "Task 'wait' failed: it was not done within 2 seconds"
-    assert left_behind(platform, name, job["id"], "wait") == {"coinrequest_failure", "coinrequest_progress"}
+    assert stored_keys(platform, name, job["id"], "wait") == {"coinrequest_failure", "coinrequest_progress"}
 
 
-def test_an_attempt_of_airflow_starts_from_nothing(platform: Platform) -> None:
-    """Airflow removes what an attempt left when the next one begins; the platform relies on it."""
+def test_a_retry_by_airflow_removes_the_stored_values_of_the_previous_attempt(platform: Platform) -> None:
+    """Airflow removes the XComs of an attempt when the next one starts, and the platform relies on it."""
     name = new_name("again")
     platform.register(job_type(name, ask_task(f"{platform.web.url}/flaky/{name}", retries={"max": 1, "delay": "0s"})))
     job = platform.submit(name)
     platform.succeeded(job)
     assert platform.task_instances(name, job)[0]["try_number"] == 2
-    assert left_behind(platform, name, job, "ask") == {"return_value"}
+    assert stored_keys(platform, name, job, "ask") == {"return_value"}
 
 
-def test_a_job_that_is_retried_starts_from_nothing(platform: Platform) -> None:
+def test_a_retry_of_a_job_removes_its_error(platform: Platform) -> None:
     name = new_name("retried")
     platform.register(job_type(name, ask_task(f"{platform.web.url}/flaky/{name}")))
     job = platform.submit(name)
     assert "503" in platform.finished(job)["error"]["message"]
     platform.retry(job)
     assert platform.succeeded(job)["error"] is None
-    assert left_behind(platform, name, job, "ask") == {"return_value"}
+    assert stored_keys(platform, name, job, "ask") == {"return_value"}

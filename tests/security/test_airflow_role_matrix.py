@@ -1,4 +1,4 @@
-"""Every role at every route of Airflow's own: as far as job types go, no door is wider than ours (Airflow 3.3.2)."""
+"""Every role at every route of Airflow: for job types, Airflow's routes grant no more than ours (Airflow 3.3.2)."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -71,8 +71,8 @@ def test_every_route_of_airflow_has_a_level(airflow_app: Any) -> None:
     assert set(ROUTES) - found == set()
 
 
-def test_what_is_mounted_is_known(airflow_app: Any) -> None:
-    """Below these are tasks' tokens, our service, FAB's pages and files."""
+def test_every_mounted_application_is_known(airflow_app: Any) -> None:
+    """They serve the API for tasks, our service, FAB's pages, and files."""
     from starlette.routing import Mount
 
     assert {route.path for route in airflow_app.routes if isinstance(route, Mount)} == {
@@ -143,7 +143,7 @@ def ask(client: Any, method: str, route: str, made: dict[str, str]) -> int:
 
 
 @pytest.mark.parametrize("name", sorted(EVERYBODY))
-def test_the_role_decides_at_airflows_routes_too(caller: Callable[[str], Any], made: dict[str, str], name: str) -> None:
+def test_airflows_routes_require_the_same_roles(caller: Callable[[str], Any], made: dict[str, str], name: str) -> None:
     client = caller(name)
     refusals = {401} if name == "nobody" else {403}
     wrong = []

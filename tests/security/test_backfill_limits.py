@@ -1,4 +1,4 @@
-"""A backfill keeps to bounds, and so does one that is only tried."""
+"""Backfills and their dry runs have limits."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
         ({"from_date": BEYOND[1]}, "from_date"),
     ],
 )
-def test_a_backfill_has_times_within_bounds(
+def test_a_backfill_with_times_out_of_range_is_refused(
     user: TestClient, hourly: str, fields: dict[str, Any], said: str, dry: bool
 ) -> None:
     answer = backfill(user, hourly, dry=dry, **fields)
@@ -45,7 +45,7 @@ def test_a_backfill_of_very_many_runs_is_refused_at_once(user: TestClient, minut
     assert took < 3
 
 
-def test_a_backfill_that_is_tried_may_have_a_thousand_runs(user: TestClient, minutely: str) -> None:
+def test_a_dry_run_may_have_a_thousand_runs(user: TestClient, minutely: str) -> None:
     start = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=2)
     within = {"from_date": start.isoformat(), "to_date": (start + timedelta(minutes=999)).isoformat()}
     answer = backfill(user, minutely, dry=True, **within)
@@ -56,7 +56,7 @@ def test_a_backfill_that_is_tried_may_have_a_thousand_runs(user: TestClient, min
 
 
 @pytest.mark.parametrize("active", [0, -5, 4, 100])
-def test_a_backfill_keeps_to_the_concurrency_of_its_type(op: TestClient, name: str, active: int) -> None:
+def test_a_backfill_may_not_exceed_the_concurrency_of_its_type(op: TestClient, name: str, active: int) -> None:
     document = small(name, schedule={"cron": "0 * * * *"}, concurrency={"max_jobs": 3})
     assert op.post(TYPES, json=document).status_code == 201
     answer = backfill(op, name, max_active_runs=active)
@@ -66,8 +66,8 @@ def test_a_backfill_keeps_to_the_concurrency_of_its_type(op: TestClient, name: s
     assert backfill(op, name, max_active_runs=3).status_code == 200
 
 
-def test_a_backfill_is_asked_for_by_one_function_in_airflow() -> None:
-    """Both routes go through what is bounded here."""
+def test_airflow_creates_backfills_in_one_function() -> None:
+    """Both routes call the function that the limits wrap."""
     import inspect
 
     from airflow.models import backfill as airflows
@@ -77,7 +77,7 @@ def test_a_backfill_is_asked_for_by_one_function_in_airflow() -> None:
     assert list(inspect.signature(airflows._get_info_list).parameters) == ["from_date", "to_date", "reverse", "dag"]
 
 
-def test_backfills_of_a_hand_written_dag_have_bounds(op: TestClient, hand_written: str) -> None:
+def test_backfills_of_a_hand_written_dag_have_the_same_limits(op: TestClient, hand_written: str) -> None:
     for fields in ({"max_active_runs": 0}, {"max_active_runs": 101}, {"from_date": "1970-01-01T00:00:00Z"}):
         answer = backfill(op, hand_written, **fields)
         assert answer.status_code == 422, answer.text

@@ -1,4 +1,4 @@
-"""Nobody makes the web server read more than it needs, whoever they are and whatever route they ask."""
+"""The web server limits the size of request bodies on every route, for every client."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from support.api_environment import Clients
 pytestmark = [
     pytest.mark.security,
     pytest.mark.usefixtures("airflow_app"),
-    # Where the reading of a body ends with an error, Starlette leaves its streams to the garbage collector.
+    # If reading a body fails, Starlette leaves its streams to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
@@ -26,7 +26,7 @@ def refused(answer: Any) -> bool:
     return bool(answer.status_code == 413)
 
 
-def test_a_stranger_sends_16_kib_at_most(client_of: Clients, tables_unchanged: None) -> None:
+def test_a_client_that_is_not_signed_in_sends_at_most_16_kib(client_of: Clients, tables_unchanged: None) -> None:
     stranger = client_of(None)
     said = {"Content-Length": str(150 * MIB), "Content-Type": "application/json"}
     for path in (*SIGN_IN, *STRANGERS):
@@ -35,7 +35,7 @@ def test_a_stranger_sends_16_kib_at_most(client_of: Clients, tables_unchanged: N
 
 
 @pytest.mark.parametrize("path", [*SIGN_IN, "/api/v2/variables", "/auth/x", "/execution/xcoms/a/b/c/d"])
-def test_a_body_that_does_not_say_its_size_is_read_no_further(airflow_app: Any, path: str) -> None:
+def test_a_body_without_a_content_length_is_not_read_beyond_the_limit(airflow_app: Any, path: str) -> None:
     answer, taken = asyncio.run(send(airflow_app, path, 150 * MIB))
     assert answer["status"] == 413
     assert taken <= 2 * 65536
@@ -44,9 +44,7 @@ def test_a_body_that_does_not_say_its_size_is_read_no_further(airflow_app: Any, 
 @pytest.mark.parametrize(
     ("path", "limit"), [("/api/v2/variables", MIB), ("/auth/x", MIB), ("/execution/xcoms/a/b/c/d", 10 * MIB)]
 )
-def test_who_is_signed_in_sends_more_and_not_endlessly(
-    airflow_app: Any, tokens: dict[str, str], path: str, limit: int
-) -> None:
+def test_a_signed_in_client_has_a_higher_limit(airflow_app: Any, tokens: dict[str, str], path: str, limit: int) -> None:
     token = (b"authorization", f"Bearer {tokens['Admin']}".encode())
     answer, taken = asyncio.run(send(airflow_app, path, 150 * MIB, token))
     assert answer["status"] == 413
@@ -54,7 +52,7 @@ def test_who_is_signed_in_sends_more_and_not_endlessly(
 
 
 async def send(app: Any, path: str, size: int, *headers: tuple[bytes, bytes]) -> tuple[dict[str, Any], int]:
-    """Send a body in parts, as chunks; return the start of the answer, and how much was taken."""
+    """Send a body in chunks; return the start of the response, and the number of bytes that were read."""
     taken = 0
     sent: list[dict[str, Any]] = []
 
@@ -91,15 +89,15 @@ async def send(app: Any, path: str, size: int, *headers: tuple[bytes, bytes]) ->
     return starts[0], taken
 
 
-def test_what_fits_goes_on_as_it_came(op: TestClient, name: str) -> None:
+def test_a_body_within_the_limit_arrives_unchanged(op: TestClient, name: str) -> None:
     value = "x" * 900_000
     assert op.post("/api/v2/variables", json={"key": name, "value": value}).status_code == 201
     assert op.get(f"/api/v2/variables/{name}").json()["value"] == value
     assert op.delete(f"/api/v2/variables/{name}").status_code == 204
 
 
-def test_the_result_of_a_task_fits_however_it_is_written() -> None:
-    """An agent sends it as JSON within JSON, where a quote takes two bytes more."""
+def test_the_largest_result_of_a_task_is_within_the_limit() -> None:
+    """An agent sends it as JSON within JSON, where a quote takes two more bytes."""
     from coinrequest.airflow.api_server.security_middleware import AGENT_BYTES
     from coinrequest.limits import MAX_RESULT_BYTES
 

@@ -1,4 +1,4 @@
-"""Whatever is sent, its check takes at most a second of a processor and 50 MiB."""
+"""The check of any input takes at most a second of processor time and 50 MiB."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A token in a callback's URL is shown to nobody, and no submission tells which connections there are."""
+"""The token in a callback's URL is never shown, and submissions do not reveal which connections exist."""
 
 import json
 import uuid
@@ -33,7 +33,7 @@ def test_how_a_url_is_shown(url: str, shown: str) -> None:
 
 @pytest.fixture
 def job(client_of: Clients, name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """A job with such a callback, as its own submitter sees it."""
+    """A job with such a callback, as its submitter sees it."""
     notify = [{"on": ["failure"], "webhook": HOOK}]
     assert client_of("Op").post(f"{V1}/job-types", json={**definition, "notify": notify}).status_code == 201
     answer = client_of("User").post(f"{V1}/job-types/{name}/jobs", json={"callback": {"url": HOOK}})
@@ -51,7 +51,7 @@ def expand() -> None:
             pass
 
 
-def test_nobody_reads_the_token_of_a_callback(
+def test_no_route_shows_the_token_of_a_callback(
     client_of: Clients, name: str, job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert job["callback"]["url"] == SHOWN
@@ -77,7 +77,7 @@ def test_nobody_reads_the_token_of_a_callback(
             assert TOKEN not in client.get(path).text, (role, path)
 
 
-def test_the_delivery_keeps_it_whole_and_the_message_says_nothing_of_it(name: str, job: dict[str, Any]) -> None:
+def test_the_delivery_uses_the_whole_url_and_messages_omit_the_token(name: str, job: dict[str, Any]) -> None:
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -91,7 +91,7 @@ def test_the_delivery_keeps_it_whole_and_the_message_says_nothing_of_it(name: st
     assert TOKEN not in rows[0].body
 
 
-def test_a_receiver_that_repeats_the_address_does_not_show_it() -> None:
+def test_the_token_is_removed_from_the_response_of_a_receiver() -> None:
     from coinrequest.notices.destinations.webhook import _without_query
     from coinrequest.notices.outcome import Outcome
 
@@ -105,7 +105,7 @@ def test_a_receiver_that_repeats_the_address_does_not_show_it() -> None:
 
 
 @pytest.mark.usefixtures("job")
-def test_a_definitions_token_is_for_those_who_may_change_it(client_of: Clients, name: str) -> None:
+def test_only_users_who_may_change_a_definition_see_its_token(client_of: Clients, name: str) -> None:
     at = f"{V1}/job-types/{name}"
     yaml = {"Accept": "application/yaml"}
     number = client_of("Op").get(at).json()["revision"]
@@ -132,7 +132,7 @@ def connection(op: Any) -> str:
     return name
 
 
-def test_a_user_does_not_learn_which_connections_there_are(
+def test_a_user_cannot_find_out_which_connections_exist(
     client_of: Clients, connection: str, name: str, job: dict[str, Any]
 ) -> None:
     answers = []
@@ -147,7 +147,7 @@ def test_a_user_does_not_learn_which_connections_there_are(
     assert op.status_code == 202, "who may read connections may name one, also one that is made later"
 
 
-def test_a_team_that_runs_jobs_names_no_connection_either(
+def test_a_team_that_runs_jobs_cannot_name_a_connection(
     airflow_app: Any, client_of: Clients, connection: str, name: str, job: dict[str, Any]
 ) -> None:
     body = {"callback": {"url": HOOK, "secret": {"connection": connection}}}
@@ -156,7 +156,7 @@ def test_a_team_that_runs_jobs_names_no_connection_either(
         assert member.post(f"{V1}/job-types/{name}/jobs", json=body).status_code == status
 
 
-def test_a_message_names_no_connection(connection: str, name: str) -> None:
+def test_a_message_cannot_name_a_connection(connection: str, name: str) -> None:
     from coinrequest.gateway.outcomes import MessageRefused
     from coinrequest.gateway.parsing import parse_message
 

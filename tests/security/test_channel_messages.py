@@ -1,4 +1,4 @@
-"""What stands around a message has no effect: it is bounded, put aside and answered, for gateways and readers alike."""
+"""Hostile messages of the channel are limited in size, set aside and answered, by gateways and readers alike."""
 
 import gzip
 import json
@@ -51,7 +51,7 @@ def server(redis_broker: Broker) -> Iterator[redis.Redis]:
 COMPRESSIONS = ("gzip", "application/x-gzip", "bzip2", "nothing", "", 4, True, ["gzip"], {"a": "gzip"})
 
 
-def test_a_compressed_message_is_refused_as_it_came(broker: Broker) -> None:
+def test_a_compressed_message_is_refused_without_decompressing_it(broker: Broker) -> None:
     job_id, store, packed = uuid.uuid4(), Store(), gzip.compress(b"{}")
     for compression in COMPRESSIONS:
         publish(broker, packed, headers={"compression": compression, "from": "somebody"})
@@ -73,7 +73,7 @@ def test_a_compressed_message_is_refused_as_it_came(broker: Broker) -> None:
 ENCODINGS = ("utf-16", "utf-7", "idna", "punycode", "base64", "undefined", "zlib", "rot13", "4")
 
 
-def test_no_codec_is_used_that_we_do_not_send(broker: Broker) -> None:
+def test_only_the_codecs_that_we_send_are_used(broker: Broker) -> None:
     ids, store = [uuid.uuid4() for _ in range(3)], Store()
     for encoding in ENCODINGS:
         publish(broker, message().encode(), content_encoding=encoding)
@@ -87,7 +87,7 @@ def test_no_codec_is_used_that_we_do_not_send(broker: Broker) -> None:
         assert json.loads(letter.body)["job_payload"]
 
 
-def test_a_message_that_is_too_large_is_put_aside_in_part(broker: Broker) -> None:
+def test_only_the_start_of_a_message_that_is_too_large_is_set_aside(broker: Broker) -> None:
     job_id, store, size = uuid.uuid4(), Store(), 20_000_000
     publish(broker, b"x" * size)
     publish(broker, message(job_id))
@@ -116,10 +116,10 @@ with running_consumer(sys.argv[1], store, largest=80_000):
 
 
 @pytest.mark.parametrize("kind", ["bombs", "oversize"])
-def test_neither_bombs_nor_sheer_size_take_memory(
+def test_neither_decompression_bombs_nor_large_messages_use_much_memory(
     broker: Broker, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Bombs of 1.5 MB hold 1.5 GB each; twenty messages of 10 MB lie in wait at once."""
+    """Each bomb of 1.5 MB holds 1.5 GB; twenty messages of 10 MB wait at the same time."""
     process = subprocess.Popen([sys.executable, "-c", _CONSUMER, broker.url], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -164,7 +164,7 @@ def test_a_dead_letter_can_always_be_written_and_read(broker: Broker) -> None:
         assert len(json.dumps(letter.headers)) < 50_000
 
 
-def test_a_dead_letter_of_anything_else_is_written_too(broker: Broker) -> None:
+def test_a_dead_letter_of_any_other_value_can_be_written(broker: Broker) -> None:
     publisher = ResultPublisher(broker.url)
     nested: Any = 1
     for _ in range(5000):
@@ -175,7 +175,7 @@ def test_a_dead_letter_of_anything_else_is_written_too(broker: Broker) -> None:
     take_all(broker, "job-dead-letter", 4)
 
 
-def test_who_reads_results_is_as_safe(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
+def test_readers_of_results_are_protected_in_the_same_way(broker: Broker, capsys: pytest.CaptureFixture[str]) -> None:
     good = result_message(uuid.uuid4(), "integer", "success", {"half": "a"}, None, None).replace(b'"a"', b'"\\ud800"')
     hostile: tuple[tuple[bytes, dict[str, Any]], ...] = (
         (gzip.compress(b"{}"), {"headers": {"compression": "gzip"}}),
@@ -200,7 +200,7 @@ def test_who_reads_results_is_as_safe(broker: Broker, capsys: pytest.CaptureFixt
     assert json.loads(line)["result"] == {"half": "\ud800"}
 
 
-def test_no_queue_can_be_called_like_a_key_of_the_transport(redis_broker: Broker, server: redis.Redis) -> None:
+def test_no_queue_can_have_the_name_of_a_key_of_the_transport(redis_broker: Broker, server: redis.Redis) -> None:
     import re
 
     from coinrequest.channel.redis_transport import Channel
@@ -226,14 +226,14 @@ def test_no_queue_can_be_called_like_a_key_of_the_transport(redis_broker: Broker
         *("_kombu.x", "coinrequest:channel:unacked", "a b", "\x00", "x" * 200, "", "job\x06\x163", "amq.x"),
     ],
 )
-def test_no_reader_takes_a_name_of_the_channel(queue: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """As `job`, its results would come back as jobs."""
+def test_a_reader_cannot_use_the_name_of_a_queue_of_the_channel(queue: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The results for a reader named `job` would be read as jobs."""
     assert main(["listen", "--url", "redis://127.0.0.1:9/0", f"--queue={queue}"]) == 2
     assert "cannot be the name" in capsys.readouterr().err
 
 
-def test_what_an_older_gateway_held_is_not_lost(redis_broker: Broker, server: redis.Redis) -> None:
-    """It noted kombu's envelope in an array, under the tag that its publisher chose."""
+def test_messages_held_by_a_gateway_of_an_older_release_are_not_lost(redis_broker: Broker, server: redis.Redis) -> None:
+    """It stored kombu's envelope in an array, under the tag that the publisher chose."""
     ids = [uuid.uuid4() for _ in range(3)]
     publish(redis_broker, *map(message, ids))
     for number, noted in enumerate(server.lrange("job", 0, -1)):
@@ -251,7 +251,7 @@ def test_what_an_older_gateway_held_is_not_lost(redis_broker: Broker, server: re
     assert server.hkeys("job-unacked") == [b"held"]
 
 
-def test_a_binding_that_is_none_stops_no_results(redis_broker: Broker, server: redis.Redis) -> None:
+def test_an_invalid_binding_does_not_stop_results(redis_broker: Broker, server: redis.Redis) -> None:
     publisher = ResultPublisher(redis_broker.url)
     publisher.publish_result(result_message(uuid.uuid4(), "integer", "success", None, None, None))
     server.sadd("_kombu.binding.job-exchange", "garbage", b"\xff\x06\x16")
@@ -260,8 +260,8 @@ def test_a_binding_that_is_none_stops_no_results(redis_broker: Broker, server: r
     take_all(redis_broker, "result", 2)
 
 
-def test_waiting_hands_no_message_over(redis_broker: Broker, server: redis.Redis) -> None:
-    """What Redis sends a gateway stays small, though messages of any size lie in its queue."""
+def test_waiting_transfers_no_message(redis_broker: Broker, server: redis.Redis) -> None:
+    """Redis sends little to a waiting gateway, however large the messages in its queue are."""
     store = Store()
     with running_consumer(redis_broker.url, store, largest=80_000):
         server.lpush("job", *[b"x" * 8_000_000] * 5)
@@ -273,7 +273,7 @@ def test_waiting_hands_no_message_over(redis_broker: Broker, server: redis.Redis
     assert int(server.info("stats")["total_net_output_bytes"]) - sent < 1_000_000
 
 
-def test_the_channels_database_is_told_from_celerys() -> None:
+def test_the_database_in_the_url_of_a_redis_is_recognised() -> None:
     assert _redis_database("redis://:secret@Host/0") == _redis_database("rediss://host:6379") == ("host", 6379, "0")
     assert (
         _redis_database("redis://host/2") == _redis_database("redis://host/?db=2") != _redis_database("redis://host/1")

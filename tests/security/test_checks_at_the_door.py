@@ -1,4 +1,4 @@
-"""What was a fault of the service, took the memory or froze a web server, through the routes themselves."""
+"""Requests that once caused an error of the service, filled its memory or blocked a web server."""
 
 import json
 import time
@@ -38,7 +38,7 @@ def copy_is_bounded(name: str) -> bool:
 @pytest.mark.parametrize(
     "number", ["0x" + "f" * 60_000, "0o" + "7" * 60_000, "9" * 60_000, "1e999999999"], ids=["0x", "0o", "9", "e"]
 )
-def test_a_number_that_nobody_can_write_is_an_error_of_the_sender(op: TestClient, name: str, number: str) -> None:
+def test_a_number_that_cannot_be_stored_is_a_client_error(op: TestClient, name: str, number: str) -> None:
     for path in (TYPES, f"{TYPES}?dry_run=true", f"{TYPES}/{name}/jobs"):
         answer = op.post(path, content=f"name: {name}\nv: {number}", headers=YAML)
         assert answer.status_code == 422, answer.text
@@ -47,7 +47,7 @@ def test_a_number_that_nobody_can_write_is_an_error_of_the_sender(op: TestClient
 
 
 @pytest.mark.usefixtures("tables_unchanged")
-def test_numbers_at_the_edges_of_a_request_are_no_fault(op: TestClient) -> None:
+def test_extreme_numbers_in_a_request_cause_no_server_error(op: TestClient) -> None:
     from coinrequest.api import cursors
 
     for digits in ("0" * 5_000, "9" * 5_000):
@@ -57,7 +57,7 @@ def test_numbers_at_the_edges_of_a_request_are_no_fault(op: TestClient) -> None:
     assert answer.status_code < 500, answer.text
 
 
-def test_an_answer_holds_two_hundred_errors(op: TestClient, name: str) -> None:
+def test_a_response_lists_at_most_two_hundred_errors(op: TestClient, name: str) -> None:
     register(op, name, {"additionalProperties": False, "properties": {"a": {"items": {"type": "string"}}}})
     bodies: list[dict[str, Any]] = [
         {"params": {"a": [1] * 20_000}},
@@ -78,7 +78,7 @@ def test_an_answer_holds_two_hundred_errors(op: TestClient, name: str) -> None:
     assert len(answer.json()["errors"]) <= 201
 
 
-def test_an_integer_that_no_agent_reads_is_refused(op: TestClient, name: str) -> None:
+def test_an_integer_that_agents_cannot_read_is_refused(op: TestClient, name: str) -> None:
     register(op, name, {"properties": {"a": {"type": "integer"}}})
     for number, status in ((2**63, 422), (-(2**63) - 1, 422), (2**63 - 1, 202), (-(2**63), 202), (10**4_000, 422)):
         answer = op.post(f"{TYPES}/{name}/jobs", json={"params": {"a": number}})
@@ -102,7 +102,7 @@ OPTIONAL: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize("case", OPTIONAL)
-def test_an_optional_param_may_be_absent_whatever_its_schema(op: TestClient, name: str, case: str) -> None:
+def test_an_optional_param_may_be_absent_with_any_schema(op: TestClient, name: str, case: str) -> None:
     schema, value = OPTIONAL[case]
     register(op, name, {"properties": {"a": schema}, "$defs": {"x": {"type": "integer"}}})
     for params in ({}, {"a": value}):
@@ -112,8 +112,8 @@ def test_an_optional_param_may_be_absent_whatever_its_schema(op: TestClient, nam
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Airflow's own answer about a DAG
-def test_a_pattern_that_backtracks_holds_up_neither_door(op: TestClient, name: str) -> None:
-    """Forty letters would take Python's `re` days."""
+def test_a_backtracking_pattern_blocks_neither_our_route_nor_airflows(op: TestClient, name: str) -> None:
+    """Python's `re` would take days for forty letters."""
     params = {"properties": {"a": {"type": "string", "pattern": BACKTRACKS, "default": "a" * 40}}}
     register(op, name, params)
     began = time.thread_time()
@@ -129,7 +129,7 @@ def test_a_pattern_that_backtracks_holds_up_neither_door(op: TestClient, name: s
 
 @pytest.fixture
 def older_copy(op: TestClient, name: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A type whose copy in Airflow's tables was written by the release before, pattern and all."""
+    """A type whose copy in Airflow's tables was written by the previous release, with its pattern."""
     from airflow.sdk import Param
 
     from coinrequest.generator import dag
@@ -189,7 +189,7 @@ def test_a_parse_renews_the_copy_of_an_older_release(older_copy: str) -> None:
     assert copy_is_bounded(older_copy)
 
 
-def test_a_stored_schema_that_is_refused_by_now_says_so(op: TestClient, name: str) -> None:
+def test_the_error_for_a_stored_schema_that_is_no_longer_accepted_names_the_reason(op: TestClient, name: str) -> None:
     from airflow.utils.session import create_session
 
     from coinrequest.generator import publishing
@@ -206,7 +206,7 @@ def test_a_stored_schema_that_is_refused_by_now_says_so(op: TestClient, name: st
     assert "registered again" in json.dumps(answer.json())
 
 
-def test_a_comparison_that_took_minutes(op: TestClient, name: str) -> None:
+def test_a_comparison_of_large_definitions_is_fast(op: TestClient, name: str) -> None:
     def definition(factor: int) -> dict[str, Any]:
         examples = [number * factor % 100 for number in range(14_000)]
         return {"name": name, "params": {"examples": examples}, "tasks": [wait_for()]}

@@ -1,4 +1,4 @@
-"""Nobody but writers can hold up registrations and migrations, and a writer that hangs is told of by name."""
+"""Only writers can block registrations and migrations, and the error names a writer that blocks them."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ _APPEND = text(
 
 @contextmanager
 def transaction(url: str, *statements: str) -> Iterator[Connection]:
-    """A transaction that has done this much, and is rolled back at the end."""
+    """Open a transaction, execute the statements, and roll it back at the end."""
     with create_engine(url, poolclass=NullPool).connect() as connection:
         for statement in statements:
             connection.execute(text(statement))
@@ -45,14 +45,14 @@ def owner_url() -> str:
 
 @pytest.fixture
 def reader_with_advisory_locks() -> Iterator[str]:
-    """The role as a server gives it whose first user is no superuser: what everybody may call, it may call."""
+    """The role on a server without a superuser (RDS): it may call the functions that everybody may call."""
     functions = "pg_catalog.pg_advisory_lock(bigint), pg_catalog.pg_advisory_xact_lock(bigint)"
     as_superuser(f"GRANT EXECUTE ON FUNCTION {functions} TO coinrequest_reader", database="airflow")
     yield reader_url()
     as_superuser(f"REVOKE EXECUTE ON FUNCTION {functions} FROM coinrequest_reader", database="airflow")
 
 
-def test_a_reader_that_holds_what_it_can_blocks_no_registration(
+def test_a_reader_with_all_locks_it_can_take_does_not_block_a_registration(
     op: TestClient, name: str, reader_with_advisory_locks: str
 ) -> None:
     held = (
@@ -67,15 +67,17 @@ def test_a_reader_that_holds_what_it_can_blocks_no_registration(
         assert op.post(f"{TYPES}/{name}/jobs", json={}).status_code == 202
 
 
-def test_a_writer_that_hangs_is_a_503_that_says_so(op: TestClient, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_hangs_causes_a_503_with_the_reason(
+    op: TestClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(registry, "_LONGEST_WAIT", "200ms")
     with transaction(owner_url(), "SELECT id FROM coinrequest_installation FOR UPDATE"):
         answer = op.post(TYPES, json=environment.definition(name))
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
         assert answer.json()["detail"] == (
-            "Other changes of the same things take too long; nothing was changed, repeat the request"
+            "Concurrent changes to the same rows take too long; nothing was changed, repeat the request"
         )
-        # Who reads, and who submits, waits for no registration.
+        # Reading and submitting do not wait for registrations.
         assert op.get(TYPES).status_code == 200
     assert op.post(TYPES, json=environment.definition(name)).status_code == 201
 
@@ -88,8 +90,8 @@ def test_the_time_limit_ends_with_the_transaction() -> None:
         assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "0"
 
 
-def test_numbers_become_visible_in_their_order_whoever_writes(name: str) -> None:
-    """Without `registry.lock`, as the release before or a person with psql would append."""
+def test_revision_numbers_become_visible_in_order_for_every_writer(name: str) -> None:
+    """Without `registry.lock`, as the previous release or a person with psql would append."""
     with transaction(owner_url()) as first, transaction(owner_url()) as second:
         number = int(first.execute(_APPEND, {"name": name}).scalar_one())
         second.execute(text("SET LOCAL lock_timeout = '200ms'"))
@@ -98,12 +100,12 @@ def test_numbers_become_visible_in_their_order_whoever_writes(name: str) -> None
         assert is_lock_timeout(refused.value)
         second.rollback()
         first.commit()
-        # The number was not drawn before the lock was there.
+        # The number was not taken before the lock was held.
         assert int(second.execute(_APPEND, {"name": name}).scalar_one()) == number + 1
         second.commit()
 
 
-def test_an_agent_waits_while_others_have_all_connections_of_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_waits_while_others_use_all_connections_of_the_role(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COINREQUEST_REGISTRY_URL", reader_url())
     as_superuser("ALTER ROLE coinrequest_reader CONNECTION LIMIT 1")
     try:
@@ -133,8 +135,8 @@ with create_session() as session:
 """
 
 
-def test_a_migration_does_not_wait_for_ever_behind_a_reader() -> None:
-    """Everybody else would wait behind the migration for as long."""
+def test_a_migration_does_not_wait_indefinitely_for_a_reader() -> None:
+    """All others would wait for the migration meanwhile."""
     with copied("migrated") as url:
         reader = reader_url().rpartition("/")[0] + "/migrated"
         as_superuser("GRANT CONNECT ON DATABASE migrated TO coinrequest_reader")

@@ -1,4 +1,4 @@
-"""Every role may send a notification: what an agent forges wakes a gateway, and is believed by nobody."""
+"""Every role may send notifications: one that an agent forges only makes a gateway query the database."""
 
 import os
 import threading
@@ -19,7 +19,9 @@ FORGED = (
 )
 
 
-def test_a_forged_end_of_a_job_only_makes_a_gateway_look(airflow_app: Any, tables_unchanged: None) -> None:
+def test_a_forged_notification_only_makes_a_gateway_query_the_database(
+    airflow_app: Any, tables_unchanged: None
+) -> None:
     from coinrequest.gateway.listener import listen
 
     heard, stop = threading.Semaphore(0), threading.Event()
@@ -40,8 +42,8 @@ def test_a_forged_end_of_a_job_only_makes_a_gateway_look(airflow_app: Any, table
         thread.join(10)
 
 
-def test_what_it_hears_are_ids_and_states(airflow_app: Any) -> None:
-    """It may listen, too: nothing more than an id and a state is ever said there."""
+def test_notifications_contain_only_ids_and_states(airflow_app: Any) -> None:
+    """An agent may listen too."""
     functions = as_superuser("SELECT prosrc FROM pg_proc WHERE proname LIKE 'coinrequest%'", database="airflow")
     said = [line.strip() for (source,) in functions for line in source.splitlines() if "pg_notify(" in line]
     assert said == [

@@ -24,7 +24,7 @@ def test_the_file_is_used(path: str) -> None:
     assert RIGHTS in (project_root() / path).read_text()
 
 
-def test_no_other_place_has_rights_of_its_own() -> None:
+def test_no_other_file_grants_rights() -> None:
     for folder in ("coinrequest/stack", "docker", "scripts", "aws", "terraform", "kubernetes"):
         for path in (project_root() / folder).rglob("*"):
             if path.is_file() and path.name != RIGHTS and path.suffix in ("", ".py", ".sh", ".yaml", ".tf"):
@@ -32,7 +32,7 @@ def test_no_other_place_has_rights_of_its_own() -> None:
 
 
 def test_every_client_can_run_it() -> None:
-    """It has no commands of psql, so that drivers can run it, and the PostgreSQL image does not run it by itself."""
+    """It has no commands of psql, so drivers can run it; the PostgreSQL image does not run it by itself."""
     lines = (project_root() / "docker" / RIGHTS).read_text().splitlines()
     assert not [line for line in lines if line.lstrip().startswith("\\")]
     assert not RIGHTS.endswith((".sql", ".sh"))

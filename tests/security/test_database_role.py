@@ -133,7 +133,7 @@ def attack(statement: str, *before: str) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_has_changed(airflow_app: Any) -> Iterator[None]:
-    """Whatever an attack did not say: afterwards every table and every right is as it was."""
+    """Whatever an attack reports, check afterwards that every table and every right is unchanged."""
     before, rights = contents(), _rights()
     yield
     assert contents() == before
@@ -172,7 +172,7 @@ def test_it_writes_to_no_table() -> None:
             assert not _allowed(statement.format(f'"{name}"')), (statement, name)
 
 
-def test_the_catalogue_says_the_same() -> None:
+def test_the_catalogue_lists_the_same_rights() -> None:
     held = as_superuser(
         "SELECT c.relname, a.privilege_type FROM pg_class AS c, aclexplode(c.relacl) AS a"
         " WHERE c.relnamespace = 'public'::regnamespace AND a.grantee IN (0, 'coinrequest_reader'::regrole)"
@@ -205,7 +205,7 @@ def _allowed(statement: str) -> bool:
     return True
 
 
-def test_it_calls_one_function_of_ours() -> None:
+def test_it_may_call_one_function_of_ours() -> None:
     called = {}
     for (name,) in as_superuser(_FUNCTIONS, database="airflow"):
         arguments = ", ".join(f"NULL::{kind}" for kind in re.findall(r"\w+", name.partition("(")[2]))
@@ -237,7 +237,7 @@ def test_every_function_of_the_database_has_its_search_path() -> None:
         assert calls <= {"coalesce", "greatest", "least", "coinrequest_submission_key"}, name
 
 
-def test_no_definer_is_anywhere_else() -> None:
+def test_no_other_function_is_a_security_definer() -> None:
     found = as_superuser("SELECT oid::regprocedure::text FROM pg_proc WHERE prosecdef", database="airflow")
     assert [row[0] for row in found] == ["coinrequest_clean(interval,integer)"]
 
@@ -266,7 +266,7 @@ def test_the_takeover_ends_at_its_first_step() -> None:
         attack(TAKEOVER[-1], *TAKEOVER[:-1])
 
 
-def test_the_function_is_not_diverted_even_by_who_may_make_temporary_objects() -> None:
+def test_temporary_objects_do_not_divert_the_function() -> None:
     as_superuser("GRANT TEMPORARY ON DATABASE airflow TO coinrequest_reader")
     try:
         attack(TAKEOVER[-1], "SET search_path = pg_temp, public", *TAKEOVER[:-1])
@@ -275,8 +275,8 @@ def test_the_function_is_not_diverted_even_by_who_may_make_temporary_objects() -
     assert not _allowed("SELECT password FROM ab_user")
 
 
-def test_what_runs_in_sessions_of_others_is_not_diverted_by_their_temporary_objects(tables_unchanged: None) -> None:
-    """The triggers run in the session of whoever changes a run; this one has tables of its own of the same names."""
+def test_temporary_objects_of_other_sessions_do_not_divert_the_triggers(tables_unchanged: None) -> None:
+    """The triggers run in the session that changes a run; this one has temporary tables of the same names."""
     from airflow import settings
 
     with settings.engine.connect() as connection:
@@ -303,8 +303,8 @@ def test_other_databases_are_closed(database: str) -> None:
         pass
 
 
-def test_what_it_does_to_its_own_settings_goes_when_the_rights_are_given_again() -> None:
-    """Every role may change its own defaults and password: that stops agents, and gives nothing."""
+def test_granting_the_rights_again_resets_its_own_settings() -> None:
+    """Every role may change its own defaults and password: that stops agents, but grants no rights."""
     attack(
         "ALTER ROLE coinrequest_reader SET search_path = pg_temp",
         "ALTER ROLE coinrequest_reader IN DATABASE airflow SET statement_timeout = 1",

@@ -1,4 +1,4 @@
-"""A row that somebody edited, in Airflow or in the database, harms nobody but its own job.
+"""A row that was edited, in Airflow or in the database, affects no other job.
 
 Each case spoils one stored value, then calls every reading route and one pass of each background worker.
 """
@@ -39,7 +39,7 @@ def sql(statement: str, **values: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class Victims:
-    """Jobs of one type: one that is spoilt, one beside it, one that runs and one that failed; and a notice."""
+    """Jobs of one type: the one that is edited, an untouched one, a running one and a failed one; and a notice."""
 
     spoilt: str
     other: str
@@ -52,7 +52,7 @@ class Victims:
 
 @dataclass(frozen=True)
 class Case:
-    """What somebody wrote into one column of one row."""
+    """An edited value of one column of one row."""
 
     table: str
     column: str
@@ -88,7 +88,7 @@ def victims(op: TestClient) -> Victims:
 
 
 def leave(run_id: str, key: str, content: Any) -> None:
-    """Store what a task leaves beside its result, as Airflow stores it."""
+    """Store the XComs of a task beside its result, as Airflow stores them."""
     sql(
         "INSERT INTO xcom (dag_run_id, task_id, map_index, key, dag_id, run_id, value, timestamp)"
         " SELECT run.id, task.task_id, -1, :key, task.dag_id, task.run_id, CAST(:value AS jsonb), now()"
@@ -191,7 +191,7 @@ CASES = {
 
 @pytest.fixture(params=[pytest.param(Case(*case), id=name) for name, case in CASES.items()])
 def spoilt(request: pytest.FixtureRequest, victims: Victims) -> Iterator[Case]:
-    """One value is spoilt during the test."""
+    """Edit one value for the duration of the test."""
     case: Case = request.param
     where = case.where.format(**asdict(victims))
     kind = sql(
@@ -225,7 +225,7 @@ def put(case: Case, where: str, kind: str, value: str) -> None:
 
 
 def strictly(answer: Any) -> Any:
-    """Return the content, which every JSON reader has to understand."""
+    """Return the content, which has to be standard JSON."""
 
     def refuse(constant: str) -> None:
         raise ValueError(f"{constant} is no JSON")
@@ -235,7 +235,7 @@ def strictly(answer: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def addresses(op: TestClient, victims: Victims) -> list[str]:
-    """Every reading route of ours, of the jobs that may be spoilt."""
+    """All our routes that read the jobs that may be edited."""
     found = []
     for path, methods in op.get("/jobs/openapi.json").json()["paths"].items():
         if "get" not in methods:
@@ -249,7 +249,7 @@ def addresses(op: TestClient, victims: Victims) -> list[str]:
     return found
 
 
-def test_no_answer_is_a_fault_and_the_others_are_as_they_were(
+def test_no_response_is_a_server_error_and_other_jobs_are_unchanged(
     op: TestClient, addresses: list[str], victims: Victims, spoilt: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coinrequest.api.routes.job_events.LONGEST_STREAM", 0.05)
@@ -270,7 +270,7 @@ def test_no_answer_is_a_fault_and_the_others_are_as_they_were(
     assert [test for test in tested if (test["url"], test["result"]) == ("https://example.org/", "200")]
 
 
-def test_no_worker_stops_and_the_others_are_told(victims: Victims, spoilt: Case) -> None:
+def test_no_worker_stops_and_notices_of_other_jobs_are_sent(victims: Victims, spoilt: Case) -> None:
     from airflow.utils.session import create_session
 
     from coinrequest.airflow import run_sweep

@@ -1,4 +1,4 @@
-"""The executor over a real database, broker and agent: what waits, what is sent, what is lost, what is cancelled."""
+"""The executor with a real database, broker and agent: tasks that wait, are sent, get lost or are cancelled."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ Register = Callable[..., str]
 
 @pytest.fixture
 def register(op: TestClient, name: str) -> Register:
-    """Register a type whose one task is done for so many items."""
+    """Register a type with one task that is mapped over this many items."""
 
     def make(suffix: str = "", items: int = 1, **fields: Any) -> str:
         document = environment.definition(name + suffix)
@@ -44,7 +44,7 @@ def submit(op: TestClient) -> Iterator[Callable[[str], str]]:
         op.post(f"/jobs/v1/jobs/{job}/cancel", json={})
 
 
-def test_a_queue_that_nobody_serves_holds_nobody_up(
+def test_a_queue_without_agents_does_not_block_others(
     scheduler: Scheduling, register: Register, submit: Callable[[str], str], op: TestClient
 ) -> None:
     greedy, small = register("-nobody", 600, queue="nobody"), register("-small")
@@ -73,10 +73,10 @@ def test_one_type_never_takes_all_slots(
     assert [sent.dag_id for sent in scheduler.executor._sent.values()].count(small) == 1
 
 
-def test_a_queue_of_the_brokers_fails_its_task_at_once_and_says_why(
+def test_a_task_for_a_reserved_queue_fails_at_once_with_the_reason(
     scheduler: Scheduling, register: Register, submit: Callable[[str], str], airflow_app: Any
 ) -> None:
-    """Of a definition that was registered before the name was refused."""
+    """The definition was registered before the name was reserved."""
     from airflow.utils.session import create_session
     from sqlalchemy import text
 
@@ -93,7 +93,7 @@ def test_a_queue_of_the_brokers_fails_its_task_at_once_and_says_why(
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes half a minute takes a second."""
+    """Shorten intervals of half a minute to a second."""
     from coinrequest.airflow.executor import fair_executor
 
     for name, seconds in (("QUERY_EVERY", 0.1), ("INSPECT_EVERY", 0.3), ("RESULT_WITHIN", 0.3), ("START_WITHIN", 1.0)):
@@ -101,7 +101,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hasty")
-def test_a_sent_task_that_is_cancelled_leaves_the_broker_and_its_slot(
+def test_cancelling_a_sent_task_removes_it_from_the_broker_and_frees_its_slot(
     scheduler: Scheduling, register: Register, submit: Callable[[str], str], op: TestClient
 ) -> None:
     scheduler.pause_agent()
@@ -116,7 +116,7 @@ def test_a_sent_task_that_is_cancelled_leaves_the_broker_and_its_slot(
 
 
 @pytest.mark.usefixtures("hasty")
-def test_what_a_dead_agent_took_is_sent_again_and_what_waits_is_not(
+def test_tasks_taken_by_a_dead_agent_are_sent_again_and_waiting_ones_are_not(
     scheduler: Scheduling, register: Register, submit: Callable[[str], str], airflow_app: Any
 ) -> None:
     scheduler.renew_agent()
@@ -137,7 +137,7 @@ def test_what_a_dead_agent_took_is_sent_again_and_what_waits_is_not(
 
 
 @pytest.mark.usefixtures("hasty")
-def test_another_scheduler_adopts_what_was_sent_and_sends_what_was_not(
+def test_another_scheduler_adopts_sent_tasks_and_sends_the_others(
     scheduler: Scheduling, register: Register, submit: Callable[[str], str], airflow_app: Any
 ) -> None:
     from airflow.models.taskinstance import TaskInstance
@@ -163,8 +163,8 @@ def test_another_scheduler_adopts_what_was_sent_and_sends_what_was_not(
     assert {one.message for one in executor._sent.values()} == sent
 
 
-def test_nothing_in_the_broker_has_a_name_that_a_queue_can_have(scheduler: Scheduling) -> None:
-    """After all that was done to it above."""
+def test_no_key_of_the_broker_has_a_name_that_a_queue_can_have(scheduler: Scheduling) -> None:
+    """Runs after the tests above, whose keys it reads."""
     import re
 
     from coinrequest import queues
@@ -175,7 +175,7 @@ def test_nothing_in_the_broker_has_a_name_that_a_queue_can_have(scheduler: Sched
     assert [key for key in keys if re.fullmatch(QUEUE_PATTERN, key) and not queues.refusal(key)] in ([], ["default"])
 
 
-def test_airflow_still_calls_what_is_overridden_as_it_is() -> None:
+def test_airflow_still_calls_the_overridden_methods_with_the_same_arguments() -> None:
     from airflow.executors.base_executor import BaseExecutor
     from airflow.executors.workloads import ExecuteTask
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner

@@ -1,4 +1,4 @@
-"""An agent whose disk is full takes no tasks, says so, and takes them again by itself when there is room."""
+"""An agent whose disk is full reports it, takes no tasks, and resumes by itself when there is space."""
 
 import errno
 import os
@@ -58,7 +58,7 @@ def disk() -> Iterator[SmallDisk]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def test_what_is_the_matter_with_a_disk(disk: SmallDisk, tmp_path: Path) -> None:
+def test_the_problem_of_a_disk_is_named(disk: SmallDisk, tmp_path: Path) -> None:
     assert disk_space.problem([disk.folder / "logs"]) is None
     disk.fill()
     assert "No space left on device" in (disk_space.problem([tmp_path, disk.folder / "logs"]) or "")
@@ -90,7 +90,7 @@ def worker(folder: Path, broker: str, disk: SmallDisk) -> Iterator[None]:
         process.wait(30)
 
 
-def test_a_worker_leaves_tasks_to_others_until_there_is_room(disk: SmallDisk, tmp_path: Path) -> None:
+def test_a_worker_takes_no_tasks_until_there_is_space(disk: SmallDisk, tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     with redis_server() as socket:
         broker = f"redis+socket://{socket}"
@@ -123,7 +123,7 @@ def test_a_worker_leaves_tasks_to_others_until_there_is_room(disk: SmallDisk, tm
 
 
 class Client:
-    """What Airflow's supervisor reaches the execution API by, as far as it is used here."""
+    """A stub of the client that Airflow's supervisor uses for the execution API."""
 
     def __init__(self, left: Any = None) -> None:
         self.xcoms = self
@@ -138,7 +138,7 @@ class Client:
 
 @pytest.fixture
 def supervisor(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, airflow_app: Any) -> Any:
-    """Airflow's module, with its logs on the disk."""
+    """Airflow's module, with its logs on the small disk."""
     from airflow.sdk.configuration import conf
     from airflow.sdk.execution_time import supervisor
 
@@ -151,7 +151,7 @@ def supervisor(disk: SmallDisk, monkeypatch: pytest.MonkeyPatch, airflow_app: An
     return supervisor
 
 
-def test_a_log_that_fills_the_disk_loses_lines_and_the_reason_is_left(disk: SmallDisk, supervisor: Any) -> None:
+def test_a_log_that_fills_the_disk_loses_lines_but_the_reason_is_stored(disk: SmallDisk, supervisor: Any) -> None:
     client = Client()
     logger, file = supervisor._configure_logging("dag_id=x/attempt=2.log", client)
     logger.error("before")
@@ -164,7 +164,7 @@ def test_a_log_that_fills_the_disk_loses_lines_and_the_reason_is_left(disk: Smal
     assert "before" in (disk.folder / "tasks" / "dag_id=x" / "attempt=2.log").read_text()
 
 
-def test_what_the_task_left_itself_stays(disk: SmallDisk, supervisor: Any) -> None:
+def test_a_reason_that_the_task_has_stored_is_kept(disk: SmallDisk, supervisor: Any) -> None:
     client = Client("it did not work")
     logger, file = supervisor._configure_logging("x.log", client)
     disk.fill()
@@ -182,7 +182,7 @@ def test_a_log_that_cannot_be_opened_gives_the_task_back(disk: SmallDisk, superv
         supervisor._configure_logging("dag_id=y/attempt=1.log", Client())
 
 
-def test_a_task_that_no_disk_has_room_for_goes_back_to_the_broker(
+def test_a_task_without_space_on_the_disk_returns_to_the_broker(
     disk: SmallDisk, supervisor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from celery.exceptions import Reject
@@ -200,7 +200,7 @@ def test_a_task_that_no_disk_has_room_for_goes_back_to_the_broker(
     assert len(begun) == 1
 
 
-def test_what_fails_before_the_action_is_told(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_before_the_action_is_reported(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task's own process cannot write the files of its job type."""
     from airflow.sdk.execution_time import task_runner
 
@@ -222,7 +222,7 @@ def test_what_fails_before_the_action_is_told(airflow_app: Any, monkeypatch: pyt
     assert "No space left on device" in message.value["text"]
 
 
-def test_a_dag_processor_without_room_keeps_what_it_has_and_catches_up(
+def test_a_dag_processor_without_space_keeps_its_files_and_catches_up(
     disk: SmallDisk, op: TestClient, name: str, definition: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -251,7 +251,7 @@ def test_a_dag_processor_without_room_keeps_what_it_has_and_catches_up(
     assert not [path for path in stub.parent.iterdir() if path.name.startswith(".")]
 
 
-def test_health_says_that_a_dag_processor_follows_no_longer(op: TestClient) -> None:
+def test_health_reports_a_dag_processor_that_falls_behind(op: TestClient) -> None:
     from airflow.jobs.job import Job
     from airflow.utils.session import create_session
     from sqlalchemy import text
@@ -280,7 +280,7 @@ def test_health_says_that_a_dag_processor_follows_no_longer(op: TestClient) -> N
             session.execute(text("DELETE FROM job WHERE job_type = 'DagProcessorJob'"))
 
 
-def test_jobs_wait_while_the_logs_of_a_stack_have_no_room(own_stack: OwnStack, disk: SmallDisk, name: str) -> None:
+def test_jobs_wait_while_there_is_no_space_for_logs(own_stack: OwnStack, disk: SmallDisk, name: str) -> None:
     options = Options(agents=1, concurrency=2, overrides={"logging.base_log_folder": str(disk.folder / "tasks")})
     with own_stack(options) as platform:
         platform.register(job_type(name, wait_task(value="{{ params.value }}"), params=_params()))

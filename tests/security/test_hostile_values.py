@@ -1,4 +1,4 @@
-"""Times, numbers, identifiers and texts at the ends of what they may be: an answer that says so, never a fault.
+"""Extreme times, numbers, identifiers and texts: the response names the problem and is never a server error.
 
 A value that Python, the driver or PostgreSQL cannot hold is the request's or the message's trouble, not an outage: an
 outage is waited for, and everything behind it with it.
@@ -56,14 +56,16 @@ def job_type(op: TestClient) -> str:
 
 
 @pytest.mark.parametrize("run_after", TIMES, ids=lambda time: str(time)[:30])
-def test_a_start_out_of_bounds_is_named_at_rest(op: TestClient, job_type: str, run_after: object) -> None:
+def test_rest_refuses_a_start_out_of_range(op: TestClient, job_type: str, run_after: object) -> None:
     answer = op.post(f"{TYPES}/{job_type}/jobs", json=asked(run_after))
     assert answer.status_code == 422, answer.text
     assert [error["field"] for error in answer.json()["errors"]] == ["run_after"]
 
 
 @pytest.mark.parametrize("run_after", TIMES, ids=lambda time: str(time)[:30])
-def test_and_refused_on_the_channel_in_the_same_words(airflow_app: Any, job_type: str, run_after: object) -> None:
+def test_the_channel_refuses_a_start_out_of_range_with_the_same_message(
+    airflow_app: Any, job_type: str, run_after: object
+) -> None:
     from coinrequest.gateway.outcomes import MessageRefused
     from coinrequest.gateway.parsing import parse_message
 
@@ -72,7 +74,7 @@ def test_and_refused_on_the_channel_in_the_same_words(airflow_app: Any, job_type
         parse_message(json.dumps(message).encode())
 
 
-def test_the_bounds_themselves_are_taken_and_said(op: TestClient, job_type: str) -> None:
+def test_the_first_and_the_last_possible_start_are_accepted(op: TestClient, job_type: str) -> None:
     soon, late = datetime.now(UTC) + timedelta(days=3650), datetime.now(UTC) + timedelta(days=3660)
     for time in (FAR_WEST, "2000-01-01T00:00:00Z", "1999-12-31T23:00:00-01:00", soon.isoformat()):
         answer = op.post(f"{TYPES}/{job_type}/jobs", json=asked(time))
@@ -125,7 +127,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:40])
-def test_a_list_is_asked_for_oddly(op: TestClient, query: str) -> None:
+def test_odd_queries_of_lists(op: TestClient, query: str) -> None:
     answer = op.get(f"{JOBS}?{query}")
     assert answer.status_code in (200, 422), answer.text
     if answer.status_code == 422:
@@ -149,7 +151,7 @@ NAMES = ("%00", "a%00b", "%ED%A0%80", "%FF", "9" * 400, "x" * 4000, "-1", "0", "
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", NAMES, ids=lambda name: name[:20])
-def test_a_name_that_is_none(op: TestClient, path: str, name: str) -> None:
+def test_an_invalid_name(op: TestClient, path: str, name: str) -> None:
     answer = op.get(path.format(name))
     assert answer.status_code in (404, 405, 422), f"{answer.status_code}: {answer.text[:300]}"
 
@@ -177,7 +179,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.usefixtures("tables_unchanged")
 @pytest.mark.parametrize("case", BODIES)
-def test_a_submission_that_no_table_can_hold(op: TestClient, job_type: str, case: str) -> None:
+def test_a_submission_that_cannot_be_stored(op: TestClient, job_type: str, case: str) -> None:
     answer = op.post(
         f"{TYPES}/{job_type}/jobs", content=json.dumps(BODIES[case]), headers={"Content-Type": "application/json"}
     )
@@ -186,14 +188,14 @@ def test_a_submission_that_no_table_can_hold(op: TestClient, job_type: str, case
 
 
 @pytest.mark.parametrize("key", ["", "\x00", "k" * 256, "\xff\xfe", "a\tb", "\x7f"], ids=ascii)
-def test_an_idempotency_key_that_is_none(op: TestClient, job_type: str, key: str) -> None:
+def test_an_invalid_idempotency_key(op: TestClient, job_type: str, key: str) -> None:
     answer = op.post(f"{TYPES}/{job_type}/jobs", json=asked(), headers={"Idempotency-Key": key.encode("latin-1")})
     assert answer.status_code == 422, answer.text
     assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
 
 
 @pytest.mark.parametrize("reason", ["a\x00b", "\ud800", "x" * 1001, 4, ["x"]], ids=lambda reason: ascii(reason)[:20])
-def test_a_reason_to_cancel_that_is_none(op: TestClient, job_type: str, reason: object) -> None:
+def test_an_invalid_reason_to_cancel(op: TestClient, job_type: str, reason: object) -> None:
     job = op.post(f"{TYPES}/{job_type}/jobs", json=asked()).json()
     answer = op.post(
         f"{JOBS}/{job['id']}/cancel",
@@ -219,8 +221,8 @@ LAST_EVENTS = (
 
 
 @pytest.mark.parametrize("event", LAST_EVENTS, ids=lambda event: ascii(event)[:20])
-def test_a_last_event_that_never_was(op: TestClient, job_type: str, event: str) -> None:
-    """It is as if none had been told; a job that has ended ends the stream at once."""
+def test_an_unknown_last_event_id(op: TestClient, job_type: str, event: str) -> None:
+    """It is ignored; the stream of a job that has ended ends at once."""
     job = op.post(f"{TYPES}/{job_type}/jobs", json=asked()).json()
     assert op.post(f"{JOBS}/{job['id']}/cancel").status_code == 200
     answer = op.get(f"{JOBS}/{job['id']}/events", headers={"Last-Event-ID": event.encode("latin-1")})
@@ -229,7 +231,7 @@ def test_a_last_event_that_never_was(op: TestClient, job_type: str, event: str) 
 
 
 @pytest.mark.parametrize("tag", ['"' + "9" * 30 + '"', '"-1"', '"\xff"', "W/1", '"1e3"'], ids=ascii)
-def test_a_revision_that_was_never_seen(op: TestClient, job_type: str, tag: str) -> None:
+def test_an_unknown_etag(op: TestClient, job_type: str, tag: str) -> None:
     from support import api_environment as environment
 
     changed = environment.definition(job_type, description="changed")
@@ -238,17 +240,17 @@ def test_a_revision_that_was_never_seen(op: TestClient, job_type: str, tag: str)
 
 
 @pytest.mark.parametrize("wait", ["-1", "61", "nan", "inf", "1e400", "9" * 400])
-def test_a_wait_that_is_none(op: TestClient, wait: str) -> None:
+def test_an_invalid_wait(op: TestClient, wait: str) -> None:
     assert op.get(f"{JOBS}/{SOME_ID}?wait={wait}").status_code == 422
 
 
 @pytest.mark.parametrize(
     "query", ["attempt=" + "9" * 30, "map_index=-1", "task=%00", "task=" + "x" * 300, "attempt=NaN"]
 )
-def test_a_log_that_never_was(op: TestClient, query: str) -> None:
+def test_a_log_that_does_not_exist(op: TestClient, query: str) -> None:
     assert op.get(f"{JOBS}/{SOME_ID}/log?{query}").status_code in (404, 422)
 
 
 @pytest.mark.parametrize("query", ["limit=" + "9" * 30, "offset=" + "9" * 30, "offset=-1", "limit=1e2"])
-def test_url_tests_that_never_were(op: TestClient, query: str) -> None:
+def test_url_tests_that_do_not_exist(op: TestClient, query: str) -> None:
     assert op.get(f"/jobs/v1/get_jobs?{query}").status_code == 422

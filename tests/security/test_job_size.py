@@ -1,4 +1,4 @@
-"""How many tasks one job may become: items times tasks is bounded, whoever names the items."""
+"""The number of tasks of a job is limited, wherever the items of its mapped tasks come from."""
 
 from typing import Any
 
@@ -33,11 +33,11 @@ def test_a_hundred_tasks_of_a_thousand_items_are_refused(op: TestClient, definit
     assert "5,000" in error["message"]
 
 
-def test_five_tasks_of_a_thousand_items_are_fine(op: TestClient, definition: dict[str, Any]) -> None:
+def test_five_tasks_of_a_thousand_items_are_accepted(op: TestClient, definition: dict[str, Any]) -> None:
     assert op.post(f"{TYPES}?dry_run=true", json=mapped(definition, 5, [0] * 1000)).status_code == 200
 
 
-def test_items_of_params_share_what_there_is(op: TestClient, definition: dict[str, Any]) -> None:
+def test_mapped_tasks_over_params_share_the_limit(op: TestClient, definition: dict[str, Any]) -> None:
     document = mapped(definition, 50, "{{ params.urls }}", params=LIST)
     limit = items_limit(parse_definition(document))
     assert limit == (MAX_JOB_TASKS - 50) // 50 == 99
@@ -49,7 +49,7 @@ def test_items_of_params_share_what_there_is(op: TestClient, definition: dict[st
     assert op.post(jobs, json={"params": {"urls": [0] * limit}}).status_code == 202
 
 
-def test_items_that_are_found_out_by_the_job_are_bounded_there(definition: dict[str, Any]) -> None:
+def test_items_known_only_at_run_time_are_limited_by_the_task(definition: dict[str, Any]) -> None:
     from coinrequest.generator.dag import build_dag
 
     dag = build_dag(parse_definition(mapped(definition, 50, "{{ params.urls }}", params=LIST)), number=1)

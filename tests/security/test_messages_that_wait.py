@@ -1,4 +1,4 @@
-"""One message must not stop the channel: what is an outage, what is a message's own fault, and who is told of it."""
+"""One message must not stop the channel: errors of a message are distinguished from outages, and reported."""
 
 import re
 import uuid
@@ -80,7 +80,7 @@ def store(orders: Sequence[Any], **options: Any) -> list[Outcome]:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.usefixtures("airflow_app")
-def test_the_server_says_whether_an_error_passes(state: str) -> None:
+def test_the_sql_state_tells_whether_an_error_is_temporary(state: str) -> None:
     from coinrequest.airflow.session import airflow_session
 
     with pytest.raises(exc.DBAPIError) as raised, airflow_session() as session:
@@ -91,7 +91,7 @@ def test_the_server_says_whether_an_error_passes(state: str) -> None:
 
 
 @pytest.mark.usefixtures("airflow_app")
-def test_a_value_that_no_driver_can_write_is_no_outage() -> None:
+def test_a_value_that_the_driver_cannot_write_is_not_an_outage() -> None:
     from coinrequest.airflow.session import airflow_session
 
     with pytest.raises(exc.StatementError) as raised, airflow_session() as session:
@@ -110,10 +110,10 @@ def test_a_value_that_no_driver_can_write_is_no_outage() -> None:
     ],
     ids=["9999", "1"],
 )
-def test_an_order_that_no_table_holds_is_refused_and_the_others_are_stored(
+def test_a_message_that_cannot_be_stored_is_refused_and_the_others_are_stored(
     op: TestClient, job_type: str, never: datetime
 ) -> None:
-    """As if the bounds of `run_after` were not looked at: the next value of this kind is still to be found."""
+    """Without the check of `run_after`, as with a value that no check catches yet."""
     orders = [order(job_type), order(job_type, run_after=never), order(job_type)]
     outcomes = store(orders)
     assert [outcome.kind for outcome in outcomes] == ["stored", "refused", "stored"]
@@ -122,8 +122,8 @@ def test_an_order_that_no_table_holds_is_refused_and_the_others_are_stored(
     assert op.get(f"/jobs/v1/jobs/{orders[1].job_id}").status_code == 404
 
 
-def test_what_the_database_alone_refuses_tells_no_sql(job_type: str) -> None:
-    """A priority that passed every check of ours, beyond what the column holds."""
+def test_the_answer_to_a_value_that_only_the_database_refuses_contains_no_sql(job_type: str) -> None:
+    """A priority that passes all checks, but is out of the range of the column."""
     outcomes = store([order(job_type), order(job_type, priority=2**62), order(job_type, priority=2**100)])
     assert [outcome.kind for outcome in outcomes] == ["stored", "refused", "refused"]
     for outcome in outcomes[1:]:
@@ -133,15 +133,15 @@ def test_what_the_database_alone_refuses_tells_no_sql(job_type: str) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting is tried again at once."""
+    """Repeat without waiting."""
     from coinrequest.backoff import Backoff
 
     monkeypatch.setattr(Backoff, "next", lambda self: 0.02)
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_message_that_always_looks_like_an_outage_holds_up_nobody(redis_broker: Broker) -> None:
-    """While others are stored it is tried some times, and then set aside with an answer."""
+def test_a_message_that_always_looks_like_an_outage_does_not_block_others(redis_broker: Broker) -> None:
+    """It is tried several times while others are stored, then set aside with an answer."""
     bad, ids = uuid.uuid4(), [uuid.uuid4() for _ in range(30)]
 
     def decide(asked: Order) -> Outcome | None:
@@ -170,7 +170,7 @@ def test_a_message_that_always_looks_like_an_outage_holds_up_nobody(redis_broker
 
 
 @pytest.mark.usefixtures("quick")
-def test_in_an_outage_nothing_is_set_aside_and_one_is_asked_for_all(redis_broker: Broker) -> None:
+def test_in_an_outage_nothing_is_set_aside_and_only_one_message_is_tried(redis_broker: Broker) -> None:
     away, ids = [True], [uuid.uuid4() for _ in range(20)]
     whole = Store(lambda asked: Outcome("postponed", "connection refused") if away else None)
     publish(redis_broker, *map(message, ids))
@@ -197,7 +197,7 @@ def heartbeat(airflow_app: Any) -> Iterator[tuple[ChannelStatus, Heartbeat]]:
     found.remove()
 
 
-def test_health_and_metrics_say_that_messages_wait_since_when_and_why(
+def test_health_and_metrics_report_waiting_messages_with_their_age_and_the_reason(
     op: TestClient, heartbeat: tuple[ChannelStatus, Heartbeat]
 ) -> None:
     status, shown = heartbeat
@@ -221,9 +221,7 @@ def test_health_and_metrics_say_that_messages_wait_since_when_and_why(
     assert figures["coinrequest_channel_oldest_waiting_message_seconds"] == 0
 
 
-def test_messages_are_counted_by_what_became_of_them(
-    op: TestClient, heartbeat: tuple[ChannelStatus, Heartbeat]
-) -> None:
+def test_messages_are_counted_by_outcome(op: TestClient, heartbeat: tuple[ChannelStatus, Heartbeat]) -> None:
     status, shown = heartbeat
     name = 'coinrequest_channel_messages_total{outcome="refused"}'
     before = sampled(op).get(name, 0)

@@ -1,4 +1,4 @@
-"""What starts a job is checked alike, whoever starts it: Airflow's trigger, backfills, assets, tasks, command line."""
+"""Params are checked for every way to start a job: REST, Airflow's trigger, backfills, assets, tasks, command line."""
 
 import contextvars
 import time
@@ -65,32 +65,32 @@ def jobs_of(client: TestClient, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("conf", "status", "said"), WRONG)
-def test_airflows_trigger_refuses_what_our_door_refuses(
+def test_airflows_trigger_refuses_the_params_that_our_route_refuses(
     op: TestClient, job_type: str, conf: Any, status: int, said: str
 ) -> None:
     answer = trigger(op, job_type, conf)
     assert jobs_of(op, job_type) == []
-    # Airflow may find by itself what is wrong, and answers 400 then.
+    # Airflow finds some errors itself, and responds with 400.
     assert answer.status_code in (400, status), answer.text
     assert answer.status_code == 400 or said in answer.json()["detail"]
     ours = op.post(f"{TYPES}/{job_type}/jobs", json={"params": conf} if conf is not None else {})
     assert ours.status_code == status
 
 
-def test_what_airflows_form_sends_is_a_job(op: TestClient, job_type: str) -> None:
-    """It cannot leave an optional field out, and sends null."""
+def test_params_from_airflows_form_are_accepted(op: TestClient, job_type: str) -> None:
+    """The form cannot omit an optional field, and sends null."""
     assert trigger(op, job_type, {"coin": "BTC", "note": None, "where": None}).status_code == 200
     (job,) = jobs_of(op, job_type)
     assert job["origin"] == "airflow"
 
 
-def test_a_dag_that_is_no_job_type_is_left_alone(op: TestClient, job_type: str) -> None:
-    """A definition that was deleted is none any more: Airflow's own 404, and nothing of ours."""
+def test_dags_that_are_not_job_types_are_not_checked(op: TestClient, job_type: str) -> None:
+    """A deleted type is no longer a job type, so the response is Airflow's own 404."""
     assert op.delete(f"{TYPES}/{job_type}").status_code == 204
     assert trigger(op, job_type, {"anything": 1}).status_code == 404
 
 
-def test_a_backfill_is_refused_whole(op: TestClient, name: str) -> None:
+def test_a_backfill_with_wrong_params_creates_no_runs(op: TestClient, name: str) -> None:
     schema = {**PARAMS, "properties": {**PARAMS["properties"], "coin": {"type": "string", "default": "BTC"}}}
     document = small(name, params={**schema, "required": []}, schedule={"cron": "0 * * * *"})
     assert op.post(TYPES, json=document).status_code == 201
@@ -105,13 +105,13 @@ def test_a_backfill_is_refused_whole(op: TestClient, name: str) -> None:
     assert answer.status_code == 422, answer.text
     assert "params.colour" in answer.json()["detail"]
     assert jobs_of(op, name) == []
-    # Nothing is left that would stand in the way of the next one.
+    # The refused backfill does not block the next one.
     answer = op.post("/api/v2/backfills", json={**wanted, "dag_run_conf": {"coin": "ETH"}})
     assert answer.status_code == 200, answer.text
     assert {job["params"]["coin"] for job in jobs_of(op, name)} == {"ETH"}
 
 
-def test_an_asset_is_not_materialised_with_params_that_do_not_fit(op: TestClient, job_type: str) -> None:
+def test_an_asset_is_not_materialised_with_wrong_params(op: TestClient, job_type: str) -> None:
     follower = small(f"{job_type}-next", schedule={"after": [job_type]})
     assert op.post(TYPES, json=follower).status_code == 201
     assets = op.get("/api/v2/assets", params={"name_pattern": f"job-type/{job_type}"}).json()["assets"]
@@ -121,9 +121,7 @@ def test_an_asset_is_not_materialised_with_params_that_do_not_fit(op: TestClient
     assert op.post(address, json={"conf": {"coin": "BTC"}}).status_code == 200
 
 
-def test_a_task_does_not_trigger_a_run_with_params_that_do_not_fit(
-    airflow_app: Any, op: TestClient, job_type: str
-) -> None:
+def test_a_task_cannot_trigger_a_run_with_wrong_params(airflow_app: Any, op: TestClient, job_type: str) -> None:
     from airflow.models.taskinstance import TaskInstance
 
     job = op.post(f"{TYPES}/{job_type}/jobs", json={"params": {"coin": "BTC"}}).json()["id"]
@@ -139,7 +137,7 @@ def test_a_task_does_not_trigger_a_run_with_params_that_do_not_fit(
 
 
 def token_of(task: Any) -> str:
-    """What the scheduler gives an agent along with a task."""
+    """Return a token such as the scheduler gives an agent with a task."""
     from airflow.api_fastapi.auth.tokens import JWTGenerator, get_signing_args
     from airflow.configuration import conf
 
@@ -148,7 +146,7 @@ def token_of(task: Any) -> str:
     return generator.generate({"sub": str(task)})
 
 
-def test_our_own_door_checks_once(op: TestClient, job_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_route_checks_once(op: TestClient, job_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from coinrequest.airflow.api_server import run_checks
 
     asked: list[str] = []
@@ -159,7 +157,7 @@ def test_our_own_door_checks_once(op: TestClient, job_type: str, monkeypatch: py
     assert asked == [job_type]
 
 
-def test_the_database_takes_no_megabytes_past_the_web_server(op: TestClient, job_type: str) -> None:
+def test_the_database_limits_params_that_do_not_pass_the_web_server(op: TestClient, job_type: str) -> None:
     """Airflow's command line stores runs itself."""
     from airflow.api.common.trigger_dag import trigger_dag
     from airflow.utils.types import DagRunTriggeredByType
@@ -178,7 +176,7 @@ def test_the_database_takes_no_megabytes_past_the_web_server(op: TestClient, job
 
 @contextmanager
 def without_run_checks() -> Iterator[None]:
-    """As in a process that is no web server."""
+    """Remove the checks, as in a process that is not a web server."""
     from airflow.models.dagrun import DagRun
     from sqlalchemy import event
 
@@ -192,7 +190,7 @@ def without_run_checks() -> Iterator[None]:
 
 
 class Instance:
-    """Stands for the running task."""
+    """A stub of the running task."""
 
     run_id = "r"
     try_number = 1
@@ -227,7 +225,7 @@ def execute(conf: Any, **fields: Any) -> tuple[Any, str]:
 
 
 @pytest.mark.parametrize(("conf", "status", "said"), WRONG)
-def test_the_first_task_of_a_run_that_came_by_another_way_fails_before_it_works(
+def test_a_run_with_unchecked_wrong_params_fails_before_its_first_action(
     conf: Any, status: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from coinrequest.actions.catalogue import find_action
@@ -239,13 +237,13 @@ def test_the_first_task_of_a_run_that_came_by_another_way_fails_before_it_works(
     assert said in reason
 
 
-def test_a_task_sees_the_defaults_that_our_door_fills_in() -> None:
+def test_a_task_sees_the_same_defaults_as_over_rest() -> None:
     wait = {"id": "wait", "action": "integer.wait", "inputs": {"value": "{{ params.where.depth }}"}}
     result, reason = execute({"coin": "BTC", "where": {}, "note": None}, tasks=[wait])
     assert (reason, result["value"]) == ("", 1)
 
 
-def test_a_list_leaves_large_params_in_the_database(op: TestClient, job_type: str) -> None:
+def test_a_list_omits_large_params(op: TestClient, job_type: str) -> None:
     address = f"{TYPES}/{job_type}/jobs"
     texts = {"small": "x" * 900, "large": "x" * 60_000}
     ids = {
@@ -260,8 +258,8 @@ def test_a_list_leaves_large_params_in_the_database(op: TestClient, job_type: st
     assert (alone["params"]["note"], alone["params_omitted"]) == (texts["large"], False)
 
 
-def test_a_list_of_the_largest_params_stays_small_and_quick(op: TestClient, job_type: str) -> None:
-    """Also those from before there was a limit: the size is known without reading the value."""
+def test_a_list_of_jobs_with_huge_params_is_small_and_fast(op: TestClient, job_type: str) -> None:
+    """Also with params stored before there was a limit: the size is known without reading the value."""
     job = op.post(f"{TYPES}/{job_type}/jobs", json={"params": {"coin": "BTC"}}).json()["id"]
     with session() as opened:
         opened.execute(text("ALTER TABLE dag_run DISABLE TRIGGER coinrequest_bound_params"))
@@ -286,7 +284,7 @@ def test_a_list_of_the_largest_params_stays_small_and_quick(op: TestClient, job_
 
 
 def copy_run(opened: Any, run: str, new: str) -> None:
-    """Store another run like one; its job follows it."""
+    """Insert a copy of a run; the trigger creates its job."""
     columns = opened.scalars(
         text(
             "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public'"
@@ -302,7 +300,7 @@ def copy_run(opened: Any, run: str, new: str) -> None:
     )
 
 
-def test_a_list_of_url_tests_shows_no_more_of_a_url_than_the_type_takes(op: TestClient) -> None:
+def test_a_list_of_url_tests_shortens_urls_to_the_limit_of_the_type(op: TestClient) -> None:
     from coinrequest.jobs.url_tests import JOB_TYPE
     from coinrequest.jobtypes.document import load_document
     from coinrequest.stack.layout import project_root
@@ -323,7 +321,7 @@ def test_a_list_of_url_tests_shows_no_more_of_a_url_than_the_type_takes(op: Test
     assert len(found[0]["url"]) == 8192
 
 
-def test_defaults_do_not_make_params_grow_without_end(op: TestClient, name: str) -> None:
+def test_the_size_of_all_defaults_is_limited(op: TestClient, name: str) -> None:
     long = {"type": "string", "default": "x" * 30_000}
     schema = {
         "type": "object",

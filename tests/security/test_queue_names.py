@@ -1,4 +1,4 @@
-"""No queue of tasks is called like something that a broker or the channel keeps, and none that nobody knows."""
+"""A queue of tasks cannot have a name that the broker or the channel uses; unknown queues are reported."""
 
 import re
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def queued(definition: dict[str, Any], queue: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("queue", [*CELERYS, *RABBITMQS, *CHANNELS, *UNWRITABLE])
 @pytest.mark.usefixtures("tables_unchanged")
-def test_a_queue_of_the_brokers_is_refused(op: TestClient, definition: dict[str, Any], queue: str) -> None:
+def test_a_name_that_the_broker_uses_is_refused(op: TestClient, definition: dict[str, Any], queue: str) -> None:
     document = queued(definition, queue)
     for answer in (
         op.post(TYPES, json=document),
@@ -54,7 +54,7 @@ def test_a_queue_of_the_brokers_is_refused(op: TestClient, definition: dict[str,
 
 
 @pytest.mark.parametrize("queue", ["mail", "celery", "jobs", "results", "reader", "un-acked", "default"])
-def test_other_names_are_fine(queue: str) -> None:
+def test_other_names_are_accepted(queue: str) -> None:
     assert queues.refusal(queue) is None
 
 
@@ -66,7 +66,7 @@ def test_celerys_own_keys_have_names_that_no_queue_can_have() -> None:
         assert not re.fullmatch(QUEUE_PATTERN, options[key])
 
 
-def test_where_the_queues_are_listed_another_one_is_refused_with_the_nearest(
+def test_if_the_queues_are_listed_an_unknown_one_is_refused_with_a_suggestion(
     op: TestClient, definition: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COINREQUEST_QUEUES", "mail, reports")
@@ -81,7 +81,7 @@ def test_where_the_queues_are_listed_another_one_is_refused_with_the_nearest(
 
 @pytest.fixture
 def agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Say which queues the agents serve."""
+    """Set the queues that the agents serve."""
     from coinrequest.api.routes import agents as route
 
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
@@ -95,7 +95,7 @@ def agents(airflow_app: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., N
     return serve
 
 
-def test_where_they_are_not_a_warning_says_that_nobody_serves_it(
+def test_if_they_are_not_listed_a_warning_reports_a_queue_without_agents(
     op: TestClient, definition: dict[str, Any], agents: Callable[..., None]
 ) -> None:
     agents("default", "mail")
@@ -111,7 +111,7 @@ def test_where_they_are_not_a_warning_says_that_nobody_serves_it(
     assert op.post(f"{TYPES}?dry_run=true", json=queued(definition, "mail")).json()["warnings"] == []
 
 
-def test_where_each_task_has_a_pod_of_its_own_no_agent_is_missed(
+def test_with_a_pod_for_each_task_there_is_no_warning(
     op: TestClient, definition: dict[str, Any], agents: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agents()
@@ -121,7 +121,7 @@ def test_where_each_task_has_a_pod_of_its_own_no_agent_is_missed(
     assert op.post(f"{TYPES}?dry_run=true", json=document).json()["warnings"] == []
 
 
-def test_a_broker_that_is_away_keeps_nobody_from_registering(
+def test_an_outage_of_the_broker_does_not_prevent_registrations(
     op: TestClient, definition: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from coinrequest.airflow.celery_pool import AgentsUnreachable
@@ -135,7 +135,7 @@ def test_a_broker_that_is_away_keeps_nobody_from_registering(
     assert (answer.status_code, answer.json()["warnings"]) == (201, [])
 
 
-def test_health_names_the_queue_that_nobody_serves(
+def test_health_names_the_queue_without_agents(
     op: TestClient, definition: dict[str, Any], agents: Callable[..., None]
 ) -> None:
     from airflow.utils.session import create_session

@@ -1,4 +1,4 @@
-"""A Redis that refuses to write, as with a full memory, a full disk or after a failover: what is to be done waits."""
+"""A Redis that refuses writes, as with full memory, a full disk or after a failover: tasks and results wait."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,17 +21,17 @@ TYPES = "/jobs/v1/job-types"
 
 
 def fill(server: redis.Redis) -> None:
-    """Let the server refuse what takes memory."""
+    """Let the server refuse commands that need memory."""
     server.config_set("maxmemory", 1)
 
 
 def follow(server: redis.Redis) -> None:
-    """Let the server refuse all changes, as the one does that others were made the leader of."""
+    """Let the server refuse all writes, as a former leader does after a failover."""
     server.replicaof("127.0.0.1", 1)  # type: ignore[no-untyped-call]
 
 
 def relent(server: redis.Redis) -> None:
-    """Let the server take everything again."""
+    """Let the server accept everything again."""
     server.config_set("maxmemory", 0)
     server.replicaof("NO", "ONE")  # type: ignore[no-untyped-call]
 
@@ -51,7 +51,7 @@ def refusing(server: redis.Redis, refuse: Refuse) -> Iterator[None]:
 
 @pytest.fixture
 def submit(op: TestClient, name: str) -> Iterator[Callable[..., str]]:
-    """Submit a job with so many tasks, and cancel it when the test has ended."""
+    """Submit a job with this many tasks, and cancel it when the test has ended."""
     jobs: list[str] = []
 
     def start(items: int) -> str:
@@ -67,7 +67,7 @@ def submit(op: TestClient, name: str) -> Iterator[Callable[..., str]]:
 
 
 @both_ways
-def test_tasks_wait_until_they_are_taken_and_are_sent_once(
+def test_tasks_wait_until_the_broker_accepts_them_and_are_sent_once(
     scheduler: Scheduling,
     submit: Callable[..., str],
     name: str,
@@ -93,7 +93,7 @@ def test_tasks_wait_until_they_are_taken_and_are_sent_once(
     assert len(scheduler.executor._sent) == 3
 
 
-def test_what_the_task_itself_causes_fails_it_and_the_answer_says_why(
+def test_an_error_that_the_task_causes_fails_it_with_the_reason(
     scheduler: Scheduling, submit: Callable[..., str], name: str, op: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow.providers.celery.executors.celery_executor_utils import _get_celery_app_for_workload
@@ -108,7 +108,7 @@ def test_what_the_task_itself_causes_fails_it_and_the_answer_says_why(
     assert "cannot be sent to an agent" in op.get(f"/jobs/v1/jobs/{job}").json()["error"]["message"]
 
 
-def test_a_task_that_is_cancelled_meanwhile_leaves_the_broker_afterwards(
+def test_a_task_cancelled_meanwhile_is_removed_from_the_broker_afterwards(
     scheduler: Scheduling,
     submit: Callable[..., str],
     op: TestClient,
@@ -139,7 +139,7 @@ def health(client: TestClient) -> dict[str, Any]:
 
 
 @both_ways
-def test_health_says_what_the_broker_refuses(
+def test_health_reports_that_the_broker_refuses_writes(
     scheduler: Scheduling, op: TestClient, client_of: Clients, refuse: Refuse, words: str
 ) -> None:
     first = health(op)["broker"]
@@ -168,7 +168,7 @@ def server(channel: RedisBroker) -> Iterator[redis.Redis]:
 
 
 @both_ways
-def test_a_gateway_says_that_its_broker_refuses_and_goes_on_afterwards(
+def test_a_gateway_reports_that_its_broker_refuses_writes_and_resumes_afterwards(
     channel: RedisBroker, server: redis.Redis, refuse: Refuse, words: str
 ) -> None:
     store, before, after = Store(), uuid4(), uuid4()
@@ -186,7 +186,7 @@ def test_a_gateway_says_that_its_broker_refuses_and_goes_on_afterwards(
         eventually(lambda: status.state() == ("connected", None), timeout=20)
 
 
-def test_a_full_broker_is_emptied_also_by_a_gateway_that_starts_then(channel: RedisBroker, server: redis.Redis) -> None:
+def test_a_gateway_that_starts_with_a_full_broker_empties_it(channel: RedisBroker, server: redis.Redis) -> None:
     with running_consumer(channel.url, Store()):
         eventually(lambda: server.exists("_kombu.binding.job-exchange"))
     ids, store = {uuid4() for _ in range(20)}, Store()
@@ -198,7 +198,7 @@ def test_a_full_broker_is_emptied_also_by_a_gateway_that_starts_then(channel: Re
 
 
 @both_ways
-def test_what_cannot_be_answered_yet_is_answered_afterwards(
+def test_answers_that_cannot_be_sent_are_sent_afterwards(
     channel: RedisBroker, server: redis.Redis, refuse: Refuse, words: str
 ) -> None:
     with running_consumer(channel.url, Store()):
@@ -213,7 +213,7 @@ def test_what_cannot_be_answered_yet_is_answered_afterwards(
 
 
 @pytest.mark.parametrize("key", ["coinrequest:channel:unacked", "coinrequest:channel:unacked-index"])
-def test_no_message_is_lost_where_somebody_wrote_over_the_gateways_keys(
+def test_no_message_is_lost_if_the_gateways_keys_are_overwritten(
     channel: RedisBroker, server: redis.Redis, key: str
 ) -> None:
     job_id, store = uuid4(), Store()

@@ -1,4 +1,4 @@
-"""What references bring into a task is counted while it is brought in."""
+"""The size of resolved references is counted while they are resolved."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,8 +34,8 @@ def test_a_mebibyte_a_thousand_times_over_is_refused_at_once(checks: Checker, in
     assert cost.mebibytes < 50
 
 
-def test_what_is_counted_is_what_a_person_counts() -> None:
-    """Bytes of UTF-8, not the escapes of JSON; text beside the references is not brought in."""
+def test_the_size_is_counted_in_bytes_of_utf_8() -> None:
+    """Not in escapes of JSON; the text around references does not count."""
     letters = Scope(outputs={"a": {"body": '\u00e9\n"' * 1_000}})
     assert resolve(BODY, letters, SizeLimit("it", 4_002)) == letters.outputs["a"]["body"]  # type: ignore[index]
     with pytest.raises(TooLarge, match="it are larger than 4,001 bytes"):

@@ -1,4 +1,4 @@
-"""A page of another origin uses the cookie of whoever is signed in: nothing of it may take effect."""
+"""Requests that a page of another origin sends with the cookie of a signed-in user change nothing."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 TYPES = "/jobs/v1/job-types"
 OWN = "http://testserver"
-# The address of the installation, as a proxy before it has it.
+# The address of the installation, as users see it behind a proxy.
 PUBLIC = "http://airflow.test"
 FOREIGN: list[dict[str, str]] = [
     {"origin": "http://testserver:8081", "sec-fetch-site": "same-site"},
@@ -42,7 +42,7 @@ OURS: list[dict[str, str]] = [
 
 @pytest.fixture
 def browser(client_of: Clients, tokens: dict[str, str]) -> TestClient:
-    """Somebody who is signed in with the cookie alone."""
+    """A client that is signed in with the cookie alone."""
     client = client_of(None)
     client.cookies.set("_token", tokens["Admin"])
     return client
@@ -59,7 +59,7 @@ def job(op: TestClient, job_type: str) -> str:
     return str(op.post(f"{TYPES}/{job_type}/jobs", json={}).json()["id"])
 
 
-def test_a_foreign_page_registers_nothing(
+def test_a_page_of_another_origin_cannot_register_a_type(
     browser: TestClient, definition: dict[str, Any], tables_unchanged: None
 ) -> None:
     for headers in FOREIGN:
@@ -70,7 +70,7 @@ def test_a_foreign_page_registers_nothing(
 
 
 @pytest.mark.usefixtures("tables_unchanged")
-def test_headers_that_come_twice_open_nothing(
+def test_repeated_headers_do_not_bypass_the_check(
     client_of: Clients, tokens: dict[str, str], definition: dict[str, Any]
 ) -> None:
     """HTTP/2 lets a browser split its cookies over several lines."""
@@ -83,18 +83,20 @@ def test_headers_that_come_twice_open_nothing(
 
 
 @pytest.mark.parametrize("path", ["/auth/login", "/jobs/v1/events", "/ui/dags"])
-def test_no_websocket_is_opened(client_of: Clients, path: str) -> None:
+def test_websockets_are_refused(client_of: Clients, path: str) -> None:
     with pytest.raises(WebSocketDisconnect) as refused, client_of(None).websocket_connect(path):
         pass
     assert refused.value.code == 1008
 
 
 @pytest.mark.parametrize("headers", OURS)
-def test_a_page_of_ours_does(browser: TestClient, definition: dict[str, Any], headers: dict[str, str]) -> None:
+def test_a_page_of_the_same_origin_can_register_a_type(
+    browser: TestClient, definition: dict[str, Any], headers: dict[str, str]
+) -> None:
     assert browser.post(TYPES, json=definition, headers=headers).status_code == 201
 
 
-def test_no_unsafe_route_of_ours_or_of_airflows_is_open(
+def test_a_page_of_another_origin_cannot_use_any_unsafe_route(
     browser: TestClient, job_type: str, job: str, tables_unchanged: None
 ) -> None:
     ours, airflows = f"{TYPES}/{job_type}", f"/api/v2/dags/{job_type}"
@@ -124,7 +126,9 @@ def test_no_unsafe_route_of_ours_or_of_airflows_is_open(
             assert "The cookie does not authenticate this request" in answer.text
 
 
-def test_with_a_cookie_a_body_names_its_type(browser: TestClient, name: str, tables_unchanged: None) -> None:
+def test_a_body_sent_with_the_cookie_needs_the_content_type_json(
+    browser: TestClient, name: str, tables_unchanged: None
+) -> None:
     body = json.dumps({**environment.definition(name), "key": name, "value": "x"})
     for kind in ("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"):
         headers = {"origin": OWN, **({"content-type": kind} if kind else {})}
@@ -133,15 +137,15 @@ def test_with_a_cookie_a_body_names_its_type(browser: TestClient, name: str, tab
             assert answer.status_code == 415, (kind, path, answer.text)
 
 
-def test_a_token_needs_neither(client_of: Clients, definition: dict[str, Any]) -> None:
+def test_a_request_with_a_token_needs_no_origin_of_ours(client_of: Clients, definition: dict[str, Any]) -> None:
     answer = client_of("Op").post(TYPES, content=json.dumps(definition), headers={"origin": "https://example.org"})
     assert answer.status_code == 201
 
 
-def test_a_token_beside_the_cookie_needs_neither(
+def test_a_request_with_a_token_and_the_cookie_needs_no_origin(
     browser: TestClient, tokens: dict[str, str], definition: dict[str, Any]
 ) -> None:
-    """A page of another origin cannot send the header without asking first, and is refused then."""
+    """A page of another origin needs a preflight request to send the header, and that is refused."""
     headers = {"Authorization": f"Bearer {tokens['Op']}"}
     assert browser.post(TYPES, json=definition, headers=headers).status_code == 201
     asked = browser.options(
@@ -155,13 +159,15 @@ def test_a_token_beside_the_cookie_needs_neither(
     assert not [name for name in asked.headers if name.startswith("access-control-")]
 
 
-def test_a_password_that_browsers_remember_is_not_a_token(browser: TestClient, definition: dict[str, Any]) -> None:
+def test_basic_credentials_do_not_replace_a_token(browser: TestClient, definition: dict[str, Any]) -> None:
     answer = browser.post(TYPES, json=definition, headers={"Authorization": "Basic YWRtaW46YWRtaW4="})
     assert answer.status_code == 403
 
 
-def test_reading_changes_nothing(browser: TestClient, op: TestClient, job: str, tables_unchanged: None) -> None:
-    """Safe methods pass from anywhere; no page of another origin may see the answer."""
+def test_reading_is_allowed_and_changes_nothing(
+    browser: TestClient, op: TestClient, job: str, tables_unchanged: None
+) -> None:
+    """Safe methods are allowed from any origin, but a page of another origin cannot read the response."""
     described = op.get("/jobs/openapi.json").json()["paths"]
     for path, methods in described.items():
         if "get" not in methods or path.endswith("/events"):
@@ -175,20 +181,20 @@ def test_reading_changes_nothing(browser: TestClient, op: TestClient, job: str, 
 
 
 @pytest.mark.parametrize("path", ["/jobs/docs", "/jobs/v1/jobs", "/", "/api/v2/version", "/auth/login/", "/nothing"])
-def test_no_page_stands_in_a_frame_of_another_origin(client_of: Clients, path: str) -> None:
+def test_pages_cannot_be_framed_by_another_origin(client_of: Clients, path: str) -> None:
     answer = client_of(None).get(path)
     assert answer.headers["x-frame-options"] == "SAMEORIGIN"
     assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
 
 
-def test_cors_is_closed() -> None:
+def test_airflows_cors_is_off() -> None:
     from airflow.configuration import conf
 
     for option in ("origins", "methods", "headers"):
         assert conf.getlist("api", f"access_control_allow_{option}") == []
 
 
-def test_an_origin_that_the_administrator_lets_in_is_no_foreign_one() -> None:
+def test_an_origin_that_the_administrator_allows_is_accepted() -> None:
     from coinrequest.airflow.api_server.security_middleware import SecurityMiddleware
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

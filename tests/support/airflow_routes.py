@@ -1,10 +1,10 @@
-"""Airflow's own routes, by who may call them (Airflow 3.3.2): a route that is not here fails the matrix.
+"""Airflow's own routes, by who may call them (Airflow 3.3.2): a route that is missing here fails the matrix.
 
-Which level a route has was read from what it asks the auth manager; `test_airflow_role_matrix.py` tries each.
+The level of a route was taken from its calls of the auth manager; `test_airflow_role_matrix.py` tests each.
 """
 
 LEVELS: dict[str, str] = {
-    # No sign-in.
+    # Without sign-in.
     "public": """
         GET /execution/changelog
         POST /auth/token
@@ -17,12 +17,12 @@ LEVELS: dict[str, str] = {
         GET /api/{_:path}
         GET /{rest_of_path:path}
     """,
-    # Whoever; it ends the session, so that nobody tries it.
+    # Everybody. The matrix leaves it out, since it ends the session.
     "session": """
         GET /auth/logout
         GET /api/v2/auth/logout
     """,
-    # Whoever is signed in.
+    # Everybody who is signed in.
     "signed in": """
         GET /api/v2/connections/enqueue-test
         GET /ui/auth/menus
@@ -30,7 +30,7 @@ LEVELS: dict[str, str] = {
         POST /ui/auth/token
         GET /ui/config
     """,
-    # Airflow has it switched off.
+    # Switched off in Airflow.
     "nobody": """
         GET /ui/teams
         POST /api/v2/connections/enqueue-test
@@ -38,7 +38,7 @@ LEVELS: dict[str, str] = {
         GET /api/v2/config/section/{section}/option/{option}
         POST /api/v2/connections/test
     """,
-    # Whoever may see some DAGs: only those are listed.
+    # Users with the right to read some DAGs: only those are listed.
     "list": """
         GET /ui/dags
         GET /ui/dependencies
@@ -49,7 +49,7 @@ LEVELS: dict[str, str] = {
         GET /api/v2/dags
         GET /api/v2/dagTags
     """,
-    # Whoever may read the DAG.
+    # Users with the right to read the DAG.
     "read": """
         GET /ui/dags/{dag_id}/dagRuns/{dag_run_id}/stats
         GET /ui/dags/{dag_id}/latest_run
@@ -99,7 +99,7 @@ LEVELS: dict[str, str] = {
         GET /api/v2/backfills
         GET /api/v2/backfills/{backfill_id}
     """,
-    # Of the installation: Viewer and above, no role of a team.
+    # About the installation: Viewer and above, but no role of a team.
     "view": """
         GET /ui/partitioned_dag_runs
         GET /ui/next_run_assets/{dag_id}
@@ -121,7 +121,7 @@ LEVELS: dict[str, str] = {
         GET /api/v2/assets/{asset_id}/state-store
         GET /api/v2/assets/{asset_id}/state-store/{key:path}
     """,
-    # Whoever may run the DAG.
+    # Users with the right to run the DAG.
     "run": """
         PUT /api/v2/backfills/{backfill_id}/pause
         PUT /api/v2/backfills/{backfill_id}/unpause
@@ -146,7 +146,7 @@ LEVELS: dict[str, str] = {
         PATCH RUN/taskInstances/{task_id}
         PATCH RUN/taskInstances/{task_id}/{map_index}/hitlDetails
     """,
-    # Whoever may change the DAG.
+    # Users with the right to change the DAG.
     "define": """
         PUT /api/v2/parseDagFile/{file_token}
         POST /api/v2/assets/events

@@ -1,6 +1,6 @@
-"""Run tracking: every run of a job type is a job with the state of its run. The triggers, against Airflow's own models.
+"""Run tracking: each run of a job type has a job with the same state. Runs the triggers against Airflow's own models.
 
-Fails when Airflow's table of runs changes in what the SQL uses.
+Fails when Airflow changes the columns of its table of runs that the SQL uses.
 """
 
 import re
@@ -23,7 +23,7 @@ JOBS = "/jobs/v1/jobs"
 
 @pytest.fixture
 def revision(op: TestClient, name: str) -> int:
-    """The revision of a fresh type."""
+    """Register a new type; return its revision."""
     return int(op.post(TYPES, json=small(name)).json()["revision"])
 
 
@@ -99,13 +99,13 @@ def test_every_kind_of_run_is_known() -> None:
     assert {kind.value for kind in DagRunType} == known
 
 
-def test_airflows_button_names_its_user(op: TestClient, name: str, revision: int) -> None:
+def test_a_run_that_a_user_triggers_in_airflow_names_the_user(op: TestClient, name: str, revision: int) -> None:
     answer = op.post(f"/api/v2/dags/{name}/dagRuns", json={"logical_date": None, "conf": {}})
     assert answer.status_code == 200, answer.text
     assert (only_job(op, name)["origin"], only_job(op, name)["submitted_by"]) == ("airflow", "op")
 
 
-def test_a_run_of_another_dag_is_no_job(op: TestClient, name: str, revision: int) -> None:
+def test_a_run_of_another_dag_is_not_a_job(op: TestClient, name: str, revision: int) -> None:
     with session() as opened:
         opened.execute(
             text("INSERT INTO dag_bundle (name, active) VALUES ('dags-folder', true) ON CONFLICT DO NOTHING")
@@ -138,7 +138,9 @@ def test_a_job_follows_its_run_through_all_states(op: TestClient, name: str, rev
     assert completions(job["id"]) == ["failed", "success"]
 
 
-def test_a_bulk_update_is_followed_and_the_same_state_is_no_end_twice(op: TestClient, name: str, revision: int) -> None:
+def test_a_bulk_update_is_tracked_and_a_repeated_state_completes_no_job_twice(
+    op: TestClient, name: str, revision: int
+) -> None:
     for number in range(3):
         start(name, "scheduled", f"run-{number}")
     for _ in range(2):
@@ -159,7 +161,7 @@ def test_clearing_in_airflow_queues_the_job_again(op: TestClient, name: str, rev
     assert op.get(f"{JOBS}/{job['id']}").json()["state"] == "queued"
 
 
-def test_marking_in_airflow_ends_the_job(op: TestClient, name: str, revision: int) -> None:
+def test_marking_a_run_as_failed_in_airflow_ends_the_job(op: TestClient, name: str, revision: int) -> None:
     job = op.post(f"{TYPES}/{name}/jobs", json={}).json()
     answer = op.patch(f"/api/v2/dags/{name}/dagRuns/{job['id']}", json={"state": "failed"})
     assert answer.status_code == 200, answer.text
@@ -168,7 +170,7 @@ def test_marking_in_airflow_ends_the_job(op: TestClient, name: str, revision: in
     assert completions(job["id"]) == ["failed"]
 
 
-def test_deleting_the_run_leaves_the_job(op: TestClient, name: str, revision: int) -> None:
+def test_a_job_outlives_its_run(op: TestClient, name: str, revision: int) -> None:
     start(name, "scheduled", "run", state="success")
     job = only_job(op, name)
     assert op.delete(f"/api/v2/dags/{name}/dagRuns/run").status_code == 204
@@ -178,7 +180,7 @@ def test_deleting_the_run_leaves_the_job(op: TestClient, name: str, revision: in
     assert "removed" not in completions(job["id"])
 
 
-def test_whoever_listens_hears_of_every_change(op: TestClient, name: str, revision: int) -> None:
+def test_every_change_sends_a_notification(op: TestClient, name: str, revision: int) -> None:
     from airflow import settings
 
     connection = settings.engine.raw_connection()
@@ -196,7 +198,7 @@ def test_whoever_listens_hears_of_every_change(op: TestClient, name: str, revisi
 
 
 def _notices(driver: Any, count: int) -> list[str]:
-    """Return what was notified, with either driver of PostgreSQL that Airflow knows."""
+    """Return the payloads of the notifications, with either of the PostgreSQL drivers that Airflow supports."""
     if hasattr(driver, "notifies") and callable(driver.notifies):
         return [note.payload for note in driver.notifies(timeout=10, stop_after=count)]
     import select
@@ -209,7 +211,7 @@ def _notices(driver: Any, count: int) -> list[str]:
 
 @contextmanager
 def broken_function() -> Iterator[None]:
-    """Let the function that the trigger calls fail."""
+    """Replace the function that the trigger calls with one that fails."""
     definition = "SELECT pg_get_functiondef('public.coinrequest_record_run(text, text)'::regprocedure)"
     broken = (
         "CREATE OR REPLACE FUNCTION coinrequest_record_run(dag text, run text) RETURNS boolean LANGUAGE plpgsql AS"
@@ -232,7 +234,7 @@ def sweep() -> int:
         return run(opened)
 
 
-def test_a_failing_function_never_breaks_airflows_change_and_the_sweep_heals(
+def test_a_failing_function_does_not_break_airflows_update_and_the_sweep_repairs_the_job(
     op: TestClient, name: str, revision: int
 ) -> None:
     sweep()
@@ -249,7 +251,7 @@ def test_a_failing_function_never_breaks_airflows_change_and_the_sweep_heals(
     assert sweep() == 0
 
 
-def test_the_sweep_finds_what_happened_while_the_trigger_was_off(op: TestClient, name: str, revision: int) -> None:
+def test_the_sweep_finds_changes_made_while_the_trigger_was_disabled(op: TestClient, name: str, revision: int) -> None:
     sweep()
     ended, deleted, cancelled = (op.post(f"{TYPES}/{name}/jobs", json={}).json()["id"] for _ in range(3))
     op.post(f"{JOBS}/{cancelled}/cancel")
@@ -273,7 +275,7 @@ def test_the_sweep_finds_what_happened_while_the_trigger_was_off(op: TestClient,
     assert sweep() == 0
 
 
-def test_the_columns_that_the_sql_uses_are_there() -> None:
+def test_the_columns_that_the_sql_uses_exist() -> None:
     from airflow.models.dagrun import DagRun
 
     with session() as opened:
