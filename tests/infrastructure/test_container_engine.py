@@ -1,4 +1,4 @@
-"""`container.run` on a real Docker engine, with an image made of this machine's own few programs: nothing is pulled."""
+"""`container.run` on a real Docker engine, with an image built from a few local programs: nothing is pulled."""
 
 import gc
 import io
@@ -134,7 +134,7 @@ def test_an_exit_code_that_is_not_expected_fails_with_the_output(image: str) -> 
     assert caught.value.exit_code == 3
 
 
-def test_the_container_may_do_next_to_nothing(image: str) -> None:
+def test_the_container_has_minimal_rights(image: str) -> None:
     script = """
         id -u; id -g
         cat /proc/self/status
@@ -156,7 +156,9 @@ def test_the_container_may_do_next_to_nothing(image: str) -> None:
     assert not {"sda", "kmsg", "mem"} & set(output.split())
 
 
-def test_the_network_is_there_only_when_the_administrator_says_so(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_network_is_available_only_if_the_administrator_allows_it(
+    image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ContainerRefused, match="COINREQUEST_CONTAINER_NETWORK"):
         shell(image, "cat /proc/net/dev", network=True)
     monkeypatch.setenv("COINREQUEST_CONTAINER_NETWORK", "bridge")
@@ -174,7 +176,7 @@ def test_the_memory_limit_kills_it(image: str) -> None:
         run(image, "/bin/tail", "/dev/zero", memory=32)
 
 
-def test_the_word_that_memory_ran_out_may_come_after_the_end(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_that_memory_ran_out_may_come_after_the_end(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Docker 20.10 does not write it into the state then."""
     ended = docker_engine._ended
 
@@ -185,7 +187,7 @@ def test_the_word_that_memory_ran_out_may_come_after_the_end(image: str, monkeyp
     monkeypatch.setattr(docker_engine, "_ended", without_the_word)
     with pytest.raises(ContainerFailed, match="ran out of memory; its limit is 32 MiB"):
         run(image, "/bin/tail", "/dev/zero", memory=32)
-    with pytest.raises(ContainerFailed, match="exit code 137"):
+    with pytest.raises(ContainerFailed, match="exited with code 137"):
         shell(image, "exit 137")
 
 
@@ -195,7 +197,7 @@ def test_the_number_of_processes_is_limited(image: str) -> None:
         shell(image, script)
 
 
-def test_endless_output_is_cut_and_fills_no_disk(image: str) -> None:
+def test_endless_output_is_cut_and_does_not_fill_the_disk(image: str) -> None:
     result = shell(image, "yes 0123456789 | head -c 20000000; echo end")
     assert result.truncated
     assert len(result.output) == 65_536
@@ -220,7 +222,7 @@ def test_only_allowed_images_are_used(engine: Any, image: str) -> None:
 
 
 @pytest.mark.parametrize(("command", "name"), [(("/bin/nothing",), ""), (("/bin/sh",), f"{REPOSITORY}:is-not-there")])
-def test_what_the_engine_cannot_do_is_told(image: str, command: tuple[str, ...], name: str) -> None:
+def test_errors_of_the_engine_are_reported(image: str, command: tuple[str, ...], name: str) -> None:
     with pytest.raises(ContainerUnavailable, match="the Docker engine: "):
         run(name or image, *command)
 
@@ -237,14 +239,14 @@ def test_stop_from_a_signal_handler_removes_the_container(engine: Any, image: st
     watcher = threading.Thread(target=interrupt)
     watcher.start()
     try:
-        with pytest.raises(ContainerTimeout, match="the job was stopped"):
+        with pytest.raises(ContainerTimeout, match="the job and its container were stopped"):
             action.run(ContainerRunInputs(image=image, command=("/bin/sleep", "60")))
     finally:
         watcher.join()
         signal.signal(signal.SIGUSR1, before)
 
 
-def test_what_a_killed_agent_left_is_removed_by_the_next_run(engine: Any, image: str) -> None:
+def test_the_next_run_removes_the_container_of_a_killed_agent(engine: Any, image: str) -> None:
     left = engine.containers.run(image, ["/bin/sleep", "600"], detach=True, name=new_name(), labels=labels(-3600))
     waited_for = engine.containers.run(image, ["/bin/sleep", "600"], detach=True, name=new_name(), labels=labels(600))
     try:
@@ -256,7 +258,7 @@ def test_what_a_killed_agent_left_is_removed_by_the_next_run(engine: Any, image:
         waited_for.remove(force=True)
 
 
-def test_progress_is_told(image: str) -> None:
+def test_progress_is_reported(image: str) -> None:
     from coinrequest.actions.context import ActionContext
 
     class Context(ActionContext):
@@ -272,4 +274,4 @@ def test_progress_is_told(image: str) -> None:
     )
     done, total, message = context.reports[-1]
     assert 0 < done < 60
-    assert (total, message) == (60, "seconds, 2 lines written")
+    assert (total, message) == (60, "seconds, 2 lines of output")
