@@ -1,4 +1,4 @@
-"""The URL test contract, as it has always been."""
+"""The contract of the URL test, which has not changed since its first version."""
 
 import time
 from datetime import datetime
@@ -42,7 +42,7 @@ def test_add_job_answers_with_the_id_of_the_job(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"url": ""}', b'{"url": 5}', b'{"url": null}'])
-def test_what_is_no_url_is_refused(platform: Platform, body: bytes) -> None:
+def test_invalid_urls_are_refused(platform: Platform, body: bytes) -> None:
     answer = platform.client("user").post(f"{API}/add_job", data=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
 
@@ -83,7 +83,7 @@ def test_completed_jobs_newest_first_that_survive_a_restart(platform: Platform) 
     assert _rows(platform) == rows
 
 
-def test_bad_requests_are_never_a_fault(platform: Platform) -> None:
+def test_bad_requests_are_client_errors(platform: Platform) -> None:
     user = platform.client("user")
     assert user.post(f"{API}/get_jobs").status_code == 405
     for query in ("limit=x", "limit=0", "limit=-1", "limit=1e3", f"limit={10**30}", "offset=x", "offset=-1"):

@@ -24,7 +24,7 @@ class Share:
 
 @pytest.fixture(scope="module")
 def shares(platform: Platform) -> list[Share]:
-    """20 jobs of one second, submitted at once, and who did them."""
+    """Submit 20 jobs of one second at once; return which agent ran each."""
     name = new_name("shared")
     platform.register(job_type(name, wait_task(value="{{ params.value }}"), params=params(value={"type": "integer"})))
     jobs = platform.submit_all(name, [{"value": 1}] * JOBS)

@@ -1,4 +1,4 @@
-"""A bad definition hurts nobody."""
+"""A bad definition is refused, and a corrupt one affects no other type."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def test_it_is_refused_with_the_field_named_and_nothing_is_stored(platform: Plat
 
 
 def test_a_corrupt_row_hides_only_its_own_dag(platform: Platform, name: str) -> None:
-    """As a careless hand in the database would do it; the table itself refuses changes."""
+    """As after a careless change in the database; the table itself refuses changes."""
     neighbours = [new_name("n") for _ in range(3000)]
     neighbours = [other for other in neighbours if shard_path(other) == shard_path(name)][:2]
     assert len(neighbours) == 2

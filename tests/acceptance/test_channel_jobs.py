@@ -78,7 +78,7 @@ def test_the_same_id_twice_is_one_job_with_one_result(platform: Platform, submit
         ({"type": "no-such-type", "value": 3}, "no-such-type"),
     ],
 )
-def test_what_is_refused_is_answered(submitter: UserInterface, payload: dict[str, object], said: str) -> None:
+def test_refused_messages_are_answered(submitter: UserInterface, payload: dict[str, object], said: str) -> None:
     job_id = str(uuid.uuid4())
     submitter.publish({"job_id": job_id, "job_payload": payload})
     (result,) = submitter.wait_for(job_id)
@@ -113,8 +113,8 @@ def test_a_job_waits_for_agents_and_is_answered_then(platform: Platform, submitt
 
 
 @pytest.mark.faults
-def test_the_gateway_may_be_away(platform: Platform, submitter: UserInterface) -> None:
-    """What is published waits at the broker; what completes waits in the outbox."""
+def test_jobs_and_results_wait_while_the_gateway_is_stopped(platform: Platform, submitter: UserInterface) -> None:
+    """Published messages wait at the broker, and completed jobs in the outbox."""
     over_rest = platform.submit("integer", {"value": 1})
     over_the_channel = submitter.submit(2)
     eventually(lambda: platform.client("viewer").get(f"{API}/jobs/{over_the_channel}").ok, what="the job is stored")

@@ -1,4 +1,4 @@
-"""Somebody is told when a job completes, whatever happens to mail servers and receivers."""
+"""Notices of completed jobs are sent, also after outages of mail servers and receivers."""
 
 import base64
 import os
@@ -115,7 +115,7 @@ def test_e_mail_through_a_connection(platform: Platform, mail: SmtpStub) -> None
     assert notice["kind"] == "apprise"
 
 
-def test_a_dead_mail_server_turns_no_job_red_and_loses_no_notice(platform: Platform, receiver: Receiver) -> None:
+def test_a_dead_mail_server_fails_no_job_and_loses_no_notice(platform: Platform, receiver: Receiver) -> None:
     name = new_name("dead-mail")
     with smtp_server() as gone:
         port = gone.port
@@ -140,7 +140,7 @@ def test_a_dead_mail_server_turns_no_job_red_and_loses_no_notice(platform: Platf
     assert platform.job(job["id"])["state"] == "success"
 
 
-def test_a_hanging_receiver_delays_nobody_else(platform: Platform, receiver: Receiver) -> None:
+def test_a_hanging_receiver_does_not_delay_others(platform: Platform, receiver: Receiver) -> None:
     with webhook_receiver() as hanging:
         hanging.otherwise = Answer(hang=True)
         name = new_name("hanging")
@@ -153,7 +153,7 @@ def test_a_hanging_receiver_delays_nobody_else(platform: Platform, receiver: Rec
         assert _data(receiver.received[0])["job_id"] == submitted
 
 
-def test_a_receiver_that_is_gone_for_good_is_given_up_and_asked_again_on_demand(
+def test_a_notice_is_given_up_if_its_receiver_is_gone_and_can_be_sent_again(
     platform: Platform, receiver: Receiver
 ) -> None:
     receiver.otherwise = Answer(status=410, body=b"moved out")
@@ -172,7 +172,7 @@ def test_a_receiver_that_is_gone_for_good_is_given_up_and_asked_again_on_demand(
     assert first.body == second.body
 
 
-def test_runs_of_the_schedule_and_of_airflows_button_are_told_too(platform: Platform, receiver: Receiver) -> None:
+def test_scheduled_and_triggered_runs_send_notices_too(platform: Platform, receiver: Receiver) -> None:
     name = new_name("button")
     platform.register(job_type(name, notify=[{"on": ["success"], "webhook": receiver.url}]))
     run_id = platform.trigger(name)
@@ -184,7 +184,7 @@ def test_runs_of_the_schedule_and_of_airflows_button_are_told_too(platform: Plat
 
 
 @pytest.mark.parametrize("url", ["https://10.0.0.1/hook", "https://169.254.169.254/", "http://example.org/hook"])
-def test_webhooks_to_private_addresses_and_in_clear_are_refused(platform: Platform, url: str) -> None:
+def test_webhooks_to_private_addresses_and_without_tls_are_refused(platform: Platform, url: str) -> None:
     definition = job_type(new_name("refused"), notify=[{"on": ["success"], "webhook": url}])
     answer = platform.op.post(f"{API}/job-types", json=definition)
     assert answer.status_code == 422

@@ -1,4 +1,4 @@
-"""Jobs use what an administrator has stored in Airflow, by its name, and nobody else sees the secret."""
+"""Jobs use Airflow's connections by name, and the secrets are not shown to others."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -54,7 +54,7 @@ def test_no_secret_is_in_the_reason_of_a_failure(platform: Platform, connection:
     assert TOKEN not in seen
 
 
-def test_a_connection_that_is_not_there_is_named_with_the_remedy(platform: Platform) -> None:
+def test_the_error_for_a_missing_connection_says_how_to_create_it(platform: Platform) -> None:
     name = new_name("unconnected")
     platform.register(job_type(name, ask(connection="no-such-shop", url="/")))
     error = platform.finished(platform.submit(name))["error"]

@@ -1,4 +1,4 @@
-"""Agents and the broker may go away, and no job is lost."""
+"""No job is lost when agents or the broker stop."""
 
 import signal
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""1,000 jobs while every process is killed with -9 again and again: none is lost, none counts twice, all are told."""
+"""1,000 jobs while every process is killed with -9 repeatedly: none is lost or counted twice, all send notices."""
 
 import json
 import random
@@ -35,7 +35,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 class Submitter:
-    """A client as the documentation advises: each job has a key, and what is not accepted is repeated."""
+    """A client as the documentation recommends: each job has a key, and requests that fail are repeated."""
 
     def __init__(self, platform: Platform, name: str) -> None:
         self._platform = platform

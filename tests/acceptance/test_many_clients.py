@@ -1,4 +1,4 @@
-"""A flood of requests is answered one after the other; it does not take every connection to the database."""
+"""A flood of requests is answered in turn; it does not use up the connections to the database."""
 
 from concurrent.futures import ThreadPoolExecutor
 

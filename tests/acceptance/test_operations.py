@@ -1,4 +1,4 @@
-"""What those see who operate the installation: the agents, the metrics, priority under a backlog, and retention."""
+"""What operators use: the list of agents, metrics, priority under a backlog, and retention."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def test_a_job_of_high_priority_passes_a_backlog(platform: Platform) -> None:
     assert len(passed) > SLOTS, "there was no backlog to pass"
 
 
-def test_the_maintenance_removes_what_is_old(platform: Platform) -> None:
+def test_the_maintenance_removes_old_jobs(platform: Platform) -> None:
     old, young = (platform.run("integer", {"value": 0})["id"] for _ in range(2))
 
     def told() -> bool:

@@ -19,7 +19,7 @@ def test_a_url_test_is_accepted_while_the_target_takes_its_time(platform: Platfo
     assert job["result"]["phases"]["total"] >= 4
 
 
-def test_whatever_the_url_does_is_the_result(platform: Platform) -> None:
+def test_the_result_describes_the_response_of_the_url(platform: Platform) -> None:
     paths = {"/status/404": "404", "/status/500": "500", "/flaky/once": "200"}
     urls = [platform.web.url + path for path in paths]
     jobs = platform.submit_all("url-test", [{"url": url} for url in urls])

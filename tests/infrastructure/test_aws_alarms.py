@@ -32,7 +32,7 @@ def test_each_alarm_has_a_row_and_each_row_an_alarm() -> None:
     assert set(_ROW.findall(PAGE.read_text(encoding="utf-8"))) == expected
 
 
-def test_every_figure_that_an_alarm_watches_is_one_that_gateways_write() -> None:
+def test_every_metric_that_an_alarm_watches_is_written_by_gateways() -> None:
     written = (project_root() / "coinrequest" / "metrics" / "cloudwatch.py").read_text(encoding="utf-8")
     watched = re.findall(r'metric += "(\w+)"', (MODULE / "alarms_jobs.tf").read_text(encoding="utf-8"))
     assert len(watched) == 8

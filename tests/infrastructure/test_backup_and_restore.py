@@ -51,7 +51,7 @@ class Restored:
 
 
 def script(name: str, stack: ComposeStack, *words: str | Path) -> "subprocess.CompletedProcess[str]":
-    """Run scripts/backup or scripts/restore for a project, with nobody to ask."""
+    """Run scripts/backup or scripts/restore for a project, without a terminal."""
     return subprocess.run(
         [ROOT / "scripts" / name, "--project", stack.project, *words],
         env=stack.environment,
@@ -76,7 +76,7 @@ def register(client: Client, document: dict[str, Any]) -> int:
 
 
 def use(stack: ComposeStack) -> Source:
-    """Leave something of every kind on a platform."""
+    """Create data of every kind on a platform."""
     op, shown = stack.client("op"), stack.sign_in()
     connection, connected, scheduled, paused = (new_name(kind) for kind in ("own", "connected", "scheduled", "paused"))
     # The platform's own API is what the connection leads to; its password is a token, which agents send.
@@ -157,14 +157,14 @@ def restored(_running: ComposeStack, tmp_path_factory: pytest.TempPathFactory) -
     assert left_of(stack.project) == []
 
 
-def test_a_back_up_is_private_and_complete_and_only_the_newest_is_kept(restored: Restored) -> None:
+def test_a_backup_is_private_and_complete_and_only_the_newest_is_kept(restored: Restored) -> None:
     assert sorted(path.name for path in restored.backup.iterdir()) == sorted((*FILES, "SHA256SUMS"))
     assert {path.stat().st_mode & 0o777 for path in restored.backup.iterdir()} == {0o600}
     assert restored.backup.stat().st_mode & 0o777 == 0o700
     assert {path.name for path in restored.folder.iterdir()} == {restored.backup.name, "damaged"}
 
 
-def test_a_back_up_can_be_checked_at_any_time(restored: Restored) -> None:
+def test_a_backup_can_be_checked_at_any_time(restored: Restored) -> None:
     answer = script("backup", restored.stack, "--verify", restored.backup)
     assert answer.returncode == 0, answer.stderr
     assert "is whole" in answer.stderr
@@ -282,7 +282,7 @@ def test_the_scripts_explain_themselves(name: str) -> None:
         ("restore", "one", "two"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_done(words: tuple[str, ...]) -> None:
+def test_wrong_usage_is_reported_before_anything_is_done(words: tuple[str, ...]) -> None:
     answer = without_engine(*words)
     assert answer.returncode == 2, answer.stderr
     assert answer.stderr.startswith("error: ")
@@ -290,7 +290,7 @@ def test_wrong_usage_is_told_before_anything_is_done(words: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize("name", ["backup", "restore"])
-def test_an_engine_that_is_away_is_named(name: str, tmp_path: Path) -> None:
+def test_an_engine_that_is_not_running_is_reported(name: str, tmp_path: Path) -> None:
     answer = without_engine(name, str(tmp_path))
     assert answer.returncode == 1
     assert "Docker" in answer.stderr

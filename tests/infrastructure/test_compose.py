@@ -56,7 +56,7 @@ def test_every_service_is_known_to_this_test(services: dict[str, dict[str, Any]]
     assert set(services) == ONE_SHOT | LONG_RUNNING
 
 
-def test_what_runs_for_long_is_watched_and_restarted(services: dict[str, dict[str, Any]]) -> None:
+def test_services_have_health_checks_and_are_restarted(services: dict[str, dict[str, Any]]) -> None:
     for name in LONG_RUNNING:
         assert services[name]["restart"] == "unless-stopped", name
         assert services[name]["healthcheck"]["test"], name
@@ -64,7 +64,7 @@ def test_what_runs_for_long_is_watched_and_restarted(services: dict[str, dict[st
         assert "restart" not in services[name], name
 
 
-def test_what_is_no_default_is_a_profile(services: dict[str, dict[str, Any]]) -> None:
+def test_optional_services_have_a_profile(services: dict[str, dict[str, Any]]) -> None:
     named = {name: service.get("profiles", []) for name, service in services.items()}
     assert named == {
         **{name: [] for name in DEFAULT | {"secrets", "migrate"}},
@@ -135,13 +135,13 @@ def test_no_service_has_more_than_it_needs(services: dict[str, dict[str, Any]]) 
             assert "user" not in service, f"{name}: the image's own user is the one without rights"
 
 
-def test_only_who_uses_a_profiles_server_hears_of_it(services: dict[str, dict[str, Any]]) -> None:
-    """Whoever hears of it is made anew when a profile is switched on."""
+def test_only_services_that_use_the_server_of_a_profile_get_its_variables(services: dict[str, dict[str, Any]]) -> None:
+    """A service that gets them is recreated when a profile is switched on."""
     hear = {name for name, service in services.items() if "COINREQUEST_PROFILES" in service.get("environment", {})}
     assert hear == {"gateway", "agent", "rabbitmq", "mail", "demo-user-interface"}
 
 
-def test_a_service_is_given_what_is_its_own_alone(services: dict[str, dict[str, Any]]) -> None:
+def test_a_service_gets_only_its_own_variables(services: dict[str, dict[str, Any]]) -> None:
     """A variable without a value is taken from the shell that starts the stack, where it may hold a password."""
     for variable, owners in (
         ("COINREQUEST_CHANNEL_URL", {"gateway", "demo-user-interface"}),

@@ -1,4 +1,4 @@
-"""Every service is killed in turn while jobs run, and none is lost; start order is no matter."""
+"""Every service is killed in turn while jobs run, and none is lost; the order of starts does not matter."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ VICTIMS = ("agent", "redis", "scheduler", "dag-processor", "gateway", "postgres"
 
 @pytest.fixture
 def patient_type(compose_stack: ComposeStack) -> str:
-    """A type whose task is tried again when its agent dies."""
+    """A type whose task is retried when its agent dies."""
     name = new_name("patient")
     task = {
         "id": "wait",
@@ -36,7 +36,7 @@ def patient_type(compose_stack: ComposeStack) -> str:
 
 
 def submit(client: Client, name: str, key: str, stop: threading.Event) -> str:
-    """Submit under a key, again and again until it is accepted, as a careful client does."""
+    """Submit with a key, and repeat until it is accepted, as a careful client does."""
     while not stop.is_set():
         try:
             answer = client.post(

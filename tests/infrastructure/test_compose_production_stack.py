@@ -1,4 +1,4 @@
-"""The files for production on a real engine, with a certificate that nobody has signed but itself."""
+"""The files for production on a real engine, with a self-signed certificate."""
 
 import json
 import os

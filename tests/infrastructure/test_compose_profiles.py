@@ -101,7 +101,7 @@ def test_one_mail_on_success_and_one_on_failure(running: ComposeStack) -> None:
         assert f"http://localhost:{running.settings['COINREQUEST_PORT']}/" in text
 
 
-def test_a_dead_mail_server_turns_no_job_red_and_loses_no_notice(running: ComposeStack) -> None:
+def test_a_dead_mail_server_fails_no_job_and_loses_no_notice(running: ComposeStack) -> None:
     name = notifying(running, {"id": "wait", "action": "integer.wait", "inputs": {"value": 0}})
     running.compose("stop", "mail")
     try:

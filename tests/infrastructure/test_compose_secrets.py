@@ -34,7 +34,7 @@ def written(write_secrets: ModuleType, tmp_path: Path) -> Path:
 
 
 def exports(path: Path) -> dict[str, str]:
-    """What a shell has in its environment after it read the file."""
+    """Return the environment of a shell after it has read the file."""
     answer = subprocess.run(["sh", "-c", f". {path} && env"], env={}, capture_output=True, text=True, check=True)
     variables = dict(line.split("=", 1) for line in answer.stdout.splitlines())
     return {name: value for name, value in variables.items() if name not in ("PWD", "SHLVL", "_", "OLDPWD")}
@@ -64,7 +64,7 @@ def test_an_agent_gets_no_credentials_of_the_metadata_database(written: Path) ->
     assert agent["COINREQUEST_REGISTRY_URL"].startswith("postgresql://coinrequest_reader:")
 
 
-def test_only_who_needs_it_gets_the_token_secret(written: Path) -> None:
+def test_only_processes_that_need_it_get_the_token_secret(written: Path) -> None:
     holders = {path.stem for path in written.rglob("*.env") if "AIRFLOW__API_AUTH__JWT_SECRET" in exports(path)}
     assert holders == {"api-server", "scheduler"}
 
@@ -148,19 +148,19 @@ def run_process(*words: str, **variables: str) -> "subprocess.CompletedProcess[s
 
 
 @pytest.mark.parametrize("process", [*PROCESSES, "migrate"])
-def test_a_process_without_its_secrets_says_what_is_missing(process: str) -> None:
+def test_a_process_without_its_secrets_names_what_is_missing(process: str) -> None:
     answer = run_process(process)
     assert answer.returncode == 78
     assert re.search(rf"^error: (AIRFLOW__|COINREQUEST_)\w+ is not set, and {process} does not start", answer.stderr)
 
 
-def test_a_file_of_secrets_that_is_not_there_is_named() -> None:
+def test_a_missing_file_of_secrets_is_named() -> None:
     answer = run_process("agent", COINREQUEST_SECRETS_FILE="/nowhere/agent.env")
     assert answer.returncode == 78
     assert "/nowhere/agent.env" in answer.stderr
 
 
-def test_no_word_at_all_is_answered_with_the_choice() -> None:
+def test_without_a_command_the_entry_point_lists_the_commands() -> None:
     answer = run_process()
     assert answer.returncode == 78
     assert "dag-processor" in answer.stderr
@@ -184,7 +184,7 @@ def test_a_command_runs_with_the_secrets_of_its_service(written: Path) -> None:
         ({"COINREQUEST_CHANNEL_URL": ""}, ""),
     ],
 )
-def test_a_channel_of_ones_own_wins_over_the_installations(
+def test_a_separate_channel_takes_precedence_over_the_installations(
     settings: dict[str, str], channel: str, written: Path
 ) -> None:
     path = written / "gateway" / "gateway.env"
@@ -224,7 +224,7 @@ def test_the_image_has_an_executor_of_its_own_for_airflows(named: str, meant: st
 
 
 @pytest.mark.parametrize("profile", ["rabbitmq", "mail"])
-def test_a_profile_that_the_platform_does_not_hear_of_is_refused(profile: str) -> None:
+def test_a_profile_given_only_as_an_option_is_refused(profile: str) -> None:
     def start(profiles: str) -> "subprocess.CompletedProcess[str]":
         settings = {"COINREQUEST_PROFILE": profile, "COINREQUEST_PROFILES": profiles, "PATH": os.defpath}
         words = ["sh", "-c", f". {ROOT}/docker/needs-profile && echo started"]
@@ -237,7 +237,7 @@ def test_a_profile_that_the_platform_does_not_hear_of_is_refused(profile: str) -
         assert f"COMPOSE_PROFILES={profile} docker compose up -d --wait" in answer.stderr
 
 
-def test_a_heartbeat_that_stopped_is_a_sick_agent() -> None:
+def test_a_process_whose_heartbeat_stopped_is_unhealthy() -> None:
     answer = run_process("health", "demo-user-interface")
     assert answer.returncode == 1
     assert answer.stderr == "the demo-user-interface has not reached its broker for 20 s\n"

@@ -171,7 +171,7 @@ def test_containers_have_no_rights_and_limits(machines: dict[str, Machine]) -> N
 
 
 def test_the_swap_file_is_made_once(machines: dict[str, Machine]) -> None:
-    """A swap file is the whole engine's affair; a program that only says what it is asked stands for `swapon`."""
+    """A swap file affects the whole engine, so a program that only prints its arguments replaces `swapon`."""
     agent = machines["agent"]
     agent.execute(
         "sh", "-c", r"printf '#!/bin/sh\necho uses $1\n' >/usr/local/sbin/swapon; chmod +x /usr/local/sbin/swapon"
@@ -194,7 +194,7 @@ def test_only_its_process_can_read_a_secret(machines: dict[str, Machine]) -> Non
         assert machines[role].execute("stat", "--format", "%a", folder).strip() == "700"
 
 
-def test_who_gets_what_is_the_same_as_in_containers(machines: dict[str, Machine]) -> None:
+def test_processes_get_the_same_variables_as_in_containers(machines: dict[str, Machine]) -> None:
     """A process's file names the same variables as `coinrequest.install.process_secrets`."""
     values = Secrets(**{field.name: "x" for field in fields(Secrets)})
 
@@ -262,7 +262,7 @@ def _write_secrets(machine: Machine, *processes: str) -> None:
 # -- illness, scale-in, reboot -----------------------------------------------------------------------------
 
 
-def test_an_instance_that_stays_ill_asks_to_be_replaced(site: Site, machines: dict[str, Machine]) -> None:
+def test_an_instance_that_stays_unhealthy_asks_to_be_replaced(site: Site, machines: dict[str, Machine]) -> None:
     agent = machines["agent"]
     before = len(site.cloud.calls)
     assert not site.cloud.called("SetInstanceHealth", agent.instance), "it was well so far"
@@ -276,7 +276,9 @@ def test_an_instance_that_stays_ill_asks_to_be_replaced(site: Site, machines: di
     assert {call.action for call in site.cloud.calls[before:]} == {"SetInstanceHealth"}
 
 
-def test_an_agent_that_is_taken_away_finishes_its_job(site: Site, machines: dict[str, Machine], client: Client) -> None:
+def test_an_agent_whose_instance_is_terminated_finishes_its_job(
+    site: Site, machines: dict[str, Machine], client: Client
+) -> None:
     agent = machines["agent"]
     running = _submit(client, 20)
     _await_task(client, running, "running")

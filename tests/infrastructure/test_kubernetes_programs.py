@@ -32,7 +32,7 @@ esac
 
 @pytest.fixture
 def world(tmp_path: Path) -> dict[str, str]:
-    """An environment in which docker, minikube and kubectl only write down what they are asked."""
+    """An environment in which docker, minikube and kubectl only record their arguments."""
     programs = tmp_path / "programs"
     programs.mkdir()
     for name in ("docker", "minikube", "kubectl"):
@@ -131,7 +131,7 @@ def test_a_missing_program_is_named_with_where_to_get_it(world: dict[str, str], 
     assert f"error: {missing} is missing: https://" in answer.stderr
 
 
-def test_what_it_does_not_know_is_refused(world: dict[str, str]) -> None:
+def test_unknown_arguments_are_refused(world: dict[str, str]) -> None:
     assert minikube(world, "--nonsense").returncode == 2
     assert "has no kustomization.yaml" in minikube(world, "--overlay", "nowhere").stderr
     assert "Usage:" in minikube(world, "--help").stdout

@@ -1,4 +1,4 @@
-"""What nobody may lose sight of in `kubernetes/`: who has which secret, who may do what, and what survives what."""
+"""The security and availability of `kubernetes/`: secrets, rights, network rules, and the loss of a node."""
 
 import configparser
 import re
@@ -110,7 +110,7 @@ def test_the_cluster_enforces_the_standard_in_every_namespace(folder: str) -> No
 
 
 @pytest.mark.parametrize("folder", EVERYTHING)
-def test_a_token_of_the_cluster_is_where_it_is_needed_only(folder: str) -> None:
+def test_only_pods_that_need_it_have_a_token_of_the_cluster(folder: str) -> None:
     needed = {"examples/isolated-tasks": {"scheduler"}, "examples/container-run": {"agent"}}.get(folder, set())
     assert {name for name, pod in workloads(folder) if pod["spec"]["automountServiceAccountToken"]} == needed
     assert all(account["automountServiceAccountToken"] is False for account in of_kind(folder, "ServiceAccount"))
@@ -206,7 +206,7 @@ def test_an_agent_has_neither_the_metadata_database_nor_the_secret_of_tokens(tmp
 
 @pytest.mark.parametrize("folder", IN_CLOUD)
 def test_the_documented_keys_are_those_that_development_has(folder: str, tmp_path: Any) -> None:
-    """Whoever fills the Secrets from a vault goes by the page."""
+    """The page is the guide for filling the Secrets from a vault."""
     page = (ROOT / "docs" / "how-to" / "kubernetes.md").read_text()
     rows = re.findall(r"^\| `coinrequest-([a-z-]+)` \| (.+) \|$", page, re.M)
     documented = {name: set(re.findall(r"`([A-Z_]+)`", keys)) for name, keys in rows}
@@ -224,7 +224,7 @@ def test_the_documented_keys_are_those_that_development_has(folder: str, tmp_pat
 
 
 @pytest.mark.parametrize("folder", EVERYTHING)
-def test_nobody_talks_to_anybody_unless_a_rule_says_so(folder: str) -> None:
+def test_traffic_is_denied_unless_a_rule_allows_it(folder: str) -> None:
     for namespace in of_kind(folder, "Namespace"):
         default = [
             policy
@@ -241,7 +241,7 @@ def test_nobody_talks_to_anybody_unless_a_rule_says_so(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", EVERYTHING)
-def test_nobody_reaches_the_metadata_of_the_cloud(folder: str) -> None:
+def test_no_pod_reaches_the_metadata_of_the_cloud(folder: str) -> None:
     for policy in of_kind(folder, "NetworkPolicy"):
         for rule in policy["spec"].get("egress", []):
             for peer in rule["to"]:
@@ -257,7 +257,7 @@ def test_nobody_reaches_the_metadata_of_the_cloud(folder: str) -> None:
                     assert cidr in {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
 
 
-def test_who_reaches_whom_inside() -> None:
+def test_the_allowed_traffic_between_components() -> None:
     folder = OVERLAYS[0]
     clients = {
         "postgres": {*PROCESSES, "migrate"},
@@ -274,7 +274,7 @@ def test_who_reaches_whom_inside() -> None:
 
 
 @pytest.mark.parametrize("folder", IN_CLOUD)
-def test_the_part_for_agents_is_not_served_in_public(folder: str) -> None:
+def test_the_routes_for_agents_are_not_public(folder: str) -> None:
     (one,) = of_kind(folder, "Ingress")
     hosts = [rule["host"] for rule in one["spec"]["rules"]]
     assert one["spec"]["tls"][0]["hosts"] == hosts
@@ -294,7 +294,7 @@ def test_the_part_for_agents_is_not_served_in_public(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)
-def test_an_agent_that_is_taken_away_has_time_for_its_tasks(folder: str) -> None:
+def test_an_agent_that_is_terminated_has_time_for_its_tasks(folder: str) -> None:
     agent = named(folder, "Deployment", "agent")["spec"]["template"]
     assert agent["spec"]["terminationGracePeriodSeconds"] >= (120 if folder == OVERLAYS[0] else 3600)
     assert agent["metadata"]["annotations"]["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"

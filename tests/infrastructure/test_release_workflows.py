@@ -55,7 +55,7 @@ def test_the_shell_in_them_is_sound() -> None:
             assert answer.returncode == 0, f"{name}:\n{answer.stdout}"
 
 
-def test_what_is_used_is_pinned_to_a_commit() -> None:
+def test_actions_are_pinned_to_a_commit() -> None:
     used = [step["uses"] for _, step in steps() if "uses" in step] + [job["uses"] for _, job in jobs() if "uses" in job]
     assert used
     for action in used:
@@ -67,7 +67,7 @@ def test_no_text_from_outside_becomes_a_part_of_a_script() -> None:
         assert "${{" not in step.get("run", ""), f"{name}: hand it over in the environment"
 
 
-def test_nobody_has_more_rights_than_it_needs() -> None:
+def test_no_job_has_more_rights_than_it_needs() -> None:
     assert {name: workflow(name)["permissions"] for name in NAMES} == {
         "ci": {"contents": "read"},
         "deploy": {},

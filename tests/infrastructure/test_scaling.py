@@ -1,4 +1,4 @@
-"""What the scaling policies make of a load: the arithmetic, and the picture in the documentation."""
+"""How the scaling policies respond to a load: the arithmetic, and the picture in the documentation."""
 
 import math
 from itertools import pairwise
@@ -55,7 +55,7 @@ def test_a_day_of_production_scales_both_ways(role: str) -> None:
     assert any(after < before for before, after in pairwise(serving))
 
 
-def test_the_picture_shows_what_is_built(tmp_path: Path) -> None:
+def test_the_picture_in_the_documentation_is_up_to_date(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="MATPLOTLIB IS NOT INSTALLED: the picture was not compared")
     draw(tmp_path / "scaling.svg")
     assert (tmp_path / "scaling.svg").read_text() == PICTURE.read_text(), "run python -m benchmarks.scaling_plot"

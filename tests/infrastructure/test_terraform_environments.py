@@ -1,4 +1,4 @@
-"""Environments differ in variables alone, only as declared, and none of them says whose account it is."""
+"""Environments differ only in variables, as declared, and none names an account."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def blocks(kind: str) -> Iterator[tuple[str, str, str]]:
 
 
 def differences(environments: dict[str, dict[str, Any]]) -> list[Difference]:
-    """Return what is not the same everywhere, as the overlays of Kubernetes have it."""
+    """Return the values that differ between environments, as for the overlays of Kubernetes."""
     paths = [flat(values) for values in environments.values()]
     return [
         Difference(path, tuple(str(values.get(path, "-")) for values in paths))
@@ -72,7 +72,7 @@ def test_each_file_sets_the_same_variables_and_its_own_name() -> None:
     assert len(set(networks)) == len(networks), "networks that may be connected one day"
 
 
-def test_what_all_environments_have_in_common_cannot_be_set_apart() -> None:
+def test_values_common_to_all_environments_cannot_be_set_for_one() -> None:
     for path in FOLDER.glob("*.tfvars"):
         assert not {"region", "protected", "python", "image_tag"} & set(read_variables(path)), path
 

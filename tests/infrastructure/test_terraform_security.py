@@ -1,4 +1,4 @@
-"""What nobody may lose sight of on AWS: what is open to whom, what is encrypted, and who may do what.
+"""The security of the installation on AWS: network rules, encryption and rights.
 
 Each environment is planned on an AWS on loopback. What is known only after an apply, such as the policies with their
 ARNs, is read from the production that test_terraform_apply.py builds there.
@@ -180,7 +180,7 @@ def test_every_star_has_a_reason(aws: FakeAws, aws_account: Path, aws_production
     assert not unused(reasons, found), "reasons without a star:\n" + "\n".join(unused(reasons, found))
 
 
-def test_nobody_but_services_and_the_account_is_let_in(aws_production: Installation) -> None:
+def test_policies_trust_only_services_and_the_account(aws_production: Installation) -> None:
     for address, statement in statements(aws_production.built):
         principal = statement.get("Principal", {})
         if statement["Effect"] == "Allow" and isinstance(principal, dict):

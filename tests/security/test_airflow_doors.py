@@ -1,4 +1,4 @@
-"""What our routes refuse, Airflow's own refuse as well: deleting, pausing, forging, over its REST service (3.3.2)."""
+"""Airflow's own routes refuse what ours refuse: deleting, pausing and forging over its REST API (Airflow 3.3.2)."""
 
 import uuid
 from collections.abc import Iterator
@@ -45,7 +45,9 @@ def clients(request: pytest.FixtureRequest, airflow_app: Any, client_of: Clients
 
 
 @pytest.mark.parametrize("role", ["Viewer", "User"])
-def test_nobody_below_op_deletes_or_pauses_a_job_type(clients: Clients, role: str, name: str, job: str) -> None:
+def test_roles_below_op_can_neither_delete_nor_pause_a_job_type(
+    clients: Clients, role: str, name: str, job: str
+) -> None:
     client, op = clients(role), clients("Op")
     assert client.delete(f"/api/v2/dags/{name}").status_code == 403
     assert client.patch(f"/api/v2/dags/{name}", json={"is_paused": True}).status_code == 403
@@ -54,14 +56,14 @@ def test_nobody_below_op_deletes_or_pauses_a_job_type(clients: Clients, role: st
     assert op.get(f"/jobs/v1/jobs/{job}").json()["result"] == 42
 
 
-def test_op_pauses_in_airflow_as_here(clients: Clients, name: str, job: str) -> None:
+def test_op_can_pause_a_job_type_in_airflow(clients: Clients, name: str, job: str) -> None:
     op = clients("Op")
     assert op.patch(f"/api/v2/dags?dag_id_pattern={name}", json={"is_paused": True}).status_code == 200
     assert op.get(f"/jobs/v1/job-types/{name}").json()["paused"] is True
 
 
 @pytest.mark.parametrize("role", ["Op", "Admin"])
-def test_a_job_type_is_not_deleted_the_airflow_way(clients: Clients, role: str, name: str, job: str) -> None:
+def test_a_job_type_cannot_be_deleted_over_airflow(clients: Clients, role: str, name: str, job: str) -> None:
     client = clients(role)
     answer = client.delete(f"/api/v2/dags/{name}")
     assert answer.status_code == 409
@@ -69,7 +71,7 @@ def test_a_job_type_is_not_deleted_the_airflow_way(clients: Clients, role: str, 
     assert client.get(f"/jobs/v1/jobs/{job}").json()["result"] == 42
 
 
-def test_what_a_deleted_type_left_may_be_removed_in_airflow(clients: Clients, name: str, job: str) -> None:
+def test_the_dag_of_a_deleted_type_can_be_removed_in_airflow(clients: Clients, name: str, job: str) -> None:
     op = clients("Op")
     assert op.delete(f"/jobs/v1/job-types/{name}").status_code == 204
     assert op.get(f"/jobs/v1/jobs/{job}").json()["result"] == 42
@@ -77,7 +79,7 @@ def test_what_a_deleted_type_left_may_be_removed_in_airflow(clients: Clients, na
     assert op.get(f"/jobs/v1/jobs/{job}").json()["state"] == "removed"
 
 
-def test_a_user_takes_no_job_away(clients: Clients, name: str, job: str) -> None:
+def test_a_user_cannot_delete_a_job(clients: Clients, name: str, job: str) -> None:
     user, op = clients("User"), clients("Op")
     run = f"/api/v2/dags/{name}/dagRuns/{job}"
     task = f"{run}/taskInstances/wait"
@@ -92,7 +94,7 @@ def test_a_user_takes_no_job_away(clients: Clients, name: str, job: str) -> None
     assert op.get(f"/jobs/v1/jobs/{job}").json()["result"] == 42
 
 
-def test_a_user_edits_no_result(clients: Clients, name: str, job: str) -> None:
+def test_a_user_cannot_edit_a_result(clients: Clients, name: str, job: str) -> None:
     user, op = clients("User"), clients("Op")
     entries = f"/api/v2/dags/{name}/dagRuns/{job}/taskInstances/wait/xcomEntries"
     assert user.patch(f"{entries}/return_value", json={"value": 43}).status_code == 403
@@ -101,7 +103,9 @@ def test_a_user_edits_no_result(clients: Clients, name: str, job: str) -> None:
     assert op.get(f"/jobs/v1/jobs/{job}").json()["result"] == 42
 
 
-def test_a_user_forges_no_end_of_another_type(clients: Clients, name: str, definition: dict[str, Any]) -> None:
+def test_a_user_cannot_forge_the_completion_of_another_type(
+    clients: Clients, name: str, definition: dict[str, Any]
+) -> None:
     user, op = clients("User"), clients("Op")
     follower = {**definition, "name": f"{name}.after", "schedule": {"after": [name]}}
     assert op.post("/jobs/v1/job-types", json=definition).status_code == 201
@@ -114,7 +118,7 @@ def test_a_user_forges_no_end_of_another_type(clients: Clients, name: str, defin
     assert op.post("/api/v2/assets/events", json={"asset_id": asset, "extra": {}}).status_code == 200
 
 
-def test_a_user_still_starts_clears_and_stops_runs_in_airflow(clients: Clients, name: str, job: str) -> None:
+def test_a_user_can_still_start_clear_and_stop_runs_in_airflow(clients: Clients, name: str, job: str) -> None:
     user = clients("User")
     runs = f"/api/v2/dags/{name}/dagRuns"
     started = user.post(runs, json={"logical_date": None, "dag_run_id": str(uuid.uuid4())})

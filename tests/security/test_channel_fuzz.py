@@ -175,7 +175,7 @@ def _stored(ids: Sequence[str]) -> int:
         return int(found.scalar_one())
 
 
-def test_no_message_whatsoever_ends_the_gateway_or_takes_its_memory(
+def test_no_message_stops_the_gateway_or_fills_its_memory(
     broker: Broker, job_type: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publisher = (RedisPublisher if broker.url.startswith("redis") else AmqpPublisher)(broker.url)

@@ -1,4 +1,4 @@
-"""On a managed server the first user is no superuser, but can create the roles and grant their rights."""
+"""On a managed server the first user is not a superuser, but can create the roles and grant their rights."""
 
 import importlib.util
 import tempfile
@@ -54,7 +54,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url.set(username="master", password="master").render_as_string(False)
 
 
-def test_the_roles_and_rights_are_made_and_made_again(
+def test_the_roles_and_rights_can_be_created_repeatedly(
     master: str, roles: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = make_url(master)

@@ -1,4 +1,4 @@
-"""A database at version 0002, whose functions could be diverted, is mended by the migrations alone."""
+"""The migrations repair a database at version 0002, whose functions could be diverted."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _FUNCTIONS = (
 _TEMPORARY = "SELECT has_database_privilege('coinrequest_reader', current_database(), 'TEMPORARY')"
 
 
-def test_the_functions_and_rights_of_version_0002_are_mended(airflow_app: Any) -> None:
+def test_the_functions_and_rights_of_version_0002_are_repaired(airflow_app: Any) -> None:
     with schema.database("earlier", "0002") as url:
         assert {name for (name,) in as_superuser(_FUNCTIONS, database="earlier")} == {
             "coinrequest_follow_run",

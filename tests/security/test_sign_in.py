@@ -1,4 +1,4 @@
-"""Guessing passwords is slow, costs little, and keeps nobody else out; whichever door, and however many web servers."""
+"""Guessing passwords is slow and cheap to refuse, on every route and web server, and locks no other user out."""
 
 import json
 import threading
@@ -50,7 +50,7 @@ def known_user(airflow_app: Any) -> str:
 
 @pytest.fixture
 def no_hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Passwords are compared as they are: hashing takes 0.1 s each. Gives the passwords that were looked at."""
+    """Compare passwords without hashing, which takes 0.1 s each. Returns the passwords that were checked."""
     from airflow.providers.fab.auth_manager.security_manager import override
 
     looked_at: list[str] = []
@@ -79,7 +79,7 @@ def sign_in(airflow_app: Any, no_hashes: list[str], database: Any) -> Iterator[G
 
 
 def later(database: Any, how_much: timedelta) -> None:
-    """Let time go by for the counters."""
+    """Advance the time of the counters."""
     database.execute(
         text(
             "UPDATE coinrequest_sign_in SET last_at = last_at - :much, retry_at = retry_at - :much,"
@@ -124,9 +124,7 @@ def test_ten_wrong_passwords_are_free_and_then_each_takes_longer(
     assert pauses == [2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
-def test_a_right_password_is_not_looked_at_while_the_pause_lasts_and_is_afterwards(
-    sign_in: Guess, known_user: str, database: Any
-) -> None:
+def test_a_right_password_is_checked_only_after_the_pause(sign_in: Guess, known_user: str, database: Any) -> None:
     for _ in range(10):
         sign_in(known_user)
     assert sign_in(known_user, PASSWORD).status_code == 429
@@ -136,12 +134,14 @@ def test_a_right_password_is_not_looked_at_while_the_pause_lasts_and_is_afterwar
     assert states([sign_in(known_user) for _ in range(10)]) == [401] * 10
 
 
-def test_right_passwords_count_for_nothing(sign_in: Guess, known_user: str) -> None:
+def test_right_passwords_do_not_count(sign_in: Guess, known_user: str) -> None:
     assert states([sign_in(known_user, PASSWORD) for _ in range(30)]) == [201] * 30
 
 
-def test_nobody_is_kept_out_of_their_own_place(sign_in: Guess, known_user: str, database: Any) -> None:
-    """An attack on one name, from many addresses, while its owner signs in from where they always do."""
+def test_an_attack_does_not_lock_out_a_user_at_their_usual_address(
+    sign_in: Guess, known_user: str, database: Any
+) -> None:
+    """An attack on one name from many addresses, while its owner signs in from their usual address."""
     home = "198.51.100.7"
     assert sign_in(known_user, PASSWORD, home).status_code == 201
     answers = [sign_in(known_user, "wrong", f"203.0.113.{number}") for number in range(120)]
@@ -153,8 +153,10 @@ def test_nobody_is_kept_out_of_their_own_place(sign_in: Guess, known_user: str, 
     assert sign_in(known_user, PASSWORD, "203.0.113.200").status_code == 201
 
 
-def test_guessing_many_names_from_one_address_keeps_its_neighbours_in(sign_in: Guess, known_user: str) -> None:
-    """Behind one address there may be a whole office, or everybody, where a proxy does not say who asks."""
+def test_guessing_many_names_from_one_address_does_not_lock_out_its_other_users(
+    sign_in: Guess, known_user: str
+) -> None:
+    """A whole office may share one address, or all users if a proxy does not forward theirs."""
     office = "198.51.100.8"
     assert sign_in(known_user, PASSWORD, office).status_code == 201
     answers = [sign_in(f"name-{number}", "wrong", office) for number in range(60)]
@@ -163,13 +165,13 @@ def test_guessing_many_names_from_one_address_keeps_its_neighbours_in(sign_in: G
     assert sign_in("name-99", "wrong", "198.51.100.9").status_code == 401
 
 
-def test_one_address_of_version_6_is_a_network(sign_in: Guess) -> None:
+def test_ipv6_addresses_of_one_network_count_as_one(sign_in: Guess) -> None:
     answers = [sign_in("somebody", "wrong", f"2001:db8::{number:x}") for number in range(1, 13)]
     assert states(answers) == [401] * 10 + [429] * 2
 
 
 @pytest.mark.parametrize("door", ["/auth/token/cli", "/auth/api/v1/security/login"])
-def test_all_doors_count_together(sign_in: Guess, known_user: str, door: str) -> None:
+def test_all_routes_share_the_counters(sign_in: Guess, known_user: str, door: str) -> None:
     for _ in range(10):
         sign_in(known_user)
     assert sign_in(known_user, "wrong", door=door).status_code == 429
@@ -189,8 +191,8 @@ def test_the_form_counts_too(sign_in: Guess, airflow_app: Any, known_user: str, 
     assert len(no_hashes) == 10
 
 
-def test_at_once_is_no_way_around(sign_in: Guess, known_user: str, no_hashes: list[str]) -> None:
-    """Each attempt counts before its password is looked at."""
+def test_simultaneous_attempts_do_not_bypass_the_limit(sign_in: Guess, known_user: str, no_hashes: list[str]) -> None:
+    """Each attempt counts before its password is checked."""
     start = threading.Barrier(8)
 
     def guess() -> list[int]:
@@ -206,12 +208,12 @@ def test_at_once_is_no_way_around(sign_in: Guess, known_user: str, no_hashes: li
 @pytest.mark.parametrize(
     "body", [{}, {"username": "a"}, {"username": ["a"], "password": "b"}, {"username": "a\x00", "password": "b"}]
 )
-def test_what_is_no_sign_in_is_no_fault(airflow_app: Any, sign_in: Guess, body: Any) -> None:
+def test_a_malformed_sign_in_is_not_a_server_error(airflow_app: Any, sign_in: Guess, body: Any) -> None:
     client = TestClient(airflow_app, raise_server_exceptions=False)
     assert client.post("/auth/token", json=body).status_code in (400, 401, 422)
 
 
-def test_no_password_tells_whether_a_user_exists(airflow_app: Any, known_user: str) -> None:
+def test_the_response_does_not_reveal_whether_a_user_exists(airflow_app: Any, known_user: str) -> None:
     client = TestClient(airflow_app, raise_server_exceptions=False)
     for door in ("/auth/token", "/auth/token/cli", "/auth/api/v1/security/login"):
         answers = [
@@ -227,7 +229,7 @@ def test_no_password_tells_whether_a_user_exists(airflow_app: Any, known_user: s
         assert answers[0].status_code == (500 if door.startswith("/auth/api/") else 401), (door, answers[0].text)
 
 
-def test_counters_do_not_pile_up(sign_in: Guess, database: Any) -> None:
+def test_old_counters_are_removed(sign_in: Guess, database: Any) -> None:
     for number in range(30):
         sign_in(f"name-{number}", "wrong", f"192.0.2.{number}")
     later(database, timedelta(hours=1))
@@ -245,7 +247,7 @@ def test_a_refusal_costs_little(sign_in: Guess, known_user: str) -> None:
     assert (time.perf_counter() - began) / 20 < 0.1
 
 
-def test_fab_looks_at_passwords_where_the_limit_stands(airflow_app: Any) -> None:
+def test_fab_checks_passwords_only_behind_the_limit(airflow_app: Any) -> None:
     """A contract: FAB has no third function that takes a password, and its doors use the two."""
     import inspect
 

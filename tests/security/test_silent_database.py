@@ -1,4 +1,4 @@
-"""A database that takes connections and says nothing is a 503 within 5 s, on every route; then everything heals."""
+"""A database that accepts connections but does not respond causes a 503 within 5 s on every route; then it recovers."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ AIRFLOWS = ("/api/v2/dags", "/api/v2/monitor/health", "/api/v2/dags/~/dagRuns", 
 
 @dataclass(frozen=True)
 class Site:
-    """The web server over a database that can fall silent, and a way to the database beside it."""
+    """The web server with a database that can stop responding, and a direct way to the database."""
 
     server: WebServer
     proxy: SilentProxy
@@ -120,7 +120,7 @@ def every_call(site: Site, name: str, job_id: str) -> list[tuple[str, str, dict[
 
 @contextmanager
 def stopped_server(site: Site) -> Iterator[None]:
-    """PostgreSQL itself is stopped, whole, as a machine that hangs does it."""
+    """Stop all processes of PostgreSQL, as on a machine that hangs."""
     with site.direct.connect() as connection:
         postmaster = psutil.Process(connection.scalar(text("SELECT pg_backend_pid()"))).parent()
     assert postmaster is not None
@@ -189,7 +189,7 @@ def test_every_route_is_a_503_within_five_seconds(site: Site, job: tuple[str, st
     assert site.ask("GET", "/jobs/v1/health").status_code == 200
 
 
-def test_what_waits_in_the_middle_is_given_up_and_not_committed(site: Site, job: tuple[str, str]) -> None:
+def test_a_request_that_waits_in_a_transaction_is_aborted_and_not_committed(site: Site, job: tuple[str, str]) -> None:
     name, _ = job
     count = "SELECT count(*) FROM coinrequest_job WHERE job_type = :name"
     before = site.sql(count, name=name)
@@ -207,7 +207,7 @@ def test_what_waits_in_the_middle_is_given_up_and_not_committed(site: Site, job:
     assert site.ask("POST", f"/jobs/v1/job-types/{name}/jobs", json={}).status_code == 202
 
 
-def test_what_takes_long_while_the_database_answers_is_not_cut(site: Site, job: tuple[str, str]) -> None:
+def test_a_long_request_is_not_aborted_while_the_database_responds(site: Site, job: tuple[str, str]) -> None:
     name, job_id = job
     with ThreadPoolExecutor(2) as pool, site.direct.connect() as holder:
         holder.execute(text("SELECT 1 FROM dag WHERE dag_id = :name FOR UPDATE"), {"name": name})
@@ -220,7 +220,7 @@ def test_what_takes_long_while_the_database_answers_is_not_cut(site: Site, job: 
         assert waiting.result(10).status_code == 200
 
 
-def test_who_follows_a_job_is_not_cut(site: Site, job: tuple[str, str]) -> None:
+def test_a_stream_of_events_is_not_aborted(site: Site, job: tuple[str, str]) -> None:
     name, job_id = job
     events = site.ask("GET", f"/jobs/v1/jobs/{job_id}/events", stream=True)
     lines = events.iter_lines()
@@ -245,7 +245,7 @@ def test_who_follows_a_job_is_not_cut(site: Site, job: tuple[str, str]) -> None:
         ("40001", "cannot be reached"),
     ],
 )
-def test_what_the_database_says_of_itself_is_a_503(site: Site, job: tuple[str, str], state: str, words: str) -> None:
+def test_an_outage_that_the_database_reports_is_a_503(site: Site, job: tuple[str, str], state: str, words: str) -> None:
     name, _ = job
     site.sql(
         "CREATE FUNCTION s_refuse() RETURNS trigger LANGUAGE plpgsql AS"
@@ -276,7 +276,7 @@ def test_a_pool_without_a_free_connection_is_a_503(site: Site) -> None:
     assert answer.status_code == 503, answer.text
 
 
-def test_a_connection_to_a_server_that_is_gone_ends_by_itself(site: Site) -> None:
+def test_a_connection_to_a_server_that_disappeared_is_closed(site: Site) -> None:
     from airflow import settings
 
     with settings.engine.connect() as connection:

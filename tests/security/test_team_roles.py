@@ -1,4 +1,4 @@
-"""A role that names some job types sees, runs and changes those, and learns nothing of the others."""
+"""A role for some job types can read, run and change those, and learns nothing about others."""
 
 import uuid
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def pages(client: Any, path: str, field: str, limit: int) -> list[list[Any]]:
             return found
 
 
-def test_the_list_of_jobs_has_full_pages_of_what_the_team_may_see(member: Callable[[str], Any], world: World) -> None:
+def test_the_list_of_jobs_has_full_pages_of_the_teams_jobs(member: Callable[[str], Any], world: World) -> None:
     found = pages(member("reads"), f"{V1}/jobs", "jobs", 4)
     assert [len(page) for page in found] == [4, 2]
     jobs = [job for page in found for job in page]
@@ -69,19 +69,17 @@ def test_the_list_of_jobs_has_full_pages_of_what_the_team_may_see(member: Callab
     ("query", "count"),
     [("type={own}", 3), ("type={foreign}", 0), ("type=no-such-type", 0), ("state=success", 1), ("submitted_by=op", 6)],
 )
-def test_filters_go_with_what_the_team_may_see(
-    member: Callable[[str], Any], world: World, query: str, count: int
-) -> None:
+def test_filters_apply_to_the_teams_jobs(member: Callable[[str], Any], world: World, query: str, count: int) -> None:
     answer = member("reads").get(f"{V1}/jobs?{query.format(own=world.own, foreign=world.foreign)}")
     assert len(answer.json()["jobs"]) == count
 
 
-def test_the_list_of_types_has_full_pages_of_what_the_team_may_see(member: Callable[[str], Any], world: World) -> None:
+def test_the_list_of_types_has_full_pages_of_the_teams_types(member: Callable[[str], Any], world: World) -> None:
     found = pages(member("reads"), f"{V1}/job-types", "job_types", 1)
     assert [[entry["name"] for entry in page] for page in found] == [[world.also], [world.own]]
 
 
-def test_those_who_see_all_are_not_asked_about_each(
+def test_rights_are_not_checked_for_each_type_if_a_role_reads_all(
     op: Any, world: World, airflow_app: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(**_arguments: Any) -> None:
@@ -109,7 +107,7 @@ BY_NAME = [
 
 @pytest.mark.parametrize(("method", "path", "body"), BY_NAME, ids=str)
 @pytest.mark.usefixtures("tables_unchanged")
-def test_what_is_forbidden_and_what_does_not_exist_are_one(
+def test_forbidden_and_missing_types_get_the_same_response(
     member: Callable[[str], Any], world: World, method: str, path: str, body: Any
 ) -> None:
     answers = []
@@ -135,7 +133,7 @@ def test_what_is_forbidden_and_what_does_not_exist_are_one(
     ],
 )
 @pytest.mark.usefixtures("tables_unchanged")
-def test_a_foreign_job_is_as_unknown_as_none(
+def test_jobs_of_other_teams_and_missing_jobs_get_the_same_response(
     member: Callable[[str], Any], world: World, method: str, path: str
 ) -> None:
     answers = []
@@ -148,7 +146,7 @@ def test_a_foreign_job_is_as_unknown_as_none(
 
 @pytest.mark.parametrize("dry_run", ["true", "false"])
 @pytest.mark.usefixtures("tables_unchanged")
-def test_a_team_registers_under_its_own_names_only(member: Callable[[str], Any], world: World, dry_run: str) -> None:
+def test_a_team_can_register_only_its_own_names(member: Callable[[str], Any], world: World, dry_run: str) -> None:
     answers = [
         member("defines").post(f"{V1}/job-types?dry_run={dry_run}", json=small(name)).text.replace(name, "NAME")
         for name in (world.foreign, "never-was")
@@ -169,7 +167,9 @@ def test_a_team_defines_its_own_types(member: Callable[[str], Any], world: World
 
 
 @pytest.mark.usefixtures("tables_unchanged")
-def test_a_definition_follows_no_type_that_its_author_may_not_read(member: Callable[[str], Any], world: World) -> None:
+def test_a_definition_cannot_follow_a_type_that_its_author_may_not_read(
+    member: Callable[[str], Any], world: World
+) -> None:
     answers = []
     for other in (world.foreign, "never-was"):
         document = small(f"{world.prefix}after", schedule={"after": [world.own, other]})
@@ -192,12 +192,12 @@ def test_a_team_runs_its_own(member: Callable[[str], Any], world: World) -> None
     assert runner.post(f"{V1}/job-types/{world.own}/pause").status_code == 403
 
 
-def test_the_figures_of_all_are_not_for_a_team(member: Callable[[str], Any], client_of: Clients) -> None:
+def test_a_team_cannot_read_the_metrics_of_all(member: Callable[[str], Any], client_of: Clients) -> None:
     assert member("defines").get("/jobs/metrics").status_code == 403
     assert client_of("Viewer").get("/jobs/metrics").status_code == 200
 
 
-def test_what_others_run_on_agents_has_no_name(
+def test_the_tasks_of_others_on_agents_are_anonymous(
     member: Callable[[str], Any], op: Any, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from datetime import UTC, datetime
@@ -241,7 +241,9 @@ def test_a_role_without_a_part_of_its_dags_sees_no_more_here(
     assert bool(listed) == (without != "DAG Runs")
 
 
-def test_airflows_own_names_for_one_dag_count(airflow_app: Any, client_of: Clients, world: World) -> None:
+def test_airflows_own_resource_names_for_one_dag_are_accepted(
+    airflow_app: Any, client_of: Clients, world: World
+) -> None:
     """`DAG:name` and `DAG Run:name` as Airflow writes them itself, with nothing about runs of all DAGs."""
     role = f"one {uuid.uuid4().hex}"
     wanted = [

@@ -1,4 +1,4 @@
-"""No time that is sent to Airflow's own routes stops a scheduler, a schedule or a web server, nor runs for ever."""
+"""No time that is sent to Airflow's own routes can stop a scheduler, a schedule or a web server."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ RUNS = [
 
 @pytest.mark.parametrize("scheduled", [True, False])
 @pytest.mark.parametrize(("fields", "said"), RUNS)
-def test_a_run_has_times_within_bounds(
+def test_a_run_with_times_out_of_range_is_refused(
     op: TestClient, user: TestClient, name: str, fields: dict[str, Any], said: str, scheduled: bool
 ) -> None:
     schedule = {"schedule": {"cron": "0 * * * *"}} if scheduled else {}
@@ -48,7 +48,7 @@ def test_a_run_has_times_within_bounds(
     assert jobs_of(op, name) == []
 
 
-def test_times_that_make_sense_pass(user: TestClient, hourly: str) -> None:
+def test_reasonable_times_are_accepted(user: TestClient, hourly: str) -> None:
     later = (datetime.now(UTC) + LONGEST_AHEAD - timedelta(days=1)).isoformat()
     for fields in ({"run_after": later}, {"logical_date": "1970-01-02T00:00:00Z"}, {"logical_date": DAY}):
         answer = trigger(user, hourly, **fields)
@@ -56,7 +56,7 @@ def test_times_that_make_sense_pass(user: TestClient, hourly: str) -> None:
 
 
 @pytest.mark.parametrize("at", BEYOND)
-def test_a_list_is_not_asked_for_times_that_utc_does_not_have(user: TestClient, at: str) -> None:
+def test_a_list_refuses_times_out_of_the_range_of_utc(user: TestClient, at: str) -> None:
     for answer in (
         user.get("/api/v2/dags/~/dagRuns", params={"run_after_gte": at}),
         user.post("/api/v2/dags/~/dagRuns/list", json={"run_after_gte": at}),
@@ -66,7 +66,7 @@ def test_a_list_is_not_asked_for_times_that_utc_does_not_have(user: TestClient, 
 
 
 @pytest.mark.parametrize("at", [LAST, FIRST, *BEYOND])
-def test_an_asset_is_not_materialised_out_of_time(op: TestClient, name: str, at: str) -> None:
+def test_an_asset_is_not_materialised_at_a_time_out_of_range(op: TestClient, name: str, at: str) -> None:
     assert op.post(TYPES, json=small(name)).status_code == 201
     assert op.post(TYPES, json=small(f"{name}-next", schedule={"after": [name]})).status_code == 201
     (asset,) = op.get("/api/v2/assets", params={"name_pattern": f"job-type/{name}"}).json()["assets"]
@@ -78,7 +78,7 @@ def test_an_asset_is_not_materialised_out_of_time(op: TestClient, name: str, at:
 
 @pytest.mark.parametrize("field", ["run_after", "logical_date"])
 @pytest.mark.parametrize("at", [LAST, FIRST, *BEYOND])
-def test_a_task_does_not_trigger_a_run_out_of_time(
+def test_a_task_cannot_trigger_a_run_at_a_time_out_of_range(
     airflow_app: Any, op: TestClient, name: str, field: str, at: str
 ) -> None:
     assert op.post(TYPES, json=small(name, schedule={"cron": "0 * * * *"})).status_code == 201
@@ -130,7 +130,7 @@ def test_a_task_does_not_move_the_schedule(airflow_app: Any, op: TestClient, hou
 
 
 def reckoned_from(name: str, run: str) -> Any:
-    """What the scheduler makes of a run that is there already when the schedule's next one is due."""
+    """Return the time of the next run of a schedule, as the scheduler computes it from an existing run."""
     from airflow.models.dag import DagModel
     from airflow.models.dagrun import DagRun
     from airflow.models.serialized_dag import SerializedDagModel
@@ -172,7 +172,7 @@ def refused(statement: str) -> None:
         opened.rollback()
 
 
-def test_the_upgrade_repairs_what_is_there(op: TestClient, name: str) -> None:
+def test_the_upgrade_repairs_existing_rows(op: TestClient, name: str) -> None:
     assert op.post(TYPES, json=small(name)).status_code == 201
     jobs = [op.post(f"{TYPES}/{name}/jobs", json={}).json()["id"] for _ in range(3)]
     bad = (
@@ -200,7 +200,7 @@ def test_the_upgrade_repairs_what_is_there(op: TestClient, name: str) -> None:
         assert first != second
 
 
-def test_a_run_that_was_repaired_can_be_cancelled(op: TestClient, hourly: str) -> None:
+def test_a_repaired_run_can_be_cancelled(op: TestClient, hourly: str) -> None:
     job = op.post(f"{TYPES}/{hourly}/jobs", json={}).json()["id"]
     with session() as opened:
         opened.execute(
@@ -219,7 +219,7 @@ def test_a_run_that_was_repaired_can_be_cancelled(op: TestClient, hourly: str) -
 
 
 @pytest.mark.parametrize(("fields", "said"), RUNS)
-def test_a_run_of_a_hand_written_dag_has_times_within_bounds(
+def test_a_run_of_a_hand_written_dag_with_times_out_of_range_is_refused(
     op: TestClient, hand_written: str, fields: dict[str, Any], said: str
 ) -> None:
     answer = trigger(op, hand_written, **fields)

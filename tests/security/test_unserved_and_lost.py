@@ -1,4 +1,4 @@
-"""On a running stack: one job for a queue that nobody serves, and agents that die with what they have taken."""
+"""On a running stack: jobs for a queue without agents, and agents that die with tasks that they have taken."""
 
 import signal
 import time
@@ -34,7 +34,7 @@ def broker(stack: Platform) -> Iterator[redis.Redis]:
         yield client
 
 
-def test_jobs_for_a_queue_that_nobody_serves_hold_nobody_up(stack: Platform, broker: redis.Redis) -> None:
+def test_jobs_for_a_queue_without_agents_do_not_block_others(stack: Platform, broker: redis.Redis) -> None:
     name = new_name("nobody")
     stack.register(job_type(name, wait_task(value=0, queue="nobody", for_each=list(range(600)))))
     jobs = [stack.submit(name) for _ in range(9)]
@@ -56,8 +56,8 @@ def test_jobs_for_a_queue_that_nobody_serves_hold_nobody_up(stack: Platform, bro
     stack.await_healthy()
 
 
-def test_what_dead_agents_had_taken_and_not_begun_is_done_soon_and_once(stack: Platform, broker: redis.Redis) -> None:
-    """Their pools are stopped before, so that every task that is taken is one that is not begun."""
+def test_tasks_taken_but_not_started_by_dead_agents_run_soon_and_once(stack: Platform, broker: redis.Redis) -> None:
+    """Their pools are stopped first, so that no task that they take is started."""
     name = new_name("taken")
     path = f"/{name}/{{{{ params.number }}}}"
     task = {"id": "ask", "action": "http.request", "inputs": {"url": f"{stack.web.url}{path}"}}
@@ -86,8 +86,8 @@ def test_what_dead_agents_had_taken_and_not_begun_is_done_soon_and_once(stack: P
     }
 
 
-def test_what_waits_behind_long_tasks_is_not_sent_twice(stack: Platform) -> None:
-    """Longer than after which a task counts as lost that no agent has begun."""
+def test_tasks_that_wait_behind_long_ones_are_not_sent_twice(stack: Platform) -> None:
+    """They wait longer than the time after which a task that no agent has started counts as lost."""
     name = new_name("long")
     stack.register(job_type(name, wait_task(value=45, for_each=list(range(8)))))
     job = stack.submit(name)
