@@ -19,7 +19,7 @@ REQUIRED = {
 }
 ONE_SHOT = {"secrets", "migrate", "cli"}
 PUBLIC = {"80", "443"}
-# Whoever wants images by digest names them so in COINREQUEST_IMAGE; the others follow the security fixes of their tag.
+# COINREQUEST_IMAGE may name an image by digest; the other images follow the security fixes of their tag.
 # RabbitMQ writes its configuration beside its data. The proxy is there to be reached.
 ACCEPTED = {"CL-0019": None, "CL-0007": {"rabbitmq"}, "CL-0005": {"proxy"}}
 

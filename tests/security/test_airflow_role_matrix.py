@@ -29,8 +29,8 @@ ALLOWED = {
     "audit": {"Admin"},
     "admin": {"Admin"},
 }
-# What is asked for is always about one type, and about runs, tasks and other things that do not exist: whoever is
-# let through is told so, and nothing is changed.
+# Each request names one type, and runs, tasks and other objects that do not exist: a role with the right gets an error
+# about them, and nothing is changed.
 _NONE = "no-such-thing"
 _UPDATE = [{"action": "update", "entities": [{"dag_run_id": _NONE, "state": "failed"}]}]
 _DELETE = {"actions": [{"action": "delete", "entities": [_NONE]}]}

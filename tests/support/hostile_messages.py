@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 DEEP = "[" * 5000
-# Much from little, as a bomb is; small enough for whoever decompresses it in a test.
+# Large when decompressed, as in a decompression bomb, but small enough for a test.
 _ZEROS = bytes(3_000_000)
 _TIMES = ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+01:00", "2030-01-31", "now", 1e300, 10**30, -1)
 _TEXTS = ("", "\x00", "\ud800", "\udfff\ud800", "\u202e", "🪙", "%00", "../../", "a" * 3000, "\x1b[2J", "{{ params }}")

@@ -15,7 +15,7 @@ from support.terraform_installation import Installation, Removal, build, prepare
 
 @dataclass(frozen=True)
 class Life:
-    """One after the other: the account, production in it, and its end. Whoever asks for a result waits for it.
+    """The account, production in it, and its removal, one after the other. Reading a result waits for it.
 
     Attributes:
         aws: where.

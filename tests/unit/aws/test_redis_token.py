@@ -1,4 +1,4 @@
-"""The first token of Redis: set once, in two steps, by whoever reads it from Secrets Manager, and never shown."""
+"""The first token of Redis: read from Secrets Manager, set once in two steps, and never shown."""
 
 import subprocess
 import sys
