@@ -40,8 +40,8 @@ revision = Table(
     Index("coinrequest_revision_deleted", "number", postgresql_where=text("change = 'delete'")),
 )
 
-# One row: the id of this history of revisions. A transaction that appends a revision locks the row. Two installations, or
-# one before and after a restore, give the same numbers to different definitions; the id tells them apart.
+# One row: the id of this history of revisions. A transaction that appends a revision locks the row. Two installations,
+# or one before and after a restore, give the same numbers to different definitions; the id tells them apart.
 installation = Table(
     "coinrequest_installation",
     metadata,
