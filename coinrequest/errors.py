@@ -9,7 +9,7 @@ _MOST_TEXT = 64 * _KIBIBYTE
 
 
 class CoinrequestError(Exception):
-    """The base of all errors that the project raises by itself."""
+    """The base of all errors that a room of the project raises for others."""
 
 
 @dataclass(frozen=True, slots=True)

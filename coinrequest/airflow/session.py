@@ -50,7 +50,7 @@ _CHECKED = "coinrequest: params are checked"
 
 @contextmanager
 def params_checked(session: Session) -> Iterator[None]:
-    """Mark the runs that the block stores as checked, for the check of new runs (`api_server.admission`)."""
+    """Mark the runs that the block stores as checked, for the check of new runs (`api_server.run_checks`)."""
     session.info[_CHECKED] = True
     try:
         yield

@@ -78,7 +78,7 @@ def frame_handler(
         # The header comes first. An empty message is complete with its header.
         expected = _METHOD if message is None else _BODY if message.body_size else _HEADER
         if kind != expected:
-            raise UnexpectedFrame(f"IncomingMessage frame {kind} while expecting type: {expected}")
+            raise UnexpectedFrame(f"Received frame {kind} while expecting type: {expected}")
         if message is None:
             method = unpack_from(">HH", buf, 0)
             if method not in _WITH_CONTENT:
