@@ -4,6 +4,7 @@ The same definition and revision always give the same DAG, byte for byte when se
 new DAG version at every parse.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,8 +71,12 @@ def build_dag(
 
 
 def revision_of(dag: Any) -> int | None:
-    """Return the revision that a DAG was built from; None if another release built it or it is not a job type."""
+    """Return the revision that a DAG was built from; None if it is no job type."""
     revision = dag.default_args.get(_REVISION)
+    if revision is None:
+        # Version 0.1.0 has it in the documentation alone; its dag-processor may run beside this one during a rollout.
+        found = re.search(r", revision (\d+)\.", dag.doc_md or "")
+        revision = int(found[1]) if found else None
     return revision if isinstance(revision, int) else None
 
 

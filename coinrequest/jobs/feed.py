@@ -1,6 +1,7 @@
 """Following jobs and waiting for their end, for any number of listeners at once.
 
-All listeners of an event loop share one small, repeated read. None of them holds a thread or a database connection.
+All listeners of a feed share one small, repeated read. None of them holds a thread or a database connection. An event
+loop has a feed for those who follow jobs, and one for those who wait: the latter is read more often, and without tasks.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 # often the longer it has listened.
 _SHORTEST, _LONGEST, _SHARE = 0.05, 0.5, 0.05
 
-Read = Callable[[Collection[UUID], Collection[UUID]], Mapping[UUID, Snapshot]]
+Read = Callable[[Collection[UUID]], Mapping[UUID, Snapshot]]
 
 
 def interval(listened: float) -> float:
@@ -37,16 +39,15 @@ def interval(listened: float) -> float:
     return min(max(listened * _SHARE, _SHORTEST), _LONGEST)
 
 
-def snapshots(session: Session, job_ids: Collection[UUID], with_tasks: Collection[UUID]) -> dict[UUID, Snapshot]:
-    """Return the current state of jobs by one indexed read, and the tasks of some of them by another.
+def snapshots(session: Session, job_ids: Collection[UUID], *, with_tasks: bool) -> dict[UUID, Snapshot]:
+    """Return the current state of jobs by one indexed read, and their tasks by another.
 
     Args:
-        job_ids: those that are wanted; a job that is unknown is left out.
-        with_tasks: those of them whose tasks are wanted too.
+        job_ids: the jobs; one that is unknown is left out.
+        with_tasks: whether the tasks are read.
     """
     states = session.execute(select(table.c.id, table.c.state).where(table.c.id.in_(job_ids))).all()
-    wanted = [row.id for row in states if row.id in with_tasks]
-    tasks = runs.task_states(session, wanted) if wanted else {}
+    tasks = runs.task_states(session, [row.id for row in states]) if with_tasks else {}
     return {row.id: Snapshot(row.state, tuple(tasks.get(row.id, ()))) for row in states}
 
 
@@ -54,7 +55,6 @@ def snapshots(session: Session, job_ids: Collection[UUID], with_tasks: Collectio
 class _Listener:
     """A listener of one job, with the last snapshot and whether it has yet to be seen."""
 
-    with_tasks: bool
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     snapshot: Snapshot | None = None
 
@@ -75,18 +75,18 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, job_id: UUID, seconds: float) -> AsyncGenerator[Snapshot, None]:
-        """Yield a job's state and tasks, now and after each change, until the time is up or the job is unknown.
+        """Yield snapshots of a job, now and after each change, until the time is up or the job is unknown.
 
         A slow listener gets the newest snapshot only.
         """
-        return self._listen(job_id, seconds, with_tasks=True, first_read=0.0)
+        return self._listen(job_id, seconds, first_read=0.0)
 
     async def wait(self, job_id: UUID, seconds: float) -> bool:
         """Return whether a job ends within so many seconds, as soon as that is known.
 
         The caller has just read the job, so the first read can wait.
         """
-        async with aclosing(self._listen(job_id, seconds, with_tasks=False, first_read=_SHORTEST)) as changes:
+        async with aclosing(self._listen(job_id, seconds, first_read=_SHORTEST)) as changes:
             async for snapshot in changes:
                 if snapshot.state in DONE:
                     return True
@@ -97,12 +97,10 @@ class Feed:
         """The number of listeners."""
         return sum(map(len, self._listeners.values()))
 
-    async def _listen(
-        self, job_id: UUID, seconds: float, *, with_tasks: bool, first_read: float
-    ) -> AsyncGenerator[Snapshot, None]:
+    async def _listen(self, job_id: UUID, seconds: float, *, first_read: float) -> AsyncGenerator[Snapshot, None]:
         self._newest = time.monotonic()
         until = self._newest + seconds
-        listener = _Listener(with_tasks)
+        listener = _Listener()
         self._listeners.setdefault(job_id, set()).add(listener)
         self._next_read = min(self._next_read, self._newest + first_read)
         self._rescheduled.set()
@@ -127,25 +125,22 @@ class Feed:
             asked = tuple(self._listeners)
             if not asked:
                 return
-            with_tasks = {id for id in asked if any(listener.with_tasks for listener in self._listeners[id])}
             try:
-                found = await asyncio.to_thread(self._read, asked, with_tasks)
+                found = await asyncio.to_thread(self._read, asked)
             except Exception:
                 # Listeners have their own time limits, and the database may be back before they are reached.
                 log.exception("Cannot read the states of jobs")
                 pause = _LONGEST
             else:
-                self._publish(asked, with_tasks, found)
+                self._publish(asked, found)
                 pause = interval(time.monotonic() - self._newest)
             # A listener that came during the read may have asked for an earlier one.
             self._next_read = min(self._next_read, time.monotonic() + pause)
 
-    def _publish(self, asked: Collection[UUID], with_tasks: Collection[UUID], found: Mapping[UUID, Snapshot]) -> None:
+    def _publish(self, asked: Collection[UUID], found: Mapping[UUID, Snapshot]) -> None:
         for job_id in asked:
             snapshot = found.get(job_id)
             for listener in self._listeners.get(job_id, ()):
-                if listener.with_tasks and job_id not in with_tasks:
-                    continue  # It came during the read, which left the tasks out.
                 if snapshot is None or snapshot != listener.snapshot:
                     listener.snapshot = snapshot
                     listener.changed.set()
@@ -160,14 +155,21 @@ async def _within(seconds: float, event: asyncio.Event) -> bool:
     return False
 
 
-_feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, Feed] = WeakKeyDictionary()
+_Feeds = WeakKeyDictionary[asyncio.AbstractEventLoop, Feed]
+_followed: _Feeds = WeakKeyDictionary()
+_awaited: _Feeds = WeakKeyDictionary()
 
 
-def shared_feed() -> Feed:
-    """Return the feed of the running event loop."""
-    return _feeds.setdefault(asyncio.get_running_loop(), Feed(_read_snapshots))
+def followed_jobs() -> Feed:
+    """Return the running event loop's feed of jobs with their tasks, to follow them."""
+    return _followed.setdefault(asyncio.get_running_loop(), Feed(partial(_read_snapshots, with_tasks=True)))
 
 
-def _read_snapshots(job_ids: Collection[UUID], with_tasks: Collection[UUID]) -> Mapping[UUID, Snapshot]:
+def awaited_jobs() -> Feed:
+    """Return the running event loop's feed of jobs without their tasks, to wait for their end."""
+    return _awaited.setdefault(asyncio.get_running_loop(), Feed(partial(_read_snapshots, with_tasks=False)))
+
+
+def _read_snapshots(job_ids: Collection[UUID], *, with_tasks: bool) -> Mapping[UUID, Snapshot]:
     with airflow_session() as session:
-        return snapshots(session, job_ids, with_tasks)
+        return snapshots(session, job_ids, with_tasks=with_tasks)

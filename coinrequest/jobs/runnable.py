@@ -22,29 +22,30 @@ class Runnable:
     dag: Any
 
 
-def hold(
-    session: Session, names: Collection[str], *, healed: frozenset[str] = frozenset()
-) -> Mapping[str, Runnable | JobTypeUnknown | JobTypePaused]:
+def hold(session: Session, names: Collection[str]) -> Mapping[str, Runnable | JobTypeUnknown | JobTypePaused]:
     """Return and lock job types by name, each with its DAG, or with the reason why it starts no jobs.
 
     Call it before anything is written: if an older parse has overwritten a DAG, the transaction starts over.
-
-    Args:
-        names: the names of the types.
-        healed: types whose DAGs this call has already published again.
     """
-    found: dict[str, Runnable | JobTypeUnknown | JobTypePaused] = {}
+    found = _look_up(session, names)
+    outdated = [name for name, runnable in found.items() if runnable is None]
+    if outdated:
+        _publish_again(session, outdated)
+        found = _look_up(session, names)
+    return {
+        name: runnable or JobTypeUnknown(f"Job type {name!r} is being changed; repeat the request")
+        for name, runnable in found.items()
+    }
+
+
+def _look_up(session: Session, names: Collection[str]) -> dict[str, Runnable | JobTypeUnknown | JobTypePaused | None]:
+    found: dict[str, Runnable | JobTypeUnknown | JobTypePaused | None] = {}
     # Sorted, so that two transactions take their locks in the same order.
     for name in sorted(names):
         try:
-            current = _current(session, name)
+            found[name] = _current(session, name)
         except (JobTypeUnknown, JobTypePaused) as refusal:
             found[name] = refusal
-            continue
-        if current is None and name not in healed:
-            _publish_again(session, name)
-            return hold(session, names, healed=healed | {name})
-        found[name] = current or JobTypeUnknown(f"Job type {name!r} is being changed; repeat the request")
     return found
 
 
@@ -61,11 +62,12 @@ def _current(session: Session, name: str) -> Runnable | None:
     return None if dag is None else Runnable(revision, dag)
 
 
-def _publish_again(session: Session, name: str) -> None:
-    # The registry's lock must come before the lock on the DAG, as in a registration; so this is a new transaction.
+def _publish_again(session: Session, names: Collection[str]) -> None:
+    # The registry's lock must come before the locks on the DAGs, as in a registration; so this is a new transaction.
     session.rollback()
     registry.lock(session)
-    revision = registry.latest(session, name)
-    if revision is not None and not revision.deleted:
-        lifecycle.ensure_published(session, revision)
+    for name in names:
+        revision = registry.latest(session, name)
+        if revision is not None and not revision.deleted:
+            lifecycle.ensure_published(session, revision)
     session.commit()

@@ -167,14 +167,14 @@ async def listen(app: Any, path: str, token: str, until: bytes) -> bytes:
 def test_a_disconnected_client_is_dropped_and_an_idle_one_gets_comments(
     airflow_app: Any, tokens: dict[str, str], job: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from coinrequest.jobs.feed import shared_feed
+    from coinrequest.jobs.feed import followed_jobs
 
     monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.3)
 
     async def scenario() -> tuple[bytes, int]:
         received = await listen(airflow_app, f"{JOBS}/{job['id']}/events", tokens["Viewer"], b": ping")
         for _ in range(100):
-            if not (left := shared_feed().listeners):
+            if not (left := followed_jobs().listeners):
                 break
             await asyncio.sleep(0.05)
         return received, left

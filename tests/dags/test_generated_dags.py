@@ -180,3 +180,5 @@ def test_airflow_keeps_the_revision_of_a_dag() -> None:
 
     assert revision_of(DagSerialization.from_dict(_serialised(_build()))) == 7
     assert revision_of(DAG("written-by-hand", schedule=None)) is None
+    # As version 0.1.0 has written it, whose dag-processor may run beside this version during a rollout.
+    assert revision_of(DAG("old", schedule=None, doc_md="Job type **old**, revision 42. [Definition](/x)")) == 42

@@ -297,5 +297,5 @@ def test_no_worker_stops_and_notices_of_other_jobs_are_sent(victims: Victims, sp
         snapshot.retained(session)
         cloudwatch.read(session)
         followed = [UUID(victims.spoilt), UUID(victims.other), UUID(victims.running)]
-        feed.snapshots(session, followed, with_tasks=followed)
+        feed.snapshots(session, followed, with_tasks=True)
         assert url_tests.done(session, limit=100)

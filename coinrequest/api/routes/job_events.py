@@ -19,7 +19,7 @@ from coinrequest.api.rights import JobReader
 from coinrequest.errors import CoinrequestError
 from coinrequest.jobs import query
 from coinrequest.jobs.event_cursor import EventCursor
-from coinrequest.jobs.feed import shared_feed
+from coinrequest.jobs.feed import followed_jobs
 from coinrequest.jobs.job import Job
 
 router = APIRouter(prefix="/v1/jobs/{id}", tags=["Jobs"])
@@ -73,7 +73,7 @@ async def follow_job(
     A client that reconnects with `Last-Event-ID`, as browsers do, gets the events after that one, and none twice. A
     comment every 15 seconds reveals a lost connection.
     """
-    async with aclosing(shared_feed().follow(id, LONGEST_STREAM)) as changes:
+    async with aclosing(followed_jobs().follow(id, LONGEST_STREAM)) as changes:
         async for snapshot in changes:
             for new in cursor.advance(snapshot):
                 if isinstance(new, TaskState):

@@ -21,7 +21,7 @@ from coinrequest.api.request_models import Cancel
 from coinrequest.api.rights import JobNames, JobReader, JobSubmitter, TypeSubmitter, require_connection
 from coinrequest.errors import FieldError
 from coinrequest.jobs import control, query, submission
-from coinrequest.jobs.feed import shared_feed
+from coinrequest.jobs.feed import awaited_jobs
 from coinrequest.jobs.job import Job, State
 from coinrequest.jobs.query import Filters
 from coinrequest.jobs.submission_body import LABEL_NAME, Submission, read_body, read_submission
@@ -156,7 +156,7 @@ async def read_job(
     deadline = time.monotonic() + wait
     job = await run_in_threadpool(_read, id)
     while not job.done and (remaining := deadline - time.monotonic()) > 0:
-        await shared_feed().wait(id, remaining)
+        await awaited_jobs().wait(id, remaining)
         job = await run_in_threadpool(_read, id)
     return job_detail(root, job)
 

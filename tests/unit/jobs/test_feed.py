@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from coinrequest.airflow.runs import TaskState
 from coinrequest.jobs.event_cursor import Snapshot
-from coinrequest.jobs.feed import Feed, interval, shared_feed
+from coinrequest.jobs.feed import Feed, awaited_jobs, followed_jobs, interval
 
 
 class Jobs:
@@ -18,13 +18,11 @@ class Jobs:
     def __init__(self) -> None:
         self.now: dict[UUID, Snapshot] = {}
         self.asked: list[int] = []
-        self.with_tasks: list[int] = []
         self.threads: set[int] = set()
         self.failures = 0
 
-    def read(self, job_ids: Collection[UUID], with_tasks: Collection[UUID]) -> Mapping[UUID, Snapshot]:
+    def read(self, job_ids: Collection[UUID]) -> Mapping[UUID, Snapshot]:
         self.asked.append(len(job_ids))
-        self.with_tasks.append(len(with_tasks))
         self.threads.add(threading.get_ident())
         if self.failures:
             self.failures -= 1
@@ -115,7 +113,7 @@ def test_a_failed_read_is_repeated() -> None:
     assert asyncio.run(collect(Feed(jobs.read), job)) == [Snapshot("success")]
 
 
-def test_a_wait_ends_as_soon_as_the_job_does_and_reads_no_tasks() -> None:
+def test_a_wait_ends_as_soon_as_the_job_does() -> None:
     jobs, job = Jobs(), uuid4()
     jobs.now[job] = Snapshot("running")
 
@@ -128,7 +126,6 @@ def test_a_wait_ends_as_soon_as_the_job_does_and_reads_no_tasks() -> None:
         assert await asyncio.wait_for(waiting, 5) is True
 
     asyncio.run(scenario())
-    assert set(jobs.with_tasks) == {0}
     assert threading.get_ident() not in jobs.threads
 
 
@@ -153,13 +150,13 @@ def test_many_waits_share_one_read_and_nothing_is_read_after_them() -> None:
     assert jobs.asked == [50]
 
 
-def test_a_new_wait_does_not_wait_for_the_slow_reads_of_an_old_stream() -> None:
+def test_a_new_wait_does_not_wait_for_the_slow_reads_of_an_old_one() -> None:
     jobs, old, new = Jobs(), uuid4(), uuid4()
     jobs.now = {old: Snapshot("running"), new: Snapshot("success")}
 
     async def scenario() -> float:
         feed = Feed(jobs.read)
-        listening = asyncio.create_task(collect(feed, old))
+        waiting = asyncio.create_task(feed.wait(old, 30))
         while len(jobs.asked) < 1:
             await asyncio.sleep(0.01)
         feed._newest -= 60
@@ -168,37 +165,11 @@ def test_a_new_wait_does_not_wait_for_the_slow_reads_of_an_old_stream() -> None:
         assert await feed.wait(new, 5)
         assert len(jobs.asked) == count + 1
         took = time.monotonic() - started
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
         return took
 
     assert asyncio.run(scenario()) < 0.3
-    assert jobs.with_tasks[-1] == 1
-
-
-def test_a_stream_that_begins_during_the_read_of_a_wait_gets_the_tasks() -> None:
-    jobs, job = Jobs(), uuid4()
-    jobs.now[job] = Snapshot("success", (task("success"),))
-    reading, go_on = threading.Event(), threading.Event()
-
-    def read(job_ids: Collection[UUID], with_tasks: Collection[UUID]) -> Mapping[UUID, Snapshot]:
-        reading.set()
-        assert go_on.wait(10)
-        return {job: jobs.now[job] if job in with_tasks else Snapshot("success")}
-
-    async def scenario() -> list[Snapshot]:
-        feed = Feed(read)
-        waiting = asyncio.create_task(feed.wait(job, 30))
-        while not reading.is_set():
-            await asyncio.sleep(0.01)
-        listening = asyncio.create_task(collect(feed, job))
-        while feed.listeners < 2:
-            await asyncio.sleep(0.01)
-        go_on.set()
-        assert await waiting
-        return await asyncio.wait_for(listening, 10)
-
-    assert asyncio.run(scenario()) == [jobs.now[job]]
 
 
 def test_the_longer_all_listen_the_rarer_the_reads() -> None:
@@ -206,9 +177,13 @@ def test_the_longer_all_listen_the_rarer_the_reads() -> None:
     assert interval(0) <= interval(5) <= interval(60) == 0.5
 
 
-def test_an_event_loop_has_one_feed() -> None:
-    async def scenario() -> tuple[Feed, Feed]:
-        return shared_feed(), shared_feed()
+def test_an_event_loop_has_one_feed_of_each_kind() -> None:
+    """Who waits has the jobs read often; who follows them would pay for that with reads of tasks."""
 
-    first, second = asyncio.run(scenario())
-    assert first is second
+    async def scenario() -> list[Feed]:
+        return [followed_jobs(), followed_jobs(), awaited_jobs(), awaited_jobs()]
+
+    followed, again, awaited, once_more = asyncio.run(scenario())
+    assert followed is again
+    assert awaited is once_more
+    assert followed is not awaited
