@@ -12,21 +12,17 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 from support import api_environment as environment
-from support.airflow_runs import TYPES, session
+from support.airflow_runs import TYPES
 from support.measured import Checker, checker
 from support.scheduling import Scheduling, scheduling
+
+from coinrequest.airflow.session import airflow_session
 
 
 @pytest.fixture
 def name() -> str:
     """A name that no other test uses."""
     return f"s-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def definition(name: str) -> dict[str, Any]:
-    """A small valid definition."""
-    return environment.definition(name)
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +69,7 @@ def hand_written(name: str) -> str:
     ) as dag:
         BaseOperator(task_id="one")
     serialised = LazyDeserializedDAG.from_dag(dag)
-    with session() as opened:
+    with airflow_session() as opened:
         opened.execute(text("INSERT INTO dag_bundle (name, active) VALUES ('by-hand', true) ON CONFLICT DO NOTHING"))
         SerializedDAG.bulk_write_to_db("by-hand", None, [serialised], None, session=opened)
         SerializedDagModel.write_dag(serialised, "by-hand", None, session=opened)

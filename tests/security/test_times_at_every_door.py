@@ -8,10 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DataError
 from starlette.testclient import TestClient
 from support import schema
-from support.airflow_runs import BEYOND, DAY, FIRST, JOBS, LAST, TYPES, jobs_of, next_run, session, trigger
+from support.airflow_runs import BEYOND, DAY, FIRST, JOBS, LAST, TYPES, jobs_of, next_run, trigger
 from support.api_environment import definition as small
 from support.databases import as_superuser, copied
 
+from coinrequest.airflow.session import airflow_session
 from coinrequest.times import LONGEST_AHEAD
 
 pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
@@ -93,7 +94,7 @@ def as_task(airflow_app: Any, op: TestClient, name: str, payload: dict[str, Any]
     from airflow.configuration import conf
 
     job = op.post(f"{TYPES}/{name}/jobs", json={}).json()["id"]
-    with session() as opened:
+    with airflow_session() as opened:
         task = opened.execute(text("SELECT id FROM task_instance WHERE run_id = :run"), {"run": job}).scalar()
     audience = conf.get_mandatory_list_value("execution_api", "jwt_audience")[0]
     generator = JWTGenerator(valid_for=60, audience=audience, **get_signing_args(make_secret_key_if_needed=False))
@@ -135,7 +136,7 @@ def reckoned_from(name: str, run: str) -> Any:
     from airflow.models.dagrun import DagRun
     from airflow.models.serialized_dag import SerializedDagModel
 
-    with session() as opened:
+    with airflow_session() as opened:
         model = opened.query(DagModel).filter_by(dag_id=name).one()
         found = opened.query(DagRun).filter_by(dag_id=name, run_id=run).one()
         model.calculate_dagrun_date_fields(SerializedDagModel.get(name, session=opened).dag, reference_run=found)
@@ -166,7 +167,7 @@ def test_no_backfill_in_the_database_has_a_time_that_python_cannot_read(dates: s
 
 
 def refused(statement: str) -> None:
-    with session() as opened:
+    with airflow_session() as opened:
         with pytest.raises(DataError, match="between the years 1900 and 9000"):
             opened.execute(text(statement))
         opened.rollback()
@@ -202,7 +203,7 @@ def test_the_upgrade_repairs_existing_rows(op: TestClient, name: str) -> None:
 
 def test_a_repaired_run_can_be_cancelled(op: TestClient, hourly: str) -> None:
     job = op.post(f"{TYPES}/{hourly}/jobs", json={}).json()["id"]
-    with session() as opened:
+    with airflow_session() as opened:
         opened.execute(
             text(
                 "UPDATE dag_run SET run_after = '9000-01-01Z', logical_date = '8999-12-31Z',"

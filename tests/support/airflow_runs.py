@@ -1,12 +1,12 @@
 """Runs and backfills, asked for over Airflow's own routes, at times of every kind."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 from starlette.testclient import TestClient
+
+from coinrequest.airflow.session import airflow_session
 
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"
@@ -15,14 +15,6 @@ FIRST = "0001-01-01T00:00:00Z"
 # Neither is a time in UTC.
 BEYOND = ("9999-12-31T23:59:59.999999-12:00", "0001-01-01T00:00:00+14:00")
 DAY = "2026-01-01T00:00:00Z"
-
-
-@contextmanager
-def session() -> Iterator[Any]:
-    from airflow.utils.session import create_session
-
-    with create_session(scoped=False) as opened:
-        yield opened
 
 
 def trigger(client: TestClient, name: str, **fields: Any) -> Any:
@@ -35,7 +27,7 @@ def jobs_of(client: TestClient, name: str) -> list[dict[str, Any]]:
 
 
 def next_run(name: str) -> datetime:
-    with session() as opened:
+    with airflow_session() as opened:
         statement = text("SELECT next_dagrun FROM dag WHERE dag_id = :name")
         found: datetime = opened.execute(statement, {"name": name}).scalar()
     return found.astimezone(UTC)

@@ -23,6 +23,7 @@ from airflow.configuration import conf
 from fastapi import HTTPException
 
 from coinrequest.airflow.dag_tables import BUNDLE_NAME
+from coinrequest.airflow.session import airflow_session
 from coinrequest.errors import CoinrequestError
 
 if TYPE_CHECKING:
@@ -173,13 +174,12 @@ def _refuse_deletion(name: str | None) -> None:
     Airflow would delete its jobs with their results and params, and the DAG would return with the next parse.
     """
     from airflow.models.dag import DagModel
-    from airflow.utils.session import create_session
 
     from coinrequest.jobtypes import registry
 
     if name is None:
         return
-    with create_session(scoped=False) as session:
+    with airflow_session() as session:
         dag = session.get(DagModel, name)
         if dag is None or dag.bundle_name != BUNDLE_NAME or not registry.existing(session, [name]):
             return

@@ -20,7 +20,6 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.providers.celery.executors.celery_executor import CeleryExecutor
 from airflow.providers.celery.executors.celery_executor_utils import ExceptionWithTraceback
-from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select, update
 
@@ -29,6 +28,7 @@ from coinrequest.airflow.celery_pool import AgentsUnreachable, CeleryPool
 from coinrequest.airflow.executor import scheduler_pace, unsent_tasks
 from coinrequest.airflow.executor.agent_watch import AgentWatch, Question, View
 from coinrequest.airflow.executor.fair_queue import FairQueue, Holder
+from coinrequest.airflow.session import airflow_session
 
 # Seconds between two queries of the tasks' states, and between two inspections of the agents.
 QUERY_EVERY = 1.0
@@ -240,7 +240,7 @@ class FairCeleryExecutor(CeleryExecutor):
     def _active(self) -> Mapping[UUID, _Row]:
         columns = (TaskInstance.id, TaskInstance.dag_id, TaskInstance.queue, TaskInstance.state)
         query = select(*columns, TaskInstance.queued_by_job_id).where(TaskInstance.state.in_(_ACTIVE))
-        with create_session(scoped=False) as session:
+        with airflow_session() as session:
             return {
                 row.id: _Row(row.dag_id, str(row.queue), str(row.state), row.queued_by_job_id == self.job_id)
                 for row in session.execute(query)
@@ -303,7 +303,7 @@ class FairCeleryExecutor(CeleryExecutor):
             )
             .values(**again)
         )
-        with create_session(scoped=False) as session:
+        with airflow_session() as session:
             session.execute(statement)
         self._forget(*lost)
 

@@ -5,6 +5,7 @@ A broker that is away, or refuses to write, says nothing about the task; what ca
 
 from typing import Any
 
+from coinrequest.airflow.session import airflow_session
 from coinrequest.airflow.task_reports import FAILURE
 
 
@@ -33,9 +34,8 @@ def record_reason(task: Any, reason: str) -> None:
         reason: the end of a sentence, after "failed:".
     """
     from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
 
-    with create_session(scoped=False) as session:
+    with airflow_session() as session:
         XComModel.set(
             key=FAILURE,
             value={"attempt": task.try_number, "text": reason},
