@@ -14,6 +14,7 @@ from coinrequest.mail import (
     MailFailed,
     MailInvalid,
     MailServer,
+    MailServerMissing,
     check_address,
     check_content_type,
     check_subject,
@@ -22,6 +23,10 @@ from coinrequest.mail import (
 )
 
 MAX_ATTACHMENTS = 10
+_SERVER_REMEDY = (
+    "set it on the agents, name an Airflow connection of type smtp in `connection`, "
+    "or set `skip_without_server: true` if the mail may be left out"
+)
 
 
 class EmailFailed(ActionFailed):
@@ -34,6 +39,10 @@ class EmailInvalid(EmailFailed):
 
 class EmailConnectionUnusable(EmailFailed):
     """The connection does not exist, or is not a mail server."""
+
+
+class EmailServerMissing(EmailFailed):
+    """There is no mail server, and `skip_without_server` is not set."""
 
 
 class EmailNotTaken(EmailFailed):
@@ -100,6 +109,10 @@ class EmailSendInputs(ActionModel):
         max_length=250,
         description="an Airflow connection of type smtp; null for the server of COINREQUEST_SMTP_URL",
     )
+    skip_without_server: bool = Field(
+        default=False,
+        description="whether the task succeeds without sending if there is no mail server; the mail is in its log",
+    )
 
     @field_validator("subject")
     @classmethod
@@ -127,14 +140,19 @@ class EmailSendResult(ActionModel):
 class EmailSend(Action[EmailSendInputs, EmailSendResult]):
     """Send a mail over the server of a connection or over the configured server.
 
-    If there is neither, the mail is written to the log, and the result says so.
+    If there is neither, it fails, unless `skip_without_server` is set.
     """
 
     name: ClassVar[str] = "email.send"
     summary: ClassVar[str] = "Send a mail with text, HTML and small attachments"
     Inputs: ClassVar[type[BaseModel]] = EmailSendInputs
     Result: ClassVar[type[BaseModel]] = EmailSendResult
-    failures: ClassVar[tuple[type[ActionFailed], ...]] = (EmailInvalid, EmailConnectionUnusable, EmailNotTaken)
+    failures: ClassVar[tuple[type[ActionFailed], ...]] = (
+        EmailInvalid,
+        EmailConnectionUnusable,
+        EmailServerMissing,
+        EmailNotTaken,
+    )
 
     def run(self, inputs: EmailSendInputs) -> EmailSendResult:
         """Send the mail.
@@ -142,6 +160,7 @@ class EmailSend(Action[EmailSendInputs, EmailSendResult]):
         Raises:
             EmailInvalid: the mail has no recipient, or an attachment is not a table or too large.
             EmailConnectionUnusable: the connection does not exist, or is not a mail server.
+            EmailServerMissing: there is no mail server, and the inputs do not say that the mail may be skipped.
             EmailNotTaken: the server did not accept the mail.
         """
         attachments = _attachments(inputs)
@@ -158,9 +177,12 @@ class EmailSend(Action[EmailSendInputs, EmailSendResult]):
                 bcc=inputs.bcc,
                 reply_to=inputs.reply_to,
                 server=server,
+                skip_without_server=inputs.skip_without_server,
             )
         except MailInvalid as error:
             raise EmailInvalid(str(error)) from error
+        except MailServerMissing as error:
+            raise EmailServerMissing(f"{error}; {_SERVER_REMEDY}") from error
         except MailFailed as error:
             raise EmailNotTaken(str(error)) from error
         return EmailSendResult(delivered=delivery.delivered, to=delivery.to, reason=delivery.reason)

@@ -1,9 +1,9 @@
-"""Mail with text, HTML and attachments, sent over SMTP, or written to the log if no server is configured.
+"""Mail with text, HTML and attachments, sent over SMTP, or written to the log if the caller allows that.
 
 It does not need Airflow: `from coinrequest.mail import send_mail`.
 """
 
-from coinrequest.mail.errors import MailFailed, MailInvalid
+from coinrequest.mail.errors import MailFailed, MailInvalid, MailServerMissing
 from coinrequest.mail.html_text import plain_text
 from coinrequest.mail.message import Attachment, check_address, check_content_type, check_subject
 from coinrequest.mail.send import Delivery, send_mail
@@ -15,6 +15,7 @@ __all__ = [
     "MailFailed",
     "MailInvalid",
     "MailServer",
+    "MailServerMissing",
     "Security",
     "check_address",
     "check_content_type",

@@ -9,3 +9,7 @@ class MailInvalid(CoinrequestError, ValueError):
 
 class MailFailed(CoinrequestError):
     """The SMTP server could not be reached, or refused the sender or all recipients."""
+
+
+class MailServerMissing(MailFailed):
+    """There is no SMTP server to send the mail over."""

@@ -1,11 +1,11 @@
-"""Sends a mail over the configured server, or writes it to the log if there is none."""
+"""Sends a mail over a server; without one it fails, or writes the mail to the log if the caller allows it."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from coinrequest import settings
-from coinrequest.mail.errors import MailInvalid
+from coinrequest.mail.errors import MailInvalid, MailServerMissing
 from coinrequest.mail.message import Addresses, Attachment, compose, safe_name
 from coinrequest.mail.server import MailServer, deliver, parse_server_url
 
@@ -38,6 +38,7 @@ def send_mail(
     bcc: Sequence[str] = (),
     reply_to: Sequence[str] = (),
     server: MailServer | None = None,
+    skip_without_server: bool = False,
 ) -> Delivery:
     """Send a mail.
 
@@ -51,17 +52,20 @@ def send_mail(
         bcc: recipients of a blind copy.
         reply_to: addresses for replies.
         server: the SMTP server; None for the server of `COINREQUEST_SMTP_URL`.
+        skip_without_server: whether to write the mail to the log if there is no server, instead of failing.
 
     Returns:
-        The result. If there is no server, the mail is written to the log and not delivered.
+        The result. A mail that was skipped is not delivered.
 
     Raises:
         MailInvalid: the mail is invalid, or it has no recipient although there is a server.
+        MailServerMissing: there is no server, and `skip_without_server` is false.
         MailFailed: the server did not accept the mail.
     """
-    url = settings.smtp_url()
-    if server is None and url is not None:
+    if server is None and (url := settings.smtp_url()) is not None:
         server = parse_server_url(url)
+    if server is None and not skip_without_server:
+        raise MailServerMissing("there is no mail server: COINREQUEST_SMTP_URL is not set")
     addresses = Addresses(
         sender=(server.sender if server is not None else "") or settings.mail_from(),
         to=tuple(to) or (() if cc or bcc else settings.mail_to()),

@@ -139,7 +139,7 @@ def test_prices_go_into_a_report_and_from_there_into_a_mail(exchange: HttpStub) 
     rows = [line.split()[:2] for line in report["body"].splitlines()[2:]]
     assert rows == [["Currency", "Rate"], ["USD", "43,211.0150"], ["EUR", "0.00000001"]]
     assert "43,211.0150</td>" in report["html"]
-    assert run("email.send", report)["delivered"] is False
+    assert run("email.send", {**report, "skip_without_server": True})["delivered"] is False
 
 
 def test_a_report_lists_missing_sources_and_escapes_them(three_exchanges: HttpStub) -> None:

@@ -15,6 +15,7 @@ from coinrequest.actions.email_send import (
     EmailConnectionUnusable,
     EmailInvalid,
     EmailNotTaken,
+    EmailServerMissing,
 )
 
 ROWS = [{"currency": "USD", "rate": "1.50", "note": "grün"}, {"currency": "EUR", "rate": "2", "more": [1, None]}]
@@ -219,3 +220,23 @@ def test_invalid_mails_are_refused(inputs: dict[str, Any], message: str) -> None
 def test_a_mail_needs_a_body() -> None:
     assert "give a body, html or both" in errors("email.send", {"subject": "x"})
     assert "give a body, html or both" in errors("email.send", {"subject": "x", "html": None})
+
+
+def test_without_a_server_it_fails_with_the_remedy() -> None:
+    with pytest.raises(EmailServerMissing) as caught:
+        send({"body": "x"})
+    assert str(caught.value) == (
+        "there is no mail server: COINREQUEST_SMTP_URL is not set; set it on the agents, name an Airflow connection of "
+        "type smtp in `connection`, or set `skip_without_server: true` if the mail may be left out"
+    )
+
+
+def test_without_a_server_a_mail_that_may_be_skipped_is_only_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        sent = send({"body": "the text", "skip_without_server": True})
+    assert sent == {
+        "delivered": False,
+        "to": ["a@example.test"],
+        "reason": "COINREQUEST_SMTP_URL is not set; the mail is in the log",
+    }
+    assert "the text" in caplog.text

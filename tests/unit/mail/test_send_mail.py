@@ -10,7 +10,7 @@ import pytest
 from support.certificates import self_signed
 from support.smtp_stub import SmtpStub
 
-from coinrequest.mail import Attachment, MailFailed, MailInvalid, MailServer, send_mail
+from coinrequest.mail import Attachment, MailFailed, MailInvalid, MailServer, MailServerMissing, send_mail
 
 
 @pytest.fixture
@@ -71,10 +71,19 @@ def test_a_mail_without_recipients_is_an_error(server: SmtpStub) -> None:
         send_mail("subject", "body")
 
 
-def test_without_a_server_the_mail_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_server_a_mail_is_an_error() -> None:
+    with pytest.raises(MailServerMissing, match="there is no mail server: COINREQUEST_SMTP_URL is not set"):
+        send_mail("subject", "body", ["a@example.test"])
+
+
+def test_without_a_server_a_mail_that_may_be_skipped_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         delivery = send_mail(
-            "the subject", "the body", ["a@example.test"], attachments=[Attachment("prices.csv", b"1,2")]
+            "the subject",
+            "the body",
+            ["a@example.test"],
+            attachments=[Attachment("prices.csv", b"1,2")],
+            skip_without_server=True,
         )
     assert not delivery.delivered
     assert "COINREQUEST_SMTP_URL is not set" in str(delivery.reason)
