@@ -1,11 +1,12 @@
 """Request bodies: documents of bounded size, JSON or YAML."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from coinrequest.jobtypes.document import MAX_DOCUMENT_BYTES, load_document
+from coinrequest.jobtypes.document import MAX_DOCUMENT_BYTES, load_document, yaml_text
 from coinrequest.jobtypes.errors import DocumentTooLarge
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES
 
@@ -43,6 +44,25 @@ def _document(limit: int, *, optional: bool = False) -> Callable[[Request, bytes
     return read
 
 
+@dataclass(frozen=True)
+class SentDefinition:
+    """A definition as it was sent.
+
+    Attributes:
+        document: its content.
+        text: its text, if that is YAML.
+    """
+
+    document: dict[str, Any]
+    text: str | None
+
+
+def _definition(request: Request, body: Annotated[bytes, Depends(_body(MAX_DOCUMENT_BYTES))]) -> SentDefinition:
+    content_type = request.headers.get("content-type")
+    return SentDefinition(load_document(body, content_type), yaml_text(body, content_type))
+
+
+Definition = Annotated[SentDefinition, Depends(_definition)]
 Document = Annotated[dict[str, Any], Depends(_document(MAX_DOCUMENT_BYTES))]
 OptionalDocument = Annotated[dict[str, Any], Depends(_document(_ENVELOPE, optional=True))]
 SubmissionDocument = Annotated[dict[str, Any], Depends(_document(MAX_PARAMS_BYTES + _ENVELOPE))]

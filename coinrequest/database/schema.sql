@@ -360,7 +360,8 @@ CREATE TABLE public.coinrequest_revision (
     document text,
     announces boolean DEFAULT false NOT NULL,
     author character varying(256) NOT NULL,
-    created_at timestamp with time zone NOT NULL
+    created_at timestamp with time zone NOT NULL,
+    text text
 );
 
 

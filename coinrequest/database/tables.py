@@ -36,6 +36,8 @@ revision = Table(
     Column("announces", Boolean, nullable=False, server_default=text("false")),
     Column("author", String(256), nullable=False),
     Column("created_at", StoredTime, nullable=False),
+    # The YAML text as it was sent; NULL if it was JSON, and in revisions from before migration 0008.
+    Column("text", Text, nullable=True),
     Index("coinrequest_revision_by_name", "name", "number"),
     Index("coinrequest_revision_deleted", "number", postgresql_where=text("change = 'delete'")),
 )

@@ -18,6 +18,7 @@ from coinrequest.http.guard import configured_guard
 from coinrequest.http.webhook_address import webhook_refusal
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition, load_definition, parse_definition
+from coinrequest.jobtypes.document import dump_yaml
 from coinrequest.jobtypes.errors import DefinitionInvalid
 from coinrequest.jobtypes.grammar import WebhookNotify
 from coinrequest.jobtypes.registry import Change, Revision
@@ -84,10 +85,18 @@ def preview(session: Session, document: Mapping[str, object], *, readable: Reada
     return Preview(definition, edges, tuple(times))
 
 
-def register(session: Session, document: Mapping[str, object], *, author: str, readable: Readable = _all) -> Revision:
+def register(
+    session: Session,
+    document: Mapping[str, object],
+    *,
+    author: str,
+    text: str | None = None,
+    readable: Readable = _all,
+) -> Revision:
     """Create a job type that does not exist or was deleted.
 
     Args:
+        text: the YAML text that the document was read from, which is kept; None if there is none.
         readable: as for `preview`.
 
     Raises:
@@ -100,7 +109,7 @@ def register(session: Session, document: Mapping[str, object], *, author: str, r
     found = registry.latest(session, definition.name)
     if found is not None and not found.deleted:
         raise JobTypeExists(f"{definition.name!r} exists as revision {found.number}; PUT replaces it")
-    return _create(session, definition, document, found, author=author)
+    return _create(session, definition, document, found, author=author, text=text)
 
 
 def replace_or_create(
@@ -109,14 +118,17 @@ def replace_or_create(
     document: Mapping[str, object],
     *,
     author: str,
+    text: str | None = None,
     readable: Readable = _all,
     expected: int | None = None,
 ) -> tuple[Revision, bool]:
     """Replace the definition of `name`, or create it; return the revision, and whether it was created.
 
-    A document equal to the current one changes nothing and adds no revision.
+    A document equal to the current one changes nothing and adds no revision, unless its text differs: what a revision
+    gives back never changes.
 
     Args:
+        text: as for `register`.
         readable: as for `preview`.
         expected: the revision that the caller expects to be current; None for any.
 
@@ -137,10 +149,11 @@ def replace_or_create(
             else f"{name!r} is at revision {current.number}, not {expected}; read it again, then repeat"
         )
     if current is None:
-        return _create(session, definition, document, found, author=author), True
-    if current.holds(document):
+        return _create(session, definition, document, found, author=author, text=text), True
+    if current.holds(document) and text in (None, _text(session, current)):
         return current, False
-    return _store(session, "update", definition, document, author=author, announces=current.announces), False
+    revision = _store(session, "update", definition, document, author=author, announces=current.announces, text=text)
+    return revision, False
 
 
 def rollback(session: Session, name: str, number: int, *, author: str, readable: Readable = _all) -> Revision:
@@ -162,7 +175,8 @@ def rollback(session: Session, name: str, number: int, *, author: str, readable:
         raise RevisionUnknown(f"{name!r} has no revision {number} with a definition")
     document = target.content()
     definition = _validated(session, document, readable, name=name)
-    return _store(session, "rollback", definition, document, author=author, announces=current.announces)
+    text = registry.text_of(session, target)
+    return _store(session, "rollback", definition, document, author=author, announces=current.announces, text=text)
 
 
 def set_paused(session: Session, name: str, *, paused: bool, author: str) -> Revision:
@@ -247,6 +261,11 @@ def _validated(
     return definition
 
 
+def _text(session: Session, revision: Revision) -> str:
+    """Return the YAML text of a revision: the one that was sent, or else a generated one."""
+    return registry.text_of(session, revision) or dump_yaml(revision.content())
+
+
 def _predecessors(definition: Definition) -> tuple[str, ...]:
     return tuple(getattr(definition.schedule, "after", ()))
 
@@ -258,13 +277,14 @@ def _create(
     deleted: Revision | None,
     *,
     author: str,
+    text: str | None,
 ) -> Revision:
     """Store a job type that does not exist, or that the revision `deleted` deleted."""
     if dag_tables.is_foreign(session, definition.name):
         raise JobTypeExists(f"{definition.name!r} is a DAG of the dags folder; choose another name")
     # Other types may be scheduled after it since before it was deleted.
     announces = deleted is not None and deleted.announces
-    return _store(session, "create", definition, document, author=author, announces=announces)
+    return _store(session, "create", definition, document, author=author, announces=announces, text=text)
 
 
 def _store(
@@ -275,14 +295,23 @@ def _store(
     *,
     author: str,
     announces: bool,
+    text: str | None,
 ) -> Revision:
     for other in registry.existing(session, _predecessors(definition)).values():
         if not other.announces:
             announcing = registry.append(
-                session, other.name, "announce", other.content(), author=author, announces=True
+                session,
+                other.name,
+                "announce",
+                other.content(),
+                author=author,
+                announces=True,
+                text=registry.text_of(session, other),
             )
             publishing.publish(session, load_definition(other.content()), announcing)
-    revision = registry.append(session, definition.name, change, document, author=author, announces=announces)
+    revision = registry.append(
+        session, definition.name, change, document, author=author, announces=announces, text=text
+    )
     publishing.publish(session, definition, revision)
     audit_log.record(session, f"job_type.{change}", definition.name, user=author, extra=f"revision {revision.number}")
     return revision

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from coinrequest.airflow.session import airflow_session
 from coinrequest.generator import lifecycle
 from coinrequest.jobtypes import registry
-from coinrequest.jobtypes.document import load_document
+from coinrequest.jobtypes.document import YAML_TYPES, load_document, yaml_text
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +24,13 @@ def register(session: Session) -> list[str]:
     """Register the types that are missing and update those that nobody has changed; return the names of both."""
     written = []
     for path in sorted(_BUILT_IN.glob("*.yaml")):
-        document = load_document(path.read_bytes(), "application/yaml")
+        sent = path.read_bytes()
+        document, text = load_document(sent, YAML_TYPES[0]), yaml_text(sent, YAML_TYPES[0])
         found = registry.latest(session, path.stem)
         if found is not None and (found.deleted or found.author != AUTHOR):
             continue
         before = found.number if found else None
-        revision, _created = lifecycle.replace_or_create(session, path.stem, document, author=AUTHOR)
+        revision, _created = lifecycle.replace_or_create(session, path.stem, document, author=AUTHOR, text=text)
         if revision.number != before:
             written.append(path.stem)
     return written

@@ -66,6 +66,14 @@ def load_document(body: bytes, content_type: str | None, limit: int = MAX_DOCUME
     return document
 
 
+def yaml_text(body: bytes, content_type: str | None) -> str | None:
+    """Return the text of a request body that `load_document` has read as YAML, unchanged; None: it was JSON."""
+    media_type, charset = _content_type(content_type)
+    if media_type in JSON_TYPES:
+        return None
+    return body.decode("utf-8" if charset == "utf-8-sig" else charset)
+
+
 def dump_yaml(document: Mapping[str, object]) -> str:
     """Return a document as YAML, with its fields in their order; `load_document` reads it back unchanged."""
     text: str = yaml.dump(

@@ -19,6 +19,9 @@ from coinrequest.database.tables import installation
 from coinrequest.database.tables import revision as table
 from coinrequest.errors import CoinrequestError
 
+# All that a revision has but the text that was sent, which only a person who reads the definition wants.
+_FIELDS = tuple(column for column in table.c if column is not table.c.text)
+
 Change = Literal["create", "update", "rollback", "announce", "delete"]
 
 # A registration takes tens of milliseconds. A request that waits longer than this for others is refused.
@@ -93,8 +96,13 @@ def append(
     *,
     author: str,
     announces: bool = False,
+    text: str | None = None,
 ) -> Revision:
-    """Append a revision of `name`; the caller holds `lock()`."""
+    """Append a revision of `name`; the caller holds `lock()`.
+
+    Args:
+        text: the YAML text that `document` was read from, if it was YAML.
+    """
     row = connection.execute(
         insert(table)
         .values(
@@ -102,17 +110,18 @@ def append(
             change=change,
             document=None if document is None else _as_text(document),
             announces=announces,
+            text=text,
             author=author,
             created_at=datetime.now(UTC),
         )
-        .returning(*table.c)
+        .returning(*_FIELDS)
     ).one()
     return _revision(row)
 
 
 def latest(connection: Session | Connection, name: str, *, as_of: int | None = None) -> Revision | None:
     """Return the last revision of `name` (up to number `as_of`), even if it is a deletion; None: there is none."""
-    query = select(table).where(table.c.name == name)
+    query = select(*_FIELDS).where(table.c.name == name)
     if as_of is not None:
         query = query.where(table.c.number <= as_of)
     row = connection.execute(query.order_by(table.c.number.desc()).limit(1)).one_or_none()
@@ -121,7 +130,7 @@ def latest(connection: Session | Connection, name: str, *, as_of: int | None = N
 
 def find(connection: Session | Connection, name: str, number: int) -> Revision | None:
     """Return revision `number` of `name`."""
-    query = select(table).where(table.c.name == name, table.c.number == number)
+    query = select(*_FIELDS).where(table.c.name == name, table.c.number == number)
     row = connection.execute(query).one_or_none()
     return None if row is None else _revision(row)
 
@@ -130,7 +139,7 @@ def history(
     connection: Session | Connection, name: str, *, before: int | None = None, limit: int = 50
 ) -> list[Revision]:
     """Return up to `limit` revisions of `name` before number `before`, newest first."""
-    query = select(table).where(table.c.name == name)
+    query = select(*_FIELDS).where(table.c.name == name)
     if before is not None:
         query = query.where(table.c.number < before)
     rows = connection.execute(query.order_by(table.c.number.desc()).limit(limit))
@@ -151,13 +160,18 @@ def live(
             .order_by(table.c.name)
             .limit(limit)
         )
-        query = select(table).where(table.c.number.in_(newest)).order_by(table.c.name)
+        query = select(*_FIELDS).where(table.c.number.in_(newest)).order_by(table.c.name)
         page = [_revision(row) for row in connection.execute(query)]
         found += [revision for revision in page if not revision.deleted]
         if len(page) < limit:
             break
         after = page[-1].name
     return found[:limit]
+
+
+def text_of(connection: Session | Connection, revision: Revision) -> str | None:
+    """Return the YAML text of a revision as it was sent; None: it was JSON, or is older than migration 0008."""
+    return connection.execute(select(table.c.text).where(table.c.number == revision.number)).scalar_one_or_none()
 
 
 def last_number(connection: Session | Connection) -> int:
@@ -173,7 +187,7 @@ def changed_between(connection: Session | Connection, low: int, high: int) -> It
         .group_by(table.c.name)
     )
     rows = connection.execution_options(stream_results=True) if isinstance(connection, Connection) else connection
-    for row in rows.execute(select(table).where(table.c.number.in_(newest))):
+    for row in rows.execute(select(*_FIELDS).where(table.c.number.in_(newest))):
         yield _revision(row)
 
 

@@ -11,7 +11,7 @@ from coinrequest.airflow import dag_tables
 from coinrequest.airflow.api_server.rights import CHANGE, READ
 from coinrequest.api import cursors, problems
 from coinrequest.api.authentication import RequestSession, User
-from coinrequest.api.bodies import Document
+from coinrequest.api.bodies import Definition
 from coinrequest.api.models import (
     DefinitionWarning,
     Edge,
@@ -29,12 +29,10 @@ from coinrequest.api.served_queues import DRY_RUN_TIMEOUT, REGISTRATION_TIMEOUT,
 from coinrequest.generator import lifecycle
 from coinrequest.generator.lifecycle import Readable
 from coinrequest.jobtypes import registry
-from coinrequest.jobtypes.document import dump_yaml
+from coinrequest.jobtypes.document import YAML_TYPES, dump_yaml
 from coinrequest.jobtypes.registry import Revision
 
 router = APIRouter(prefix="/v1/job-types", tags=["Job types"])
-
-YAML_TYPE = "application/yaml"
 
 
 def readable_by(user: User) -> Readable:
@@ -48,6 +46,29 @@ def visible_definition(user: User, revision: Revision) -> dict[str, Any]:
     return content if CHANGE.held(user, revision.name) else without_tokens(content)
 
 
+def visible_text(session: Session, user: User, revision: Revision) -> str | None:
+    """Return the YAML text of a revision as it was sent.
+
+    None: there is none, or it holds the token of a webhook that the user may not see.
+    """
+    hidden = visible_definition(user, revision) != revision.content()
+    return None if hidden else registry.text_of(session, revision)
+
+
+def as_yaml(session: Session, user: User, revision: Revision) -> Response:
+    """Return the definition of a revision alone, in YAML."""
+    text = visible_text(session, user, revision) or dump_yaml(visible_definition(user, revision))
+    response = Response(text, media_type=YAML_TYPES[0])
+    set_etag(response, revision)
+    return response
+
+
+def wants_yaml(request: Request) -> bool:
+    """Return whether a request accepts YAML."""
+    accepted = request.headers.get("accept", "").lower().split(",")
+    return any(entry.partition(";")[0].strip() in YAML_TYPES for entry in accepted)
+
+
 def current_detail(
     session: Session, root: str, user: User, revision: Revision, warnings: Sequence[DefinitionWarning] = ()
 ) -> JobTypeDetail:
@@ -57,8 +78,9 @@ def current_detail(
 
 
 def set_etag(response: Response, revision: Revision) -> None:
-    """Set the entity tag of the response to that of a revision."""
+    """Set the entity tag of the response to that of a revision; the definition is there as JSON and as YAML."""
     response.headers["ETag"] = f'"{revision.number}"'
+    response.headers["Vary"] = "Accept"
 
 
 @router.post(
@@ -75,7 +97,7 @@ def set_etag(response: Response, revision: Revision) -> None:
 )
 def register(
     user: Registrar,
-    document: Document,
+    sent: Definition,
     session: RequestSession,
     root: Root,
     response: Response,
@@ -83,8 +105,9 @@ def register(
 ) -> Any:
     """Check a definition, store it, and make it a runnable DAG before the response is sent.
 
-    422 names every field that is wrong; nothing is stored then.
+    422 names every field that is wrong; nothing is stored then. The text of YAML is kept, with its comments.
     """
+    document = sent.document
     if isinstance(name := document.get("name"), str):
         CHANGE.require(user, name)
     if dry_run:
@@ -98,7 +121,7 @@ def register(
         return JSONResponse(result.model_dump(mode="json"), 200)
     # Before any row is locked.
     warnings = queue_warnings(document, REGISTRATION_TIMEOUT)
-    revision = lifecycle.register(session, document, author=user.get_name(), readable=readable_by(user))
+    revision = lifecycle.register(session, document, author=user.get_name(), text=sent.text, readable=readable_by(user))
     detail = current_detail(session, root, user, revision, warnings)
     response.headers["Location"] = detail.links.self
     set_etag(response, revision)
@@ -131,15 +154,12 @@ def read_job_type(
 ) -> Any:
     """The job type with its current definition. With `Accept: application/yaml` the definition alone, ready for `PUT`.
 
-    A user who may not change the type sees `?…` in place of the query of a webhook's URL.
+    YAML is the text that was sent, or generated if that was JSON. A user who may not change the type sees `?…` in place
+    of the query of a webhook's URL, and then always a generated text.
     """
     revision = lifecycle.current_revision(session, name)
-    if YAML_TYPE in request.headers.get("accept", ""):
-        return Response(
-            dump_yaml(visible_definition(user, revision)),
-            media_type=YAML_TYPE,
-            headers={"ETag": f'"{revision.number}"'},
-        )
+    if wants_yaml(request):
+        return as_yaml(session, user, revision)
     set_etag(response, revision)
     return current_detail(session, root, user, revision)
 
@@ -158,7 +178,7 @@ def read_job_type(
 def replace_job_type(
     user: TypeRegistrar,
     name: JobTypeName,
-    document: Document,
+    sent: Definition,
     session: RequestSession,
     root: Root,
     response: Response,
@@ -166,16 +186,20 @@ def replace_job_type(
         str | None, Header(description="The `ETag` of the revision to replace; 412 if it is not current")
     ] = None,
 ) -> Any:
-    """Running jobs keep the revision that they started with. An unchanged document creates no new revision."""
+    """Running jobs keep the revision that they started with.
+
+    An unchanged document creates no new revision, unless it is YAML whose text has changed, such as a comment.
+    """
     if if_match == "*" and name not in registry.existing(session, [name]):
         # RFC 9110, section 13.1.1: it matches any revision, but there must be one.
         raise lifecycle.RevisionChanged(f"{name!r} does not exist; leave out If-Match to create it")
-    warnings = queue_warnings(document, REGISTRATION_TIMEOUT)
+    warnings = queue_warnings(sent.document, REGISTRATION_TIMEOUT)
     revision, created = lifecycle.replace_or_create(
         session,
         name,
-        document,
+        sent.document,
         author=user.get_name(),
+        text=sent.text,
         readable=readable_by(user),
         expected=expected_revision(if_match),
     )

@@ -1,8 +1,8 @@
 """The history of a job type: list revisions, compare two, and roll back."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
@@ -17,10 +17,18 @@ from coinrequest.api.models import (
     revision_detail,
     revision_summary,
 )
-from coinrequest.api.openapi import ETAG, json_body
+from coinrequest.api.openapi import ETAG, YAML, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
 from coinrequest.api.rights import TypeReader, TypeRegistrar
-from coinrequest.api.routes.job_types import current_detail, readable_by, set_etag, visible_definition
+from coinrequest.api.routes.job_types import (
+    as_yaml,
+    current_detail,
+    readable_by,
+    set_etag,
+    visible_definition,
+    visible_text,
+    wants_yaml,
+)
 from coinrequest.errors import FieldError, field_path
 from coinrequest.generator import lifecycle
 from coinrequest.jobtypes import registry
@@ -96,12 +104,31 @@ def _number(text: str) -> int:
     return int(text)
 
 
-@router.get("/revisions/{number}", summary="Read a revision", responses=problems.documented(404, 422))
+@router.get(
+    "/revisions/{number}",
+    summary="Read a revision",
+    response_model=RevisionDetail,
+    responses={200: {"headers": ETAG, "content": YAML}, **problems.documented(404, 422)},
+)
 def read_revision(
-    user: TypeReader, name: JobTypeName, number: Number, session: RequestSession, root: Root
-) -> RevisionDetail:
-    """One revision with its definition, which is null if the revision deleted the job type."""
+    user: TypeReader,
+    name: JobTypeName,
+    number: Number,
+    session: RequestSession,
+    root: Root,
+    request: Request,
+    response: Response,
+) -> Any:
+    """One revision with its definition, which is null if the revision deleted the job type.
+
+    With `Accept: application/yaml` the definition alone, as for the job type; 404 if the revision deleted it.
+    """
     revision = _existing(session, name, number)
+    if wants_yaml(request):
+        if revision.deleted:
+            raise lifecycle.RevisionUnknown(f"Revision {number} deleted {name!r}, so it has no definition")
+        return as_yaml(session, user, revision)
+    set_etag(response, revision)
     return revision_detail(root, revision, None if revision.deleted else visible_definition(user, revision))
 
 
@@ -113,22 +140,31 @@ def compare(
     from_: Annotated[int, Query(alias="from", ge=1, le=_LARGEST, description="The earlier revision")],
     to: Annotated[int | None, Query(ge=1, le=_LARGEST, description="The later revision; default: the newest")] = None,
 ) -> RevisionDiff:
-    """The difference between two revisions, as a unified diff of their YAML text."""
+    """The difference between two revisions, as a unified diff of their YAML text.
+
+    It compares the texts that were sent, or generated ones unless both were sent as YAML.
+    """
     earlier = _existing(session, name, from_)
     later = _existing(session, name, to) if to is not None else registry.latest(session, name)
     if later is None:
         raise lifecycle.JobTypeUnknown(f"No job type {name!r}")
+    old, new = _yaml_lines(session, user, earlier, later)
     lines = unified_diff(
-        _yaml_lines(user, earlier),
-        _yaml_lines(user, later),
+        old,
+        new,
         f"{name} revision {earlier.number}",
         f"{name} revision {later.number}",
     )
     return RevisionDiff(from_revision=earlier.number, to_revision=later.number, diff="".join(lines))
 
 
-def _yaml_lines(user: User, revision: Revision) -> list[str]:
-    return [] if revision.deleted else dump_yaml(visible_definition(user, revision)).splitlines(keepends=True)
+def _yaml_lines(session: Session, user: User, *revisions: Revision) -> list[list[str]]:
+    """Return the lines of each revision; none of a deletion."""
+    texts = ["" if revision.deleted else visible_text(session, user, revision) for revision in revisions]
+    if None in texts:
+        texts = ["" if one.deleted else dump_yaml(visible_definition(user, one)) for one in revisions]
+    # The last line of a text that was sent may have no end.
+    return [[f"{line}\n" for line in (text or "").splitlines()] for text in texts]
 
 
 def _existing(session: Session, name: str, number: int) -> Revision:
