@@ -8,9 +8,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Asset, BaseOperator
+from airflow.sdk import DAG, Asset, BaseOperator, TriggerRule
 
 from coinrequest import settings
+from coinrequest.airflow import helper_tasks
 from coinrequest.generator.params import airflow_params
 from coinrequest.jobtypes.definition import DEFAULT_MAX_JOBS, CronSchedule, Definition, IntervalSchedule, Task
 from coinrequest.jobtypes.expansion import items_limit
@@ -58,7 +59,7 @@ def build_dag(
     ) as dag:
         operators = {task.id: _operator(definition, task) for task in definition.tasks}
         for task in definition.tasks:
-            first = dag.task_dict.get(_items_id(task), operators[task.id])
+            first = dag.task_dict.get(helper_tasks.items_id(task.id), operators[task.id])
             for upstream in task.depends_on:
                 operators[upstream].set_downstream(first)
         if announces:
@@ -121,7 +122,7 @@ def _max_active_runs(definition: Definition) -> int:
 
 
 def _operator(definition: Definition, task: Task) -> Any:
-    common = {"task_id": task.id, **_limits(definition, task)}
+    common = {"task_id": task.id, **_limits(definition, task), **_start_rule(definition, task)}
     arguments: dict[str, Any] = {
         "action": task.action,
         "inputs": task.inputs,
@@ -133,11 +134,12 @@ def _operator(definition: Definition, task: Task) -> Any:
     if not _needs_resolving(task):
         return partial.expand(item=list(task.for_each))
     items = ItemsOperator(
-        task_id=_items_id(task),
+        task_id=helper_tasks.items_id(task.id),
         items=task.for_each,
         limit=items_limit(definition),
         upstream_outputs=sorted(_referenced_tasks(task.for_each)),
         **_limits(definition, task),
+        **_start_rule(definition, task),
     )
     return partial.expand(item=items.output)
 
@@ -147,8 +149,10 @@ def _needs_resolving(task: Task) -> bool:
     return bool(find_references(task.for_each))
 
 
-def _items_id(task: Task) -> str:
-    return f"{task.id}.items"
+def _start_rule(definition: Definition, task: Task) -> dict[str, Any]:
+    """Return when a task starts. Airflow skips a mapped task without items; here that is a success without results."""
+    mapped = {other.id for other in definition.tasks if other.for_each is not None and _needs_resolving(other)}
+    return {"trigger_rule": TriggerRule.NONE_FAILED} if mapped & {*task.depends_on} else {}
 
 
 def _limits(definition: Definition, task: Task) -> dict[str, Any]:
@@ -184,6 +188,11 @@ def _announce(dag: DAG, definition: Definition) -> None:
     if len(leaves) == 1 and isinstance(leaves[0], BaseOperator):
         leaves[0].outlets = [_asset(definition.name)]
         return
-    end = EmptyOperator(task_id="job.end", outlets=[_asset(definition.name)], queue=settings.DEFAULT_QUEUE)
+    end = EmptyOperator(
+        task_id=helper_tasks.END,
+        outlets=[_asset(definition.name)],
+        queue=settings.DEFAULT_QUEUE,
+        trigger_rule=TriggerRule.NONE_FAILED,
+    )
     for leaf in leaves:
         leaf.set_downstream(end)

@@ -6,6 +6,7 @@ from typing import Any
 from coinrequest.errors import FieldError
 from coinrequest.jobtypes.grammar import Definition, Task
 from coinrequest.jobtypes.references import Reference, split
+from coinrequest.jobtypes.suggestions import counted
 from coinrequest.limits import MAX_ITEMS
 
 # The scheduler examines every task of a running job repeatedly, and each task has a row and a log.
@@ -45,7 +46,7 @@ def params_errors(definition: Definition, params: Mapping[str, Any]) -> Iterator
         if reference and isinstance(items, list) and len(items) > limit:
             yield FieldError(
                 ".".join(("params", *reference.path)),
-                f"has {len(items):,} items for task {task.id!r}; it takes at most {limit:,}",
+                f"has {counted(len(items), 'item')} for task {task.id!r}; it takes at most {limit:,}",
             )
 
 

@@ -29,6 +29,7 @@ from pydantic_core import PydanticCustomError
 
 from coinrequest.durations import DURATION_PATTERN, DurationInvalid, format_duration, parse_duration
 from coinrequest.jobtypes.references import Reference, has_braces, split
+from coinrequest.jobtypes.suggestions import counted
 from coinrequest.limits import MAX_ITEMS
 
 MAX_TASKS = 100
@@ -130,7 +131,8 @@ def _items(value: object) -> object:
     if not isinstance(value, list | tuple):
         raise _problem("must be a list, or a reference to one, such as {{ params.urls }}")
     if not 1 <= len(value) <= MAX_ITEMS:
-        raise _problem(f"has {len(value):,} items; it takes 1 to {MAX_ITEMS:,}")
+        remedy = "" if value else "; leave the task out, or refer to a list that may be empty, as in {{ params.urls }}"
+        raise _problem(f"has {counted(len(value), 'item')}; it takes 1 to {MAX_ITEMS:,}{remedy}")
     return list(value)
 
 

@@ -1,4 +1,4 @@
-"""Suggestions of similar names, for messages about unknown names."""
+"""Parts of messages: suggestions of similar names, quoted input, numbers with their nouns."""
 
 import difflib
 import heapq
@@ -56,3 +56,8 @@ def hint(name: str, known: Iterable[str], none_known: str = "") -> str:
 def quoted(text: str, limit: int = 60) -> str:
     """Return user input for a message: quoted, escaped, and truncated to `limit` characters."""
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun, such as `1 item` or `1,000 items`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

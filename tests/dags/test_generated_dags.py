@@ -149,6 +149,37 @@ def test_a_mapped_task_over_a_reference_gets_its_items_from_a_task() -> None:
     assert set(dag.get_task("each.items").upstream_task_ids) == {"first"}
 
 
+def test_what_depends_on_a_list_that_may_be_empty_starts_without_items_too() -> None:
+    dag = _build(
+        params={"type": "object", "properties": {"values": {"type": "array", "default": []}}},
+        tasks=[
+            _wait("first"),
+            _wait("each", for_each="{{ params.values }}", inputs={"value": "{{ item }}"}, depends_on=["first"]),
+            _wait("again", for_each="{{ tasks.each.output }}", inputs={"value": "{{ item }}"}, depends_on=["each"]),
+            _wait("last", depends_on=["first", "again"]),
+        ],
+        announces=True,
+    )
+    rules = {task.task_id: task.trigger_rule.value for task in dag.tasks}
+    assert rules == {
+        "first": "all_success",
+        "each.items": "all_success",
+        "each": "all_success",
+        "again.items": "none_failed",
+        "again": "none_failed",
+        "last": "none_failed",
+    }
+
+
+def test_the_end_of_a_job_is_announced_although_the_last_list_may_be_empty() -> None:
+    dag = _build(
+        params={"type": "object", "properties": {"values": {"type": "array", "default": []}}},
+        tasks=[_wait("each", for_each="{{ params.values }}", inputs={"value": "{{ item }}"})],
+        announces=True,
+    )
+    assert dag.get_task("job.end").trigger_rule.value == "none_failed"
+
+
 def test_a_mapped_task_over_a_list_with_references_gets_them_resolved() -> None:
     dag = _build(
         params={"type": "object", "properties": {"value": {"type": "integer", "default": 1}}},
