@@ -48,7 +48,14 @@ def document(name: str, url: str) -> dict[str, object]:
             "properties": {"url": {"type": "string", "default": url}},
             "additionalProperties": False,
         },
-        "tasks": [{"id": "check", "action": "url.test", "inputs": {"url": "{{ params.url }}"}, "timeout": "30s"}],
+        "tasks": [
+            {
+                "id": "check",
+                "action": "url.test",
+                "inputs": {"url": "{{ params.url }}", "must_pass": True},
+                "timeout": "30s",
+            }
+        ],
     }
 
 
