@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from coinrequest import settings
+from coinrequest.generator.followers import Awaited
 from coinrequest.jobs.callback import without_secrets
 from coinrequest.jobtypes.registry import Change, Revision
 
@@ -83,6 +84,13 @@ class DefinitionWarning(Answer):
     message: str
 
 
+class AwaitedType(Answer):
+    """A job type that another one, which runs after it, waits for."""
+
+    job_type: str
+    deleted: bool = Field(description="Whether it has to be registered again first")
+
+
 class JobTypeDetail(Answer):
     """A job type, with its definition as it was registered."""
 
@@ -93,6 +101,10 @@ class JobTypeDetail(Answer):
     paused: bool
     dag_url: str = Field(description="The job type's DAG in the Airflow UI")
     links: JobTypeLinks
+    waits_for: list[AwaitedType] = Field(
+        description="With `after`: the types that must succeed before the next job starts, without those that have "
+        "succeeded since the last one"
+    )
     definition: dict[str, Any] = Field(description="The document, unchanged")
     warnings: list[DefinitionWarning] = Field(description="Possible mistakes; only in responses to a definition")
 
@@ -192,6 +204,7 @@ def job_type_detail(
     definition: dict[str, Any],
     *,
     paused: bool,
+    awaited: Sequence[Awaited] = (),
     warnings: Sequence[DefinitionWarning] = (),
 ) -> JobTypeDetail:
     """Return a job type in full, with its definition as the user may see it."""
@@ -203,6 +216,7 @@ def job_type_detail(
         paused=paused,
         dag_url=f"{settings.base_url()}/dags/{revision.name}",
         links=job_type_links(root, revision.name),
+        waits_for=[AwaitedType(job_type=one.job_type, deleted=one.deleted) for one in awaited],
         definition=definition,
         warnings=list(warnings),
     )

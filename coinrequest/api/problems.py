@@ -19,6 +19,7 @@ from coinrequest.errors import FieldError, FieldErrors, field_path
 from coinrequest.generator.lifecycle import (
     JobsActive,
     JobTypeExists,
+    JobTypeFollowed,
     JobTypeUnknown,
     RevisionChanged,
     RevisionUnknown,
@@ -41,6 +42,7 @@ _STATUS: Mapping[type[Exception], int] = {
     UnknownAction: 404,
     JobTypeExists: 409,
     JobsActive: 409,
+    JobTypeFollowed: 409,
     JobTypePaused: 409,
     KeyReused: 409,
     JobDone: 409,

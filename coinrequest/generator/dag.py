@@ -176,8 +176,13 @@ def _referenced_tasks(value: object) -> set[str]:
     return {reference.task for reference in find_references(value) if reference.task is not None}
 
 
+def asset_name(job_type: str) -> str:
+    """Return the name of the asset whose events say that a job of the type has succeeded."""
+    return f"job-type/{job_type}"
+
+
 def _asset(name: str) -> Asset:
-    return Asset(name=f"job-type/{name}", uri=f"x-job-type://{name}")
+    return Asset(name=asset_name(name), uri=f"x-job-type://{name}")
 
 
 def _announce(dag: DAG, definition: Definition) -> None:

@@ -4,7 +4,7 @@ A change adds a revision, updates Airflow's tables and adds a line to Airflow's 
 back after an error.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from coinrequest import settings
 from coinrequest.airflow import audit_log, dag_tables
 from coinrequest.errors import CoinrequestError, FieldError
-from coinrequest.generator import publishing
+from coinrequest.generator import followers, publishing
+from coinrequest.generator.followers import Readable
 from coinrequest.http.guard import configured_guard
 from coinrequest.http.webhook_address import webhook_refusal
 from coinrequest.jobtypes import registry
@@ -24,9 +25,6 @@ from coinrequest.jobtypes.grammar import WebhookNotify
 from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
 from coinrequest.jobtypes.suggestions import hint
-
-# Returns whether the author of a definition may read the job type with this name.
-Readable = Callable[[str], bool]
 
 
 def _all(_name: str) -> bool:
@@ -51,6 +49,10 @@ class RevisionChanged(CoinrequestError):
 
 class JobsActive(CoinrequestError):
     """The job type has jobs that are queued or running."""
+
+
+class JobTypeFollowed(CoinrequestError):
+    """Other job types run after this one."""
 
 
 @dataclass(frozen=True)
@@ -192,15 +194,28 @@ def set_paused(session: Session, name: str, *, paused: bool, author: str) -> Rev
     return current
 
 
-def delete(session: Session, name: str, *, author: str) -> None:
+def delete(session: Session, name: str, *, author: str, force: bool = False, readable: Readable = _all) -> None:
     """Delete a job type at once; its history, its jobs and their results stay.
+
+    Args:
+        force: delete it even if other types run after it. They wait until it is registered again and has succeeded.
+        readable: whether the author may read another job type; one that may not be read is counted, but not named.
 
     Raises:
         JobTypeUnknown: there is no such job type.
+        JobTypeFollowed: other types run after it.
         JobsActive: jobs are queued or running; Airflow would never finish them.
     """
     registry.lock(session)
     current_revision(session, name)
+    if not force and (following := followers.followers(session, name)):
+        named = [other for other in following if readable(other)]
+        hidden = len(following) - len(named)
+        shown = ", ".join([*named, *([f"{hidden} that you may not see"] if hidden else [])])
+        raise JobTypeFollowed(
+            f"other job types run after {name!r}, and would wait for ever: {shown}. Change or delete them first; "
+            "or repeat with ?force=true, and they wait until it is registered again"
+        )
     # Withdraw it first: that waits for submissions in flight, so that their jobs are counted.
     publishing.withdraw(session, name)
     if active := dag_tables.active_runs(session, name):
@@ -247,11 +262,7 @@ def _validated(
         if queues and task.queue is not None and task.queue not in queues:
             unknown_queue = f"no queue {task.queue!r}{hint(task.queue, queues)}"
             errors.append(FieldError(f"tasks[{index}].queue", f"{unknown_queue} (COINREQUEST_QUEUES lists them)"))
-    predecessors = _predecessors(definition)
-    known = registry.existing(session, predecessors)
-    for index, other in enumerate(predecessors):
-        if other not in known or not readable(other):
-            errors.append(FieldError(f"schedule.after[{index}]", f"no job type {other!r}; register it first"))
+    errors += followers.errors(session, definition, readable)
     guard = configured_guard()
     for index, notify in enumerate(definition.notify):
         if isinstance(notify, WebhookNotify) and (refusal := webhook_refusal(notify.webhook, guard)):
@@ -266,10 +277,6 @@ def _text(session: Session, revision: Revision) -> str:
     return registry.text_of(session, revision) or dump_yaml(revision.content())
 
 
-def _predecessors(definition: Definition) -> tuple[str, ...]:
-    return tuple(getattr(definition.schedule, "after", ()))
-
-
 def _create(
     session: Session,
     definition: Definition,
@@ -282,8 +289,8 @@ def _create(
     """Store a job type that does not exist, or that the revision `deleted` deleted."""
     if dag_tables.is_foreign(session, definition.name):
         raise JobTypeExists(f"{definition.name!r} is a DAG of the dags folder; choose another name")
-    # Other types may be scheduled after it since before it was deleted.
-    announces = deleted is not None and deleted.announces
+    # Other types may run after it since before it was deleted.
+    announces = deleted is not None and bool(followers.followers(session, definition.name))
     return _store(session, "create", definition, document, author=author, announces=announces, text=text)
 
 
@@ -297,7 +304,10 @@ def _store(
     announces: bool,
     text: str | None,
 ) -> Revision:
-    for other in registry.existing(session, _predecessors(definition)).values():
+    # Checked again under the lock: another registration may have completed a ring, or deleted a type, since.
+    if errors := followers.errors(session, definition, _all):
+        raise DefinitionInvalid(tuple(errors))
+    for other in registry.existing(session, followers.followed_by(definition)).values():
         if not other.announces:
             announcing = registry.append(
                 session,

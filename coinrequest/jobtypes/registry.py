@@ -197,6 +197,14 @@ def existing(connection: Session | Connection, names: Iterable[str]) -> dict[str
     return {name: revision for name, revision in found.items() if revision and not revision.deleted}
 
 
+def mentioning(connection: Session | Connection, name: str) -> list[Revision]:
+    """Return the types that are not deleted whose definitions hold the name of another type as a text, by name."""
+    newest = select(func.max(table.c.number)).group_by(table.c.name)
+    mentions = table.c.document.contains(json.dumps(name), autoescape=True)
+    query = select(*_FIELDS).where(table.c.number.in_(newest), mentions).order_by(table.c.name)
+    return [_revision(row) for row in connection.execute(query)]
+
+
 def _revision(row: Row[tuple[object, ...]]) -> Revision:
     return Revision(**row._mapping)
 

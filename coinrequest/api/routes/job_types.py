@@ -26,8 +26,8 @@ from coinrequest.api.openapi import DEFINITION_BODY, ETAG, LOCATION, YAML
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root, expected_revision
 from coinrequest.api.rights import Registrar, TypeNames, TypeReader, TypeRegistrar
 from coinrequest.api.served_queues import DRY_RUN_TIMEOUT, REGISTRATION_TIMEOUT, queue_warnings
-from coinrequest.generator import lifecycle
-from coinrequest.generator.lifecycle import Readable
+from coinrequest.generator import followers, lifecycle
+from coinrequest.generator.followers import Readable
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.document import YAML_TYPES, dump_yaml
 from coinrequest.jobtypes.registry import Revision
@@ -74,7 +74,14 @@ def current_detail(
 ) -> JobTypeDetail:
     """Return the job type whose current revision is `revision`."""
     paused = revision.name in dag_tables.paused_ids(session, [revision.name])
-    return job_type_detail(root, revision, visible_definition(user, revision), paused=paused, warnings=warnings)
+    return job_type_detail(
+        root,
+        revision,
+        visible_definition(user, revision),
+        paused=paused,
+        awaited=followers.awaited(session, revision),
+        warnings=warnings,
+    )
 
 
 def set_etag(response: Response, revision: Revision) -> None:
@@ -217,9 +224,18 @@ def replace_job_type(
     summary="Delete a job type",
     responses={204: {"description": "Deleted; its history is kept"}, **problems.documented(404, 409, 422)},
 )
-def delete_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession) -> None:
-    """Delete a job type at once. 409 while jobs are queued or running: wait for them, or cancel them."""
-    lifecycle.delete(session, name, author=user.get_name())
+def delete_job_type(
+    user: TypeRegistrar,
+    name: JobTypeName,
+    session: RequestSession,
+    force: Annotated[bool, Query(description="Delete it even if other job types run after it")] = False,
+) -> None:
+    """Delete a job type at once.
+
+    409 while jobs are queued or running: wait for them, or cancel them. 409 also if other types run after it: with
+    `force=true`, these wait until it is registered again.
+    """
+    lifecycle.delete(session, name, author=user.get_name(), force=force, readable=readable_by(user))
 
 
 @router.post("/{name}/pause", summary="Pause a job type", responses=problems.documented(404, 422))

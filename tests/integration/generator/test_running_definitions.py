@@ -122,6 +122,28 @@ def test_a_type_runs_after_another_has_succeeded(platform: Platform, name: str) 
     assert datetime.fromisoformat(runs[0]["start_date"]) >= datetime.fromisoformat(job["started_at"])
 
 
+def test_a_followed_type_that_comes_back_is_followed_again(platform: Platform, name: str) -> None:
+    after = new_name("after")
+    platform.register(job_type(name))
+    platform.register(job_type(after, schedule={"after": [name]}))
+    assert platform.op.delete(f"{API}/job-types/{name}").status_code == 409
+    assert platform.op.delete(f"{API}/job-types/{name}?force=true").status_code == 204
+    platform.register(job_type(name))
+    platform.run(name)
+    eventually(lambda: _runs(platform, after, "success"), timeout=45, what="a run after the type that came back")
+
+
+def test_a_follower_at_its_limit_loses_nothing(platform: Platform, name: str) -> None:
+    after = new_name("after")
+    platform.register(job_type(name))
+    platform.register(job_type(after, wait_task(value=4), schedule={"after": [name]}, concurrency={"max_jobs": 1}))
+    platform.run(name)
+    eventually(lambda: _runs(platform, after, "running"), timeout=45, what="the first run after it")
+    platform.run(name)
+    assert _runs(platform, after, "running"), "the second success came too late"
+    eventually(lambda: len(_runs(platform, after, "success")) == 2, timeout=45, what="the second run after it")
+
+
 def _runs(platform: Platform, name: str, state: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = platform.airflow(f"/dags/{name}/dagRuns?state={state}&limit=100")["dag_runs"]
     return found
