@@ -7,6 +7,7 @@ This module loads libcurl, which takes a while, so `transport` imports it for th
 """
 
 import os
+import re
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,13 +17,17 @@ import certifi
 import pycurl  # noqa: TID253 - `transport` imports this module late
 
 from coinrequest.http.certificate import Certificate, parse_certificate
+from coinrequest.http.content_encoding import ACCEPTED, BodyInvalid, Decompressor
 from coinrequest.http.errors import CertificateRefused, RequestFailed, UrlRefused
+from coinrequest.http.failures import ASK, describe_failure
 from coinrequest.http.guard import AddressGuard
+from coinrequest.http.headers import location_of, parse_headers
 from coinrequest.http.messages import Phases, Request, Response
 from coinrequest.http.redirects import Step
 from coinrequest.http.target import Target
 from coinrequest.http.user_agent import user_agent
 
+_NOT_WRITTEN = 23  # CURLE_WRITE_ERROR: `_receive` ended the transfer
 _TIMED_OUT = 28  # CURLE_OPERATION_TIMEDOUT
 _NOT_VERIFIED = 60  # CURLE_PEER_FAILED_VERIFICATION
 
@@ -46,8 +51,7 @@ class Exchange:
         self._refusals: list[str] = []
         self._problem = ""
         self._header_lines: list[bytes] = []
-        self._body = bytearray()
-        self._truncated = False
+        self._body: Decompressor | None = None
         self.curl = curl = pycurl.Curl()
         _configure(curl, step)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
@@ -65,7 +69,7 @@ class Exchange:
                 self._sockets.append(opened)
                 return opened
             self._refusals.append(refusal)
-        except OSError as error:
+        except Exception as error:  # libcurl could not pass it on
             self._problem = f"the socket could not be opened: {error}"
         return pycurl.SOCKET_BAD
 
@@ -76,12 +80,18 @@ class Exchange:
         return int(pycurl.SOCKOPT_OK)
 
     def _receive(self, data: bytes) -> int:
-        room = self._step.request.body_limit - len(self._body)
-        self._body += data[:room]
-        if len(data) > room:
-            self._truncated = True
+        try:
+            if self._body is None:
+                self._body = self._new_body()
+            self._body.feed(data)
+        except Exception as error:  # libcurl could not pass it on
+            self._problem = str(error) if isinstance(error, BodyInvalid) else f"the body cannot be read: {error!r}"
             return 0  # fewer bytes than received: libcurl ends the transfer
-        return len(data)
+        return 0 if self._body.truncated else len(data)
+
+    def _new_body(self) -> Decompressor:
+        encodings = parse_headers(self._header_lines).get("content-encoding", "")
+        return Decompressor(encodings, self._step.request.body_limit)
 
     def response(self, code: int = 0, text: str = "") -> Response:
         """Return the response of a finished transfer.
@@ -96,14 +106,20 @@ class Exchange:
             RequestFailed: the transfer failed for another reason.
         """
         step, curl = self._step, self.curl
-        if code and not self._truncated:
+        body = self._body or Decompressor("", 0)
+        if code and not body.truncated:
             raise self._failure(code, text)
+        try:
+            body.finish()
+        except BodyInvalid as invalid:
+            raise self._located(RequestFailed(f"{invalid}; {ASK}")) from None
         return Response(
             url=step.target.url,
             status=curl.getinfo(pycurl.RESPONSE_CODE),
-            headers=_headers(self._header_lines),
-            body=bytes(self._body),
-            truncated=self._truncated,
+            headers=parse_headers(self._header_lines),
+            location=location_of(self._header_lines),
+            body=bytes(body.body),
+            truncated=body.truncated,
             phases=_phases(curl),
             http_version=_VERSIONS.get(curl.getinfo(pycurl.INFO_HTTP_VERSION), ""),
             remote_address=_remote_address(curl),
@@ -113,13 +129,16 @@ class Exchange:
     def _failure(self, code: int, text: str) -> RequestFailed:
         if not self._was_allowed and (self._refusals or self._problem):
             return UrlRefused(self._refusals[0]) if self._refusals else RequestFailed(self._problem)
-        if code == _NOT_VERIFIED:
-            failure: RequestFailed = CertificateRefused(text)
-            failure.certificate = self._certificate(verified=False)
-        elif code == _TIMED_OUT:
-            failure = RequestFailed(f"timed out: {text}")
-        else:
-            failure = RequestFailed(text or f"libcurl error {code}")
+        if self._problem and code == _NOT_WRITTEN:
+            return self._located(RequestFailed(f"{self._problem}; {ASK}"))
+        words = describe_failure(code, text)
+        if code != _NOT_VERIFIED:
+            return self._located(RequestFailed(f"timed out: {words}" if code == _TIMED_OUT else words))
+        failure = CertificateRefused(words)
+        failure.certificate = self._certificate(verified=False)
+        return self._located(failure)
+
+    def _located(self, failure: RequestFailed) -> RequestFailed:
         failure.remote_address = _remote_address(self.curl)
         return failure
 
@@ -138,6 +157,8 @@ class Exchange:
         self._close_originals(-1, 0)
 
 
+# libcurl removes these from a path (RFC 3986, 5.2.4).
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:[/?]|$)", re.IGNORECASE)
 _VERSIONS = {1: "1.0", 2: "1.1", 3: "2", 30: "3"}  # CURL_HTTP_VERSION_*
 
 
@@ -152,7 +173,7 @@ def _configure(curl: Any, step: Step) -> None:
     curl.setopt(pycurl.FRESH_CONNECT, 1)
     curl.setopt(pycurl.FORBID_REUSE, 1)
     curl.setopt(pycurl.DNS_CACHE_TIMEOUT, 0)
-    curl.setopt(pycurl.ACCEPT_ENCODING, "")
+    curl.setopt(pycurl.HTTP_CONTENT_DECODING, 0)  # `Decompressor` does it
     curl.setopt(pycurl.TIMEOUT_MS, max(1, round(step.timeout * 1000)))
     connect_timeout = min(step.timeout, request.connect_timeout or step.timeout)
     curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(connect_timeout * 1000)))
@@ -189,8 +210,10 @@ def _configure_tls(curl: Any, step: Step) -> None:
 
 
 def _configure_content(curl: Any, request: Request, target: Target) -> None:
-    headers = {"User-Agent": user_agent(), "Expect": "", **request.headers}
-    curl.setopt(pycurl.HTTPHEADER, [f"{name}: {value}" for name, value in headers.items()])
+    curl.setopt(pycurl.HTTPHEADER, _header_fields(request))
+    if "%" in target.path and not _DOT_SEGMENT.search(target.path):
+        # libcurl would write escapes in capitals, which breaks some signatures.
+        curl.setopt(pycurl.REQUEST_TARGET, target.path)
     if target.username or target.password:
         curl.setopt(pycurl.USERNAME, target.username)
         curl.setopt(pycurl.PASSWORD, target.password)
@@ -203,19 +226,13 @@ def _configure_content(curl: Any, request: Request, target: Target) -> None:
         curl.setopt(pycurl.CUSTOMREQUEST, request.method)
 
 
-def _headers(lines: list[bytes]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for line in lines:
-        text = line.decode("iso-8859-1").strip()
-        if text.startswith("HTTP/"):
-            headers.clear()  # the lines before belong to an interim response (1xx)
-            continue
-        name, separator, value = text.partition(":")
-        if separator:
-            name, value = name.strip().lower(), value.strip()
-            before = headers.get(name)
-            headers[name] = value if before is None or name == "location" else f"{before}, {value}"
-    return headers
+def _header_fields(request: Request) -> list[str]:
+    """Return the headers as libcurl reads them: a colon without a value removes one, a semicolon sends it empty."""
+    given = {name.lower() for name in request.headers}
+    # libcurl would call any body, and even none, a form.
+    own = {"User-Agent": user_agent(), "Accept-Encoding": ACCEPTED, "Expect": "", "Content-Type": ""}
+    fields = [f"{name}: {value}" for name, value in own.items() if name.lower() not in given]
+    return fields + [f"{name}: {value}" if value.strip() else f"{name};" for name, value in request.headers.items()]
 
 
 def _remote_address(curl: Any) -> str:

@@ -1,18 +1,16 @@
 """Requests and responses of the guarded HTTP client."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from coinrequest.http.certificate import Certificate
 from coinrequest.limits import MAX_BODY_BYTES
 
-REDIRECT_LIMIT = 10
+if TYPE_CHECKING:
+    from coinrequest.http.charsets import DecodedText
 
-# Codecs of Python that are not character sets of documents; some raise an error for bad input, or take minutes for it.
-_EXCLUDED_CODECS = frozenset({"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "utf-7"})
-_CHARSET = re.compile(r"charset=\"?([A-Za-z0-9_.:-]+)", re.IGNORECASE)
+REDIRECT_LIMIT = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +106,10 @@ class Response:
         url: the URL that gave this response, without user information.
         status: the HTTP status code.
         headers: values by name in lower case; those of a repeated header are joined with ", " (RFC 9110, 5.3).
-        body: at most `body_limit` bytes.
+            They are read as UTF-8, or as Latin-1 if they are not that.
+        body: at most `body_limit` bytes, decompressed.
         truncated: whether the body was longer.
+        location: the header `Location` as a URL; empty if there is none.
         phases: the phases, summed over all hops.
         redirects: the redirects that were followed.
         http_version: `1.0`, `1.1`, `2` or `3`.
@@ -123,21 +123,39 @@ class Response:
     body: bytes
     truncated: bool
     phases: Phases
+    location: str = ""
     redirects: tuple[Hop, ...] = ()
     http_version: str = ""
     remote_address: str = ""
     certificate: Certificate | None = None
 
-    def text(self) -> str:
-        """Decode the body with the character set of the response, or as UTF-8 if there is none or Python lacks it."""
-        import codecs
+    def decoded(self) -> "DecodedText":
+        """Decode the body with the character set of the response, or as UTF-8 if it names none; see `charsets`."""
+        from coinrequest.http.charsets import decode_text, named_charset
 
-        match = _CHARSET.search(self.headers.get("content-type", ""))
+        return decode_text(self.body, named_charset(self.headers.get("content-type", "")))
+
+    def text(self) -> str:
+        """Return the body as text; see `decoded`."""
+        return self.decoded().text
+
+    def json(self, **options: Any) -> Any:
+        """Parse the body as JSON.
+
+        Servers name wrong character sets, or none; JSON starts with ASCII, which gives UTF-16 and UTF-32 away.
+
+        Args:
+            options: the options of `json.loads`.
+
+        Raises:
+            ValueError: the body is not JSON.
+            RecursionError: it is nested too deeply.
+        """
+        import json
+
         try:
-            codec = codecs.lookup(match[1]) if match else None
-        except LookupError:
-            codec = None
-        # The registry also has codecs that are not character sets, such as base64.
-        if codec is None or not getattr(codec, "_is_text_encoding", True) or codec.name in _EXCLUDED_CODECS:
-            return self.body.decode("utf-8", "replace")
-        return self.body.decode(codec.name, "replace")
+            return json.loads(self.text(), **options)
+        except ValueError:
+            if b"\0" not in self.body[:4]:
+                raise
+            return json.loads(self.body.decode(json.detect_encoding(self.body), "replace"), **options)

@@ -59,21 +59,20 @@ def follow_redirects(request: Request) -> Steps[Response]:
         while True:
             url = target.url
             response = yield from _exchange(request, target, deadline)
-            location = response.headers.get("location", "")
-            if response.status not in _REDIRECTS or not location or request.redirect_limit == 0:
+            if response.status not in _REDIRECTS or not response.location or request.redirect_limit == 0:
                 return _with_hops(response, hops)
             hops.append(
                 Hop(
                     url=url,
                     status=response.status,
-                    location=location,
+                    location=response.headers["location"],
                     phases=response.phases,
                     remote_address=response.remote_address,
                 )
             )
             if len(hops) > request.redirect_limit:
                 raise RequestFailed(f"more than {request.redirect_limit} redirects")
-            request, target = _next_hop(request, target, response.status, location)
+            request, target = _next_hop(request, target, response.status, response.location)
     except RequestFailed as error:
         error.url, error.redirects = url, tuple(hops)
         raise

@@ -1,6 +1,7 @@
 """Sends requests over libcurl, one at a time or many at once, and has the guard check each address."""
 
 import contextlib
+import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
@@ -12,6 +13,8 @@ from coinrequest.http.messages import Request, Response
 from coinrequest.http.redirects import Step, Steps, follow_redirects
 
 ValueT = TypeVar("ValueT")
+
+log = logging.getLogger(__name__)
 
 
 def send(request: Request, guard: AddressGuard) -> Response:
@@ -43,7 +46,8 @@ def perform_all(flows: Iterable[Steps[ValueT]], concurrency: int, guard: Address
         guard: checks each address before a socket is opened.
 
     Raises:
-        Exception: an exception of one generator ends all of them.
+        Exception: an exception of one generator ends all of them. What goes wrong with an exchange is thrown into its
+            generator as a `RequestFailed`.
     """
     waiting = iter(flows)
     running: _Running[ValueT] = _Running(guard)
@@ -91,21 +95,37 @@ class _Running(Generic[ValueT]):
                 resume = partial(steps.send, exchange.response(code, text))
             except RequestFailed as error:
                 resume = partial(steps.throw, error)
+            except Exception as error:  # one odd response must not end the others
+                resume = partial(steps.throw, _unexpected(error))
             finally:
                 exchange.close()
             self._resume(steps, resume)
 
     def _resume(self, steps: Steps[ValueT], resume: Callable[[], Step]) -> None:
-        try:
-            exchange = self._new_exchange(resume(), self._guard)
-        except StopIteration as stop:
-            self.finished.append(stop.value)
-        else:
-            self._exchanges[exchange.curl] = steps, exchange
-            self._transfers.add(exchange.curl)
+        while True:
+            try:
+                step = resume()
+            except StopIteration as stop:
+                self.finished.append(stop.value)
+                return
+            try:
+                exchange = self._new_exchange(step, self._guard)
+            except Exception as error:  # libcurl refuses an option
+                resume = partial(steps.throw, _unexpected(error))
+            else:
+                self._exchanges[exchange.curl] = steps, exchange
+                self._transfers.add(exchange.curl)
+                return
 
     def close(self) -> None:
         for curl, (_steps, exchange) in self._exchanges.items():
             self._transfers.remove(curl)
             exchange.close()
         self._transfers.close()
+
+
+def _unexpected(error: Exception) -> RequestFailed:
+    log.warning("A request failed unexpectedly", exc_info=error)
+    failure = RequestFailed(f"the request failed: {error!r}; please report this with the URL")
+    failure.__cause__ = error
+    return failure

@@ -9,6 +9,7 @@ from typing import Any
 
 from coinrequest import patterns
 from coinrequest.http.messages import Response
+from coinrequest.text import storable_text
 from coinrequest.urltest import json_path
 
 MAX_PATTERN_LENGTH = patterns.MAX_LENGTH
@@ -110,7 +111,7 @@ class _Body:
 
     @functools.cached_property
     def document(self) -> Any:
-        return json.loads(self.text)
+        return self.response.json()
 
     @property
     def extent(self) -> str:
@@ -184,5 +185,5 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _quoted(value: Any) -> str:
-    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = repr(value) if isinstance(value, str) else storable_text(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}..."

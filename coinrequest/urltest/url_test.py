@@ -12,6 +12,7 @@ from coinrequest.http.messages import Hop, Phases, Response
 from coinrequest.http.redirects import Steps, follow_redirects
 from coinrequest.http.target import with_scheme
 from coinrequest.http.transport import perform
+from coinrequest.urltest.expectations import Expectations
 from coinrequest.urltest.plan import ATTEMPTS, TIMEOUT_SECONDS, Options, Plan
 
 __all__ = ["ATTEMPTS", "TIMEOUT_SECONDS", "UrlTest", "test_url", "url_test_steps"]
@@ -107,10 +108,21 @@ def url_test_steps(url: str, plan: Plan, on_attempt: Callable[[int], None] | Non
             log.info("Attempt %d of %d: %s", attempt, plan.attempts, error)
             if attempt >= plan.attempts or not plan.retry_errors or isinstance(error, UrlRefused):
                 return _failed(url, error, attempt, tested_at)
+        except Exception as error:  # one odd response must not end the tests of a batch
+            log.warning("The test of %s failed unexpectedly", url, exc_info=True)
+            return _failed(url, RequestFailed(f"the test failed: {error!r}"), attempt, tested_at)
         else:
             log.info("Attempt %d of %d: status %d", attempt, plan.attempts, response.status)
             if attempt >= plan.attempts or plan.expect.accepts_status(response.status):
-                return _responded(url, response, plan.expect.failures(response), attempt, tested_at)
+                return _responded(url, response, _failures(plan.expect, response), attempt, tested_at)
+
+
+def _failures(expect: Expectations, response: Response) -> tuple[str, ...]:
+    try:
+        return expect.failures(response)
+    except Exception as error:  # one odd response must not end the tests of a batch
+        log.warning("The expectations of %s could not be checked", response.url, exc_info=True)
+        return (f"the response could not be checked: {error!r}",)
 
 
 def _failed(url: str, error: RequestFailed, attempts: int, tested_at: datetime) -> UrlTest:

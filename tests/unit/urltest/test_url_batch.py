@@ -1,16 +1,24 @@
 """Many URL tests at once."""
 
+import contextlib
+import itertools
+import json
 import resource
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
+import pycurl
 import pytest
 from support.http_stub import HttpStub, Reply
 from support.raw_server import LOOPBACK, Conversation, make_certificate, raw_server
 
-from coinrequest.urltest import Expectations, UrlTest, batch
+from coinrequest.http import redirects
+from coinrequest.http.exchange import Exchange
+from coinrequest.http.redirects import Step
+from coinrequest.urltest import AddressGuard, Expectations, UrlTest, batch, report
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
@@ -130,6 +138,83 @@ def test_an_error_of_the_iterable_is_raised(http_stub: HttpStub) -> None:
 
     with pytest.raises(OSError, match="the file ended"):
         list(batch.test_urls(urls(), concurrency=1, guard=LOOPBACK))
+
+
+ODD = [
+    b"",
+    b"hello",
+    b"\x16\x03\x01",
+    b"HTTP/1.1 000 Odd\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Type: \xff\xfe; charset=\xff\r\nContent-Length: 2\r\n\r\n\xff\x00",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: UTF-8\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\nLocation: http://\xff\xfe/\r\nContent-Length: 0\r\n\r\n",
+    b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"\\ud83d": 1}',
+    b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"a": "\\u0000"}  ',
+    b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 100_000,
+    b"HTTP/1.1 200 OK\r\n\r\n" + b"9" * 10_000,
+    *(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=%s\r\nContent-Length: 2\r\n\r\n\xfc\xd8" % name
+        for name in (b"undefined", b"idna", b"punycode", b"base64", b"rot13", b"utf-7", b"mbcs", b"utf-16", b'"\x01"')
+    ),
+]
+
+
+def test_one_odd_response_costs_no_other_result(http_stub: HttpStub) -> None:
+    expect = Expectations(body_contains="x", body_matches="x", json_path={"$": ...}, headers={"content-type": "x"})
+    with contextlib.ExitStack() as stack:
+        urls = [stack.enter_context(raw_server(answer)).url for answer in ODD]
+        mixed = [url for odd in urls for url in (odd, http_stub.url)]
+        seen = list(batch.test_urls(mixed, concurrency=5, attempts=1, timeout=5, guard=LOOPBACK, expect=expect))
+    assert sorted(test.url for test in seen) == sorted(mixed)
+    assert {test.result for test in seen if test.url == http_stub.url} == {"200"}
+    for test in seen:
+        assert test.error or test.failed_expectations
+        assert "report this" not in (test.error or "")
+        json.dumps(report.document(test), ensure_ascii=False).encode()
+
+
+def break_options(self: Exchange, step: Step, guard: object) -> NoReturn:
+    raise pycurl.error(43, "a libcurl function was given a bad argument")
+
+
+def break_anything(*_: object) -> NoReturn:
+    raise RuntimeError("boom")
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "broken", "message"),
+    [
+        (Exchange, "__init__", break_options, "the request failed: error(43, 'a libcurl function"),
+        (Exchange, "response", break_anything, "the request failed: RuntimeError('boom')"),
+        (Exchange, "_new_body", break_anything, "the body cannot be read: RuntimeError('boom')"),
+        (AddressGuard, "refusal", break_anything, "the socket could not be opened: boom"),
+        (Expectations, "failures", break_anything, "the response could not be checked: RuntimeError('boom')"),
+        (Expectations, "accepts_status", break_anything, "the response could not be checked: RuntimeError('boom')"),
+        (redirects, "parse_target", break_anything, "the test failed: RuntimeError('boom')"),
+    ],
+)
+def test_no_error_of_one_test_ends_the_others(
+    http_stub: HttpStub,
+    monkeypatch: pytest.MonkeyPatch,
+    place: Any,
+    name: str,
+    broken: Callable[..., Any],
+    message: str,
+) -> None:
+    real, calls = getattr(place, name), itertools.count()
+
+    def sometimes(*arguments: Any) -> Any:
+        return (broken if next(calls) == 1 else real)(*arguments)
+
+    http_stub.replies = [Reply(body=b"ok")]
+    monkeypatch.setattr(place, name, sometimes)
+    seen = list(batch.test_urls([http_stub.url] * 4, concurrency=1, attempts=1, guard=LOOPBACK))
+    assert [test.passed for test in seen].count(True) == 3
+    (failed,) = [test for test in seen if not test.passed]
+    assert (failed.error or failed.failed_expectations[0]).startswith(message)
 
 
 def test_without_urls_there_are_no_tests() -> None:
