@@ -17,6 +17,7 @@ help: ## show this list
 	@echo
 	@echo "Settings: COINREQUEST_AGENTS=2, COINREQUEST_CONCURRENCY=8, COINREQUEST_PORT=8080, COINREQUEST_STACK_ROOT=/some/folder,"
 	@echo "  COINREQUEST_CHANNEL_URL=amqp://broker/ (docs/how-to/embedded-stack.md lists the others)"
+	@echo "  To keep them for every start, write them to .stack/settings.env, which the first make up creates."
 
 setup: $(STAMP) ## install the locked packages into .venv (the other targets do this themselves)
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from coinrequest.stack import settings_file
+from coinrequest.stack.differences import file_lines, settings_lines
 from coinrequest.stack.errors import StackError
 from coinrequest.stack.handle import Stack
 from coinrequest.stack.layout import default_root, project_root
@@ -15,7 +17,7 @@ from coinrequest.stack.options import (
     DEFAULT_AGENTS,
     DEFAULT_CONCURRENCY,
     Options,
-    number_from_environment,
+    chosen_options,
     parse_overrides,
 )
 from coinrequest.stack.state import ProcessState, StackPhase, StackStatus
@@ -97,27 +99,44 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _up(stack: Stack, arguments: argparse.Namespace) -> int:
-    agents = arguments.agents or number_from_environment("COINREQUEST_AGENTS", DEFAULT_AGENTS)
-    concurrency = arguments.concurrency or number_from_environment("COINREQUEST_CONCURRENCY", DEFAULT_CONCURRENCY)
-    options = Options(
-        agents=agents,
-        concurrency=concurrency,
+    settings = settings_file.resolve(stack.layout, os.environ)
+    settings_file.check(settings)
+    options = chosen_options(
+        settings,
+        agents=arguments.agents,
+        concurrency=arguments.concurrency,
         queues=arguments.queues,
-        web_port=arguments.port or number_from_environment("COINREQUEST_PORT", 0) or None,
+        web_port=arguments.port,
         overrides=parse_overrides(arguments.settings),
     )
+    for sentence in settings_file.ignored(os.environ):
+        print(f"warning: {sentence}", file=sys.stderr)
     began = time.monotonic()
-    if stack.status().phase is not StackPhase.READY:
+    running = stack.status().phase is StackPhase.READY
+    if not running:
         print(f"Starting the stack in {_display(stack.layout.root)}", flush=True)
-    started = stack.up(options, lambda line: print(f"  {line}", flush=True))
+    lines: list[str] = []
+    started = stack.up(options, lines.append if running else lambda line: print(f"  {line}", flush=True))
     if started:
         print(f"The stack is up after {time.monotonic() - began:.1f} s.")
     else:
         print("The stack is already up.")
+        _warn_of_differences(stack, lines)
     print(f"  Airflow    {stack.url}")
     print(f"  sign-in    {stack.credentials().username} / {stack.credentials().password}")
     print(f"  for shells . {_display(stack.layout.env)}")
+    print(f"  settings   {_display(stack.layout.settings)}")
     return 0
+
+
+def _warn_of_differences(stack: Stack, lines: list[str]) -> None:
+    if not lines:
+        return
+    print("warning: it was started with other settings:", file=sys.stderr)
+    for line in lines:
+        print(f"    {line}", file=sys.stderr)
+    print("  To apply what you gave now: make down, then make up in the same way.", file=sys.stderr)
+    print(f"  To keep settings for every start, write them to {_display(stack.layout.settings)}.", file=sys.stderr)
 
 
 def _down(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -136,11 +155,21 @@ def _restart(stack: Stack, arguments: argparse.Namespace) -> int:
 
 def _status(stack: Stack, arguments: argparse.Namespace) -> int:
     status = stack.status()
-    for line in describe(status):
+    for line in [*describe(status), *_settings(stack, status)]:
         print(line)
     if status.phase in (StackPhase.STOPPED, StackPhase.FAILED):
         return DOWN
     return 0 if status.healthy else 1
+
+
+def _settings(stack: Stack, status: StackStatus) -> list[str]:
+    try:
+        in_file = settings_file.read(stack.layout)
+    except StackError as error:
+        return [f"error: {error}"]
+    if status.phase in (StackPhase.STOPPED, StackPhase.FAILED):
+        return file_lines(in_file)
+    return settings_lines(Options.load(stack.layout), in_file)
 
 
 def describe(status: StackStatus) -> list[str]:

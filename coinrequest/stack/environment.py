@@ -13,6 +13,7 @@ from pathlib import Path
 
 from coinrequest.install import process_secrets
 from coinrequest.install.secrets import OWN_CHANNEL_VARIABLE, ROLES, Secrets
+from coinrequest.stack.known_settings import is_known
 from coinrequest.stack.layout import ROOT_VARIABLE, Layout, project_root
 from coinrequest.stack.options import Options
 from coinrequest.stack.ports import HOST, Ports
@@ -142,7 +143,8 @@ def process_environment(
 
 
 def _chosen(options: Options) -> dict[str, str]:
-    return inherited({**os.environ, **options.variables})
+    person = {name: value for name, value in os.environ.items() if not (options.settled and is_known(name))}
+    return inherited({**person, **options.variables})
 
 
 def _kind(process: str) -> str:

@@ -10,13 +10,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
 from coinrequest.install.private_files import write_private
 from coinrequest.install.secrets import OWN_CHANNEL_VARIABLE, ROLES, ensure_secrets
+from coinrequest.stack import settings_file
 from coinrequest.stack.cleanup import stop_orphans
+from coinrequest.stack.differences import differences
 from coinrequest.stack.environment import (
     base_url,
     channel_url,
@@ -26,7 +28,7 @@ from coinrequest.stack.environment import (
 from coinrequest.stack.errors import StackError, StackNotRunning, StartFailed
 from coinrequest.stack.layout import Layout, default_root, project_root
 from coinrequest.stack.log_lines import last_lines
-from coinrequest.stack.options import Options
+from coinrequest.stack.options import STACK_OPTIONS, Options, chosen_options
 from coinrequest.stack.ports import choose_ports, kept_ports
 from coinrequest.stack.processes import signal_process, wait_until_gone
 from coinrequest.stack.state import ProcessState, ProcessStatus, StackPhase, StackStatus, read_status
@@ -104,17 +106,21 @@ class Stack:
         """Start the stack and wait until it is ready; return False if it was already up.
 
         Args:
-            options: the options of the stack.
-            report: called with each line about the progress.
+            options: the options of the stack. The file `settings.env` and the environment have settings besides.
+            report: called with each line about the progress, and about options that a running stack does not have.
 
         Raises:
             StartFailed: a process did not start; all others are stopped again.
-            StackError: a requested port is in use, or a package is not installed.
+            StackError: a requested port is in use, a package is not installed, or `settings.env` has a wrong line.
         """
         self.layout.create()
         with self._exclusive():
+            settings_file.create(self.layout)
+            options = self._settled(options)
             status = self.status()
             if status.phase is StackPhase.READY:
+                self.write_env()
+                self._report_differences(options, report)
                 return False
             if status.phase is StackPhase.ABANDONED:
                 orphans = stop_orphans(self.layout, status)
@@ -122,7 +128,6 @@ class Stack:
             elif status.phase in (StackPhase.STARTING, StackPhase.STOPPING):
                 self._stop(status)
             self._clear()
-            options = options or Options()
             _, notes = choose_ports(self.layout, options.web_port)
             for note in notes:
                 report(note)
@@ -200,6 +205,18 @@ class Stack:
         return identity.pid
 
     # -- internals -----------------------------------------------------------------------------------------
+
+    def _settled(self, options: Options | None) -> Options:
+        """Return the options of a start with all settings: of the options, the environment, and the file."""
+        settings = settings_file.resolve(self.layout, os.environ)
+        options = options or chosen_options(settings)
+        variables = {name: value for name, value in settings.items() if name not in STACK_OPTIONS}
+        return replace(options, variables={**variables, **options.variables}, settled=True)
+
+    def _report_differences(self, wanted: Options, report: Callable[[str], None]) -> None:
+        running = Options.load(self.layout)
+        for line in differences(running, wanted, kept_ports(self.layout).web):
+            report(line)
 
     def _running(self) -> StackStatus:
         status = self.status()

@@ -80,6 +80,11 @@ class Layout:
         return self.root / "env"
 
     @property
+    def settings(self) -> Path:
+        """The settings that every start reads, written by a person, mode 0600."""
+        return self.root / "settings.env"
+
+    @property
     def state(self) -> Path:
         """The state of the stack, written by the supervisor."""
         return self.run / "state.json"

@@ -1,7 +1,6 @@
 """The options of a stack."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -11,6 +10,8 @@ from coinrequest.stack.layout import Layout
 
 DEFAULT_AGENTS = 1
 DEFAULT_CONCURRENCY = 4
+# The settings that are options of the stack, not variables of its processes.
+STACK_OPTIONS = frozenset({"COINREQUEST_AGENTS", "COINREQUEST_CONCURRENCY", "COINREQUEST_PORT"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Options:
         overrides: Airflow options that differ from `config/airflow.cfg`, from `section.key` to value.
         gateways: the number of gateways, each a process of its own.
         variables: environment variables that override those of the person who starts the stack.
+        settled: whether `variables` has all settings of the start, so that the environment has no more to say.
     """
 
     agents: int = DEFAULT_AGENTS
@@ -34,10 +36,13 @@ class Options:
     overrides: Mapping[str, str] = field(default_factory=dict)
     gateways: int = 1
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    settled: bool = False
 
     def __post_init__(self) -> None:
         if self.agents < 1 or self.concurrency < 1:
             raise StackError("A stack needs at least one agent with a concurrency of at least one.")
+        if self.web_port is not None and not 1 <= self.web_port <= 65_535:
+            raise StackError(f"COINREQUEST_PORT must be from 1 to 65535, not {self.web_port}.")
         if self.gateways < 1:
             raise StackError("A stack needs at least one gateway.")
 
@@ -51,19 +56,39 @@ class Options:
         return cls(**read_json(layout.options))  # type: ignore[arg-type]
 
 
-def number_from_environment(variable: str, default: int) -> int:
-    """Return the whole number in an environment variable.
+def chosen_options(
+    settings: Mapping[str, str],
+    *,
+    agents: int | None = None,
+    concurrency: int | None = None,
+    web_port: int | None = None,
+    queues: str = "default",
+    overrides: Mapping[str, str] | None = None,
+) -> Options:
+    """Return the options of a start; an argument precedes its setting.
 
     Raises:
-        StackError: the variable is not a whole number.
+        StackError: a setting is not a whole number, or an option has a value that it cannot have.
     """
-    text = os.environ.get(variable, "")
+    return Options(
+        agents=_number(settings, "COINREQUEST_AGENTS", DEFAULT_AGENTS) if agents is None else agents,
+        concurrency=_number(settings, "COINREQUEST_CONCURRENCY", DEFAULT_CONCURRENCY)
+        if concurrency is None
+        else concurrency,
+        queues=queues,
+        web_port=(_number(settings, "COINREQUEST_PORT", 0) if web_port is None else web_port) or None,
+        overrides=overrides or {},
+    )
+
+
+def _number(settings: Mapping[str, str], name: str, default: int) -> int:
+    text = settings.get(name, "")
     if not text:
         return default
     try:
         return int(text)
     except ValueError:
-        raise StackError(f"{variable} must be a whole number, not {text!r}.") from None
+        raise StackError(f"{name} must be a whole number, not {text!r}.") from None
 
 
 def parse_overrides(settings: Iterable[str]) -> dict[str, str]:
