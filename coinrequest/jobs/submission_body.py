@@ -143,7 +143,7 @@ def read_body(document: dict[str, Any], model: type[Body]) -> Body:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        details = details_of(error)
+        details = details_of(error, model)
         for detail in details:
             if detail["loc"][-1:] == (_KEY_NAME,):
                 detail["loc"] = detail["loc"][:-1]

@@ -103,4 +103,4 @@ def _validate(document: Mapping[str, object]) -> tuple[Definition | None, Iterat
     except ValidationError as error:
         from coinrequest.jobtypes.messages import details_of, field_error
 
-        return None, (field_error(detail, Definition) for detail in details_of(error))
+        return None, (field_error(detail, Definition) for detail in details_of(error, Definition))

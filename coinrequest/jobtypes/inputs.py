@@ -76,7 +76,7 @@ def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -
     try:
         model.model_validate(marked)
     except ValidationError as error:
-        for detail in details_of(error):
+        for detail in details_of(error, model):
             value, open_form = _value_at(detail, inputs, opened)
             if open_form:
                 continue

@@ -66,7 +66,7 @@ BAD = {
         "did you mean 'delay'?",
     ),
     "owner": ({"owner": "a,b"}, "owner", "letters"),
-    "description": ({"description": "x" * 4001}, "description", "4000"),
+    "description": ({"description": "x" * 4001}, "description", "the limit is 4,000 characters"),
     "template in the description": ({"description": "{{ params.x }}"}, "description", "only in a task's inputs"),
     "long tag": ({"tags": ["ok", "x" * 101]}, "tags[1]", "100"),
     "tag twice": ({"tags": ["a", "a"]}, "tags", "contains 'a' twice"),
