@@ -1,7 +1,6 @@
 """`http.request`: send an HTTP request and return the response."""
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlencode
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.context import ConnectionUnavailable
+from coinrequest.actions.http_body import fits, read_body
 from coinrequest.actions.http_connection import AuthorizedRequest, authorize
 from coinrequest.actions.masking import Masking
 from coinrequest.http.errors import RequestFailed
@@ -18,7 +18,7 @@ from coinrequest.http.headers import PLAIN_TEXT, check_headers, with_content_typ
 from coinrequest.http.messages import REDIRECT_LIMIT, Request, Response
 from coinrequest.http.target import MAX_URL_LENGTH
 from coinrequest.http.transport import send
-from coinrequest.limits import MAX_BODY_BYTES
+from coinrequest.limits import MAX_BODY_BYTES, MAX_RESULT_BYTES
 from coinrequest.urltest import json_path
 from coinrequest.urltest.expectations import Expectations
 
@@ -83,9 +83,11 @@ class HttpRequestInputs(_WithJson):
         default={}, max_length=50, description="names and values; do not use secrets, because they are stored"
     )
     body: str | None = Field(
-        default=None, max_length=MAX_BODY_BYTES, description="a text to send; not together with json"
+        default=None, max_length=MAX_BODY_BYTES, description="a text to send, at most 1 MiB; not together with json"
     )
-    json_body: Any = Field(default=None, alias="json", description="a document to send as JSON; null sends none")
+    json_body: Any = Field(
+        default=None, alias="json", description="a document to send as JSON, at most 1 MiB; null sends none"
+    )
     connection: str | None = Field(
         default=None,
         min_length=1,
@@ -135,6 +137,12 @@ class HttpRequestInputs(_WithJson):
     def _fits_together(self) -> "HttpRequestInputs":
         if self.body is not None and self.json_body is not None:
             raise ValueError("give body or json, not both")
+        content = _content(self)[1]
+        if content is not None and self.method == "HEAD":
+            raise ValueError("a HEAD request has no body; choose another method, or leave body and json out")
+        if content is not None and len(content) > MAX_BODY_BYTES:
+            name = "body" if self.json_body is None else "json"
+            raise ValueError(f"{name}: has {len(content):,} bytes in UTF-8; at most {MAX_BODY_BYTES:,} are sent")
         if self.connection is None and self.url.startswith("/") and not self.url.startswith("//"):
             raise ValueError("url: a path needs a connection; without a connection, give an absolute URL")
         return self
@@ -146,8 +154,18 @@ class HttpRequestResult(_WithJson):
     status: int = Field(description="the HTTP status")
     headers: dict[str, str] = Field(description="values by name in lower case; repeated headers are joined by commas")
     body: str = Field(description="the body as text, at most 256 KiB")
+    charset: str = Field(
+        default="utf-8", description="the character set of the body: the one that the response names, or UTF-8"
+    )
+    replaced: bool = Field(
+        default=False,
+        description="whether U+FFFD stands for bytes that are no text in this character set, or for characters that "
+        "cannot be stored",
+    )
     truncated: bool = Field(description="whether the body was longer")
-    json_body: Any = Field(default=None, alias="json", description="the body, if it is JSON and not truncated")
+    json_body: Any = Field(
+        default=None, alias="json", description="the body, if it is JSON, not truncated and fits into the result"
+    )
     extracted: dict[str, Any] = Field(
         description="by name, the value or null if the path has only names and indexes; otherwise the list of values"
     )
@@ -205,40 +223,35 @@ class HttpRequest(Action[HttpRequestInputs, HttpRequestResult]):
 
 
 def _result(inputs: HttpRequestInputs, response: Response, masking: Masking) -> HttpRequestResult:
-    text, document = _read(response, masking)
+    read = read_body(response, masking)
     expected = _status_text(inputs.expected_status)
     if not Expectations(status=expected).accepts_status(response.status):
         raise HttpUnexpectedStatus(
             f"{inputs.method} {masking.text(response.url)} responded with status {response.status}, "
-            f"expected {expected or 'below 400'}: {text[:300]!r}",
+            f"expected {expected or 'below 400'}: {read.text[:300]!r}",
             response.status,
         )
-    extracted = _extracted(inputs, response, document)
-    encoded = text.encode("utf-8", "replace")
+    encoded = read.text.encode()
     truncated = response.truncated or len(encoded) > BODY_LIMIT
-    return HttpRequestResult(
-        status=response.status,
-        headers={name: masking.text(value) for name, value in response.headers.items()},
-        body=encoded[:BODY_LIMIT].decode("utf-8", "ignore"),
-        truncated=truncated,
-        json=None if truncated or document is ... else document,
-        extracted=extracted,
-    )
-
-
-def _read(response: Response, masking: Masking) -> tuple[str, Any]:
-    """Return the body as text and as JSON data, without secrets; `...` stands for a body that is not JSON."""
-    text = response.text()
-    document: Any = ...
-    if not response.truncated:
-        try:
-            found = json.loads(text, parse_constant=_finite, parse_float=_finite)
-            document = masking.document(found)
-            if document != found:
-                text = json.dumps(document, ensure_ascii=False)  # JSON can escape a secret in many ways
-        except (ValueError, RecursionError):
-            pass
-    return masking.text(text), document
+    fields: dict[str, Any] = {
+        "status": response.status,
+        "headers": {name: masking.text(value) for name, value in response.headers.items()},
+        "body": encoded[:BODY_LIMIT].decode("utf-8", "ignore"),
+        "charset": read.charset,
+        "replaced": read.replaced,
+        "truncated": truncated,
+        "json": None if truncated or read.document is ... else read.document,
+        "extracted": _extracted(inputs, response, read.document),
+    }
+    if not fits(fields):
+        fields["json"] = None  # the body has it as text
+    if not fits(fields) and inputs.extract:
+        raise HttpExtractFailed(
+            "the extracted values are too large or nested too deeply; select less: "
+            f"a result has at most {MAX_RESULT_BYTES:,} bytes and 200 levels",
+            response.status,
+        )
+    return HttpRequestResult(**fields)
 
 
 def _extracted(inputs: HttpRequestInputs, response: Response, document: Any) -> dict[str, Any]:
@@ -279,16 +292,14 @@ def _with_query(url: str, query: Mapping[str, Any]) -> str:
 
 def _content(inputs: HttpRequestInputs) -> tuple[Mapping[str, str], bytes | None]:
     if inputs.json_body is not None:
-        document = json.dumps(inputs.json_body, ensure_ascii=False).encode()
-        return with_content_type(inputs.headers, "application/json"), document
+        return with_content_type(inputs.headers, "application/json"), _json_bytes(inputs.json_body)
     if inputs.body is not None:
         return with_content_type(inputs.headers, PLAIN_TEXT), inputs.body.encode()
     return inputs.headers, None
 
 
-def _finite(number: str) -> float:
-    """Parse a number, and refuse NaN and infinity, which cannot be stored with the result."""
-    value = float(number)
-    if not math.isfinite(value):
-        raise ValueError(f"{number} is not a JSON number")
-    return value
+def _json_bytes(document: Any) -> bytes:
+    try:
+        return json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(document).encode()  # half of a surrogate pair can be sent, as an escape

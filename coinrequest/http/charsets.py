@@ -37,7 +37,8 @@ _LABELS: Mapping[str, str] = {
     "x-user-defined": "xuserdefined",
     # Browsers take Latin-1 and ASCII for windows-1252, in which servers really write.
     "windows-1252": "windows1252 cp1252 xcp1252 iso88591 iso885911987 isoir100 latin1 l1 latin csisolatin1 ibm819 "
-    "cp819 8859 iso8859 usascii ascii ansix341968 ansix341986 iso646us 646 us ibm367 cp367 csascii isoir6 iso646irv1991",
+    "cp819 8859 iso8859 usascii ascii ansix341968 ansix341986 iso646us 646 us ibm367 cp367 csascii isoir6 "
+    "iso646irv1991",
     "windows-1250": "windows1250 cp1250 xcp1250",
     "windows-1251": "windows1251 cp1251 xcp1251",
     "windows-1253": "windows1253 cp1253 xcp1253",
