@@ -80,7 +80,8 @@ def _check_schedule(document: Mapping[str, object]) -> Iterator[FieldError]:
         return
     cron, zone, after = (schedule.get(key) for key in ("cron", "timezone", "after"))
     # Imported here because a task process never checks a schedule.
-    from coinrequest.jobtypes.schedule import CronInvalid, TimeZoneUnknown, check_cron, find_time_zone
+    from coinrequest.jobtypes.schedule import CronInvalid, check_cron
+    from coinrequest.jobtypes.time_zones import TimeZoneUnknown, find_time_zone
 
     if isinstance(cron, str) and 0 < len(cron) <= MAX_CRON:
         try:

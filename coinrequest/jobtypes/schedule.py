@@ -1,13 +1,14 @@
-"""Next run times of schedules, and checks of cron expressions and time zones."""
+"""Next run times of schedules, and checks of cron expressions."""
 
 import functools
 import re
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from coinrequest.errors import CoinrequestError
 from coinrequest.jobtypes.grammar import AfterSchedule, CronSchedule, IntervalSchedule
-from coinrequest.jobtypes.suggestions import hint, quoted
+from coinrequest.jobtypes.suggestions import counted, hint, quoted
+from coinrequest.jobtypes.time_zones import find_time_zone
 
 INTERVAL_ANCHOR = datetime(2024, 1, 1, tzinfo=UTC)
 """The start of all intervals, a Monday, so that `1h` runs on the hour and `7d` on Mondays, in UTC."""
@@ -22,7 +23,7 @@ PRESETS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
+_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 6))
 _WORDS = {
     2: {"l"},
     3: {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"},
@@ -30,12 +31,16 @@ _WORDS = {
 }
 
 
+_REMEDIES = {
+    2: ", or L for the last; W is not supported",
+    3: ", or jan to dec",
+    4: ", or sun to sat; 7 is sun, too, and 5#2 the second fri",
+}
+_LONGER = {0: ", or the schedule {every: 90m} for steps across hours", 1: ", or the schedule {every: 36h}"}
+
+
 class CronInvalid(CoinrequestError, ValueError):
     """A cron expression is malformed, or names a time that never comes."""
-
-
-class TimeZoneUnknown(CoinrequestError, ValueError):
-    """The IANA database has no time zone of this name."""
 
 
 def cron_expression(cron: str) -> str:
@@ -57,17 +62,11 @@ def check_cron(cron: str) -> None:
         raise CronInvalid(f"there is no preset {quoted(cron)}{hint(expression, PRESETS)}")
     fields = expression.split(" ")
     if len(fields) != len(_FIELDS):
-        raise CronInvalid(f"has {len(fields)} fields; it takes five: {', '.join(_FIELDS)}, as in */15 * * * *")
-    for index, (name, field) in enumerate(zip(_FIELDS, fields, strict=True)):
-        words = {word.lower() for word in re.findall(r"[A-Za-z]+", field)}
-        if not re.fullmatch(r"[0-9A-Za-z*,/#?-]+", field, re.ASCII) or words - _WORDS.get(index, set()):
-            raise CronInvalid(f"cannot read {quoted(field)} as {name}")
-        # With all other fields set to *, an error is about this field.
-        alone = " ".join(field if position == index else "*" for position in range(len(_FIELDS)))
-        try:
-            croniter.expand(alone)
-        except (CroniterError, ValueError, KeyError, IndexError):
-            raise CronInvalid(f"cannot read {quoted(field)} as {name}") from None
+        names = ", ".join(name for name, _, _ in _FIELDS)
+        more = "; seconds and years are not supported" if len(fields) > len(_FIELDS) else ""
+        raise CronInvalid(f"has {counted(len(fields), 'field')}; it takes five: {names}, as in */15 * * * *{more}")
+    for index, field in enumerate(fields):
+        _check_field(index, field)
     try:
         croniter(expression, start_time=INTERVAL_ANCHOR.replace(tzinfo=None)).get_next(datetime)
     except CroniterBadDateError:
@@ -76,27 +75,31 @@ def check_cron(cron: str) -> None:
         raise CronInvalid(f"cannot read {quoted(cron)}") from None
 
 
-@functools.cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+def _check_field(index: int, field: str) -> None:
+    from croniter import CroniterError, croniter
 
-
-@functools.lru_cache(maxsize=1024)
-def find_time_zone(name: str) -> ZoneInfo:
-    """Return the time zone with an IANA name such as `Europe/Dublin`.
-
-    Raises:
-        TimeZoneUnknown: there is none; the message suggests a similar name.
-    """
+    name, first, last = _FIELDS[index]
+    unreadable = f"cannot read {quoted(field)} as {name}, {first} to {last}{_REMEDIES.get(index, '')}"
+    words = {word.lower() for word in re.findall(r"[A-Za-z]+", field)}
+    if not re.fullmatch(r"[0-9A-Za-z*,/#?-]+", field, re.ASCII) or words - _WORDS.get(index, set()):
+        raise CronInvalid(unreadable)
+    # With all other fields set to *, an error is about this field.
+    alone = " ".join(field if position == index else "*" for position in range(len(_FIELDS)))
     try:
-        # A case-insensitive file system would also find names in other cases, so the set is checked too.
-        if name == "UTC" or name in _time_zones():
-            return ZoneInfo(name)
-    except (OSError, ValueError):
-        pass
-    match = hint(name, _time_zones())
-    example = match if match.startswith("; did") else "; write a name such as Europe/Dublin or UTC"
-    raise TimeZoneUnknown(f"there is no time zone {quoted(name)}{example}")
+        croniter.expand(alone)
+    except (CroniterError, ValueError, KeyError, IndexError):
+        raise CronInvalid(unreadable) from None
+    for part in field.split(","):
+        values, _, step = part.partition("/")
+        start, _, end = values.partition("-")
+        low = int(start) if start.isdigit() else first
+        high = int(end) if end.isdigit() else last
+        # A field starts again at its first value: */90 in the minutes would run once an hour.
+        if step.isdigit() and low <= high < low + int(step):
+            raise CronInvalid(
+                f"{quoted(part)} as {name} never takes a second step, because {low} to {high} is shorter; write {low}"
+                f"{_LONGER.get(index, '')}"
+            )
 
 
 def next_run_times(

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from coinrequest.jobtypes.grammar import AfterSchedule, CronSchedule, IntervalSchedule
 from coinrequest.jobtypes.schedule import (
     CronInvalid,
-    TimeZoneUnknown,
     check_cron,
     cron_expression,
-    find_time_zone,
     next_run_times,
 )
+from coinrequest.jobtypes.time_zones import TimeZoneUnknown, find_time_zone
 
 
 def times(cron, after, zone="Europe/Dublin", count=3):
@@ -100,6 +99,72 @@ def test_cron_that_is_right(cron):
 def test_cron_that_is_wrong(cron):
     with pytest.raises(CronInvalid):
         check_cron(cron)
+
+
+@pytest.mark.parametrize(
+    ("cron", "message"),
+    [
+        (
+            "*/90 * * * *",
+            "'*/90' as minute never takes a second step, because 0 to 59 is shorter; write 0, or the schedule "
+            "{every: 90m} for steps across hours",
+        ),
+        ("*/60 * * * *", "'*/60' as minute never takes a second step"),
+        ("10-20/15 * * * *", "because 10 to 20 is shorter; write 10"),
+        ("5,0/90 * * * *", "'0/90' as minute never takes a second step"),
+        ("0 */24 * * *", "write 0, or the schedule {every: 36h}"),
+        ("0 0 */31 * *", "'*/31' as day of the month never takes a second step, because 1 to 31 is shorter; write 1"),
+        ("0 0 1 */12 *", "'*/12' as month"),
+        ("0 0 * * */7", "'*/7' as day of the week"),
+        ("60 * * * *", "cannot read '60' as minute, 0 to 59"),
+        ("0 0 15W * *", "cannot read '15W' as day of the month, 1 to 31, or L for the last; W is not supported"),
+        ("0 0 * * 5#6", "cannot read '5#6' as day of the week, 0 to 6, or sun to sat"),
+        ("0 * * * * *", "has 6 fields; it takes five"),
+        ("0 0 * * * * 2030", "seconds and years are not supported"),
+        ("15", "has 1 field; it takes five"),
+        ("0 0 31 2 *", "names a day that never comes"),
+        ("@dayly", "did you mean '@daily'?"),
+    ],
+)
+def test_the_message_about_a_wrong_cron_names_the_remedy(cron, message):
+    with pytest.raises(CronInvalid) as caught:
+        check_cron(cron)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("cron", ["*/59 * * * *", "0 */23 * * *", "0 0 */30 * *", "22-2/2 * * * *", "0 0 * * 5#2"])
+def test_a_step_that_is_taken_is_right(cron):
+    check_cron(cron)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("localtime", "'localtime' depends on the machine; write a name such as Europe/Dublin or UTC"),
+        ("Factory", "'Factory' depends on the machine"),
+        ("posixrules", "'posixrules' depends on the machine"),
+        ("leapseconds", "'leapseconds' depends on the machine"),
+        ("right/Europe/Dublin", "there is no time zone 'right/Europe/Dublin'; did you mean 'Europe/Dublin'?"),
+        ("posix/Europe/Dublin", "did you mean 'Europe/Dublin'?"),
+        ("europe/dublin", "there is no time zone 'europe/dublin'; did you mean 'Europe/Dublin'?"),
+        ("utc", "did you mean 'UTC'?"),
+        ("EST", "'EST' is an abbreviation, which several places share; did you mean 'America/New_York'?"),
+        ("CET", "did you mean 'Europe/Paris'?"),
+        ("PST8PDT", "did you mean 'America/Los_Angeles'?"),
+        ("+02:00", "is an offset, which does not follow the seasons; write a name such as Europe/Dublin, or Etc/GMT-2"),
+        ("UTC-5", "or Etc/GMT+5 for this offset in all seasons"),
+        ("GMT+5:30", "is an offset, which does not follow the seasons; write a name such as Europe/Dublin or UTC"),
+    ],
+)
+def test_the_message_about_a_wrong_time_zone_names_the_remedy(name, message):
+    with pytest.raises(TimeZoneUnknown) as caught:
+        find_time_zone(name)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["UTC", "GMT", "Etc/GMT-2", "Europe/Dublin", "America/Argentina/Ushuaia", "Japan"])
+def test_time_zones_that_exist(name):
+    assert find_time_zone(name).key == name
 
 
 @given(st.text(alphabet="0123456789*/,-LlHRmonjan#?@ ") | st.text())
