@@ -77,6 +77,8 @@ class Progress:
 def _number(value: Any) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    if isinstance(value, bool) or not is_number:
         raise ValueError(f"{value!r} is no number")
-    return value
+    number: float = value
+    return number

@@ -49,4 +49,4 @@ def failure_entry(text: str, attempt: int) -> dict[str, Any]:
 
 def _number(value: float | None) -> float | None:
     """Return the number, if JSON can express it."""
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
+    return value if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)) else None

@@ -41,8 +41,8 @@ class TaskProgress(Answer):
 
     task: str = Field(examples=["prices"])
     map_index: int | None = Field(description="Which item of a mapped task")
-    done: float | None = Field(description="How much is done, in the action's own unit; null if not reported")
-    total: float | None = Field(description="How much there is to do; null if not known")
+    done: int | float | None = Field(description="How much is done, in the action's own unit; null if not reported")
+    total: int | float | None = Field(description="How much there is to do; null if not known")
     message: str | None = Field(description="The unit, or the current step; null if not reported")
     reported_at: datetime | None
 

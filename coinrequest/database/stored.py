@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
 from coinrequest.errors import CoinrequestError
+from coinrequest.nesting import MAX_DEPTH, is_too_deep
+from coinrequest.text import storable
 
-# An answer cannot be nested deeper: pydantic allows 255 levels, with what stands around the value.
-MAX_DEPTH = 200
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -25,17 +25,19 @@ class Unreadable(CoinrequestError, ValueError):
 
 
 def read_json(text: str) -> Any:
-    """Return what a JSON text holds, as any JSON reader understands it: NaN is null, half a surrogate pair is `?`.
+    """Return what a JSON text holds, as any JSON reader understands it.
+
+    NaN and infinity are null, and U+FFFD stands for NUL and half of a surrogate pair.
 
     Raises:
         Unreadable: it is not JSON, nested deeper than 200 levels, or has a number of thousands of digits.
     """
     try:
         value = json.loads(text, parse_constant=lambda _: None)
-        if _may_be_deep(text) and _depth(value) > MAX_DEPTH:
+        if is_too_deep(value, text):
             raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels")
         if "\\u" in text:
-            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+            value = storable(value)
     except RecursionError:
         raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels") from None
     except ValueError as error:
@@ -52,21 +54,6 @@ def bounded_time(expression: str) -> str:
     """Return SQL that clamps the time of an SQL expression to what Python can represent."""
     bounded = f"least(greatest({expression}, '{EARLIEST.isoformat()}'), '{LATEST.isoformat()}')"
     return f"CASE WHEN {expression} IS NOT NULL THEN {bounded} END"
-
-
-def _may_be_deep(text: str) -> bool:
-    return text.count("[") + text.count("{") > MAX_DEPTH
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level := [inner for outer in level if isinstance(outer, dict | list) for inner in _inside(outer)]:
-        depth += 1
-    return depth
-
-
-def _inside(outer: Any) -> Any:
-    return outer.values() if isinstance(outer, dict) else outer
 
 
 class StoredJson(TypeDecorator[Any]):

@@ -7,6 +7,7 @@ from coinrequest.limits import MEBIBYTE
 
 # The least that a value takes: a digit and a separator, or a pair of brackets.
 _SMALLEST = 2
+_BITS_OF_A_DIGIT = 4
 
 
 class TooLarge(CoinrequestError, ValueError):
@@ -37,6 +38,8 @@ class SizeLimit:
             current = waiting.pop()
             if isinstance(current, str):
                 self._left -= len(current) if current.isascii() else len(current.encode(errors="surrogatepass"))
+            elif isinstance(current, int):
+                self._left -= current.bit_length() // _BITS_OF_A_DIGIT
             self._left -= _SMALLEST
             if self._left < 0:
                 limit = f"{self._limit / MEBIBYTE:g} MiB" if self._limit >= MEBIBYTE else f"{self._limit:,} bytes"

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from coinrequest import settings
 from coinrequest.jobs.job import Job
+from coinrequest.text import storable
 
 # Bytes. A larger result is left out: receivers often refuse bodies of a megabyte.
 RESULT_LIMIT = 256 * 1024
@@ -23,11 +24,11 @@ def run_url(job: Job) -> str:
 
 def bounded_result(job: Job) -> Any:
     """Return the result of a job, or a link to it if it is large."""
-    # A task may have returned a lone surrogate, which UTF-8 cannot encode.
-    text = json.dumps(job.result, ensure_ascii=False).encode(errors="replace")
-    if len(text) <= RESULT_LIMIT:
-        return json.loads(text)
-    return {"omitted": f"The result has {len(text)} bytes, more than a notice holds", "link": job_url(job)}
+    result = storable(job.result)
+    size = len(json.dumps(result, ensure_ascii=False).encode())
+    if size <= RESULT_LIMIT:
+        return result
+    return {"omitted": f"The result has {size} bytes, more than a notice holds", "link": job_url(job)}
 
 
 def event_body(job: Job) -> str:
@@ -50,7 +51,7 @@ def event_body(job: Job) -> str:
             "links": {"job": job_url(job), "run": run_url(job)},
         },
     }
-    return json.dumps(event)
+    return json.dumps(event, ensure_ascii=False)
 
 
 def channel_body(job: Job) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from coinrequest.actions.context import ActionContext, Connection, Database
 from coinrequest.airflow.task_reports import PROGRESS, progress_entry
+from coinrequest.airflow.task_results import result_text
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,8 @@ class AirflowContext(ActionContext):
         def store(entry: Mapping[str, Any]) -> None:
             from coinrequest.airflow.connections import without_secrets
 
-            instance.xcom_push(key=PROGRESS, value={**entry, "message": without_secrets(entry["message"])})
+            shown = {**entry, "message": without_secrets(entry["message"])}
+            instance.xcom_push(key=PROGRESS, value=result_text(shown))
 
         self.job = instance.run_id
         self._reports = LatestWriter(store, SECONDS_BETWEEN_REPORTS)

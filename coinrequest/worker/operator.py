@@ -5,7 +5,6 @@ definition.
 """
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -14,9 +13,11 @@ from typing import Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from coinrequest.airflow.task_results import item_entry, read_item, read_result
 from coinrequest.limits import MAX_RESULT_BYTES, MEBIBYTE
 from coinrequest.worker.action_context import AirflowContext
 from coinrequest.worker.failure import record_failure
+from coinrequest.worker.task_result import store_result
 
 OUTPUTS_LIMIT = 16 * MEBIBYTE
 MOST_ERRORS = 20
@@ -29,7 +30,7 @@ class ActionOperator(BaseOperator):
         action: the action's name, such as `url.test`.
         inputs: the inputs as in the definition, with their references.
         upstream_outputs: the ids of the tasks whose outputs the inputs refer to.
-        item: the item of a mapped task.
+        item: the entry of an item of a mapped task.
     """
 
     template_fields: Sequence[str] = ()
@@ -51,8 +52,8 @@ class ActionOperator(BaseOperator):
         self.upstream_outputs = upstream_outputs
         self.item = item
 
-    def execute(self, context: Any) -> Any:
-        """Resolve the inputs, run the action and return its result as JSON-ready data (at most 1 MiB)."""
+    def execute(self, context: Any) -> None:
+        """Resolve the inputs, run the action and store its result."""
         began = time.perf_counter()
         job = context["dag_run"].run_id
         self.log.info("Job %s: task %s taken, action %s", job, self.task_id, self.action)
@@ -64,18 +65,13 @@ class ActionOperator(BaseOperator):
                 output = self._running.run(inputs)
                 worked = time.perf_counter() - worked
             self._running = None
-            result = output.model_dump(mode="json")
-            size = len(json.dumps(result, ensure_ascii=False).encode(errors="surrogatepass"))
-            if size > MAX_RESULT_BYTES:
-                raise AirflowFailException(
-                    f"The result of {self.action} has {size} bytes; the limit is {MAX_RESULT_BYTES}"
-                )
+            # Airflow stores what this method returns, but not the reason if that fails.
+            size = store_result(context["ti"], self.action, output)
         took = time.perf_counter() - began
         self.log.info(
             "Job %s: task %s done in %.4f s, %.4f s of it in the action, %s bytes of result",
             *(job, self.task_id, took, worked, size),
         )
-        return result
 
     def on_kill(self) -> None:
         """Stop the action; Airflow calls this when the task is cancelled or exceeds its time limit."""
@@ -89,7 +85,7 @@ class ActionOperator(BaseOperator):
         from coinrequest.actions.catalogue import find_action, why_unavailable
         from coinrequest.jobtypes.references import resolve
 
-        scope = scope_of(context, self.upstream_outputs, self.item)
+        scope = scope_of(context, self.upstream_outputs, read_item(self.item))
         action = find_action(self.action)
         reason = why_unavailable(action)
         if reason is not None:
@@ -101,7 +97,7 @@ class ActionOperator(BaseOperator):
         except ValidationError as error:
             from coinrequest.jobtypes.messages import details_of, field_error
 
-            wrong = (field_error(detail, action.Inputs, ("inputs",)) for detail in details_of(error))
+            wrong = (field_error(detail, action.Inputs, ("inputs",)) for detail in details_of(error, action.Inputs))
             text = "; ".join(f"{problem.field}: {problem.message}" for problem in islice(wrong, MOST_ERRORS))
             raise AirflowFailException(f"the inputs of {self.action} do not fit: {text}") from error
 
@@ -119,7 +115,7 @@ class ItemsOperator(BaseOperator):
         self.upstream_outputs = upstream_outputs
 
     def execute(self, context: Any) -> list[Any]:
-        """Return the items; what is no list, or too long, fails without a retry."""
+        """Return the entries of the items; what is no list, or too long, fails without a retry."""
         from coinrequest.jobtypes.references import resolve
         from coinrequest.jobtypes.sizes import SizeLimit
 
@@ -131,7 +127,7 @@ class ItemsOperator(BaseOperator):
                 raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")
             if len(items) > self.limit:
                 raise AirflowFailException(f"for_each: {len(items)} items; the limit is {self.limit}")
-            return items
+            return [item_entry(item) for item in items]
 
 
 @contextlib.contextmanager
@@ -195,13 +191,13 @@ def _output(instance: Any, task: str) -> Any:
     output = instance.xcom_pull(task_ids=task)
     is_mapped = instance.task.dag.get_task(task).is_mapped
     if not is_mapped:
-        return output
+        return read_result(output)
     from coinrequest.jobtypes.sizes import SizeLimit
 
     size = SizeLimit(f"the results of {task!r} together", OUTPUTS_LIMIT)
     results = []
     # They arrive one by one: a thousand of them may have a mebibyte each.
-    for result in output or ():
-        size.add(result)
-        results.append(result)
+    for stored in output or ():
+        size.add(stored)
+        results.append(read_result(stored))
     return results

@@ -1,6 +1,7 @@
 """A job type is defined through the API and needs no deployment."""
 
 import hashlib
+import json
 import time
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_a_new_type_is_a_runnable_dag_and_nothing_was_deployed(platform: Platfor
 
     run_id = platform.trigger(name, {"seconds": 1})
     platform.run_succeeded(name, run_id)
-    assert platform.output(name, run_id, "first")["value"] == 1
+    assert json.loads(platform.output(name, run_id, "first"))["value"] == 1
     assert [task["state"] for task in platform.task_instances(name, run_id)] == ["success", "success"]
     assert platform.run(name, {"seconds": 0})["state"] == "success"
 

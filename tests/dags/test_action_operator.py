@@ -1,6 +1,7 @@
 """How the operator runs an action: its context, its failures and its end."""
 
 import contextvars
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -103,10 +104,11 @@ def raising(error: BaseException) -> Callable[[Try], None]:
 def test_the_result_is_plain_data_and_the_reports_are_stored(action: type[Try]) -> None:
     action.does = lambda self: self.context.report(1, 2, "rows")
     instance = Instance()
-    assert execute(operator(count=3), instance) == {"count": 3}
-    entry = instance.pushed["coinrequest_progress"]
+    assert execute(operator(count=3), instance) is None
+    entry = json.loads(instance.pushed["coinrequest_progress"])
     assert (entry["done"], entry["total"], entry["message"]) == (1, 2, "rows")
-    assert list(instance.pushed) == ["coinrequest_progress"]
+    assert instance.pushed.keys() == {"coinrequest_progress", "return_value"}
+    assert instance.pushed["return_value"] == '{"count": 3}'
 
 
 def test_the_last_report_is_stored_if_the_action_fails(action: type[Try]) -> None:
@@ -119,7 +121,7 @@ def test_the_last_report_is_stored_if_the_action_fails(action: type[Try]) -> Non
     instance = Instance()
     with pytest.raises(TooSlow):
         execute(operator(), instance)
-    assert instance.pushed["coinrequest_progress"]["done"] == 49
+    assert json.loads(instance.pushed["coinrequest_progress"])["done"] == 49
     assert instance.pushed["coinrequest_failure"]["text"] == "no answer within 10 seconds"
 
 

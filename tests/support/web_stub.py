@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 RATES = {"USD": "65123.4567", "GBP": "51234.10", "EUR": "60001"}
 
@@ -14,7 +15,7 @@ class WebStub:
     """`/v2/exchange-rates` answers as the price source does, `/slow/N` after N seconds, `/status/N` with that status.
 
     `/large` answers with text that takes six times its size in JSON; `/flaky/NAME` answers with a 503 the first time,
-    then with a 200. A POST is answered with what it brought.
+    then with a 200; `/json/TEXT` with that text. A POST is answered with what it brought.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -55,6 +56,8 @@ class WebStub:
             return int(rest), {}
         if kind == "large":
             return 200, b"\x01" * 200_000
+        if kind == "json":
+            return 200, unquote(rest).encode()
         if kind == "flaky" and self.paths.count(path) == 1:
             return 503, {}
         return 200, {"path": path}

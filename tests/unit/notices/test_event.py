@@ -61,7 +61,7 @@ def test_any_result_can_be_sent(body: object) -> None:
     job = replace(JOB, result={"text": "a\ud800b\x00"})
     assert callable(body)
     told = body(job).encode()
-    assert b"a?b\\u0000" in told
+    assert "a\ufffdb\ufffd".encode() in told
 
 
 @pytest.mark.parametrize("body", [event_body, channel_body])

@@ -1,5 +1,6 @@
 """What an action may use of the platform: reports of progress that cost it nothing."""
 
+import json
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -128,7 +129,8 @@ def test_what_is_reported_is_stored_beside_the_task_and_never_fails(monkeypatch:
         context.report(10**400)
         context.report(wrong, wrong, wrong)
         context.report(1, 2, "with hush")
-    key, entry = instance.pushed[-1]
+    key, text = instance.pushed[-1]
+    entry = json.loads(text)
     assert (key, entry["done"], entry["total"], entry["message"]) == ("coinrequest_progress", 1, 2, "with ***")
     with AirflowContext(Instance(refuses=True)) as context:
         context.report(1)
