@@ -8,7 +8,8 @@ from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from coinrequest import problem_details
-from coinrequest.api import openapi, problems
+from coinrequest.api import ignored, openapi, problems
+from coinrequest.api.head import HeadMiddleware
 from coinrequest.api.routes import (
     actions,
     agents,
@@ -54,6 +55,7 @@ def create_app() -> FastAPI:
         ],
     )
     app.add_middleware(InternalErrorMiddleware)
+    app.add_middleware(HeadMiddleware)
     problems.install(app)
     app.add_exception_handler(job_events.NoMoreEvents, job_events.no_more_events)
     openapi.install(app, problem_details.Problem)
@@ -71,6 +73,8 @@ def create_app() -> FastAPI:
         health,
     ):
         app.include_router(module.router)
+    # Monitors add parameters of their own against caches, and there are none to misspell.
+    ignored.install(app, lenient=(*metrics.router.routes, *health.router.routes))
     return app
 
 

@@ -1,21 +1,24 @@
 """Exception handlers that answer every error as problem details (RFC 9457)."""
 
 import http
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
 from sqlalchemy import exc as database
 from starlette.exceptions import HTTPException
 
 from coinrequest.actions.catalogue import UnknownAction
 from coinrequest.airflow.api_server.rights import Forbidden
 from coinrequest.airflow.task_logs import LogUnknown
+from coinrequest.api import addresses
 from coinrequest.api.authentication import Unauthenticated
 from coinrequest.database.errors import is_transient, sqlstate
-from coinrequest.errors import FieldError, FieldErrors, field_path
+from coinrequest.errors import FieldError, FieldErrors
 from coinrequest.generator.lifecycle import (
     JobsActive,
     JobTypeExists,
@@ -27,7 +30,9 @@ from coinrequest.generator.lifecycle import (
 from coinrequest.generator.publishing import PublishingFailed
 from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypePaused, JobUnknown, KeyReused
 from coinrequest.jobtypes.errors import DocumentTooLarge, MediaTypeUnsupported
+from coinrequest.jobtypes.messages import field_error
 from coinrequest.jobtypes.registry import RevisionDamaged
+from coinrequest.jobtypes.suggestions import quoted
 from coinrequest.notices.delivery_log import NoticeUnknown
 from coinrequest.problem_details import MEDIA_TYPE, FieldProblem, Problem, response, unavailable
 from coinrequest.settings import SettingInvalid, SettingMissing
@@ -59,7 +64,7 @@ _STATUS: Mapping[type[Exception], int] = {
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI description of the errors of a route; those of all routes are included."""
-    return {status: _description(status) for status in sorted({*statuses, 401, 403, 500, 503})}
+    return {status: _description(status) for status in sorted({*statuses, 401, 403, 422, 500, 503})}
 
 
 def install(app: FastAPI) -> None:
@@ -75,27 +80,34 @@ def install(app: FastAPI) -> None:
 
 
 def _http(request: Request, error: Any) -> JSONResponse:
-    details = {404: "No such route; see /jobs/docs", 405: "This route has other methods; see the Allow header"}
-    is_default = error.detail == http.HTTPStatus(error.status_code).phrase
-    detail = details.get(error.status_code, error.detail) if is_default else str(error.detail)
-    return response(request, error.status_code, detail, headers=error.headers)
+    detail, headers = str(error.detail), error.headers
+    if error.status_code == 404 and detail == http.HTTPStatus.NOT_FOUND.phrase:
+        meant = addresses.nearest_address(request)
+        path = quoted(str(request.scope["path"]), 200)
+        detail = f"There is no address {path}; " + (f"did you mean {meant}?" if meant else "/jobs/docs lists all")
+    elif error.status_code == 405:
+        methods = addresses.methods_of(request)
+        detail = f"This address takes {' and '.join(methods)}, not {request.method}"
+        headers = {"Allow": ", ".join(methods)}
+    return response(request, error.status_code, detail, headers=headers)
 
 
 def _validation(request: Request, error: Any) -> JSONResponse:
     """Answer the errors of FastAPI's own validation of path, query and headers."""
-    errors = [
-        FieldError(field_path(entry["loc"][1:]), entry["msg"].removeprefix("Value error, ")) for entry in error.errors()
-    ]
+    found = [cast(ErrorDetails, {**entry, "loc": entry["loc"][1:]}) for entry in error.errors()]
     # FastAPI reports a parameter twice if a check of rights reads it too.
-    return response(request, 422, "The request is invalid", dict.fromkeys(errors))
+    errors = dict.fromkeys(field_error(entry, BaseModel) for entry in found)
+    return response(request, 422, _summary(list(errors)), errors)
 
 
 def _fields(request: Request, error: Any) -> JSONResponse:
     if isinstance(error, DocumentTooLarge):
         return response(request, 413, str(error), error.errors)
-    count = len(error.errors)
-    detail = str(error.errors[0]) if count == 1 else f"{count} fields are wrong"
-    return response(request, 422, detail, error.errors)
+    return response(request, 422, _summary(error.errors), error.errors)
+
+
+def _summary(errors: Sequence[FieldError]) -> str:
+    return str(errors[0]) if len(errors) == 1 else f"{len(errors)} fields are wrong; `errors` has each"
 
 
 def _unauthenticated(request: Request, error: Exception) -> JSONResponse:
@@ -143,7 +155,7 @@ _DESCRIPTIONS = {
     401: "No valid token",
     403: "The user's roles do not allow it",
     404: "Not found",
-    405: "Method not allowed",
+    405: "Another method; `Allow` has those of this address",
     409: "Conflict with the current state; the detail names the remedy",
     412: "`If-Match` names a revision that is not current",
     413: "Too large; the detail names the limit",

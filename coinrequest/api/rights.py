@@ -28,10 +28,10 @@ from coinrequest.notices.delivery_log import NoticeUnknown
 # Not async, so that FastAPI runs them in its thread pool: the checks may read the database.
 
 
-def _general(action: str, is_allowed: Callable[[User], bool]) -> Callable[[User], User]:
+def _general(action: str, role: str, is_allowed: Callable[[User], bool]) -> Callable[[User], User]:
     def check(user: SignedIn) -> User:
         if not is_allowed(user):
-            raise Forbidden(f"{user.get_name()!r} may not {action}; an administrator can assign a role that allows it")
+            raise Forbidden(f"{user.get_name()!r} may not {action}; {rights.remedy(role)}, or a team's role")
         return user
 
     return check
@@ -92,13 +92,13 @@ def require_connection(user: User, name: str | None) -> None:
     if name is not None and not rights.may_read_connection(user, name):
         raise Forbidden(
             f"callback.secret: {user.get_name()!r} may not name a connection without the right to read connections; "
-            "send the secret itself (whsec_...)"
+            f"send the secret itself (whsec_...), or {rights.remedy('Op')}"
         )
 
 
-_reader = _general("read job types and jobs", rights.may_list)
+_reader = _general("read job types and jobs", "Viewer", rights.may_list)
 Reader = Annotated[User, Depends(_reader)]
-Registrar = Annotated[User, Depends(_general("change job types", rights.may_define_some))]
+Registrar = Annotated[User, Depends(_general("change job types", "Op", rights.may_define_some))]
 """May define job types under some names; `CHANGE.require` checks the name in the document."""
 TypeReader = Annotated[User, Depends(_on_type(rights.READ))]
 TypeSubmitter = Annotated[User, Depends(_on_type(rights.SUBMIT))]
@@ -126,4 +126,7 @@ async def scraper(request: Request, credentials: Credentials) -> None:
         return
     user = await run_in_threadpool(_reader, await signed_in_user(request, credentials))
     if not await run_in_threadpool(rights.READ_JOBS.held_for_all, user):
-        raise Forbidden(f"{user.get_name()!r} may not read all job types, and the metrics cover all of them")
+        raise Forbidden(
+            f"{user.get_name()!r} may not read all job types, and the metrics cover all of them; "
+            f"{rights.remedy('Viewer')}, or scrape with the installation's metrics token"
+        )

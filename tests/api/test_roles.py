@@ -102,7 +102,7 @@ def body_of(method: str, path: str, made: dict[str, Any]) -> Any:
         return {"revision": made["revision"]}
     if path.endswith("/add_job"):
         return {"url": "https://example.org"}
-    if path.endswith(("/cancel", "/retry", "/redeliver")):
+    if path.endswith(("/cancel", "/retry", "/redeliver", "/pause", "/resume")):
         return {}
     return small("roles") if method in ("POST", "PUT") else None
 

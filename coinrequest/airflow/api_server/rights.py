@@ -46,11 +46,13 @@ class Right:
 
     Attributes:
         action: for the error message; the name of the job type follows it.
+        role: the least of Airflow's own roles that has it, for the error message.
         checks: the checks of Airflow's auth manager that it stands for: a method, and a part of a DAG.
         defines: whether it requires the right to define job types as well.
     """
 
     action: str
+    role: str
     checks: tuple[tuple[Any, DagAccessEntity | None], ...]
     defines: bool = False
 
@@ -71,7 +73,8 @@ class Right:
         """
         if not self.held(user, name):
             raise Forbidden(
-                f"{user.get_name()!r} may not {self.action} {name!r}; an administrator can assign a role that allows it"
+                f"{user.get_name()!r} may not {self.action} {name!r}; {remedy(self.role)}, "
+                "or a team's role that names this job type"
             )
 
     def held_for_all(self, user: BaseUser) -> bool:
@@ -87,14 +90,19 @@ class Right:
         return frozenset(name for name in known if self.held(user, name))
 
 
+def remedy(role: str) -> str:
+    """Return what a user does who lacks a right that `role` has."""
+    return f"ask an administrator for the role {role}"
+
+
 _SEE = ("GET", None)
 _RUNS = ("GET", DagAccessEntity.RUN)
-READ = Right("read the job type", (_SEE,))
-READ_JOBS = Right("read jobs of", (_SEE, _RUNS))
-READ_RESULTS = Right("read results of", (_SEE, _RUNS, ("GET", DagAccessEntity.XCOM)))
-READ_LOGS = Right("read logs of", (_SEE, ("GET", DagAccessEntity.TASK_LOGS)))
-SUBMIT = Right("submit jobs of", (_SEE, ("POST", DagAccessEntity.RUN)))
-CHANGE = Right("change the job type", (_SEE, ("PUT", None)), defines=True)
+READ = Right("read the job type", "Viewer", (_SEE,))
+READ_JOBS = Right("read jobs of", "Viewer", (_SEE, _RUNS))
+READ_RESULTS = Right("read results of", "Viewer", (_SEE, _RUNS, ("GET", DagAccessEntity.XCOM)))
+READ_LOGS = Right("read logs of", "Viewer", (_SEE, ("GET", DagAccessEntity.TASK_LOGS)))
+SUBMIT = Right("submit jobs of", "User", (_SEE, ("POST", DagAccessEntity.RUN)))
+CHANGE = Right("change the job type", "Op", (_SEE, ("PUT", None)), defines=True)
 
 
 def _team(name: str) -> str | None:

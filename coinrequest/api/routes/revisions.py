@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from coinrequest.api import cursors, problems
@@ -29,12 +29,11 @@ from coinrequest.api.routes.job_types import (
     visible_text,
     wants_yaml,
 )
-from coinrequest.errors import FieldError, field_path
 from coinrequest.generator import lifecycle
+from coinrequest.jobs.submission_body import read_body
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.comparison import unified_diff
 from coinrequest.jobtypes.document import dump_yaml
-from coinrequest.jobtypes.errors import DefinitionInvalid
 from coinrequest.jobtypes.registry import Revision
 
 router = APIRouter(prefix="/v1/job-types/{name}", tags=["Job types"])
@@ -66,12 +65,7 @@ def roll_back(
     response: Response,
 ) -> JobTypeDetail:
     """Make the definition of an earlier revision current again, as a new revision."""
-    try:
-        target = Rollback.model_validate(document).revision
-    except ValidationError as error:
-        raise DefinitionInvalid(
-            [FieldError(field_path(entry["loc"]), entry["msg"]) for entry in error.errors()]
-        ) from error
+    target = read_body(document, Rollback).revision
     revision = lifecycle.rollback(session, name, target, author=user.get_name(), readable=readable_by(user))
     set_etag(response, revision)
     return current_detail(session, root, user, revision)
