@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import yaml
 
 from coinrequest.errors import FieldError, FieldErrors
+from coinrequest.jobtypes import yaml_hints
 from coinrequest.jobtypes.errors import DocumentInvalid, DocumentTooLarge, MediaTypeUnsupported
 from coinrequest.jobtypes.plain import MAX_DEPTH, plain_errors
 from coinrequest.jobtypes.suggestions import quoted
@@ -135,11 +136,17 @@ def _not_finite(constant: str) -> NoReturn:
 def _load_yaml(text: str) -> Any:
     try:
         events = (event for event in yaml.parse(text, Loader=_LOADER))
-        return _YamlReader(events).document()
+        return _YamlReader(events, text).document()
     except yaml.MarkedYAMLError as error:
-        raise _invalid(f"is not YAML: {error.problem}{_at(error.problem_mark)}") from None
+        raise _invalid(f"is not YAML: {_problem(text, error.problem_mark, str(error.problem))}") from None
     except yaml.YAMLError as error:
         raise _invalid(f"is not YAML: {str(error).splitlines()[0]}") from None
+
+
+def _problem(text: str, mark: Any, problem: str) -> str:
+    """Return what is wrong at a mark: what to write instead if that is clear, or else `problem`."""
+    found = yaml_hints.remedy(text, mark.line, mark.column) if mark is not None else None
+    return f"{problem}{_at(mark)}" if found is None else f"{found[0]} (line {mark.line + 1}, column {found[1] + 1})"
 
 
 def _at(mark: Any) -> str:
@@ -149,8 +156,9 @@ def _at(mark: Any) -> str:
 class _YamlReader:
     """Builds plain values from YAML's events; it refuses everything that JSON cannot express."""
 
-    def __init__(self, events: Iterator[Any]) -> None:
+    def __init__(self, events: Iterator[Any], text: str) -> None:
         self._events = events
+        self._text = text
 
     def document(self) -> Any:
         value: Any = None
@@ -166,11 +174,13 @@ class _YamlReader:
     def _value(self, event: Any, depth: int) -> Any:
         where = _at(event.start_mark)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            raise _invalid(f"contains a YAML anchor or alias; write the value out{where}")
+            raise _invalid(f"contains a YAML anchor or alias; write the value out, or quote it if it is text{where}")
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, where)
         if event.tag is not None:
-            raise _invalid(f"contains the YAML tag {quoted(event.tag)}; only plain values are allowed{where}")
+            raise _invalid(
+                f"contains the YAML tag {quoted(event.tag)}; only plain values work; quote it if it is text{where}"
+            )
         if depth >= MAX_DEPTH:
             raise _invalid(f"is nested too deep; the limit is {MAX_DEPTH} levels{where}")
         if isinstance(event, yaml.SequenceStartEvent):
@@ -186,7 +196,8 @@ class _YamlReader:
             where = _at(event.start_mark)
             key = self._value(event, depth + 1)
             if not isinstance(key, str):
-                raise _invalid(f"the name of a field must be text; put it in quotes{where}")
+                problem = "the name of a field must be text; put it in quotes"
+                raise _invalid(_problem(self._text, event.start_mark, problem))
             if key in found:
                 raise _invalid(f"has the field {quoted(key)} twice in one object{where}")
             found[key] = self._value(next(self._events), depth + 1)
@@ -198,7 +209,9 @@ class _YamlReader:
         if event.tag in {"!", "tag:yaml.org,2002:str"} or (event.tag is None and not event.implicit[0]):
             return text
         if event.tag is not None:
-            raise _invalid(f"contains the YAML tag {quoted(event.tag)}; only plain values are allowed{where}")
+            raise _invalid(
+                f"contains the YAML tag {quoted(event.tag)}; only plain values work; quote it if it is text{where}"
+            )
         try:
             return _plain_scalar(text)
         except ValueError:
