@@ -94,6 +94,30 @@ $$;
 
 
 --
+-- Name: coinrequest_label_job(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.coinrequest_label_job() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+DECLARE
+    given jsonb;
+BEGIN
+    SELECT v.document::jsonb -> 'labels' INTO given FROM public.coinrequest_revision AS v
+        WHERE v.number = NEW.revision AND v.name = NEW.job_type AND v.document LIKE '%"labels"%';
+    IF pg_catalog.jsonb_typeof(given) = 'object' THEN
+        NEW.labels := given || NEW.labels;
+    END IF;
+    RETURN NEW;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'coinrequest: a job of % has no labels: %', NEW.job_type, SQLERRM;
+    RETURN NEW;
+END
+$$;
+
+
+--
 -- Name: coinrequest_record_run(text, text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -516,6 +540,13 @@ ALTER TABLE ONLY public.coinrequest_tally
 
 
 --
+-- Name: coinrequest_job_by_end; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX coinrequest_job_by_end ON public.coinrequest_job USING btree (ended_at, id) WHERE (ended_at IS NOT NULL);
+
+
+--
 -- Name: coinrequest_job_ended; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -656,6 +687,13 @@ CREATE TRIGGER coinrequest_follow_run AFTER UPDATE OF state ON public.dag_run FO
 
 
 --
+-- Name: coinrequest_job coinrequest_label_job; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER coinrequest_label_job BEFORE INSERT ON public.coinrequest_job FOR EACH ROW WHEN (((new.origin)::text <> ALL ((ARRAY['rest'::character varying, 'channel'::character varying])::text[]))) EXECUTE FUNCTION public.coinrequest_label_job();
+
+
+--
 -- Name: coinrequest_revision coinrequest_revision_append_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -704,6 +742,13 @@ GRANT ALL ON FUNCTION public.coinrequest_clean(keep interval, batch integer) TO 
 --
 
 REVOKE ALL ON FUNCTION public.coinrequest_follow_run() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION coinrequest_label_job(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.coinrequest_label_job() FROM PUBLIC;
 
 
 --

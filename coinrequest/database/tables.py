@@ -81,6 +81,7 @@ job = Table(
     Index("coinrequest_job_of_type_in_state", "job_type", "state", "submitted_at", "id"),
     Index("coinrequest_job_of_submitter", "submitted_by", "submitted_at", "id"),
     Index("coinrequest_job_labels", "labels", postgresql_using="gin", postgresql_ops={"labels": "jsonb_path_ops"}),
+    Index("coinrequest_job_by_end", "ended_at", "id", postgresql_where=text("ended_at IS NOT NULL")),
     Index("coinrequest_job_ended", "job_type", "ended_at", "id", postgresql_where=text("ended_at IS NOT NULL")),
 )
 
