@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OF_EXTRAS := $(VENV)/.installed-extras
+STAMP_OF_ACTIONS := $(VENV)/.installed-actions
 
 .PHONY: help setup up down status logs demo test test-faults test-security test-containers test-aws test-all coverage check docs schema format bench release plan apply destroy rotate minikube clean
 
@@ -19,14 +20,19 @@ help: ## show this list
 	@echo "  COINREQUEST_CHANNEL_URL=amqp://broker/ (docs/how-to/embedded-stack.md lists the others)"
 	@echo "  To keep them for every start, write them to .stack/settings.env, which the first make up creates."
 
-setup: $(STAMP) ## install the locked packages into .venv (the other targets do this themselves)
+setup: $(STAMP_OF_ACTIONS) ## install the locked packages into .venv (the other targets do this themselves)
 
 # Only when the lock or the project's own description changed.
-$(STAMP): uv.lock pyproject.toml scripts/setup
+$(STAMP): uv.lock pyproject.toml scripts/setup extra-requirements.txt
 	@scripts/setup
+	@touch $@ $(STAMP_OF_ACTIONS)
+
+# The own actions, when one of their sources changed.
+$(STAMP_OF_ACTIONS): $(STAMP) $(wildcard my-actions/*/pyproject.toml my-actions/*/src/*/*.py)
+	@scripts/setup --actions
 	@touch $@
 
-up: $(STAMP) ## start the embedded stack: PostgreSQL, Redis, Airflow, agents; twice is harmless
+up: $(STAMP_OF_ACTIONS) ## start the embedded stack: PostgreSQL, Redis, Airflow, agents; twice is harmless
 	@$(BIN)/coinrequest stack up
 
 down: $(STAMP) ## stop the stack; data and logs stay in .stack/

@@ -10,6 +10,7 @@ _COMMANDS = {
     "demo": ("coinrequest.demo", "register a job type on the running stack and run a job"),
     "gateway": ("coinrequest.gateway.command", "turn messages into jobs, and send results and notices"),
     "channel": ("coinrequest.channel.command", "submit a job over the message channel, or print results"),
+    "new": ("coinrequest.new_action.command", "write a package with an action, to start from"),
     "url": ("coinrequest.urltest.command", "test whether URLs respond, and how fast"),
     "prices": ("coinrequest.prices.command", "get the price of a coin from exchanges"),
 }

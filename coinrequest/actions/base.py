@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from coinrequest.actions.context import ActionContext
 from coinrequest.errors import CoinrequestError
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+ACTION_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 
 class ActionFailed(CoinrequestError):
@@ -75,7 +75,7 @@ class Action(ABC, Generic[InputsT, ResultT]):
         missing = [name for name in ("name", "summary", "Inputs", "Result") if not hasattr(cls, name)]
         if missing:
             raise TypeError(f"{cls.__qualname__} does not set {', '.join(missing)}")
-        if not _NAME.fullmatch(cls.name):
+        if not ACTION_NAME.fullmatch(cls.name):
             raise TypeError(f"{cls.__qualname__}.name is {cls.name!r}; write it in lower case, as in url.test")
         try:
             inspect.signature(cls).bind(None)

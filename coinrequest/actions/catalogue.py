@@ -3,14 +3,20 @@
 Every installed package can provide actions. It declares the name and the class of each in the entry point group
 `coinrequest.actions` (https://packaging.python.org/en/latest/specifications/entry-points/). Listing the names imports
 no action, and a task process imports only the action that it runs.
+
+A running process finds actions that are installed later: nobody has to restart it. It keeps the code of an action that
+it has loaded, so a new version of an action needs a restart.
 """
 
 import difflib
 import functools
+import importlib
 import inspect
 import logging
+import sys
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -41,9 +47,15 @@ class BrokenAction(CoinrequestError, RuntimeError):
     """An entry point cannot be imported, or is not the action that it declares."""
 
 
+# When the folders of installed packages last changed, as of the last look at the entry points.
+_looked_at: tuple[int, ...] = ()
+
+
 @functools.cache
 def _entries() -> Mapping[str, EntryPoint]:
     """Return the entry points by name. If two packages declare the same name, a built-in action wins."""
+    global _looked_at
+    _looked_at = _installed_at()
     entries: dict[str, EntryPoint] = {}
     # Sorted, so that all processes make the same choice; built-in actions come last and replace others.
     own_prefix = __name__.partition(".")[0] + "."
@@ -61,8 +73,27 @@ def _entries() -> Mapping[str, EntryPoint]:
     return MappingProxyType(dict(sorted(entries.items())))
 
 
+def _installed_at() -> tuple[int, ...]:
+    """Return when the folders that may hold packages last changed; installing a package changes one of them."""
+    found = []
+    for folder in sys.path:
+        try:
+            found.append(Path(folder or ".").stat().st_mtime_ns)
+        except OSError:
+            found.append(0)
+    return tuple(found)
+
+
+def _look_again() -> None:
+    """Forget the entry points if a package was installed or removed since they were read."""
+    if _entries.cache_info().currsize and _installed_at() != _looked_at:
+        importlib.invalidate_caches()
+        _entries.cache_clear()
+
+
 def action_names() -> tuple[str, ...]:
     """Return the names of all installed actions in alphabetical order, without importing them."""
+    _look_again()
     return tuple(_entries())
 
 
@@ -81,6 +112,10 @@ def find_action(name: str) -> type[Action[Any, Any]]:
         BrokenAction: the action cannot be imported, or is not the action that its package declares.
     """
     entry = _entries().get(name)
+    if entry is None:
+        # Only now, so that tasks of known actions are spared.
+        _look_again()
+        entry = _entries().get(name)
     if entry is None:
         nearest = difflib.get_close_matches(name, action_names(), n=1, cutoff=0.5)
         raise UnknownAction(name, nearest[0] if nearest else None)

@@ -21,10 +21,10 @@ def test_it_prints_the_version_that_is_installed(capsys: pytest.CaptureFixture[s
 def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit_code("--help") == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
-    assert listed == ["stack", "demo", "gateway", "channel", "url", "prices"]
+    assert listed == ["stack", "demo", "gateway", "channel", "new", "url", "prices"]
 
 
-@pytest.mark.parametrize("command", ["stack", "demo", "gateway", "channel", "url", "prices"])
+@pytest.mark.parametrize("command", ["stack", "demo", "gateway", "channel", "new", "url", "prices"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert _exit_code(command, "--help") == 0
     assert f"usage: coinrequest {command} " in capsys.readouterr().out

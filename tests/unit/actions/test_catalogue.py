@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -204,3 +205,36 @@ def test_models_refuse_unknown_fields_and_changes() -> None:
         Inputs.model_validate({"value": "1"})
     with pytest.raises(ValidationError, match="frozen"):
         Inputs(value=1).value = 2  # type: ignore[misc]
+
+
+def test_an_action_that_is_installed_later_is_found_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    catalogue._entries.cache_clear()
+    assert "later.action" not in action_names()
+    with pytest.raises(UnknownAction):
+        find_action("later.action")
+    (tmp_path / "later.py").write_text(
+        "from coinrequest.actions.base import Action, ActionModel\n\n\n"
+        "class Nothing(ActionModel):\n    pass\n\n\n"
+        "class Later(Action[Nothing, Nothing]):\n"
+        "    name, summary, Inputs, Result = 'later.action', 'Later', Nothing, Nothing\n\n"
+        "    def run(self, inputs):\n        return inputs\n"
+    )
+    metadata = tmp_path / "later-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: later\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text("[coinrequest.actions]\nlater.action = later:Later\n")
+    try:
+        # What is known stays as it was loaded, and reads nothing anew.
+        find_action("integer.wait")
+        assert find_action("later.action").name == "later.action"
+        assert "later.action" in action_names()
+        (metadata / "entry_points.txt").unlink()
+        metadata.joinpath("METADATA").unlink()
+        metadata.rmdir()
+        assert "later.action" not in action_names()
+    finally:
+        catalogue._entries.cache_clear()
+        catalogue.find_action.cache_clear()

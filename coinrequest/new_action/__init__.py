@@ -1,0 +1,1 @@
+"""`coinrequest new action`: writes a package with an action, to start from."""
