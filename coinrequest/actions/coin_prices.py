@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, f
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.prices.errors import PriceUnavailable
 from coinrequest.prices.lookup import get_prices
-from coinrequest.prices.price import Price, PriceAnswer
+from coinrequest.prices.price import PLACES, Price, PriceAnswer
 from coinrequest.prices.sources import check_source, source_names
 from coinrequest.prices.symbols import normalise_coin, normalise_currencies
 from coinrequest.settings import SettingInvalid
@@ -17,7 +17,7 @@ from coinrequest.settings import SettingInvalid
 # The default serialiser would write small amounts as 1E-8.
 Amount = Annotated[
     Decimal,
-    Field(strict=False, gt=0, max_digits=40),
+    Field(strict=False, gt=0, max_digits=2 * PLACES),
     PlainSerializer(lambda amount: format(amount, "f"), return_type=str, when_used="json-unless-none"),
 ]
 

@@ -95,7 +95,9 @@ class UrlTestInputs(ActionModel):
     headers: dict[str, str] = Field(
         default={}, max_length=MAX_HEADERS, description="names and values; do not use secrets, because they are stored"
     )
-    body: str | None = Field(default=None, max_length=MAX_BODY_BYTES, description="a text to send in UTF-8")
+    body: str | None = Field(
+        default=None, max_length=MAX_BODY_BYTES, description="a text to send in UTF-8, at most 1 MiB"
+    )
     attempts: int = Field(
         default=url_test.ATTEMPTS,
         ge=1,
@@ -135,9 +137,11 @@ class UrlTestInputs(ActionModel):
 
     @field_validator("body")
     @classmethod
-    def _head_has_no_body(cls, body: str | None, info: ValidationInfo) -> str | None:
+    def _body_can_be_sent(cls, body: str | None, info: ValidationInfo) -> str | None:
         if body is not None and info.data.get("method") == "HEAD":
             raise ValueError("a HEAD request has no body; choose another method, or leave the body out")
+        if body is not None and (size := len(body.encode())) > MAX_BODY_BYTES:
+            raise ValueError(f"has {size:,} bytes in UTF-8; at most {MAX_BODY_BYTES:,} are sent")
         return body
 
 

@@ -26,8 +26,8 @@ MIN_QUOTES = 3
 DEVIATIONS = Decimal(5)
 TOLERANCE = Decimal("0.05")
 
-# An amount has at most 40 digits (`parse_amount`), so the sum of a million amounts and the half of any are exact.
-_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+# An amount has at most twice `PLACES` digits, so the sum of a million amounts and the half of any are exact.
+_CONTEXT = Context(prec=2 * PLACES + 20, rounding=ROUND_HALF_EVEN)
 
 
 def combine(quotes: Sequence[Price], aggregate: Aggregate) -> tuple[Price, tuple[Price, ...]]:

@@ -81,6 +81,13 @@ def main(words: Sequence[str] = ()) -> int:
     return SUCCESS
 
 
+def _printable(line: str) -> str:
+    """Escape what a source could control the terminal with, or what the terminal cannot encode."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+    encoding = sys.stdout.encoding or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -109,7 +116,7 @@ def _table(answer: PriceAnswer) -> str:
         for quote in answer.dropped
     ]
     notes += [f"failed: {failure}" for failure in answer.failures]
-    return text_table(lines) + "\n" + "\n".join(notes) + "\n"
+    return text_table(lines) + "\n" + "\n".join(map(_printable, notes)) + "\n"
 
 
 def _document(answer: PriceAnswer) -> Mapping[str, Any]:
@@ -139,5 +146,5 @@ def _plain(price: Price) -> Mapping[str, str | None]:
 
 
 def _fail(code: int, text: str) -> int:
-    sys.stderr.write(f"coinrequest prices: {text}\n")
+    sys.stderr.write(f"coinrequest prices: {_printable(text)}\n")
     return code

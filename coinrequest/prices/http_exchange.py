@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from coinrequest.http.headers import header_text
 from coinrequest.http.retry_after import parse_retry_after
 from coinrequest.limits import MAX_BODY_BYTES
 from coinrequest.prices.connection_errors import describe_connection_error
@@ -150,7 +151,12 @@ def _check_status(source: str, response: "requests.Response") -> None:
             text += f" and Retry-After: {retry_after:.0f} seconds"
         raise RetryableError(text, status, retry_after)
     if 300 <= status < 400:
-        raise BadResponse(source, f"it responded with a redirect to {response.headers.get('Location', '')[:200]!r}")
+        # http.client reads headers as Latin-1.
+        location = header_text(response.headers.get("Location", "").encode("iso-8859-1", "replace"))
+        raise BadResponse(source, f"it responded with status {status}, a redirect to {location[:200]!r}", status)
+    length = response.headers.get("Content-Length", "")
+    if length.isascii() and length.isdigit() and int(length[:20]) > MAX_BODY_BYTES:
+        raise BadResponse(source, f"the response is longer than {MAX_BODY_BYTES} bytes: {length[:20]}", status)
 
 
 def _read(source: str, response: "requests.Response", is_late: Callable[[], bool], late: str) -> bytes:
@@ -167,6 +173,8 @@ def _read(source: str, response: "requests.Response", is_late: Callable[[], bool
                 raise RetryableError(late)
     except urllib3.exceptions.ReadTimeoutError as error:
         raise _ReadTimeout from error
+    except urllib3.exceptions.DecodeError as error:
+        raise RetryableError("the response is not compressed as its Content-Encoding says") from error
     except urllib3.exceptions.HTTPError as error:
         raise RetryableError("the response is incomplete") from error
     return bytes(body)
@@ -180,4 +188,12 @@ def _parse(source: str, status: int, body: bytes) -> Any:
         return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=refuse)
     except (ValueError, ArithmeticError, RecursionError) as error:  # ArithmeticError: the exponent is too large
         start = body[:80].decode("utf-8", "replace")
-        raise BadResponse(source, f"the response is not JSON; it starts with {start!r}", status) from error
+        text = f"the response has status {status} and is not JSON; it starts with {start!r}"
+        raise BadResponse(source, text + _HINTS.get(status, ""), status) from error
+
+
+_HINTS = {
+    401: "; it may want a key, which is not supported: use another source",
+    403: "; it may block this address or country: use another source",
+    451: "; it may not serve this country: use another source",
+}

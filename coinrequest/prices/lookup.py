@@ -11,7 +11,7 @@ from coinrequest.prices.aggregate import AGGREGATES, Aggregate, combine
 from coinrequest.prices.client import TIMEOUT_SECONDS
 from coinrequest.prices.errors import PriceUnavailable, RateLimited
 from coinrequest.prices.price import Price, PriceAnswer
-from coinrequest.prices.sources import open_source
+from coinrequest.prices.sources import check_source, open_source
 from coinrequest.prices.sources.base import Source
 from coinrequest.prices.symbols import normalise_coin, normalise_currencies
 
@@ -63,13 +63,38 @@ def get_prices(
 
 def _open(names: Sequence[str] | None, timeout: float) -> Iterator[Source]:
     if names:
-        yield from (open_source(name, timeout) for name in names)
+        yield from (_open_one(name, timeout) for name in names)
         return
     for name in settings.price_sources():
         try:
-            yield open_source(name, timeout)
+            yield _open_one(name, timeout)
         except ValueError as error:
             raise settings.SettingInvalid(f"COINREQUEST_PRICE_SOURCE: {error}") from error
+
+
+def _open_one(name: str, timeout: float) -> Source:
+    try:
+        return open_source(name, timeout)
+    except (ValueError, settings.SettingInvalid):
+        raise
+    except Exception as error:  # an exchange that ccxt cannot open must not hide the prices of the others
+        return _Unopened(check_source(name), error)
+
+
+class _Unopened(Source):
+    """A source that cannot be opened."""
+
+    public_url = ""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name = name
+        super().__init__()
+        self._error_of_opening = error
+
+    def ask(self, coin: str, currencies: Sequence[str]) -> Iterator[Price | PriceUnavailable]:
+        raise PriceUnavailable(
+            self.name, f"it cannot be opened: {self._error_of_opening!r}"
+        ) from self._error_of_opening
 
 
 def _ask_all(

@@ -8,9 +8,9 @@ from typing import TypeGuard
 
 from coinrequest.prices.errors import PriceUnavailable
 
-# More than any coin or currency needs, on each side of the decimal point.
-PLACES = 20
-_AMOUNT = re.compile(r"\d{1,20}(\.\d{1,20})?([eE][+-]?\d{1,2})?", re.ASCII)
+# On each side of the decimal point: enough for every double, of which JSON is mostly made (5e-324 to 1.8e308).
+PLACES = 400
+_AMOUNT = re.compile(r"(?:\d{1,400}(?:\.\d{0,400})?|\.\d{1,400})(?:[eE][+-]?\d{1,4})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +98,14 @@ def parse_amount(value: object) -> Decimal:
         value: the text of a number, or a `Decimal` that was parsed with `parse_float=Decimal`.
 
     Raises:
-        ValueError: it is not a finite number above zero with at most 20 digits on each side of the decimal point.
+        ValueError: it is not a finite number above zero, or has more than 400 digits on a side of the decimal point.
     """
     text = str(value) if isinstance(value, Decimal) else value
     if not isinstance(text, str) or not _AMOUNT.fullmatch(text):
-        raise ValueError(f"{str(value)[:80]!r} is not an amount")
+        raise ValueError(f"{str(value)[:80]!r} is not an amount: a number above zero")
     amount = Decimal(text)
-    places = -int(amount.as_tuple().exponent)
-    if not 0 < amount < Decimal("1e20") or places > PLACES:
-        raise ValueError(f"{text[:80]!r} is not an amount above zero with at most {PLACES} decimal places")
+    if not amount:
+        raise ValueError(f"{text[:80]!r} is not an amount above zero")
+    if amount.adjusted() >= PLACES or -int(amount.as_tuple().exponent) > PLACES:
+        raise ValueError(f"{text[:80]!r} is not an amount of at most {PLACES} digits on each side of the decimal point")
     return amount

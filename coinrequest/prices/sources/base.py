@@ -9,6 +9,7 @@ from typing import Any
 from coinrequest.prices.client import TIMEOUT_SECONDS, SourceResponse, fetch
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, UnknownCoin
 from coinrequest.prices.price import Price, parse_amount
+from coinrequest.text import storable_text
 
 # The prefix of the exchanges of ccxt, as in `ccxt:binance`.
 CCXT_PREFIX = "ccxt:"
@@ -49,7 +50,14 @@ class Source(ABC):
         """
 
     def _fetch(self, path: str, params: Mapping[str, str] | None = None) -> SourceResponse:
-        return fetch(self.name, self.base_url + path, params or {}, self.timeout)
+        response = fetch(self.name, self.base_url + path, params or {}, self.timeout)
+        if response.status >= 400 and not isinstance(response.document, dict):
+            raise BadResponse(
+                self.name,
+                f"it responded with status {response.status}: {str(response.document)[:80]!r}",
+                response.status,
+            )
+        return response
 
     def _each(self, currencies: Sequence[str], read: Callable[[str], Price]) -> Iterator[Price | PriceUnavailable]:
         """Read the price in each currency; the error of one currency does not affect the others."""
@@ -58,6 +66,8 @@ class Source(ABC):
                 yield read(currency)
             except (UnknownCoin, BadResponse) as error:
                 yield error
+            except (ValueError, TypeError, LookupError, ArithmeticError) as error:  # an odd form of one price
+                yield BadResponse(self.name, f"the response has an odd price in {currency}: {error!r}")
 
     def _amount(self, value: object) -> Decimal:
         try:
@@ -67,7 +77,7 @@ class Source(ABC):
 
     def _offer(self, value: object) -> Decimal | None:
         """Parse a bid or an ask; for an empty order book it is missing or zero."""
-        if value is None or (isinstance(value, str | Decimal) and not str(value).strip("0.")):
+        if value is None or value == "" or _is_zero(value):
             return None
         return self._amount(value)
 
@@ -99,4 +109,11 @@ def error_message(errors: object) -> str:
     """Return the errors of an exchange as one text, whatever their form."""
     entries = errors if isinstance(errors, list) else [errors]
     texts = [str(entry.get("message", entry)) if isinstance(entry, dict) else str(entry) for entry in entries if entry]
-    return "; ".join(texts)[:500]
+    return storable_text("; ".join(texts)[:500])
+
+
+def _is_zero(value: object) -> bool:
+    try:
+        return isinstance(value, str | Decimal) and not Decimal(value)
+    except ArithmeticError:
+        return False

@@ -35,6 +35,14 @@ def quotes(*amounts: object) -> list[Price]:
     ]
 
 
+@pytest.mark.parametrize("aggregate", AGGREGATES)
+def test_the_smallest_and_the_largest_amounts_can_be_combined(aggregate: Aggregate) -> None:
+    for one, other in (("1e-25", "3e-25"), ("5e-324", "5e-324"), ("1e308", "3e308"), ("1e-324", "1e308")):
+        found, _ = combine(quotes(one, other), aggregate)
+        middle = (Fraction(one) + Fraction(other)) / 2
+        assert Fraction(found.amount) == (Fraction(one) if aggregate == "first" else middle)
+
+
 @given(SEVERAL)
 def test_the_median_is_exact(amounts: list[Decimal]) -> None:
     ordered = sorted(Fraction(amount) for amount in amounts)
@@ -91,7 +99,8 @@ def test_equal_quotes_are_the_price(amount: Decimal, count: int, aggregate: Aggr
         ((100, 200), []),  # who is to say
         ((100, 110, 90, 105, 95), []),  # a fast market
         ((100, 100.1, 99.9, 1, 10000), [1, 10000]),
-        (("1e-20", "1e-20", "2e-20", "2e-20"), []),  # the middle has more places than a price
+        (("1e-20", "1e-20", "2e-20", "2e-20"), []),
+        (("1e-400", "1e-400", "2e-400", "2e-400"), []),  # the middle has more places than a price
     ],
 )
 def test_outliers_are_dropped(amounts: tuple[object, ...], dropped: list[float]) -> None:

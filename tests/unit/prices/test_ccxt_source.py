@@ -82,7 +82,7 @@ def test_an_unknown_pair_is_an_unknown_coin(exchange: HttpStub) -> None:
         (Reply(body=b'{"last": NaN}'), BadResponse),
         (Reply(body=b"[]"), BadResponse),
         (Reply(body=b'{"last": "-1"}'), BadResponse),
-        (Reply(body=b'{"last": "' + b"9" * 40 + b'"}'), BadResponse),
+        (Reply(body=b'{"last": "' + b"9" * 401 + b'"}'), BadResponse),
         (Reply(404, b'{"status": "error", "reason": "x"}'), BadResponse),
     ],
 )

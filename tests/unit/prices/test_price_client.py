@@ -46,14 +46,12 @@ def test_a_response_has_its_status_exact_document_and_time(http_stub: HttpStub, 
     assert hit.headers["accept-encoding"] == "gzip"
 
 
-def test_forty_digits_stay_exact_but_are_not_an_amount(http_stub: HttpStub, price_client: PriceClient) -> None:
+def test_forty_digits_stay_exact(http_stub: HttpStub, price_client: PriceClient) -> None:
     digits = "1234567890" * 4
-    http_stub.replies = [Reply(body=f"[{digits}, {digits}.{digits}, 9e9999]".encode())]
+    http_stub.replies = [Reply(body=f"[{digits}, {digits}.{digits}, 1E-25]".encode())]
     document = price_client.fetch("somewhere", http_stub.url, {}).document
-    assert document == [Decimal(digits), Decimal(f"{digits}.{digits}"), Decimal("9e9999")]
-    for number in document:
-        with pytest.raises(ValueError, match="is not an amount"):
-            parse_amount(number)
+    assert document == [Decimal(digits), Decimal(f"{digits}.{digits}"), Decimal("1e-25")]
+    assert [parse_amount(number) for number in document] == document
 
 
 @pytest.mark.parametrize(
@@ -81,6 +79,65 @@ def test_a_response_that_is_not_json_is_a_bad_response(
     assert error.__cause__ is not None
     assert len(http_stub.hits) == 1
     assert len(str(error)) < 400
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 410, 418, 451])
+def test_a_page_instead_of_json_names_the_source_and_the_status(
+    http_stub: HttpStub, price_client: PriceClient, status: int
+) -> None:
+    page = "<!doctype html><title>Access denied: é</title>".encode()
+    http_stub.replies = [Reply(status, page, headers={"Content-Type": "text/html"})]
+    error = failure(price_client, http_stub.url)
+    assert isinstance(error, BadResponse)
+    assert str(error).startswith(f"somewhere: the response has status {status} and is not JSON; it starts with '<!doc")
+    assert ("use another source" in str(error)) == (status in {401, 403, 451})
+    assert error.status == status
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 520])
+def test_a_page_of_a_failing_source_names_its_status(
+    http_stub: HttpStub, price_client: PriceClient, status: int
+) -> None:
+    http_stub.replies = [Reply(status, b"<html>", headers={"Retry-After": "9"})]
+    error = failure(price_client, http_stub.url, timeout=1)
+    assert f"status {status}" in str(error)
+    assert isinstance(error, RateLimited) == (status == 429)
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-32-be"])
+def test_json_with_a_byte_order_mark_is_json(http_stub: HttpStub, price_client: PriceClient, codec: str) -> None:
+    http_stub.replies = [Reply(body='{"name": "é"}'.encode(codec))]
+    assert price_client.fetch("somewhere", http_stub.url, {}).document == {"name": "é"}
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "aws-chunked", "none", "identity", ""])
+def test_a_content_encoding_that_is_none_is_ignored(
+    http_stub: HttpStub, price_client: PriceClient, encoding: str
+) -> None:
+    http_stub.replies = [Reply(body=b"[1]", headers={"Content-Encoding": encoding})]
+    assert price_client.fetch("somewhere", http_stub.url, {}).document == [Decimal(1)]
+
+
+def test_a_body_that_is_not_compressed_as_it_says_is_an_error_in_words(
+    http_stub: HttpStub, price_client: PriceClient
+) -> None:
+    http_stub.replies = [Reply(body=b"[1]", headers={"Content-Encoding": "gzip"})]
+    assert "not compressed as its Content-Encoding says" in str(failure(price_client, http_stub.url, timeout=1))
+
+
+def test_a_response_that_announces_too_much_is_not_read(raw_stub: RawServer, price_client: PriceClient) -> None:
+    head = HEAD + b"Content-Length: 5000000\r\n\r\n"
+    raw_stub.reply = lambda connection: raw_stub.drip(connection, head)
+    assert "longer than 1048576 bytes: 5000000" in str(failure(price_client, raw_stub.url))
+
+
+def test_a_redirect_in_utf_8_is_shown_in_letters(raw_stub: RawServer, price_client: PriceClient) -> None:
+    def redirect(connection: socket.socket) -> bool:
+        connection.sendall("HTTP/1.1 301 Moved\r\nLocation: /café\r\n\r\n".encode())
+        return False
+
+    raw_stub.reply = redirect
+    assert "status 301, a redirect to '/café'" in str(failure(price_client, raw_stub.url))
 
 
 def test_a_compressed_response_is_decompressed(http_stub: HttpStub, price_client: PriceClient) -> None:

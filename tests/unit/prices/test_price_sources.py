@@ -176,7 +176,7 @@ def test_errors_of_coingecko_have_its_message(http_stub: HttpStub) -> None:
 
 
 def wrong_bodies() -> list[bytes]:
-    amounts: list[object] = [None, True, [], {}, "NaN", "Infinity", "-1", "0", "1_000", " 1", "1e99", "1e-99", "9" * 40]
+    amounts: list[object] = [None, True, [], {}, "NaN", "Infinity", "-1", "0", "1_000", " 1", "1e999", "1e-999"]
     rest = {"bid": "1", "ask": "1", "a": ["1"], "b": ["1"]}
     documents: list[object] = [[], None, 5, "x", {}, {"data": []}, {"result": 1}, {"result": {"A": {}}}, {"bitcoin": 7}]
     documents += [
