@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from coinrequest.airflow import audit_log
 from coinrequest.airflow.session import params_checked
 from coinrequest.airflow.task_progress import Progress, Report, RunningTask
-from coinrequest.airflow.task_reports import FAILURE, PROGRESS
+from coinrequest.airflow.task_reports import PROGRESS
 from coinrequest.database.stored import Unreadable, bounded_time, read_json, unreadable
 from coinrequest.limits import MEBIBYTE
 
@@ -20,7 +20,7 @@ from coinrequest.limits import MEBIBYTE
 _LONGEST_RESULT = 4 * MEBIBYTE
 _LONGEST_REPORT = 32 * 1024
 # A part of the statements below, by an index: the report that a task or item stored under a key.
-_REPORT = (
+REPORT = (
     f"(SELECT left(xcom.value::text, {_LONGEST_REPORT}) FROM xcom"  # noqa: S608 - of constants alone
     " WHERE xcom.dag_id = task.dag_id AND xcom.task_id = task.task_id"
     " AND xcom.run_id = task.run_id AND xcom.map_index = task.map_index AND xcom.key = :key)"
@@ -71,15 +71,6 @@ class TaskState:
     started_at: datetime | None
     ended_at: datetime | None
     report: Report | None = None
-
-
-@dataclass(frozen=True)
-class TaskFailure:
-    """A task that failed; `map_index` is the item of a mapped task, `reason` is None if it stored none."""
-
-    task: str
-    map_index: int | None
-    reason: str | None
 
 
 def hold(session: Session, dag_id: str) -> Status | None:
@@ -155,26 +146,7 @@ def outputs(session: Session, dag_run_id: int, task_id: str) -> list[Any]:
         .where(XComModel.dag_run_id == dag_run_id, XComModel.task_id == task_id, XComModel.key == "return_value")
         .order_by(XComModel.map_index)
     )
-    return [_content(row.value) for row in rows]
-
-
-def first_failure(session: Session, dag_id: str, run_id: str) -> TaskFailure | None:
-    """Return the task that failed first in a run, with the reason that its last attempt stored."""
-    row = session.execute(
-        text(
-            f"SELECT task.task_id, task.map_index, task.try_number, {_REPORT} AS failure"  # noqa: S608 - of constants alone
-            " FROM task_instance AS task"
-            " WHERE task.dag_id = :dag_id AND task.run_id = :run_id AND task.state = 'failed'"
-            " ORDER BY task.end_date, task.task_id, task.map_index LIMIT 1"
-        ),
-        {"dag_id": dag_id, "run_id": run_id, "key": FAILURE},
-    ).one_or_none()
-    if row is None:
-        return None
-    failure = _content(row.failure)
-    # An attempt that was killed stores no reason, and that of an earlier attempt is a different one.
-    is_current = isinstance(failure, dict) and failure.get("attempt") == row.try_number and bool(failure.get("text"))
-    return TaskFailure(str(row.task_id), _index(row.map_index), str(failure["text"]) if is_current else None)
+    return [content_of(row.value) for row in rows]
 
 
 def progress(session: Session, dag_id: str, run_id: str) -> Progress | None:
@@ -187,7 +159,7 @@ def progress(session: Session, dag_id: str, run_id: str) -> Progress | None:
             "SELECT count(*) AS tasks,"  # noqa: S608 - of constants alone
             " count(*) FILTER (WHERE task.state IN ('success', 'failed', 'skipped', 'upstream_failed')) AS done,"
             " json_agg(json_build_object('task', task.task_id, 'map_index', task.map_index,"
-            f" 'started_at', {bounded_time('task.start_date')}, 'report', {_REPORT})"
+            f" 'started_at', {bounded_time('task.start_date')}, 'report', {REPORT})"
             " ORDER BY task.start_date, task.task_id, task.map_index) FILTER (WHERE task.state = 'running') AS running"
             " FROM task_instance AS task WHERE task.dag_id = :dag_id AND task.run_id = :run_id"
             " AND task.state IS DISTINCT FROM 'removed' AND strpos(task.task_id, '.') = 0"
@@ -196,7 +168,7 @@ def progress(session: Session, dag_id: str, run_id: str) -> Progress | None:
     ).one()
     if not row.tasks:
         return None
-    running = [{**task, "report": _content(task["report"])} for task in (row.running or ())[:_MOST_RUNNING]]
+    running = [{**task, "report": content_of(task["report"])} for task in (row.running or ())[:_MOST_RUNNING]]
     return Progress(int(row.done), int(row.tasks), tuple(RunningTask.read(task) for task in running))
 
 
@@ -206,7 +178,7 @@ def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[
         text(
             "SELECT job.id, task.task_id, task.map_index, task.state, task.try_number,"  # noqa: S608 - of constants alone
             f" {bounded_time('task.start_date')} AS start_date, {bounded_time('task.end_date')} AS end_date,"
-            f" CASE WHEN task.state = 'running' THEN {_REPORT} END AS report"
+            f" CASE WHEN task.state = 'running' THEN {REPORT} END AS report"
             " FROM coinrequest_job AS job"
             " JOIN task_instance AS task ON task.dag_id = job.job_type AND task.run_id = job.run_id"
             " WHERE job.id = ANY(:ids) ORDER BY task.start_date NULLS LAST, task.task_id, task.map_index"
@@ -218,22 +190,23 @@ def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[
         found.setdefault(UUID(str(row.id)), []).append(
             TaskState(
                 row.task_id,
-                _index(row.map_index),
+                index_of(row.map_index),
                 row.state,
                 int(row.try_number),
                 row.start_date,
                 row.end_date,
-                Report.read(_content(row.report), row.start_date),
+                Report.read(content_of(row.report), row.start_date),
             )
         )
     return found
 
 
-def _index(map_index: int) -> int | None:
+def index_of(map_index: int) -> int | None:
+    """Return the item of a mapped task; None for other tasks."""
     return None if map_index < 0 else int(map_index)
 
 
-def _content(stored: str | None) -> Any:
+def content_of(stored: str | None) -> Any:
     """Return what a task sent as JSON text; Airflow stores that as a JSON string, of which `stored` is the JSON."""
     if stored is None:
         return None

@@ -224,7 +224,9 @@ def _failure(job: Job) -> JobFailure | None:
         return None
     address = run_url(job)
     if error.task is not None:
-        address += f"/tasks/{error.task}" + ("" if error.map_index is None else f"/mapped/{error.map_index}")
+        address += f"/tasks/{error.helper or error.task}" + (
+            "" if error.map_index is None else f"/mapped/{error.map_index}"
+        )
     return JobFailure(task=error.task, map_index=error.map_index, message=error.message, log_url=address)
 
 

@@ -21,12 +21,14 @@ class JobError:
 
     Attributes:
         task: the first task that failed; None if no task did, for example because of the job's time limit.
-        map_index: the item of a mapped task; None for other tasks.
+        map_index: the item of a mapped task, counted from 0; None for other tasks.
+        helper: the task of Airflow that failed in its place, whose log tells why; None for all others.
     """
 
     task: str | None
     map_index: int | None
     message: str
+    helper: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, get_args
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from coinrequest.airflow import runs
 from coinrequest.database.stored import Unreadable, read_json, unreadable
 from coinrequest.database.tables import job as table
+from coinrequest.durations import parse_duration
+from coinrequest.jobs import failures
 from coinrequest.jobs.callback import Callback
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.jobs.job import DONE, Job, JobError, Origin, State
@@ -191,10 +193,14 @@ def _error(session: Session, job: Job, row: Row[Any]) -> JobError:
     if job.state == "cancelled":
         reason = f": {job.cancel_reason}" if job.cancel_reason else ""
         return JobError(None, None, f"Cancelled by {job.cancelled_by}{reason}")
-    failed = runs.first_failure(session, job.job_type, job.run_id)
-    if failed is None:
-        return JobError(None, None, "The job failed although none of its tasks did: by its time limit, or by a person")
-    task, map_index = failed.task, failed.map_index
-    where = f"Task {task!r}" if map_index is None else f"Item {map_index} of task {task!r}"
-    why = f": {failed.reason}" if failed.reason else "; see its log"
-    return JobError(task, map_index, f"{where} failed{why}")
+    return failures.job_error(session, job.job_type, job.run_id, _timeout_of(session, job))
+
+
+def _timeout_of(session: Session, job: Job) -> timedelta | None:
+    """Return the time limit of the job's own revision; None if it has none, or cannot be read."""
+    revision = registry.find(session, job.job_type, job.revision)
+    try:
+        stored = None if revision is None else revision.content().get("timeout")
+        return None if stored is None else parse_duration(str(stored))
+    except (AttributeError, TypeError, ValueError):
+        return None

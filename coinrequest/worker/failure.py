@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 
 from coinrequest.airflow.task_reports import FAILURE, failure_entry
+from coinrequest.durations import format_duration
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def record_failure(instance: Any, limit: timedelta | None) -> Iterator[None]:
     """
     try:
         yield
-    except (Exception, AirflowTaskTimeout) as error:
+    except (Exception, AirflowTaskTimeout, SystemExit) as error:
         try:
             from coinrequest.airflow.connections import without_secrets
 
@@ -43,7 +44,9 @@ def reason(error: BaseException, limit: timedelta | None = None) -> str:
     from coinrequest.jobtypes.references import ReferenceUnresolved
 
     if isinstance(error, AirflowTaskTimeout):
-        return "it took too long" if limit is None else f"it was not done within {limit.total_seconds():g} seconds"
+        return f"it was not done within its timeout{f' of {format_duration(limit)}' if limit else ''}"
+    if isinstance(error, SystemExit):
+        return f"the action ended its own process (exit code {error.code})"
     for_people = (
         *(ActionFailed, ConnectionUnavailable, ReferenceUnresolved),
         *(UnknownAction, BrokenAction, AirflowException),

@@ -17,7 +17,7 @@ from airflow.providers.celery.executors import celery_executor_utils as provider
 
 from coinrequest.airflow.workload import read_workload
 from coinrequest.errors import CoinrequestError
-from coinrequest.worker import disk_space, task_log
+from coinrequest.worker import disk_space, task_exit, task_log
 
 
 class WorkloadRefused(CoinrequestError):
@@ -59,4 +59,5 @@ def _requeue(reason: str) -> Any:
     return Reject(reason, requeue=True)
 
 
+task_exit.install()
 provider.execute_workload.run = only_tasks(provider.execute_workload.run)

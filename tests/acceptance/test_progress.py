@@ -88,7 +88,7 @@ def test_the_error_of_a_task_that_takes_too_long_names_its_timeout(platform: Pla
     name = new_name("slow")
     platform.register(job_type(name, wait_task(value=60, timeout="2s")))
     job = platform.finished(platform.submit(name))
-    assert job["error"]["message"] == "Task 'wait' failed: it was not done within 2 seconds"
+    assert job["error"]["message"] == "Task 'wait' failed: it was not done within its timeout of 2s"
     assert stored_keys(platform, name, job["id"], "wait") == {"coinrequest_failure", "coinrequest_progress"}
 
 

@@ -148,7 +148,7 @@ def test_a_task_that_exceeds_its_time_limit_stops_the_action(action: type[Try]) 
 
     action.does = raising(AirflowTaskTimeout("Timeout, PID: 7"))
     task = operator()
-    assert failure_of(task) == "it was not done within 90 seconds"
+    assert failure_of(task) == "it was not done within its timeout of 1m30s"
     # Airflow calls this next.
     task.on_kill()
     assert action.stopped == 1

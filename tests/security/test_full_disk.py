@@ -304,7 +304,7 @@ def test_jobs_wait_while_there_is_no_space_for_logs(own_stack: OwnStack, disk: S
         waiting = platform.submit(name, {"value": 0})
         assert platform.succeeded(running)["result"]["value"] == 12
         assert platform.job(waiting)["state"] in ("queued", "running")
-        assert "was not done within 12 seconds" in platform.finished(late)["error"]["message"]
+        assert "was not done within its timeout of 12s" in platform.finished(late)["error"]["message"]
         assert platform.job(waiting)["state"] in ("queued", "running")
         disk.clear()
         platform.succeeded(waiting, timeout=60)
