@@ -13,14 +13,16 @@ from coinrequest.actions.base import NO_REFERENCES, Action, ActionFailed, Action
 from coinrequest.actions.context import ConnectionUnavailable
 from coinrequest.actions.sql.placeholders import PARAMETER_NAME, StatementInvalid
 from coinrequest.actions.sql.session import Session, Statement, UnsupportedDatabase, session_for
-from coinrequest.actions.sql.values import UnsupportedValue, json_ready
+from coinrequest.actions.sql.values import json_ready
 from coinrequest.limits import MAX_RESULT_BYTES
+from coinrequest.nesting import MAX_DEPTH, is_too_deep
 
 log = logging.getLogger(__name__)
 
 ROW_LIMIT = 10_000
 # Leaves room for the names of the columns and for the counts.
-_MAX_ROWS_BYTES = MAX_RESULT_BYTES - 65_536
+_ROOM = 65_536
+_MAX_ROWS_BYTES = MAX_RESULT_BYTES - _ROOM
 _BATCH_SIZE = 200
 
 
@@ -37,7 +39,7 @@ class SqlTimeout(ActionFailed):
 
 
 class SqlResultInvalid(ActionFailed):
-    """The rows are larger than 1 MiB, have duplicate column names, or contain a value that JSON cannot represent."""
+    """The rows are larger than 1 MiB, are nested deeper than 200 levels, or have duplicate column names."""
 
 
 class SqlQueryInputs(ActionModel):
@@ -126,7 +128,7 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
             SqlRefused: the connection is not granted, cannot be opened, or does not support the statement.
             SqlStatementFailed: the database refused the statement, or the parameters do not match it.
             SqlTimeout: it took too long or was stopped.
-            SqlResultInvalid: the rows are too large, or cannot be converted to JSON.
+            SqlResultInvalid: the rows are too large or nested too deeply, or two columns have the same name.
         """
         _check_grant(inputs)
         statement = Statement(
@@ -161,12 +163,12 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
         session.execute(statement)
         _check_columns(session.columns)
         rows: list[dict[str, Any]] = []
-        size = 0
+        size = max(0, len(json.dumps(session.columns, ensure_ascii=False).encode()) - _ROOM // 2)
         # One row beyond the limit shows that there are more.
         while len(rows) <= row_limit and (found := session.fetch(min(_BATCH_SIZE, row_limit + 1 - len(rows)))):
             for values in found:
-                row = _row(session.columns, values)
-                size += len(json.dumps(row)) + 2
+                row, length = _row(session.columns, values)
+                size += length + 2
                 if size > _MAX_ROWS_BYTES:
                     raise SqlResultInvalid(
                         f"the first {len(rows) + 1} rows exceed {_MAX_ROWS_BYTES // 1024} KiB as JSON; "
@@ -241,11 +243,10 @@ def _check_columns(columns: tuple[str, ...]) -> None:
         raise SqlResultInvalid(f"two columns have the name {twice[0]!r}; rename one with AS")
 
 
-def _row(columns: tuple[str, ...], values: Any) -> dict[str, Any]:
-    row = {}
-    for name, value in zip(columns, values, strict=True):
-        try:
-            row[name] = json_ready(value)
-        except UnsupportedValue as error:
-            raise SqlResultInvalid(f"the column {name!r} contains {error}; convert it in the statement") from error
-    return row
+def _row(columns: tuple[str, ...], values: Any) -> tuple[dict[str, Any], int]:
+    """Return a row, and its size in bytes as JSON."""
+    row = {name: json_ready(value) for name, value in zip(columns, values, strict=True)}
+    text = json.dumps(row, ensure_ascii=False)
+    if is_too_deep([[row]], text):
+        raise SqlResultInvalid(f"a value is nested deeper than {MAX_DEPTH} levels; convert it to text in the statement")
+    return row, len(text.encode(errors="surrogatepass"))

@@ -38,6 +38,9 @@ class PostgresSession(Session):
             )
         rewritten = rewrite(statement.sql, statement.parameters.keys(), POSTGRES, "pyformat")
         text, values = rewritten.text, {name: statement.parameters[name] for name in rewritten.names} or None
+        from coinrequest.actions.sql.postgres_values import load_exactly
+
+        load_exactly(self.connection)
         self.connection.rollback()
         self.connection.autocommit = False
         self._read_only = self.connection.read_only = statement.read_only

@@ -23,6 +23,8 @@ class SqliteSession(OtherSession):
     _cancelled = False
 
     def _execute(self, statement: Statement) -> None:
+        # A text may have any bytes in SQLite.
+        self.connection.text_factory = lambda text: text.decode(errors="replace")
         self.connection.rollback()
         self.connection.execute(f"PRAGMA query_only = {int(statement.read_only)}")
         # Without a progress handler, Python would run no signal handlers while SQLite executes a statement.

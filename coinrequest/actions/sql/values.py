@@ -7,12 +7,6 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from coinrequest.errors import CoinrequestError
-
-
-class UnsupportedValue(CoinrequestError, ValueError):
-    """A value cannot be represented in JSON."""
-
 
 def json_ready(value: Any) -> Any:
     """Convert a value to JSON data without losing precision.
@@ -20,16 +14,9 @@ def json_ready(value: Any) -> Any:
     Texts, integers, floats, booleans and null are unchanged, also inside lists and documents. Decimals become the text
     of their digits, times become ISO 8601 (with the offset if there is one), intervals become ISO 8601 durations, and
     bytes become base64 (RFC 4648, 4). Other values, such as UUIDs, addresses and ranges, become their text in Python.
-
-    Raises:
-        UnsupportedValue: a text contains a NUL character, which the database of the platform cannot store.
     """
     match value:
-        case None | bool() | int():
-            return value
-        case str():
-            if "\x00" in value:
-                raise UnsupportedValue("text with a NUL character")
+        case None | bool() | int() | str():
             return value
         case float():
             # JSON has no infinity and no NaN.
@@ -52,5 +39,10 @@ def json_ready(value: Any) -> Any:
 
 def _duration(value: timedelta) -> str:
     sign, rest = ("-", -value) if value < timedelta() else ("", value)
-    seconds = Decimal(rest.seconds) + Decimal(rest.microseconds) / 1_000_000
-    return f"{sign}P{rest.days}DT{seconds.normalize():f}S"
+    return f"{sign}P{rest.days}DT{seconds_text(timedelta(0, rest.seconds, rest.microseconds))}S"
+
+
+def seconds_text(value: timedelta) -> str:
+    """Return the seconds of a time difference, without rounding."""
+    seconds = value.days * 86_400 + value.seconds + Decimal(value.microseconds) / 1_000_000
+    return f"{seconds.normalize():f}"
