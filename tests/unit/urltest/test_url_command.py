@@ -239,6 +239,29 @@ def test_servers_cannot_control_the_terminal(http_stub: HttpStub, capsys: pytest
     assert shown.replace("\n", "").isprintable()
 
 
+@pytest.mark.parametrize("output", [[], ["--json"]])
+@pytest.mark.parametrize("charset", ["undefined", "idna", "punycode", "base64", "zip", "utf-7", "no such", "\\x00"])
+def test_an_odd_charset_costs_no_other_url_its_result(
+    http_stub: HttpStub, capsys: pytest.CaptureFixture[str], charset: str, output: list[str]
+) -> None:
+    odd = {"Content-Type": f"text/html; charset={charset}"}
+    http_stub.answer = lambda hit: Reply(body=b"it works \xff", headers=odd if hit.path == "/odd" else {})
+    urls = [f"{http_stub.url}/{number}" for number in range(3)] + [f"{http_stub.url}/odd"]
+    assert (
+        run(*urls, "--contains", "it works", "--matches", "w.rks", "--json-path", "$", "--attempts", "1", *output) == 1
+    )
+    shown = capsys.readouterr().out
+    assert all(url in shown for url in urls)
+    assert shown.count("the body is not JSON") == 4
+
+
+def test_a_body_has_the_type_that_a_header_gives_it(http_stub: HttpStub) -> None:
+    assert run(http_stub.url, "--data", "a=1") == 0
+    assert run(http_stub.url, "--data", "{}", "--header", "Content-Type: application/json") == 0
+    assert run(http_stub.url, "--method", "POST") == 0
+    assert [hit.headers.get("content-type") for hit in http_stub.hits] == [None, "application/json", None]
+
+
 def test_ctrl_c_shows_the_finished_tests(
     http_stub: HttpStub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
