@@ -4,12 +4,12 @@ Ids of tasks in definitions have no dot.
 """
 
 END = "job.end"
-_ITEMS = ".items"
+ITEMS = ".items"
 
 
 def items_id(task: str) -> str:
     """Return the id of the helper that resolves the items of a mapped task."""
-    return task + _ITEMS
+    return task + ITEMS
 
 
 def is_helper(task_id: str) -> bool:
@@ -21,4 +21,4 @@ def shown_task(task_id: str) -> str | None:
     """Return the task of the definition that a task is shown as; None if it is not shown."""
     if task_id == END:
         return None
-    return task_id.removesuffix(_ITEMS)
+    return task_id.removesuffix(ITEMS)

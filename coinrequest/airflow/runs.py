@@ -1,7 +1,7 @@
 """Runs of a DAG and their tasks: create them, read their states and results (Airflow 3.3.2)."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Text, Uuid, and_, bindparam, case, cast, func, select, text
 from sqlalchemy.orm import Session
 
-from coinrequest.airflow import audit_log
+from coinrequest.airflow import audit_log, helper_tasks
 from coinrequest.airflow.session import params_checked
 from coinrequest.airflow.task_progress import Progress, Report, RunningTask
 from coinrequest.airflow.task_reports import PROGRESS
@@ -60,8 +60,9 @@ class TaskState:
 
     Attributes:
         map_index: the item of a mapped task; None for other tasks.
-        state: Airflow's own state.
+        state: Airflow's own state; `success` for a mapped task without items.
         report: its progress, while it runs.
+        helper: the task of Airflow that failed in its place, whose log tells why; None for all others.
     """
 
     task: str
@@ -71,6 +72,7 @@ class TaskState:
     started_at: datetime | None
     ended_at: datetime | None
     report: Report | None = None
+    helper: str | None = None
 
 
 def hold(session: Session, dag_id: str) -> Status | None:
@@ -176,14 +178,18 @@ def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[
     """Return the tasks of some jobs in the order in which they started; those that have not started come last."""
     rows = session.execute(
         text(
-            "SELECT job.id, task.task_id, task.map_index, task.state, task.try_number,"  # noqa: S608 - of constants alone
+            "SELECT job.id, task.task_id, task.map_index, task.try_number,"  # noqa: S608 - of constants alone
+            # Airflow skips a mapped task without items.
+            " CASE WHEN task.state = 'skipped' AND EXISTS (SELECT 1 FROM task_map AS items WHERE items.length = 0"
+            "  AND items.dag_id = task.dag_id AND items.run_id = task.run_id"
+            "  AND items.task_id = task.task_id || :items) THEN 'success' ELSE task.state END AS state,"
             f" {bounded_time('task.start_date')} AS start_date, {bounded_time('task.end_date')} AS end_date,"
             f" CASE WHEN task.state = 'running' THEN {REPORT} END AS report"
             " FROM coinrequest_job AS job"
             " JOIN task_instance AS task ON task.dag_id = job.job_type AND task.run_id = job.run_id"
             " WHERE job.id = ANY(:ids) ORDER BY task.start_date NULLS LAST, task.task_id, task.map_index"
         ).bindparams(bindparam("ids", type_=ARRAY(Uuid))),
-        {"ids": list(job_ids), "key": PROGRESS},
+        {"ids": list(job_ids), "key": PROGRESS, "items": helper_tasks.ITEMS},
     )
     found: dict[UUID, list[TaskState]] = {}
     for row in rows:
@@ -198,7 +204,20 @@ def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[
                 Report.read(content_of(row.report), row.start_date),
             )
         )
-    return found
+    return {job_id: _without_helpers(tasks) for job_id, tasks in found.items()}
+
+
+def _without_helpers(tasks: list[TaskState]) -> list[TaskState]:
+    """Return the tasks of the definition; one whose helper failed has failed itself."""
+    helpers = [task for task in tasks if helper_tasks.is_helper(task.task)]
+    failed = {helper_tasks.shown_task(task.task): task for task in helpers if task.state == "failed"}
+    return [
+        task
+        if task.map_index is not None or task.task not in failed
+        else replace(failed[task.task], task=task.task, helper=failed[task.task].task)
+        for task in tasks
+        if not helper_tasks.is_helper(task.task)
+    ]
 
 
 def index_of(map_index: int) -> int | None:

@@ -58,7 +58,7 @@ def _instance(session: Session, dag_id: str, run_id: str, task: TaskState, attem
             .where(
                 model.dag_id == dag_id,
                 model.run_id == run_id,
-                model.task_id == task.task,
+                model.task_id == (task.helper or task.task),
                 model.map_index == (-1 if task.map_index is None else task.map_index),
                 model.try_number == attempt,
             )

@@ -48,8 +48,8 @@ def choose(tasks: Collection[TaskState], task: str | None = None, map_index: int
         indexes = sorted(state.map_index for state in wanted if state.map_index is not None)
         wanted = [state for state in wanted if state.map_index == map_index]
         if not wanted:
-            have = f"it has the items {indexes[0]} to {indexes[-1]}" if indexes else "it is not mapped"
-            raise LogUnknown(f"{_named(task)} has no item {map_index}; {have}")
+            have = f"it has {indexes[0]} to {indexes[-1]}" if indexes else "it is not mapped"
+            raise LogUnknown(f"{_named(task)} has no map_index {map_index}, which counts from 0; {have}")
     started = [state for state in wanted if state.attempt > 0]
     if not started:
         names = list(dict.fromkeys(state.task for state in tasks))

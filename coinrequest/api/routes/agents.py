@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
 from coinrequest import problem_details
-from coinrequest.airflow import celery_pool
+from coinrequest.airflow import celery_pool, helper_tasks
 from coinrequest.airflow.celery_pool import AgentsUnreachable, CeleryPool, Running
 from coinrequest.api import problems
 from coinrequest.api.authentication import new_session
@@ -93,7 +93,7 @@ def _running_task(task: Running, jobs: dict[tuple[str, str], UUID]) -> RunningTa
         job_type=workload.dag_id if job else None,
         dag_id=workload.dag_id,
         run_id=workload.run_id,
-        task=workload.task_id,
+        task=helper_tasks.shown_task(workload.task_id),
         map_index=workload.map_index,
         attempt=workload.attempt,
         since=task.since,
