@@ -5,6 +5,7 @@ This drives the socket interface of libcurl with `poll` (https://curl.se/libcurl
 `exchange`, this module loads libcurl.
 """
 
+import contextlib
 import select
 import sys
 import threading
@@ -36,7 +37,8 @@ class Transfers:
         if mask is not None:
             self._poll.register(descriptor, mask)
         else:
-            self._poll.unregister(descriptor)
+            with contextlib.suppress(KeyError):  # it was never watched
+                self._poll.unregister(descriptor)
 
     def add(self, curl: Any) -> None:
         """Start the transfer of an easy handle; calls of `wait` make it progress."""

@@ -153,18 +153,22 @@ def read_urls(arguments: argparse.Namespace) -> list[str]:
         ValueError: the file is not UTF-8, or there is no URL.
     """
     urls = list(arguments.urls)
-    if arguments.file == "-":
-        urls += _url_lines(sys.stdin)
-    elif arguments.file:
-        with Path(arguments.file).open(encoding="utf-8-sig") as lines:
-            urls += _url_lines(lines)
+    try:
+        if arguments.file == "-":
+            urls += _url_lines(sys.stdin)
+        elif arguments.file:
+            with Path(arguments.file).open(encoding="utf-8") as lines:
+                urls += _url_lines(lines)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{arguments.file} is not UTF-8: {error}; save it as UTF-8") from error
     if not urls:
         raise ValueError("there is no URL: give one, or a file of URLs with --file")
     return urls
 
 
 def _url_lines(lines: Iterable[str]) -> list[str]:
-    return [url for line in lines if (url := line.strip()) and not url.startswith("#")]
+    # Some editors put a byte order mark before the first line.
+    return [url for line in lines if (url := line.strip().removeprefix("\ufeff")) and not url.startswith("#")]
 
 
 def addresses(resolutions: Sequence[tuple[str, str]]) -> Mapping[str, Sequence[str]]:

@@ -255,6 +255,27 @@ def test_an_odd_charset_costs_no_other_url_its_result(
     assert shown.count("the body is not JSON") == 4
 
 
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_a_file_may_begin_with_a_byte_order_mark(
+    http_stub: HttpStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    path = tmp_path / "urls.txt"
+    path.write_text(f"\ufeff{http_stub.url}/é\n", encoding="utf-8")
+    with path.open(encoding="utf-8") as lines:
+        monkeypatch.setattr(sys, "stdin", lines)
+        assert run("--file", str(path) if source == "file" else "-") == 0
+    assert [hit.path for hit in http_stub.hits] == ["/%C3%A9"]
+
+
+def test_a_file_that_is_not_utf_8_is_named_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "urls.txt"
+    path.write_bytes(b"http://example.test/caf\xe9\n")
+    assert run("--file", str(path)) == 2
+    shown = capsys.readouterr().err
+    assert f"{path} is not UTF-8: " in shown
+    assert shown.endswith("save it as UTF-8\n")
+
+
 def test_a_body_has_the_type_that_a_header_gives_it(http_stub: HttpStub) -> None:
     assert run(http_stub.url, "--data", "a=1") == 0
     assert run(http_stub.url, "--data", "{}", "--header", "Content-Type: application/json") == 0
