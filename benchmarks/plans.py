@@ -36,7 +36,7 @@ def _call(session: Any, asked: dict[str, Any]) -> Callable[[], Any]:
     from datetime import datetime
     from uuid import UUID
 
-    from coinrequest.jobs import query, url_tests
+    from coinrequest.jobs import listing, url_tests
     from coinrequest.metrics import snapshot
 
     if asked["what"] == "metrics":
@@ -47,8 +47,8 @@ def _call(session: Any, asked: dict[str, Any]) -> Callable[[], Any]:
     if "before" in asked:
         submitted_at, job_id = asked["before"]
         before = datetime.fromisoformat(submitted_at), UUID(job_id)
-    filters = query.Filters(**_filters(asked.get("query", {})))
-    return lambda: query.page(session, filters, before=before, limit=51)
+    filters = listing.Filters(**_filters(asked.get("query", {})))
+    return lambda: listing.page(session, filters, before=before, limit=51)
 
 
 def _filters(asked: dict[str, str]) -> dict[str, Any]:
@@ -56,11 +56,12 @@ def _filters(asked: dict[str, str]) -> dict[str, Any]:
     from datetime import datetime
 
     filters: dict[str, Any] = dict(asked)
-    if "type" in filters:
-        filters["job_type"] = filters.pop("type")
+    for name, several in (("type", "job_types"), ("state", "states"), ("submitted_by", "submitters")):
+        if name in filters:
+            filters[several] = (filters.pop(name),)
     if "label" in filters:
         filters["labels"] = dict([filters.pop("label").split(":")])
-    for name in {"since", "until"} & filters.keys():
+    for name in {"since", "until", "ended_since", "ended_until"} & filters.keys():
         filters[name] = datetime.fromisoformat(filters[name])
     return filters
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from coinrequest import settings
 from coinrequest.airflow.runs import TaskState
 from coinrequest.airflow.task_progress import Progress, RunningTask
-from coinrequest.api.models import Answer
+from coinrequest.api.models import Answer, ListWarning
 from coinrequest.jobs.callback import Outcome
 from coinrequest.jobs.job import Job, Origin, State
 
@@ -101,6 +101,7 @@ class JobSummary(Answer):
     ended_at: datetime | None
     cancelled: Cancellation | None
     dag_run_url: str = Field(description="The job's run in the Airflow UI")
+    error: JobFailure | None = Field(description="Why it failed; in a list the first line, at most 300 characters")
     links: JobLinks
 
 
@@ -111,7 +112,6 @@ class JobDetail(JobSummary):
         description="The output of the definition's `result` task, a list if that task is mapped; null until the job "
         "has succeeded"
     )
-    error: JobFailure | None
     progress: JobProgress | None = Field(description="Its progress; null if its run was deleted in Airflow")
 
 
@@ -120,6 +120,7 @@ class JobList(Answer):
 
     jobs: list[JobSummary]
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page")
+    warnings: list[ListWarning] = Field(description="Filters of an empty list that name what there is not")
 
 
 class TaskChange(Answer):
@@ -176,7 +177,6 @@ def job_detail(root: str, job: Job) -> JobDetail:
     return JobDetail(
         **_job_fields(root, job),
         result=job.result,
-        error=_failure(job),
         progress=None if job.progress is None else job_progress(job.progress),
     )
 
@@ -253,5 +253,6 @@ def _job_fields(root: str, job: Job) -> dict[str, Any]:
         if job.cancelled_at is None
         else Cancellation(by=job.cancelled_by or "", at=job.cancelled_at, reason=job.cancel_reason),
         "dag_run_url": run_url(job),
+        "error": _failure(job),
         "links": job_links(root, job),
     }

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from coinrequest import settings
 from coinrequest.generator.followers import Awaited
 from coinrequest.jobs.callback import without_secrets
+from coinrequest.jobtypes.definition import Definition
 from coinrequest.jobtypes.registry import Change, Revision
 
 Health = Literal["healthy", "degraded"]
+_DEFAULT_OWNER = Definition.model_fields["owner"].default
 
 
 class Answer(BaseModel):
@@ -66,8 +68,17 @@ class JobTypeSummary(Answer):
     revision: int = Field(description="The current revision", examples=[42])
     paused: bool = Field(description="Whether it is paused, and so starts no jobs")
     schedule: dict[str, Any] | None = Field(description="As in the definition; null if it only runs on request")
+    owner: str = Field(examples=["data"])
     tags: list[str]
+    labels: dict[str, str] = Field(description="Those of its jobs")
     links: JobTypeLinks
+
+
+class ListWarning(Answer):
+    """Why a list is empty, perhaps: a filter names what there is not."""
+
+    field: str = Field(examples=["type"])
+    message: str
 
 
 class JobTypeList(Answer):
@@ -75,6 +86,7 @@ class JobTypeList(Answer):
 
     job_types: list[JobTypeSummary]
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page")
+    warnings: list[ListWarning] = Field(description="Filters of an empty list that name what there is not")
 
 
 class DefinitionWarning(Answer):
@@ -236,11 +248,13 @@ def job_type_summary(root: str, revision: Revision, *, paused: bool) -> JobTypeS
             **shown,
             description=content.get("description", ""),
             schedule=content.get("schedule"),
+            owner=content.get("owner", _DEFAULT_OWNER),
             tags=list(content.get("tags", ())),
+            labels=dict(content.get("labels", {})),
         )
     except (ValueError, TypeError):
         text = "The definition cannot be read; replace it, or delete the job type"
-        return JobTypeSummary(**shown, description=text, schedule=None, tags=[])
+        return JobTypeSummary(**shown, description=text, schedule=None, owner="", tags=[], labels={})
 
 
 def revision_summary(root: str, revision: Revision) -> RevisionSummary:

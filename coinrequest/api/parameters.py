@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
+from pydantic import StringConstraints
 
 from coinrequest.errors import FieldError
 from coinrequest.generator.lifecycle import JobTypeUnknown
@@ -11,6 +12,20 @@ from coinrequest.jobtypes.errors import DefinitionInvalid
 Limit = Annotated[int, Query(ge=1, le=100, description="The most items on a page")]
 Cursor = Annotated[
     str | None, Query(max_length=2048, description="The `next_cursor` of the previous page; omit it for the first page")
+]
+_Printable = Annotated[str, StringConstraints(max_length=256, pattern=r"^[ -~]*$")]
+Owners = Annotated[
+    list[_Printable], Query(max_length=20, description="Only of job types of this owner; if repeated, of any of them")
+]
+Tags = Annotated[
+    list[Annotated[str, StringConstraints(max_length=100)]],
+    Query(max_length=20, description="Only of job types with this tag; if repeated, with all of them"),
+]
+Types = Annotated[
+    list[_Printable], Query(max_length=20, description="Only jobs of this type; if repeated, of any of them")
+]
+Submitters = Annotated[
+    list[_Printable], Query(max_length=20, description="Only jobs submitted by this user; if repeated, by any of them")
 ]
 
 

@@ -94,10 +94,17 @@ def _http(request: Request, error: Any) -> JSONResponse:
 
 def _validation(request: Request, error: Any) -> JSONResponse:
     """Answer the errors of FastAPI's own validation of path, query and headers."""
-    found = [cast(ErrorDetails, {**entry, "loc": entry["loc"][1:]}) for entry in error.errors()]
+    found = [cast(ErrorDetails, {**entry, "loc": _place(request, entry["loc"])}) for entry in error.errors()]
     # FastAPI reports a parameter twice if a check of rights reads it too.
     errors = dict.fromkeys(field_error(entry, BaseModel) for entry in found)
     return response(request, 422, _summary(list(errors)), errors)
+
+
+def _place(request: Request, path: Sequence[str | int]) -> Sequence[str | int]:
+    """Return the path of a parameter, without an index if it was given once."""
+    kind, name, *inside = path
+    once = kind == "query" and len(request.query_params.getlist(str(name))) == 1
+    return (name,) if once else (name, *inside)
 
 
 def _fields(request: Request, error: Any) -> JSONResponse:

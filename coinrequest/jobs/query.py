@@ -1,12 +1,12 @@
-"""Reading jobs: one by its id, or pages of them, newest first."""
+"""Reading a job by its id, or from a row of a list."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any, get_args
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, String, func, literal, select, true, tuple_
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from coinrequest.airflow import runs
@@ -17,33 +17,13 @@ from coinrequest.jobs import failures
 from coinrequest.jobs.callback import Callback
 from coinrequest.jobs.errors import JobUnknown
 from coinrequest.jobs.job import DONE, Job, JobError, Origin, State
+from coinrequest.jobs.shown_params import with_defaults_of_types
 from coinrequest.jobtypes import registry
 from coinrequest.limits import MEBIBYTE
 
 _STATES: Mapping[str, State] = {state: state for state in get_args(State)}
 # Bytes of params as JSON text. Runs from before the limit may have megabytes.
-_MAX_LISTED_PARAMS = 1024
 _MAX_PARAMS = MEBIBYTE
-
-
-@dataclass(frozen=True)
-class Filters:
-    """Filters of a list; those that are None or empty are not applied.
-
-    Attributes:
-        labels: names and values that a job must have.
-        since: submitted at this time or later, with a zone.
-        until: submitted before this time, with a zone.
-        visible: the types that the reader may see, which may be many.
-    """
-
-    job_type: str | None = None
-    state: State | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    since: datetime | None = None
-    until: datetime | None = None
-    submitted_by: str | None = None
-    visible: Collection[str] | None = None
 
 
 def type_of(session: Session, job_id: UUID) -> str | None:
@@ -70,60 +50,16 @@ def with_progress(session: Session, job: Job) -> Job:
 
 def with_outcome(session: Session, row: Row[Any]) -> Job:
     """Return the job of a joined row, with its result or its error."""
-    job = _job(row)
+    (job,) = with_defaults_of_types(session, [read_row(row)], _MAX_PARAMS)
     if job.state == "success":
         return replace(job, result=_result(session, job, row.dag_run_id))
     if job.state in DONE:
-        return replace(job, error=_error(session, job, row))
+        return replace(job, error=error_of(session, job, row))
     return job
 
 
-def page(
-    session: Session,
-    filters: Filters = Filters(),
-    *,
-    before: tuple[datetime, UUID] | None = None,
-    limit: int = 50,
-) -> list[Job]:
-    """Return up to `limit` jobs, newest first, without results and errors, and without params of more than 1 KiB.
-
-    Args:
-        before: submission time and id of the last job of the previous page.
-    """
-    # The page is selected from the jobs' own table, by an index, before its runs are joined.
-    chosen = select(table)
-    if filters.job_type is not None:
-        chosen = chosen.where(table.c.job_type == filters.job_type)
-    if filters.state is not None:
-        chosen = chosen.where(table.c.state == filters.state)
-    if filters.submitted_by is not None:
-        chosen = chosen.where(table.c.submitted_by == filters.submitted_by)
-    if filters.labels:
-        chosen = chosen.where(table.c.labels.contains(dict(filters.labels)))
-    if filters.since is not None:
-        chosen = chosen.where(table.c.submitted_at >= filters.since)
-    if filters.until is not None:
-        chosen = chosen.where(table.c.submitted_at < filters.until)
-    if before is not None:
-        chosen = chosen.where(tuple_(table.c.submitted_at, table.c.id) < tuple_(*before))
-    newest = _newest(chosen, filters.visible, limit).subquery()
-    query = runs.joined(newest, _MAX_LISTED_PARAMS).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
-    return [_job(row) for row in session.execute(query)]
-
-
-def _newest(chosen: Any, types: Collection[str] | None, limit: int) -> Any:
-    """Return the newest of the chosen jobs, of the given types or of all."""
-    order = (table.c.submitted_at.desc(), table.c.id.desc())
-    if types is None:
-        return chosen.order_by(*order).limit(limit)
-    # The newest of each type, by the index of types: a reader of few types need not scan the jobs of all others.
-    names = func.unnest(literal(list(types), ARRAY(String))).table_valued("name").render_derived()
-    of_each = chosen.where(table.c.job_type == names.c.name).order_by(*order).limit(limit).lateral()
-    found = select(of_each).select_from(names.join(of_each, true()))
-    return found.order_by(of_each.c.submitted_at.desc(), of_each.c.id.desc()).limit(limit)
-
-
-def _job(row: Row[Any]) -> Job:
+def read_row(row: Row[Any]) -> Job:
+    """Return the job of a joined row, without its result or its error."""
     return Job(
         id=row.id,
         job_type=row.job_type,
@@ -185,7 +121,8 @@ def _result(session: Session, job: Job, dag_run_id: int) -> Any:
     return outputs if mapped else next(iter(outputs), None)
 
 
-def _error(session: Session, job: Job, row: Row[Any]) -> JobError:
+def error_of(session: Session, job: Job, row: Row[Any]) -> JobError:
+    """Return why the job of a joined row did not succeed."""
     if row.state not in _STATES:
         return JobError(None, None, f"The stored state {row.state!r} is not a state of jobs")
     if job.state == "removed":

@@ -35,7 +35,7 @@ class Submission:
         params: checked against the type's schema; defaults are filled in.
         priority: of its tasks, larger is sooner; None: as defined by the job type.
         run_after: the earliest start, with a zone; None: at once.
-        labels: names and values by which jobs can be listed.
+        labels: names and values by which jobs can be listed, added to those of the definition.
         callback: the webhook that is called when it ends.
     """
 
@@ -199,7 +199,8 @@ def _accept(
         return Outcome(order, refusal=refusal)
     if existing is not None:
         return Outcome(order, existing=existing)
-    return Outcome(order, job=_new_job(order, found.revision.number, params, user=user, origin=origin))
+    labels = {**definition.labels, **order.submission.labels}
+    return Outcome(order, job=_new_job(order, found.revision.number, params, labels, user=user, origin=origin))
 
 
 def _take_key(session: Session, user: str, key: Key, order: Order) -> UUID | None:
@@ -217,7 +218,15 @@ def _take_key(session: Session, user: str, key: Key, order: Order) -> UUID | Non
     return winner
 
 
-def _new_job(order: Order, revision: int, params: Mapping[str, Any], *, user: str, origin: Origin) -> Job:
+def _new_job(
+    order: Order,
+    revision: int,
+    params: Mapping[str, Any],
+    labels: Mapping[str, str],
+    *,
+    user: str,
+    origin: Origin,
+) -> Job:
     submission = order.submission
     return Job(
         id=order.job_id,
@@ -229,7 +238,7 @@ def _new_job(order: Order, revision: int, params: Mapping[str, Any], *, user: st
         submitted_at=datetime.now(UTC),
         origin=origin,
         priority=submission.priority,
-        labels=dict(submission.labels),
+        labels=labels,
         run_after=None if submission.run_after is None else submission.run_after.astimezone(UTC),
         callback=submission.callback,
     )

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -26,30 +25,16 @@ from coinrequest.jobs.callback import Callback as JobCallback
 from coinrequest.jobs.idempotency_keys import Key
 from coinrequest.jobtypes.errors import ParamsInvalid
 from coinrequest.jobtypes.grammar import ConnectionName
+from coinrequest.jobtypes.labels import MAX_LABELS, LabelName, LabelValue
 from coinrequest.jobtypes.messages import details_of, field_error
 from coinrequest.times import start_within_bounds
+from coinrequest.whole_numbers import WholeNumbers
 
-MAX_LABELS = 20
-MAX_LABEL_VALUE = 200
-LABEL_NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9_./-]{0,61}[A-Za-z0-9])?$"
 # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#signature-scheme
 SECRET_PREFIX = "whsec_"  # noqa: S105 - a prefix
 _SECRET_BYTES = range(24, 65)
-_KEY_NAME = "[key]"  # ends the path of pydantic's errors about the name of an entry
 
 Body = TypeVar("Body", bound=BaseModel)
-
-
-def _label_name(name: str) -> str:
-    if not re.fullmatch(LABEL_NAME, name):
-        raise ValueError("the name must be letters and digits, with '_./-' between them; at most 63 characters")
-    return name
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must be printable")
-    return text
 
 
 def _distinct(values: list[Any]) -> list[Any]:
@@ -73,7 +58,7 @@ def _form_of_secret(value: object) -> str:
     return "<connection>" if isinstance(value, dict | ConnectionName) else "<text>"
 
 
-class _Part(BaseModel):
+class _Part(WholeNumbers):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -121,13 +106,11 @@ class Submission(_Part):
         description="The earliest start, ISO 8601 with a zone, from the year 2000 to ten years ahead",
         examples=["2030-01-31T08:00:00+01:00"],
     )
-    labels: dict[
-        Annotated[str, AfterValidator(_label_name)],
-        Annotated[str, Field(max_length=MAX_LABEL_VALUE), AfterValidator(_printable)],
-    ] = Field(
+    labels: dict[LabelName, LabelValue] = Field(
         default_factory=dict,
         max_length=MAX_LABELS,
-        description="Names and values by which jobs can be listed; a name has letters, digits and `_./-`",
+        description="Names and values by which jobs can be listed, added to those of the definition; a name has "
+        "letters, digits and `_./-`",
         examples=[{"team": "data"}],
     )
     callback: Callback | None = Field(default=None, description="The webhook that is called when the job ends")
@@ -143,11 +126,7 @@ def read_body(document: dict[str, Any], model: type[Body]) -> Body:
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        details = details_of(error, model)
-        for detail in details:
-            if detail["loc"][-1:] == (_KEY_NAME,):
-                detail["loc"] = detail["loc"][:-1]
-        raise ParamsInvalid(field_error(detail, model) for detail in details) from error
+        raise ParamsInvalid(field_error(detail, model) for detail in details_of(error, model)) from error
 
 
 def read_submission(document: dict[str, Any], key: str | None) -> tuple[submission.Submission, Key | None]:

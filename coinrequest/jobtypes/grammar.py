@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from coinrequest.durations import DURATION_PATTERN, DurationInvalid, format_duration, parse_duration
+from coinrequest.jobtypes.labels import MAX_LABELS, LabelName, LabelValue
 from coinrequest.jobtypes.references import Reference, has_braces, split
 from coinrequest.jobtypes.suggestions import counted
 from coinrequest.limits import MAX_ITEMS
@@ -307,6 +308,9 @@ class Definition(Part):
         Field(max_length=20),
         AfterValidator(_distinct),
     ] = ()
+    labels: dict[LabelName, Annotated[LabelValue, AfterValidator(_plain_text)]] = Field(
+        default_factory=dict, max_length=MAX_LABELS, description="Labels of every job; a submission adds and overrides."
+    )
     schedule: Schedule | None = None
     params: dict[str, Any] | None = Field(default=None, description="JSON Schema (draft 2020-12) of a job's params.")
     tasks: Annotated[Listed[Task], Field(min_length=1, max_length=MAX_TASKS)]

@@ -40,7 +40,9 @@ def field_error(error: ErrorDetails, model: type[BaseModel], prefix: Path = ()) 
         model: the model, from which a similar field is suggested.
         prefix: the path of the validated value in the document.
     """
-    *before, last = error["loc"] or ("",)
+    # pydantic ends the path of an error about the name of an entry with this.
+    path = error["loc"][:-1] if error["loc"][-1:] == ("[key]",) else error["loc"]
+    *before, last = path or ("",)
     within: Path = tuple(part for part in before if not is_tag(part))
     if error["type"] == "extra_forbidden" or not is_tag(last):
         within = (*within, last)

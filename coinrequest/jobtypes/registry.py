@@ -135,6 +135,12 @@ def find(connection: Session | Connection, name: str, number: int) -> Revision |
     return None if row is None else _revision(row)
 
 
+def numbered(connection: Session | Connection, numbers: Collection[int]) -> dict[int, Revision]:
+    """Return the revisions with these numbers, of all types."""
+    rows = connection.execute(select(*_FIELDS).where(table.c.number.in_(numbers)))
+    return {row.number: _revision(row) for row in rows}
+
+
 def history(
     connection: Session | Connection, name: str, *, before: int | None = None, limit: int = 50
 ) -> list[Revision]:

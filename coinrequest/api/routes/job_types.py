@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from coinrequest.airflow import dag_tables
 from coinrequest.airflow.api_server.rights import CHANGE, READ
-from coinrequest.api import cursors, problems
+from coinrequest.api import cursors, list_filters, problems
 from coinrequest.api.authentication import RequestSession, User
 from coinrequest.api.bodies import Definition
 from coinrequest.api.models import (
@@ -23,7 +23,7 @@ from coinrequest.api.models import (
     without_tokens,
 )
 from coinrequest.api.openapi import DEFINITION_BODY, ETAG, LOCATION, YAML
-from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root, expected_revision
+from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Owners, Root, Tags, expected_revision
 from coinrequest.api.rights import Registrar, TypeNames, TypeReader, TypeRegistrar
 from coinrequest.api.served_queues import DRY_RUN_TIMEOUT, REGISTRATION_TIMEOUT, queue_warnings
 from coinrequest.generator import followers, lifecycle
@@ -137,16 +137,24 @@ def register(
 
 @router.get("", summary="List the job types", responses=problems.documented(422))
 def list_job_types(
-    names: TypeNames, session: RequestSession, root: Root, limit: Limit = 50, cursor: Cursor = None
+    visible: TypeNames,
+    session: RequestSession,
+    root: Root,
+    owner: Owners = [],  # noqa: B006 - FastAPI copies it, and the other
+    tag: Tags = [],  # noqa: B006
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> JobTypeList:
     """The job types that the user may read, ordered by name."""
     after = cursors.decode(cursor, 1)[0] if cursor else ""
+    names = list_filters.types_among(session, visible, (), owner, tag)
     found = registry.live(session, after=after, limit=limit + 1, names=names)
     shown = found[:limit]
     paused = dag_tables.paused_ids(session, [revision.name for revision in shown])
     return JobTypeList(
         job_types=[job_type_summary(root, revision, paused=revision.name in paused) for revision in shown],
         next_cursor=cursors.encode(shown[-1].name) if len(found) > limit else None,
+        warnings=[] if found or cursor else list_filters.warnings(session, visible, owners=owner, tags=tag),
     )
 
 

@@ -1,37 +1,32 @@
 """Jobs: submit, list, read, cancel, retry."""
 
-import re
 import time
-from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import StringConstraints
 
-from coinrequest.api import cursors, problems
+from coinrequest.api import cursors, list_filters, problems
 from coinrequest.api.authentication import RequestSession, new_session
 from coinrequest.api.bodies import OptionalDocument, SubmissionDocument
 from coinrequest.api.job_models import JobDetail, JobList, job_detail, job_summary
+from coinrequest.api.moments import Moment
 from coinrequest.api.openapi import LOCATION, json_body
-from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
+from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Owners, Root, Submitters, Tags, Types
 from coinrequest.api.request_models import Cancel
 from coinrequest.api.rights import JobNames, JobReader, JobSubmitter, TypeSubmitter, require_connection
-from coinrequest.errors import FieldError
-from coinrequest.jobs import control, query, submission
+from coinrequest.jobs import control, listing, query, submission
 from coinrequest.jobs.feed import awaited_jobs
 from coinrequest.jobs.job import Job, State
-from coinrequest.jobs.query import Filters
-from coinrequest.jobs.submission_body import LABEL_NAME, Submission, read_body, read_submission
-from coinrequest.jobtypes.errors import ParamsInvalid
-from coinrequest.times import nearest_in_utc
+from coinrequest.jobs.listing import Filters
+from coinrequest.jobs.submission_body import Submission, read_body, read_submission
 
 router = APIRouter(tags=["Jobs"])
 
-_PRINTABLE = r"^[ -~]*$"
-Time = Annotated[AwareDatetime, AfterValidator(nearest_in_utc)]
+_TIME = "ISO 8601, in UTC if it has no zone, or how long ago, such as `2d` or `1h30m`"
 
 
 @router.post(
@@ -83,56 +78,51 @@ def list_jobs(
     visible: JobNames,
     session: RequestSession,
     root: Root,
-    type: Annotated[str | None, Query(max_length=100, pattern=_PRINTABLE, description="Only jobs of this type")] = None,
-    state: Annotated[State | None, Query(description="Only jobs in this state")] = None,
+    type: Types = [],  # noqa: B006 - FastAPI copies it, and the others
+    state: Annotated[
+        list[State], Query(max_length=6, description="Only jobs in this state; if repeated, in any of them")
+    ] = [],  # noqa: B006
     label: Annotated[
         list[Annotated[str, StringConstraints(max_length=300)]],
         Query(max_length=20, description="Only jobs with this label, as `name:value`; if repeated, with all of them"),
-    ] = [],  # noqa: B006 - FastAPI copies it
-    since: Annotated[
-        Time | None, Query(description="Only jobs submitted at or after this time; ISO 8601 with a zone")
-    ] = None,
-    until: Annotated[
-        Time | None, Query(description="Only jobs submitted before this time; ISO 8601 with a zone")
-    ] = None,
-    submitted_by: Annotated[
-        str | None, Query(max_length=256, pattern=_PRINTABLE, description="Only jobs submitted by this user")
-    ] = None,
+    ] = [],  # noqa: B006
+    owner: Owners = [],  # noqa: B006
+    tag: Tags = [],  # noqa: B006
+    submitted_by: Submitters = [],  # noqa: B006
+    since: Annotated[Moment | None, Query(description=f"Only jobs submitted at or after this time: {_TIME}")] = None,
+    until: Annotated[Moment | None, Query(description="Only jobs submitted before this time")] = None,
+    ended_since: Annotated[Moment | None, Query(description="Only jobs that ended at or after this time")] = None,
+    ended_until: Annotated[Moment | None, Query(description="Only jobs that ended before this time")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> JobList:
     """The jobs that the user may read, newest first, however they were started."""
-    found = query.page(
-        session,
-        Filters(
-            job_type=type,
-            state=state,
-            labels=_labels(label),
-            since=since,
-            until=until,
-            submitted_by=submitted_by,
-            visible=visible,
-        ),
-        before=_position(cursor) if cursor else None,
-        limit=limit + 1,
+    list_filters.require_order("until", since, until)
+    list_filters.require_order("ended_until", ended_since, ended_until)
+    labels = list_filters.labels(label)
+    filters = Filters(
+        job_types=list_filters.types_among(session, visible, type, owner, tag),
+        states=frozenset(state),
+        submitters=frozenset(submitted_by),
+        labels=labels,
+        since=since,
+        until=until,
+        ended_since=ended_since,
+        ended_until=ended_until,
     )
+    found = listing.page(session, filters, before=_position(cursor) if cursor else None, limit=limit + 1)
     shown = found[:limit]
     last = shown[-1] if len(found) > limit else None
+    warnings = (
+        []
+        if found or cursor
+        else list_filters.warnings(session, visible, types=type, owners=owner, tags=tag, label_names=labels)
+    )
     return JobList(
         jobs=[job_summary(root, job) for job in shown],
         next_cursor=cursors.encode(last.submitted_at.isoformat(), str(last.id)) if last else None,
+        warnings=warnings,
     )
-
-
-def _labels(texts: Collection[str]) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for text in texts:
-        name, colon, value = text.partition(":")
-        if not (colon and re.fullmatch(LABEL_NAME, name) and value.isprintable()):
-            raise ParamsInvalid([FieldError("label", "must be name:value, such as team:data")])
-        if labels.setdefault(name, value) != value:
-            raise ParamsInvalid([FieldError("label", f"has two values for {name!r}, but a job has only one")])
-    return labels
 
 
 def _position(cursor: str) -> tuple[datetime, UUID]:
