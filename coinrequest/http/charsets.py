@@ -120,16 +120,17 @@ def named_charset(content_type: str) -> str:
     return found[1] if found else ""
 
 
-def decode_text(data: bytes, name: str = "") -> DecodedText:
+def decode_text(data: bytes, name: str = "", *, cut: bool = False) -> DecodedText:
     """Decode bytes, whatever they are and whatever the character set is called.
 
     Args:
         data: the bytes. A byte order mark at their start decides.
         name: the name that the sender gives the character set. UTF-8 takes the place of a name that is missing or that
             is no character set.
+        cut: whether the end of the bytes is missing, so that part of a character may be left over, which is dropped.
     """
     codec, start = _codec(data, _CODECS.get(_PUNCTUATION.sub("", name[:100].lower()), "utf-8"))
-    text, exact = _decode(data[start:], codec)
+    text, exact = _decode(data[start:], codec, cut)
     return DecodedText(text, codec, exact)
 
 
@@ -144,13 +145,14 @@ def _codec(data: bytes, codec: str) -> tuple[str, int]:
     return codec, 0
 
 
-def _decode(data: bytes, codec: str) -> tuple[str, bool]:
+def _decode(data: bytes, codec: str, cut: bool) -> tuple[str, bool]:
     if codec in _SINGLE_BYTE:
         return data.decode("latin-1").translate(_SINGLE_BYTE[codec]), True
+    decoder = codecs.getincrementaldecoder(codec)
     try:
-        return data.decode(codec), True
+        return decoder().decode(data, not cut), True
     except UnicodeDecodeError:
-        return data.decode(codec, "replace"), False
+        return decoder("replace").decode(data, not cut), False
 
 
 # Character sets of the standard that differ from Python's codecs, as differences from Latin-1.

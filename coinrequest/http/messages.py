@@ -133,7 +133,7 @@ class Response:
         """Decode the body with the character set of the response, or as UTF-8 if it names none; see `charsets`."""
         from coinrequest.http.charsets import decode_text, named_charset
 
-        return decode_text(self.body, named_charset(self.headers.get("content-type", "")))
+        return decode_text(self.body, named_charset(self.headers.get("content-type", "")), cut=self.truncated)
 
     def text(self) -> str:
         """Return the body as text; see `decoded`."""

@@ -5,12 +5,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coinrequest import patterns
 from coinrequest.http.messages import Response
 from coinrequest.text import storable_text
 from coinrequest.urltest import json_path
+
+if TYPE_CHECKING:
+    from coinrequest.http.charsets import DecodedText
 
 MAX_PATTERN_LENGTH = patterns.MAX_LENGTH
 
@@ -106,8 +109,12 @@ class _Body:
         self.response = response
 
     @functools.cached_property
+    def decoded(self) -> "DecodedText":
+        return self.response.decoded()
+
+    @property
     def text(self) -> str:
-        return self.response.text()
+        return self.decoded.text
 
     @functools.cached_property
     def document(self) -> Any:
@@ -116,7 +123,10 @@ class _Body:
     @property
     def extent(self) -> str:
         size = len(self.response.body)
-        return f"the first {size} bytes of the body" if self.response.truncated else f"the body ({size} bytes)"
+        odd = "" if self.decoded.exact else f", some of which are not {self.decoded.charset}"
+        return (
+            f"the first {size} bytes of the body{odd}" if self.response.truncated else f"the body ({size} bytes{odd})"
+        )
 
     def difference(self, path: str, value: Any) -> str | None:
         if self.response.truncated:

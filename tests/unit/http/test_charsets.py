@@ -99,6 +99,15 @@ def test_a_byte_order_mark_decides(name: str, mark: bytes, codec: str) -> None:
     assert decode_text(mark + "é€𝄞".encode(codec), name) == charsets.DecodedText("é€𝄞", codec, exact=True)
 
 
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-32-be", "shift_jis", "gb18030", "big5", "euc-kr"])
+def test_part_of_a_character_at_a_cut_is_dropped(codec: str) -> None:
+    data = "中中".encode(codec)
+    found = decode_text(data[:-1], codec, cut=True)
+    assert (found.text, found.exact) == ("中", True)
+    assert decode_text(data[:-1], codec).text.startswith("中\N{REPLACEMENT CHARACTER}")
+    assert not decode_text(b"\xff\xff\xff\xff\xff" + data[:-1], "utf-8", cut=True).exact
+
+
 @pytest.mark.parametrize(
     ("content_type", "name"),
     [

@@ -36,6 +36,25 @@ def response(body: bytes = b"", **fields: Any) -> Response:
     return Response(**defaults | fields)
 
 
+@pytest.mark.parametrize(
+    ("body", "charset", "extent"),
+    [
+        ("é".encode(), "undefined", "the body (2 bytes)"),
+        (b"\xe9\xe9", "latin1", "the body (2 bytes)"),
+        (b"\xe9\xe9", "undefined", "the body (2 bytes, some of which are not utf-8)"),
+        (b"\xe9\xe9", "", "the body (2 bytes, some of which are not utf-8)"),
+        (b"\xff\xff", "big5", "the body (2 bytes, some of which are not big5hkscs)"),
+    ],
+)
+def test_bytes_that_are_no_text_are_said(body: bytes, charset: str, extent: str) -> None:
+    seen = response(body, headers={"content-type": f"text/plain; charset={charset}"})
+    assert Expectations(body_contains="x").failures(seen) == (f"body_contains: 'x' is not in {extent}",)
+    cut = response("é".encode()[:1], truncated=True)
+    assert Expectations(body_contains="x").failures(cut) == (
+        "body_contains: 'x' is not in the first 1 bytes of the body",
+    )
+
+
 @given(st.lists(RANGES, min_size=1, max_size=5), st.sampled_from([",", ", ", " , "]))
 def test_a_status_is_one_of_the_ranges(parts: list[tuple[str, set[int]]], comma: str) -> None:
     expectations = Expectations(status=comma.join(text for text, _ in parts))
