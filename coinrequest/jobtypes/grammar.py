@@ -126,7 +126,7 @@ def _items(value: object) -> object:
     if isinstance(value, str):
         # `checks` reports braces without a reference.
         parts = [part for part in split(value) if isinstance(part, str | Reference)]
-        if parts == [value] or len(parts) > 1:
+        if len(parts) > 1 or isinstance(parts[0] if parts else None, str):
             raise _problem("must be a list, or a single reference to a list")
         return value
     if not isinstance(value, list | tuple):

@@ -18,7 +18,7 @@ from coinrequest.actions.catalogue import UnknownAction, action_names, find_acti
 from coinrequest.errors import FieldError, field_path
 from coinrequest.jobtypes.checks import TaskView
 from coinrequest.jobtypes.messages import Path, details_of, field_error
-from coinrequest.jobtypes.references import ReferenceInvalid, has_braces, split
+from coinrequest.jobtypes.references import ReferenceInvalid, has_braces, has_references, split
 from coinrequest.jobtypes.suggestions import hint, quoted
 
 MAX_SECONDS = 1.0
@@ -105,7 +105,7 @@ def _marked(value: object) -> Any:
         if not has_braces(value):
             return value
         parts = split(value)
-        if len(parts) == 1:
+        if len(parts) == 1 and not isinstance(parts[0], str):
             return _UNKNOWN
         return "".join(part if isinstance(part, str) else "x" for part in parts)
     if isinstance(value, Mapping):
@@ -123,7 +123,7 @@ def _find_open(value: object, opened: set[int]) -> bool:
         opened: collects the identities of objects and lists that do; thousands of errors look them up.
     """
     if isinstance(value, str):
-        return has_braces(value)
+        return has_references(value)
     if not isinstance(value, Mapping | list | tuple):
         return False
     inside = [_find_open(inner, opened) for inner in (value.values() if isinstance(value, Mapping) else value)]
@@ -133,7 +133,7 @@ def _find_open(value: object, opened: set[int]) -> bool:
 
 
 def _is_open(value: object, opened: Set[int]) -> bool:
-    return has_braces(value) if isinstance(value, str) else id(value) in opened
+    return has_references(value) if isinstance(value, str) else id(value) in opened
 
 
 def _leads(value: object, part: str | int) -> bool:

@@ -2,7 +2,7 @@
 
 A reference is data, not a template. It names a param, the output of an upstream task, the item of a task with
 `for_each`, or a field of the job. Double braces contain nothing else: no filters, no calls, no other names. The values
-of references are not searched for references.
+of references are not searched for references. `{{ "{{" }}` stands for the braces themselves.
 """
 
 import json
@@ -24,7 +24,10 @@ JOB_FIELDS = ("id", "type", "run_after")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*", re.ASCII)
 _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
-_REMEDY = "write {{ params.x }}, {{ tasks.id.output }}, {{ item }} or {{ job.id }}"
+_LITERAL = re.compile(r"""\{\{\s*(["'])(\{\{|\}\}|\{%)\1\s*\}\}""")
+_REMEDY = (
+    'write {{ params.x }}, {{ tasks.id.output }}, {{ item }} or {{ job.id }}, or {{ "{{" }} for the braces themselves'
+)
 
 
 class _Nothing:
@@ -141,25 +144,33 @@ class Occurrence(NamedTuple):
 
 
 def split(text: str) -> list[str | Reference | ReferenceInvalid]:
-    """Split a text into plain text, references, and errors for braces without one, in order."""
+    """Split a text into plain text, references, and errors for braces without one, in order.
+
+    Braces that are written as a literal are plain text.
+    """
     parts: list[str | Reference | ReferenceInvalid] = []
+    plain: list[str] = []
     position = 0
     while (opening := text.find("{{", position)) >= 0:
-        plain = text[position:opening]
+        plain.append(text[position:opening])
+        if literal := _LITERAL.match(text, opening):
+            parts += [plain[-1], literal[2]]
+            position = literal.end()
+            continue
         closing = text.find("}}", opening + 2)
+        parts.append(plain[-1])
         if closing < 0:
-            parts.append(plain)
             parts.append(ReferenceInvalid(f"'{{{{' is never closed; {_REMEDY}"))
             position = len(text)
             break
-        parts.append(plain)
         try:
             parts.append(Reference.parse(text[opening + 2 : closing]))
         except ReferenceInvalid as error:
             parts.append(error)
         position = closing + 2
-    parts.append(text[position:])
-    if "{%" in text:
+    plain.append(text[position:])
+    parts.append(plain[-1])
+    if any("{%" in part for part in plain):
         parts.append(ReferenceInvalid(f"'{{%' is not supported: a definition is not a template; {_REMEDY}"))
     return [part for part in parts if part != ""]
 
@@ -167,6 +178,16 @@ def split(text: str) -> list[str | Reference | ReferenceInvalid]:
 def has_braces(text: str) -> bool:
     """Return whether a text contains what looks like a reference or a template."""
     return "{{" in text or "{%" in text
+
+
+def has_references(text: str) -> bool:
+    """Return whether a text contains a reference, or braces that must not be there."""
+    return has_braces(text) and any(not isinstance(part, str) for part in split(text))
+
+
+def literal(text: str) -> str:
+    """Return an input whose value is `text`, whatever braces it has."""
+    return re.sub(r"\{\{|\{%", lambda found: f'{{{{ "{found[0]}" }}}}', text)
 
 
 def scan(value: object, path: tuple[str | int, ...] = ()) -> Iterator[Occurrence]:

@@ -15,6 +15,7 @@ from coinrequest.jobtypes.references import (
     ReferenceUnresolved,
     Scope,
     find_references,
+    literal,
     resolve,
     scan,
     split,
@@ -160,3 +161,45 @@ def test_a_whole_reference_keeps_its_value(value):
 def test_a_value_without_references_is_unchanged(value):
     if not list(scan(value)):
         assert resolve(value, Scope()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{{ "{{" }}', "{{"),
+        ("{{'{{'}}", "{{"),
+        ('Hello {{ "{{" }} name }}', "Hello {{ name }}"),
+        ('{{ "{{" }} {{ params.x }} {{ "}}" }}', "{{ 5 }}"),
+        ('{{ "{%" }} if x %}', "{% if x %}"),
+        ('{{ "{{" }}{{ "{{" }}', "{{{{"),
+    ],
+)
+def test_braces_can_be_written_as_a_literal(text: str, value: str) -> None:
+    assert resolve(text, Scope(params={"x": 5})) == value
+    assert [found for found in scan(text) if found.reference is None] == []
+
+
+@pytest.mark.parametrize("text", ['{{ "x" }}', '{{ "{{ }}', "{{ {{ }}", '{{ "{{" }} {% if %}', '{{ "{{" | upper }}'])
+def test_no_other_literal_is_a_reference(text: str) -> None:
+    assert [found for found in scan(text) if found.reference is None]
+
+
+@given(st.text(alphabet="{}%\"' ax.\n") | st.text())
+def test_any_text_can_be_written_as_a_literal(text: str) -> None:
+    assert resolve(literal(text), Scope()) == text
+    assert find_references(literal(text)) == ()
+
+
+def test_an_input_with_literal_braces_is_checked_when_it_is_registered() -> None:
+    from coinrequest.jobtypes.definition import parse_definition
+    from coinrequest.jobtypes.errors import DefinitionInvalid
+
+    def definition(**inputs: object) -> dict[str, object]:
+        return {"name": "braces", "tasks": [{"id": "send", "action": "http.request", "inputs": inputs}]}
+
+    braces = literal("{{ name }}")
+    parse_definition(definition(url="https://example.org/", method="POST", body=braces))
+    with pytest.raises(DefinitionInvalid, match=r"tasks\[0\]\.inputs\.method: must be "):
+        parse_definition(definition(url="https://example.org/", method=braces))
+    with pytest.raises(DefinitionInvalid, match="must be a list, or a single reference"):
+        parse_definition({"name": "braces", "tasks": [{"id": "a", "action": "integer.wait", "for_each": braces}]})
