@@ -34,20 +34,27 @@ def _built_in(path: Path) -> Any:
     return build_dag(definition, number=1, created_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
+def _report(problems: list[str]) -> None:
+    """Fail with one line for each fault, which begins with the name of its DAG."""
+    if problems:
+        pytest.fail(f"{len(problems)} faults of DAGs:\n" + "\n".join(f"  {one}" for one in problems), pytrace=False)
+
+
 def _all() -> list[Any]:
     return [*_hand_written().dags.values(), *map(_built_in, BUILT_IN)]
 
 
 def test_the_dags_folder_has_dags_and_no_import_errors() -> None:
     bag = _hand_written()
-    assert bag.import_errors == {}
+    _report([f"{Path(file).name}: cannot be imported: {error}" for file, error in bag.import_errors.items()])
     assert "btc_price_operator" in bag.dags
     assert BUILT_IN
 
 
 def test_every_file_of_the_dags_folder_makes_a_dag() -> None:
-    files = {path.name for path in DAGS.rglob("*.py")}
-    assert {Path(dag.fileloc).name for dag in _hand_written().dags.values()} == files
+    with_dags = {Path(dag.fileloc).name for dag in _hand_written().dags.values()}
+    files = sorted(path.name for path in DAGS.rglob("*.py"))
+    _report([f"{file}: makes no DAG" for file in files if file not in with_dags])
 
 
 def test_no_id_is_used_twice() -> None:
@@ -55,8 +62,8 @@ def test_no_id_is_used_twice() -> None:
 
     # One bag for each file: a bag of the whole folder keeps only one of two DAGs with the same id.
     ids = [dag_id for path in DAGS.rglob("*.py") for dag_id in DagBag(dag_folder=path, bundle_path=DAGS).dags]
-    twice = [dag_id for dag_id, count in Counter([*ids, *(path.stem for path in BUILT_IN)]).items() if count > 1]
-    assert twice == []
+    counts = Counter([*ids, *(path.stem for path in BUILT_IN)])
+    _report([f"{dag_id}: is the id of {count} DAGs" for dag_id, count in counts.items() if count > 1])
 
 
 def test_every_dag_has_an_owner_tags_and_a_description() -> None:
@@ -66,12 +73,12 @@ def test_every_dag_has_an_owner_tags_and_a_description() -> None:
         if not owners or owners & {"", "airflow"}:
             problems.append(f"{dag.dag_id}: a task has no owner of its own")
         if not set(dag.tags) - {"job-type"}:
-            problems.append(f"{dag.dag_id}: no tags")
+            problems.append(f"{dag.dag_id}: has no tags")
         if not (dag.description or "").strip():
-            problems.append(f"{dag.dag_id}: no description")
+            problems.append(f"{dag.dag_id}: has no description")
         if dag.catchup:
             problems.append(f"{dag.dag_id}: catches up")
-    assert problems == []
+    _report(problems)
 
 
 def test_every_dag_limits_its_retries_and_its_time() -> None:
@@ -80,19 +87,19 @@ def test_every_dag_limits_its_retries_and_its_time() -> None:
         for task in dag.tasks:
             action = getattr(task, "action", None)
             if (action is None or action in NEEDS_RETRIES) and not 1 <= task.retries <= 10:
-                problems.append(f"{dag.dag_id}.{task.task_id}: {task.retries} retries")
+                problems.append(f"{dag.dag_id}: task {task.task_id} has {task.retries} retries; 1 to 10 are needed")
             if task.retries and not timedelta(seconds=1) <= task.retry_delay <= timedelta(hours=1):
-                problems.append(f"{dag.dag_id}.{task.task_id}: waits {task.retry_delay} before a retry")
+                problems.append(f"{dag.dag_id}: task {task.task_id} waits {task.retry_delay} before a retry")
             if task.execution_timeout is None and dag.dagrun_timeout is None:
-                problems.append(f"{dag.dag_id}.{task.task_id}: no time limit")
-    assert problems == []
+                problems.append(f"{dag.dag_id}: task {task.task_id} has no time limit")
+    _report(problems)
 
 
 def test_every_dag_serialises_the_same_each_time() -> None:
     from airflow.serialization.serialized_objects import DagSerialization
 
     first, second = ({dag.dag_id: DagSerialization.to_dict(dag) for dag in _all()} for _ in range(2))
-    assert first == second
+    _report([f"{dag_id}: is another DAG at the next parse" for dag_id in first if first[dag_id] != second[dag_id]])
 
 
 @pytest.mark.parametrize("path", sorted(DAGS.rglob("*.py")), ids=lambda path: path.stem)
@@ -110,3 +117,9 @@ def test_a_parse_needs_no_network(path: Path, tmp_path: Path) -> None:
     variables = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_failure_has_one_line_for_each_fault_and_names_the_dag() -> None:
+    with pytest.raises(pytest.fail.Exception) as caught:
+        _report(["one: has no tags", "two: catches up"])
+    assert str(caught.value) == "2 faults of DAGs:\n  one: has no tags\n  two: catches up"
