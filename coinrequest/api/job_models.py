@@ -59,6 +59,18 @@ class JobProgress(Answer):
     )
 
 
+class JobWait(Answer):
+    """What a job waits for while none of its tasks runs."""
+
+    kind: str = Field(
+        description="`run_after`, `paused`, `max_jobs`, `scheduler`, `queue`, `agent`, `broker`, `pool`, `retry`, "
+        "`job_type` or `task`",
+        examples=["queue"],
+    )
+    message: str = Field(description="The end of a sentence that begins with: It waits for")
+    task: str | None = Field(description="The task that waits; null if it is the job itself")
+
+
 class JobCallback(Answer):
     """The webhook that the submitter asked for. A secret that was submitted is never shown."""
 
@@ -113,6 +125,9 @@ class JobDetail(JobSummary):
         "has succeeded"
     )
     progress: JobProgress | None = Field(description="Its progress; null if its run was deleted in Airflow")
+    waiting_for: JobWait | None = Field(
+        description="What it waits for; null once it has ended, and while one of its tasks runs"
+    )
 
 
 class JobList(Answer):
@@ -174,10 +189,12 @@ def job_summary(root: str, job: Job) -> JobSummary:
 
 def job_detail(root: str, job: Job) -> JobDetail:
     """Return a job in full."""
+    wait = job.waiting_for
     return JobDetail(
         **_job_fields(root, job),
         result=job.result,
         progress=None if job.progress is None else job_progress(job.progress),
+        waiting_for=wait and JobWait(kind=wait.kind, message=wait.message, task=wait.task),
     )
 
 

@@ -8,10 +8,13 @@ from coinrequest import settings
 from coinrequest.airflow.celery_pool import Agent, AgentsUnreachable, uses_agents
 from coinrequest.api.models import DefinitionWarning
 from coinrequest.api.routes import agents
+from coinrequest.jobs.waiting import Agents
 
 # Seconds. A registration takes 0.1 s itself; a dry run may take longer.
 REGISTRATION_TIMEOUT = 0.1
 DRY_RUN_TIMEOUT = 1.5
+# An answer about a job that waits for an agent.
+_JOB_TIMEOUT = 0.3
 
 
 def served_queues(timeout: float) -> frozenset[str] | None:
@@ -28,6 +31,18 @@ def served_queues(timeout: float) -> frozenset[str] | None:
     except (FutureTimeout, AgentsUnreachable):
         found = agents.inspection.last()
     return None if found is None else frozenset(queue for agent in found for queue in agent.queues)
+
+
+def known_agents() -> Agents:
+    """Return what is known about the agents, almost at once; a new inspection may go on in the background."""
+    if not uses_agents():
+        return Agents()
+    try:
+        return Agents(agents.inspection.call().result(_JOB_TIMEOUT))
+    except FutureTimeout:
+        return Agents(agents.inspection.last())
+    except AgentsUnreachable as error:
+        return Agents(problem=str(error))
 
 
 def queue_warnings(document: Mapping[str, Any], timeout: float) -> list[DefinitionWarning]:

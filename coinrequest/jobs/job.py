@@ -32,6 +32,21 @@ class JobError:
 
 
 @dataclass(frozen=True)
+class WaitingFor:
+    """What a job waits for.
+
+    Attributes:
+        kind: a word for programs.
+        message: the end of a sentence that begins with "It waits for".
+        task: the task that waits; None if it is the job itself.
+    """
+
+    kind: str
+    message: str
+    task: str | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """One run of a job type. All times have a zone (UTC).
 
@@ -48,6 +63,7 @@ class Job:
         result: the output of the definition's `result` task, once the job has succeeded; a list if that task is
             mapped.
         progress: how far it is; None unless it was requested.
+        waiting_for: what it waits for; None if one of its tasks runs, or unless it was requested.
     """
 
     id: UUID
@@ -71,6 +87,7 @@ class Job:
     result: Any = None
     error: JobError | None = None
     progress: Progress | None = None
+    waiting_for: WaitingFor | None = None
     run_id: str = ""
 
     def __post_init__(self) -> None:

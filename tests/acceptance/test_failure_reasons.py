@@ -64,13 +64,19 @@ def test_timeouts_name_themselves_and_their_values(platform: Platform) -> None:
     whole, part, nobody = new_name("whole"), new_name("part"), new_name("nobody")
     platform.register(job_type(whole, wait_task(value=60), timeout="15s"))
     platform.register(job_type(part, wait_task(value=60, timeout="2s")))
-    platform.register(job_type(nobody, wait_task(value=0, queue="nobody"), timeout="3s"))
+    platform.register(job_type(nobody, wait_task(value=0, queue="nobody"), timeout="15s"))
     jobs = {name: platform.submit(name) for name in (whole, part, nobody)}
+
+    def kind() -> str | None:
+        wait = platform.job(jobs[nobody])["waiting_for"]
+        return wait and wait["kind"]
+
+    eventually(lambda: kind() == "queue", what="the answer says that no agent serves the queue")
     messages = {name: platform.finished(job, timeout=60)["error"]["message"] for name, job in jobs.items()}
     assert messages[whole] == "The job was not done within its timeout of 15s: task 'wait' was running"
     assert messages[part] == "Task 'wait' failed: it was not done within its timeout of 2s"
     assert messages[nobody] == (
-        "The job was not done within its timeout of 3s: task 'wait' had not started (queue 'nobody')"
+        "The job was not done within its timeout of 15s: task 'wait' had not started (queue 'nobody')"
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import StringConstraints
+from sqlalchemy.orm import Session
 
 from coinrequest.api import cursors, list_filters, problems
 from coinrequest.api.authentication import RequestSession, new_session
@@ -18,7 +19,8 @@ from coinrequest.api.openapi import LOCATION, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Owners, Root, Submitters, Tags, Types
 from coinrequest.api.request_models import Cancel
 from coinrequest.api.rights import JobNames, JobReader, JobSubmitter, TypeSubmitter, require_connection
-from coinrequest.jobs import control, listing, query, submission
+from coinrequest.api.served_queues import known_agents
+from coinrequest.jobs import control, listing, query, submission, waiting
 from coinrequest.jobs.feed import awaited_jobs
 from coinrequest.jobs.job import Job, State
 from coinrequest.jobs.listing import Filters
@@ -67,7 +69,7 @@ def submit_job(
     if requested.callback:
         require_connection(user, requested.callback.secret_connection)
     accepted = submission.submit(session, name, requested, user=user.get_name(), key=idempotency_key)
-    detail = job_detail(root, query.with_progress(session, accepted.job))
+    detail = job_detail(root, _in_full(session, accepted.job))
     response.headers["Location"] = detail.links.self
     response.status_code = 202 if accepted.created else 200
     return detail
@@ -148,12 +150,24 @@ async def read_job(
     while not job.done and (remaining := deadline - time.monotonic()) > 0:
         await awaited_jobs().wait(id, remaining)
         job = await run_in_threadpool(_read, id)
+    if not job.done:
+        job = await run_in_threadpool(_read_in_full, id)
     return job_detail(root, job)
 
 
 def _read(job_id: UUID) -> Job:
     with new_session() as session:
         return query.with_progress(session, query.find(session, job_id))
+
+
+def _read_in_full(job_id: UUID) -> Job:
+    with new_session() as session:
+        return _in_full(session, query.find(session, job_id))
+
+
+def _in_full(session: Session, job: Job) -> Job:
+    """Return a job with its progress, and with what it waits for."""
+    return waiting.with_waiting(session, query.with_progress(session, job), known_agents)
 
 
 @router.post(
@@ -168,7 +182,7 @@ def cancel_job(
     """Cancel a job that is queued or running. Running tasks stop within seconds. 409 if the job has ended."""
     reason = read_body(document, Cancel).reason
     job = control.cancel(session, id, user=user.get_name(), reason=reason)
-    return job_detail(root, query.with_progress(session, job))
+    return job_detail(root, _in_full(session, job))
 
 
 @router.post(
@@ -180,4 +194,4 @@ def cancel_job(
 def retry_job(user: JobSubmitter, id: UUID, session: RequestSession, root: Root) -> JobDetail:
     """Run the unfinished tasks of a failed or cancelled job again, at the same revision. 409 for other jobs."""
     job = control.retry(session, id, user=user.get_name())
-    return job_detail(root, query.with_progress(session, job))
+    return job_detail(root, _in_full(session, job))
