@@ -24,7 +24,7 @@ def result_message(
     state: str,
     result: Any,
     error: str | None,
-    finished_at: datetime | None,
+    ended_at: datetime | None,
 ) -> bytes:
     """Return the message with the result of a job, or with the refusal of a message.
 
@@ -34,7 +34,7 @@ def result_message(
         state: `success`, `failed` or `cancelled`; `refused` if the message did not become a job.
         result: the result of a successful job, as JSON data.
         error: the error of a failed job, or the reason of a refusal.
-        finished_at: the end of the job, with a time zone.
+        ended_at: the end of the job, with a time zone.
     """
     return _encoded(
         {
@@ -43,7 +43,7 @@ def result_message(
             "state": state,
             "result": result,
             "error": error,
-            "finished_at": None if finished_at is None else finished_at.isoformat(),
+            "ended_at": None if ended_at is None else ended_at.isoformat(),
         }
     )
 

@@ -34,10 +34,10 @@ def bounded_result(job: Job) -> Any:
 def event_body(job: Job) -> str:
     """Return the body of a webhook for a job that has ended, in the event format of Standard Webhooks."""
     error = job.error
-    finished_at = job.ended_at and job.ended_at.isoformat()
+    ended_at = job.ended_at and job.ended_at.isoformat()
     event = {
         "type": "job.completed",
-        "timestamp": finished_at,
+        "timestamp": ended_at,
         "data": {
             "job_id": str(job.id),
             "job_type": job.job_type,
@@ -46,7 +46,7 @@ def event_body(job: Job) -> str:
             "error": error and {"task": error.task, "map_index": error.map_index, "message": error.message},
             "submitted_at": job.submitted_at.isoformat(),
             "started_at": job.started_at and job.started_at.isoformat(),
-            "finished_at": finished_at,
+            "ended_at": ended_at,
             "labels": dict(job.labels),
             "links": {"job": job_url(job), "run": run_url(job)},
         },

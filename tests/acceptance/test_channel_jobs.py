@@ -22,11 +22,11 @@ def submitter(platform: Platform) -> Iterator[UserInterface]:
 def test_an_integer_job_over_the_broker(platform: Platform, submitter: UserInterface) -> None:
     job_id = submitter.submit(3)
     (result,) = submitter.wait_for(job_id)
-    assert set(result) == {"job_id", "job_type", "state", "result", "error", "finished_at"}
+    assert set(result) == {"job_id", "job_type", "state", "result", "error", "ended_at"}
     assert (result["job_id"], result["job_type"], result["state"]) == (job_id, "integer", "success")
     assert result["error"] is None
     assert "job complete" in json.dumps(result["result"])
-    assert datetime.fromisoformat(result["finished_at"]).tzinfo is not None
+    assert datetime.fromisoformat(result["ended_at"]).tzinfo is not None
 
     job = platform.job(job_id)
     assert (job["state"], job["origin"], job["params"]) == ("success", "channel", {"value": 3})

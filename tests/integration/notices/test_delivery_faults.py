@@ -164,7 +164,7 @@ def test_a_dead_mail_server_delays_no_webhook_and_loses_no_mail(
     monkeypatch.setenv("AIRFLOW_CONN_OPS_MAIL", f'{{"conn_type": "generic", "password": "{url}"}}')
     body = (
         '{"data": {"job_id": "1", "job_type": "btc", "state": "success", "result": 1, "error": null, "labels": {},'
-        ' "submitted_at": "2030-01-31T08:00:00+00:00", "started_at": null, "finished_at": "2030-01-31T08:00:00+00:00",'
+        ' "submitted_at": "2030-01-31T08:00:00+00:00", "started_at": null, "ended_at": "2030-01-31T08:00:00+00:00",'
         ' "links": {"job": "http://j/1", "run": "http://r/1"}}}'
     )
     with dispatching():

@@ -78,10 +78,10 @@ def test_a_success_is_reported_to_the_recipients_in_the_definition(op: TestClien
     event = json.loads(webhook.body)
     data = event["data"]
     assert event["type"] == "job.completed"
-    assert event["timestamp"] == data["finished_at"]
+    assert event["timestamp"] == data["ended_at"]
     assert (data["job_id"], data["job_type"], data["state"]) == (str(job_id), name, "success")
     assert (data["result"], data["error"], data["labels"]) == ({"slept": 0}, None, {"team": "data"})
-    for moment in ("submitted_at", "started_at", "finished_at"):
+    for moment in ("submitted_at", "started_at", "ended_at"):
         assert datetime.fromisoformat(data[moment]).tzinfo is not None
     assert data["links"] == {
         "job": f"http://airflow.test/jobs/v1/jobs/{job_id}",

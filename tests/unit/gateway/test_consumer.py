@@ -85,7 +85,7 @@ def test_an_invalid_message_is_dead_lettered_and_answered(broker: Broker) -> Non
         assert said in letter.headers["x-reason"]
         assert letter.headers["from"] == "somebody"
         result = json.loads(answer.body)
-        assert set(result) == {"job_id", "job_type", "state", "result", "error", "finished_at"}
+        assert set(result) == {"job_id", "job_type", "state", "result", "error", "ended_at"}
         assert (result["job_id"], result["state"], result["result"]) == (job_id if named else None, "refused", None)
         assert result["error"] == letter.headers["x-reason"]
     assert not store.seen

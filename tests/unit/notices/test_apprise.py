@@ -28,7 +28,7 @@ DATA = {
     "error": None,
     "submitted_at": "2030-01-31T08:00:00+00:00",
     "started_at": "2030-01-31T08:00:01.500000+00:00",
-    "finished_at": "2030-01-31T08:00:02+00:00",
+    "ended_at": "2030-01-31T08:00:02+00:00",
     "labels": {"team": "data"},
     "links": {"job": "https://jobs.test/jobs/v1/jobs/1", "run": "https://jobs.test/dags/btc-report/runs/1"},
 }

@@ -41,7 +41,7 @@ def test_links_begin_with_the_public_address_and_escape_any_run_id() -> None:
 def test_the_body_has_the_result_as_it_is() -> None:
     data = json.loads(event_body(JOB))["data"]
     assert data["result"] == {"rate": "1.50", "currency": "£"}
-    assert data["finished_at"] == "2030-01-31T08:00:00+00:00"
+    assert data["ended_at"] == "2030-01-31T08:00:00+00:00"
 
 
 def test_the_channel_gets_the_error_as_a_sentence() -> None:
@@ -52,7 +52,7 @@ def test_the_channel_gets_the_error_as_a_sentence() -> None:
         "state": "failed",
         "result": None,
         "error": "Task 'wait' failed",
-        "finished_at": "2030-01-31T08:00:00+00:00",
+        "ended_at": "2030-01-31T08:00:00+00:00",
     }
 
 
