@@ -2,14 +2,16 @@
 
 import contextlib
 import logging
+import traceback
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowTaskTimeout
 
 from coinrequest.airflow.task_reports import FAILURE, failure_entry
 from coinrequest.durations import format_duration
+from coinrequest.text import is_storable, storable_text
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,20 @@ def record_failure(instance: Any, limit: timedelta | None) -> Iterator[None]:
         except Exception:
             # The failure itself matters more, and the log has it in any case.
             log.warning("Cannot store the reason of the failure", exc_info=True)
-        raise
+        loggable = _loggable(error)
+        if loggable is error:
+            raise
+        raise loggable from None
+
+
+def _loggable(error: BaseException) -> BaseException:
+    """Return an error that Airflow can log: logging half of a surrogate pair would end the process without a word."""
+    text = "".join(traceback.format_exception(error))
+    if is_storable(text.replace("\0", "")):
+        return error
+    log.error("%s", storable_text(text))
+    kind = AirflowFailException if isinstance(error, AirflowFailException) else AirflowException
+    return kind(storable_text(reason(error)))
 
 
 def reason(error: BaseException, limit: timedelta | None = None) -> str:

@@ -143,6 +143,44 @@ def test_the_reason_of_a_failure_is_stored(action: type[Try], error: BaseExcepti
     assert failure_of(operator()) == text
 
 
+class AnyPlace(ActionFailed):
+    """It has half of a surrogate pair in its text, whatever its arguments are."""
+
+    def __str__(self) -> str:
+        return "nothing at \ud83d"
+
+
+def caused() -> BaseException:
+    error = TooSlow("no answer")
+    error.__cause__ = OSError(2, "No such file", "caf\udce9")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (AnyPlace("x"), "nothing at \ufffd"),
+        (KeyError("\ud83d"), "'\\ud83d'"),
+        (OSError(2, "No such file", "caf\udce9"), "[Errno 2] No such file: 'caf\\udce9'"),
+        (caused(), "no answer"),
+        (ValueError("a\x00\ud83d"), "ValueError: a\ufffd\ufffd"),
+    ],
+    ids=["any text", "a key", "a file", "the cause", "an argument"],
+)
+def test_an_error_with_any_text_can_be_logged(action: type[Try], error: BaseException, text: str) -> None:
+    import structlog
+    from airflow.sdk._shared.logging.structlog import structlog_processors
+
+    action.does = raising(error)
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - it is any error
+        execute(operator(), Instance())
+    shared, render, _ = structlog_processors(json_output=True)
+    event = {"event": "Task failed with exception", "exc_info": raised.value}
+    for process in (*shared, render):
+        event = process(structlog.get_logger(), "error", event)
+    assert text in json.loads(str(event))["exception"][0]["exc_value"]
+
+
 def test_a_task_that_exceeds_its_time_limit_stops_the_action(action: type[Try]) -> None:
     from airflow.sdk.exceptions import AirflowTaskTimeout
 
