@@ -1,11 +1,15 @@
 """Masks the secrets of a connection in results and errors, where a server may repeat them."""
 
 import base64
+import contextlib
 import html
 import json
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, quote_plus
+
+from coinrequest.http.charsets import decode_text
+from coinrequest.text import REPLACEMENT
 
 MASK = "***"
 # Masking shorter secrets would make texts unreadable, and would reveal where they occur.
@@ -49,4 +53,15 @@ def _encodings(secret: str) -> set[str]:
     in_json |= {encoded.replace("/", r"\/") for encoded in in_json}
     in_urls = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
     in_base64 = base64.b64encode(secret.encode()).decode()
-    return {secret, html.escape(secret), in_base64, in_base64.rstrip("="), *in_json, *in_urls}
+    return {secret, html.escape(secret), in_base64, in_base64.rstrip("="), *in_json, *in_urls, *_misread(secret)}
+
+
+def _misread(secret: str) -> set[str]:
+    """Return what a secret becomes if the server names a wrong character set, or none."""
+    if secret.isascii():
+        return set()
+    in_utf_8 = secret.encode()
+    spellings = {in_utf_8.decode("iso-8859-1"), decode_text(in_utf_8, "iso-8859-1").text}  # in headers, and in bodies
+    with contextlib.suppress(UnicodeEncodeError):
+        spellings.add(decode_text(secret.encode("iso-8859-1"), "utf-8").text)
+    return {spelling for spelling in spellings if spelling.strip(REPLACEMENT)}

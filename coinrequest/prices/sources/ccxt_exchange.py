@@ -16,6 +16,7 @@ from coinrequest.prices.client import TIMEOUT_SECONDS
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin
 from coinrequest.prices.price import Price
 from coinrequest.prices.sources.base import CCXT_PREFIX, Source
+from coinrequest.text import storable_text
 
 
 class Ccxt(Source):
@@ -139,4 +140,4 @@ def _retry_after(headers: Mapping[str, str] | None) -> float | None:
 
 
 def _text(error: Exception) -> str:
-    return (str(error) or type(error).__name__)[:300]
+    return storable_text((str(error) or type(error).__name__)[:300])

@@ -220,3 +220,14 @@ def test_a_connection_that_cannot_be_used_is_a_clear_error(
         request("/", Connection(**fields))
     assert "s3cret" not in str(caught.value)
     assert http_stub.hits == []
+
+
+@pytest.mark.parametrize("written", ["utf-8", "iso-8859-1"])
+@pytest.mark.parametrize("named", ["utf-8", "iso-8859-1", "undefined", ""])
+def test_secrets_are_masked_whatever_the_server_calls_their_charset(
+    http_stub: HttpStub, written: str, named: str
+) -> None:
+    http_stub.replies = [
+        Reply(body=f"you sent {SECRET}".encode(written), headers={"Content-Type": f"a/b; charset={named}"})
+    ]
+    assert request("/", connection(http_stub))["body"] == "you sent ***"

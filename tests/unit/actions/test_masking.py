@@ -38,3 +38,8 @@ def test_without_secrets_nothing_is_masked() -> None:
 
 def test_a_secret_within_another_is_masked_completely() -> None:
     assert Masking(["secret", "my-secret-key"]).text("my-secret-key secret") == "*** ***"
+
+
+def test_characters_that_no_charset_has_are_not_taken_for_a_secret() -> None:
+    lost = "\N{REPLACEMENT CHARACTER}" * 8
+    assert Masking(["äöüß", "日本語文"]).text(f"???? {lost}") == f"???? {lost}"
