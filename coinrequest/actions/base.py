@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from coinrequest.actions.context import ActionContext
 from coinrequest.errors import CoinrequestError
+from coinrequest.whole_numbers import WholeNumbers
 
 ACTION_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
@@ -26,8 +27,10 @@ class ActionFailed(CoinrequestError):
 NO_REFERENCES: dict[str, JsonValue] = {"references": False}
 
 
-class ActionModel(BaseModel):
+class ActionModel(WholeNumbers):
     """The base class of inputs and results. It is frozen, strict about types, and refuses unknown fields.
+
+    A field for integers also takes `3.0`, and then holds `3`.
 
     Declare a field with a tuple, a `Decimal` or a time with `Field(strict=False)`: JSON has none of these types, so
     the values in a definition are lists and strings.

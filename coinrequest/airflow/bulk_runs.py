@@ -41,7 +41,7 @@ def create_all(session: Session, dag: Any, new_runs: Sequence[NewRun]) -> None:
             dag_id=dag.dag_id,
             run_id=new.run_id,
             run_after=new.run_after,
-            conf=dict(new.params),
+            conf=dict(new.conf),
             state=DagRunState.QUEUED,
             run_type=DagRunType.MANUAL,
             triggered_by=DagRunTriggeredByType.REST_API,

@@ -41,14 +41,14 @@ class NewRun:
     """A run that is to be created.
 
     Attributes:
-        params: its conf.
+        conf: the params of the job, with marked numbers (`jobtypes/numbers.py`).
         user: who submits it.
         run_after: when it may start, with a zone.
         priority: overrides the priority of the DAG's tasks, unless it is None.
     """
 
     run_id: str
-    params: Mapping[str, Any]
+    conf: Mapping[str, Any]
     user: str
     run_after: datetime
     priority: int | None = None
@@ -100,7 +100,7 @@ def create(session: Session, dag: Any, run: NewRun) -> None:
             logical_date=None,
             data_interval=None,
             run_after=run.run_after,
-            conf=dict(run.params),
+            conf=dict(run.conf),
             run_type=DagRunType.MANUAL,
             triggered_by=DagRunTriggeredByType.REST_API,
             triggering_user_name=run.user,

@@ -1,8 +1,8 @@
-"""A job type's params as Airflow's `Param`s (Airflow 3.3.2): what its form can show, and no further checks.
+"""A job type's params as Airflow's `Param`s (Airflow 3.3.2): what its form can show, and no checks.
 
 Airflow validates params with jsonschema when a run is created, in a DAG's details and in every task. Patterns run in
-Python's `re`, without a time limit. Our own validator decides (`jobtypes/params.py`). Everything that it accepts must
-pass here too, as must an optional param that is absent, which Airflow can only express as null.
+Python's `re`, without a time limit. Our own validator decides (`jobtypes/params.py`), and Airflow's must accept
+whatever it accepts: marked numbers, `3.0` for an integer, and null for an optional param that is absent.
 """
 
 import json
@@ -12,14 +12,21 @@ from typing import Any
 from airflow.sdk import Param
 
 from coinrequest.jobtypes.definition import Definition
+from coinrequest.jobtypes.numbers import mark
 from coinrequest.jobtypes.params import SchemaRoot, dereferenced, with_defaults
 
+# In draft 7, a validator ignores what stands beside a `$ref`. The form reads it.
+_ACCEPTS_ALL = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "$ref": "#/definitions/any",
+    "definitions": {"any": True},
+}
 # The keywords that the form reads. Airflow gets no others.
 SHOWN = frozenset(
     {"type", "title", "enum", "examples", "format", "items", "minimum", "maximum", "minLength", "maxLength"}
     | {"section", "description_md", "values_display"}
 )
-# The formats that have a form field of their own. Airflow's check of `time` differs from the standard.
+# The formats that have a form field of their own.
 _FORMATS = frozenset({"date", "date-time", "multiline", "password"})
 _MAX_BYTES = 64 * 1024
 
@@ -42,21 +49,24 @@ def airflow_params(definition: Definition) -> dict[str, Param]:
         described = {"description": content.get("description") if bytes_left >= 0 else None}
         shown = shown if bytes_left >= 0 else {key: value for key, value in shown.items() if key == "type"}
         if name in defaults:
-            described["default"] = defaults[name]
+            described["default"] = mark(defaults[name])
+            if described["default"] != defaults[name]:
+                shown["type"] = "array" if isinstance(described["default"], list) else "object"
         elif name not in required:
             described["default"] = None
             shown = _nullable(shown)
-        params[name] = Param(**described, schema=shown)
+        params[name] = Param(**described, schema={**shown, **_ACCEPTS_ALL})
     return params
 
 
-def is_bounded(dag: Any) -> bool:
-    """Return whether Airflow's copy of a DAG has only the keywords of `SHOWN`; older releases stored more."""
-    return all(dag.params.get_param(name).schema.keys() <= SHOWN for name in dag.params)
+def is_unchecked(dag: Any) -> bool:
+    """Return whether Airflow's copy of a DAG leaves the checks to us; those of older releases do not."""
+    return all(_ACCEPTS_ALL.items() <= dag.params.get_param(name).schema.items() for name in dag.params)
 
 
 def _shown(schema: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {key: value for key, value in schema.items() if key in SHOWN}
+    # Airflow's API cannot answer with a large number, and a browser would round it.
+    shown = {key: value for key, value in schema.items() if key in SHOWN and mark(value) == value}
     if shown.get("format") not in _FORMATS:
         shown.pop("format", None)
     items = shown.pop("items", None)

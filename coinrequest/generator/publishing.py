@@ -16,7 +16,7 @@ from coinrequest.airflow import dag_tables
 from coinrequest.airflow.dag_tables import BUNDLE_NAME
 from coinrequest.errors import CoinrequestError
 from coinrequest.generator.dag import build_dag, revision_of
-from coinrequest.generator.params import is_bounded
+from coinrequest.generator.params import is_unchecked
 from coinrequest.generator.shards import broken_path, ensure_stubs, shard_path, working_folder
 from coinrequest.jobtypes.definition import Definition
 from coinrequest.jobtypes.installation import Version, current_id
@@ -92,7 +92,7 @@ def dag_of(session: Session, name: str, number: int) -> Any:
 
 def _is_current(dag: Any, number: int) -> bool:
     # After an upgrade, the copies of the older release stay until the dag-processor has parsed each file once.
-    return revision_of(dag) == number and is_bounded(dag)
+    return revision_of(dag) == number and is_unchecked(dag)
 
 
 @functools.lru_cache(maxsize=1)

@@ -19,6 +19,7 @@ from coinrequest.jobs.errors import JobUnknown
 from coinrequest.jobs.job import DONE, Job, JobError, Origin, State
 from coinrequest.jobs.shown_params import with_defaults_of_types
 from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.numbers import unmark_params
 from coinrequest.limits import MEBIBYTE
 
 _STATES: Mapping[str, State] = {state: state for state in get_args(State)}
@@ -89,7 +90,7 @@ def _params_of(stored: str | None) -> Mapping[str, Any]:
         params = read_json(stored or "{}") or {}
     except Unreadable:
         params = None
-    return params if isinstance(params, dict) else unreadable("params")
+    return unmark_params(params) if isinstance(params, dict) else unreadable("params")
 
 
 def labels_of(stored: Any) -> Mapping[str, str]:

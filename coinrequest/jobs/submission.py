@@ -22,6 +22,7 @@ from coinrequest.jobs.job import Job, Origin, new_id
 from coinrequest.jobs.runnable import Runnable
 from coinrequest.jobtypes.definition import Definition, load_definition
 from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
+from coinrequest.jobtypes.numbers import mark_params
 from coinrequest.jobtypes.params import check_params
 
 Refusal = JobTypeUnknown | JobTypePaused | ParamsInvalid | DocumentTooLarge | KeyReused
@@ -251,7 +252,13 @@ def _store(session: Session, dag: Any, jobs: Sequence[Job]) -> None:
     # The jobs come first: the trigger on Airflow's table then finds them, and adds no rows of its own.
     session.execute(insert(table), [_row(job) for job in jobs])
     new_runs = [
-        runs.NewRun(str(job.id), job.params, job.submitted_by, job.run_after or job.submitted_at, job.priority)
+        runs.NewRun(
+            run_id=str(job.id),
+            conf=mark_params(job.params),
+            user=job.submitted_by,
+            run_after=job.run_after or job.submitted_at,
+            priority=job.priority,
+        )
         for job in jobs
     ]
     if bulk_runs.is_possible():

@@ -15,6 +15,7 @@ import yaml
 from coinrequest.errors import FieldError, FieldErrors
 from coinrequest.jobtypes import yaml_hints
 from coinrequest.jobtypes.errors import DocumentInvalid, DocumentTooLarge, MediaTypeUnsupported
+from coinrequest.jobtypes.numbers import MAX_DIGITS
 from coinrequest.jobtypes.plain import MAX_DEPTH, plain_errors
 from coinrequest.jobtypes.suggestions import quoted
 
@@ -117,7 +118,7 @@ def _load_json(text: str) -> Any:
     except FieldErrors:
         raise
     except ValueError:
-        raise _invalid("contains a number with too many digits") from None
+        raise _invalid(f"contains a number with too many digits; the limit is {MAX_DIGITS:,}") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

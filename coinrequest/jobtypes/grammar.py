@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Discriminator,
     Field,
@@ -32,6 +31,7 @@ from coinrequest.jobtypes.labels import MAX_LABELS, LabelName, LabelValue
 from coinrequest.jobtypes.references import Reference, has_braces, split
 from coinrequest.jobtypes.suggestions import counted
 from coinrequest.limits import MAX_ITEMS
+from coinrequest.whole_numbers import WholeNumbers
 
 MAX_TASKS = 100
 MAX_RETRIES = 20
@@ -173,7 +173,7 @@ T = TypeVar("T")
 Listed = Annotated[tuple[T, ...], Strict(False)]
 
 
-class Part(BaseModel):
+class Part(WholeNumbers):
     """Base of the models: frozen, strict, without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)

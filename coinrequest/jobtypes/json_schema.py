@@ -13,6 +13,7 @@ from typing import Any
 from coinrequest import patterns
 from coinrequest.errors import FieldError, FieldErrors, field_path
 from coinrequest.jobtypes.formats import format_checker
+from coinrequest.jobtypes.json_numbers import NUMBER_KEYWORDS, comparable
 from coinrequest.jobtypes.params import SchemaRoot, SchemaUnsupported
 from coinrequest.jobtypes.suggestions import hint, quoted
 
@@ -70,10 +71,10 @@ class _Validation:
         return 1 + length // _CHARACTERS_OF_A_STEP
 
     def comparable(self, wanted: Any) -> Any:
-        """Return the values of `enum` in the form of `_comparable`, which is computed once."""
+        """Return the values of `enum` in the form of `comparable`, which is computed once."""
         known = self._comparable.get(id(wanted))
         if known is None:
-            known = frozenset(map(_comparable, wanted))
+            known = frozenset(map(comparable, wanted))
             self._comparable[id(wanted)] = known
         return known
 
@@ -142,18 +143,18 @@ def _additional_properties(validator: Any, allowed: object, instance: Any, schem
 
 def _unique_items(_validator: Any, wanted: bool, instance: object, _schema: object) -> Iterator[Any]:
     # The library compares every entry with every other.
-    if wanted and isinstance(instance, list) and len({_comparable(entry) for entry in instance}) < len(instance):
+    if wanted and isinstance(instance, list) and len({comparable(entry) for entry in instance}) < len(instance):
         yield _invalid("twice")
 
 
 def _enum(_validator: Any, wanted: list[Any], instance: object, _schema: object) -> Iterator[Any]:
-    if _comparable(instance) not in _current.get().comparable(wanted):
+    if comparable(instance) not in _current.get().comparable(wanted):
         yield _invalid("another")
 
 
 def _const(_validator: Any, wanted: object, instance: object, _schema: object) -> Iterator[Any]:
     _current.get().root.spend(_current.get().quoting(wanted))
-    if _comparable(instance) != _comparable(wanted):
+    if comparable(instance) != comparable(wanted):
         yield _invalid("another")
 
 
@@ -177,6 +178,14 @@ def _one_of(validator: Any, forms: list[Any], instance: object, _schema: object)
         yield _invalid(f"fits {'more than one' if found else 'none'} of the allowed forms")
 
 
+def _number(fits: Callable[[float, float], bool]) -> Keyword:
+    def check(validator: Any, limit: float, instance: Any, _schema: object) -> Iterator[Any]:
+        if validator.is_type(instance, "number") and not fits(instance, limit):
+            yield _invalid("another")
+
+    return check
+
+
 def _unsupported(keyword: str) -> Keyword:
     def refuse(_validator: Any, _wanted: object, _instance: object, _schema: object) -> Iterator[Any]:
         raise SchemaUnsupported(f"{keyword} is not supported; {UNEVALUATED[keyword]}")
@@ -195,6 +204,7 @@ _OWN_KEYWORDS: Mapping[str, Keyword] = {
     "required": _required,
     "anyOf": _any_of,
     "oneOf": _one_of,
+    **{keyword: _number(fits) for keyword, fits in NUMBER_KEYWORDS.items()},
     **{keyword: _unsupported(keyword) for keyword in UNEVALUATED},
 }
 
@@ -210,15 +220,6 @@ def _counted(name: str, check: Callable[..., Any]) -> Keyword:
         yield from check(validator, wanted, instance, schema) or ()
 
     return counted
-
-
-def _comparable(value: object) -> object:
-    """Return a hashable form that is equal for values that are equal in JSON Schema: 1 and 1.0, but not 1 and true."""
-    if isinstance(value, dict):
-        return ("object", frozenset((name, _comparable(inner)) for name, inner in value.items()))
-    if isinstance(value, list):
-        return ("list", tuple(map(_comparable, value)))
-    return (isinstance(value, bool), value)
 
 
 def _validator(schema: Mapping[str, Any]) -> Any:

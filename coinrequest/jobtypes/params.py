@@ -4,12 +4,13 @@ import copy
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from coinrequest.errors import CoinrequestError, FieldError
 from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 from coinrequest.jobtypes.grammar import Definition
+from coinrequest.jobtypes.numbers import mark_params, unmark_params
 from coinrequest.jobtypes.plain import plain_errors
 
 MAX_PARAMS_BYTES = 64 * 1024
@@ -34,10 +35,10 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
         A copy of the params, with the defaults of absent properties, also in nested objects.
 
     Raises:
-        DocumentTooLarge: they exceed 64 KiB as JSON, or 256 KiB with the defaults.
+        DocumentTooLarge: they exceed 64 KiB as JSON, or 256 KiB with the defaults and the marks of numbers.
         ParamsInvalid: they do not fit the params schema of the type; all errors at once.
     """
-    if errors := plain_errors(params, "params", bits=64):
+    if errors := plain_errors(params, "params"):
         raise ParamsInvalid(errors)
     _limit_size("params", params, MAX_PARAMS_BYTES)
     if definition.params is None:
@@ -58,7 +59,7 @@ def check_params(definition: Definition, params: Mapping[str, object]) -> dict[s
         raise ParamsInvalid([FieldError("params", f"the job type must be registered again: {error}")]) from None
     if errors := errors or list(params_errors(definition, filled)):
         raise ParamsInvalid(errors)
-    _limit_size("params with their defaults", filled, MAX_FILLED_BYTES)
+    _limit_size("params with their defaults", mark_params(filled), MAX_FILLED_BYTES)
     return filled
 
 
@@ -69,7 +70,7 @@ def check_run(definition: Definition, conf: Mapping[str, object] | None) -> dict
 
     Args:
         definition: the type of the job.
-        conf: the conf of the run.
+        conf: the conf of the run, in which numbers may be marked (`jobtypes/numbers.py`).
 
     Returns:
         As `check_params`.
@@ -78,21 +79,23 @@ def check_run(definition: Definition, conf: Mapping[str, object] | None) -> dict
         DocumentTooLarge: as `check_params`.
         ParamsInvalid: as `check_params`.
     """
-    given = conf or {}
+    given = unmark_params(conf or {})
     try:
         return check_params(definition, given)
     except ParamsInvalid:
-        present = {name: value for name, value in given.items() if value is not None or not _optional(definition, name)}
+        optional = _optional(definition)
+        present = {name: value for name, value in given.items() if value is not None or name not in optional}
         if len(present) == len(given):
             raise
     return check_params(definition, present)
 
 
-def _optional(definition: Definition, name: str) -> bool:
-    """Return whether a declared param may be absent and has no default."""
-    schema = definition.params or {}
-    declared = schema.get("properties", {}).get(name)
-    return isinstance(declared, Mapping) and "default" not in declared and name not in schema.get("required", ())
+def _optional(definition: Definition) -> Set[str]:
+    """Return the names of the declared params that may be absent and have no default."""
+    root = SchemaRoot(definition.params or {})
+    schema: Any = dereferenced(definition.params or {}, root)
+    required: Set[str] = {*schema.get("required", ()), *with_defaults(schema, {}, root)}
+    return set(schema.get("properties", ())) - required
 
 
 def _limit_size(what: str, value: object, limit: int) -> None:

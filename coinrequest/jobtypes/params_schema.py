@@ -179,7 +179,7 @@ def _default_errors(path: Path, part: Any, root: SchemaRoot) -> list[FieldError]
         return []
     field = field_path((*path, "default"))
     filled = with_defaults(part, part["default"], root)
-    return plain_errors(filled, field, bits=64) or [
+    return plain_errors(filled, field) or [
         FieldError(error.field, f"the default does not fit its own schema: {error.message}")
         for error in instance_errors(part, filled, field, root)
     ]

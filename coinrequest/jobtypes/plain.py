@@ -4,25 +4,26 @@ import math
 from collections.abc import Mapping
 
 from coinrequest.errors import MAX_ERRORS, FieldError
+from coinrequest.jobtypes.numbers import MAX_DIGITS
 
 MAX_DEPTH = 50
+_TOO_LARGE = 10**MAX_DIGITS
 
 # The path of a value: the path of what contains it, and its key or position.
 _Place = tuple["_Place", str | int] | None
 
 
-def plain_errors(value: object, name: str = "", bits: int | None = None) -> list[FieldError]:
+def plain_errors(value: object, name: str = "") -> list[FieldError]:
     """Return errors for values that cannot be stored and returned unchanged.
 
     Args:
         value: objects, lists, texts, numbers, true, false and null.
         name: the beginning of the fields of errors.
-        bits: the size limit of integers, including the sign; None: no limit.
 
     Returns:
-        An error for NaN and infinity, for integers that are too large, for NUL characters and lone surrogates, for keys
-        that are not text, for values of other types, and for values nested more than 50 levels deep; of very many only
-        the first.
+        An error for NaN and infinity, for integers of more than 4,300 digits, for NUL characters and lone surrogates,
+        for keys that are not text, for values of other types, and for values nested more than 50 levels deep; of very
+        many only the first.
     """
     errors: list[FieldError] = []
     waiting: list[tuple[object, _Place, int]] = [(value, None, 0)]
@@ -38,7 +39,7 @@ def plain_errors(value: object, name: str = "", bits: int | None = None) -> list
                     waiting.append((inner, (place, key), depth + 1))
         elif isinstance(current, list | tuple):
             waiting.extend((inner, (place, index), depth + 1) for index, inner in enumerate(current))
-        elif problem := _problem(current, bits):
+        elif problem := _problem(current):
             errors.append(_error(name, place, problem))
     return errors
 
@@ -57,16 +58,15 @@ def _key_problem(key: object) -> str:
     return _text_problem(key) if isinstance(key, str) else f"must be text, not {str(key)[:60]!r}"
 
 
-def _problem(value: object, bits: int | None) -> str:
+def _problem(value: object) -> str:
     if value is None or isinstance(value, bool):
         return ""
     if isinstance(value, str):
         return _text_problem(value)
     if isinstance(value, int):
-        too_large = bits is not None and value not in range(-(2 ** (bits - 1)), 2 ** (bits - 1))
-        return f"is an integer of more than {bits} bits; write it as text" if too_large else ""
+        return f"has more than {MAX_DIGITS:,} digits; write it as text" if abs(value) >= _TOO_LARGE else ""
     if isinstance(value, float):
-        return "" if math.isfinite(value) else "must be a finite number"
+        return "" if math.isfinite(value) else "must be a finite number, of less than 1.8e308"
     return f"is not a type of JSON ({type(value).__name__})"
 
 

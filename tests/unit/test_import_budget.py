@@ -87,7 +87,7 @@ def test_the_catalogue_lists_names_without_loading_actions(tmp_path: Path) -> No
     modules, _took = _loaded(tried, tmp_path, before=_ENTRY_POINTS)
     own = [name for name in modules if name.startswith("coinrequest")]
     actions = (f"coinrequest.actions.{name}" for name in ("base", "catalogue", "context"))
-    assert own == ["coinrequest", "coinrequest.actions", *actions, "coinrequest.errors"]
+    assert own == ["coinrequest", "coinrequest.actions", *actions, "coinrequest.errors", "coinrequest.whole_numbers"]
     assert _banned(modules) == []
 
 

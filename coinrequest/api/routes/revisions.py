@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from coinrequest.api import cursors, problems
@@ -35,6 +35,7 @@ from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.comparison import unified_diff
 from coinrequest.jobtypes.document import dump_yaml
 from coinrequest.jobtypes.registry import Revision
+from coinrequest.whole_numbers import WholeNumbers
 
 router = APIRouter(prefix="/v1/job-types/{name}", tags=["Job types"])
 
@@ -42,7 +43,7 @@ _LARGEST = 2**63 - 1
 Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The revision's number")]
 
 
-class Rollback(BaseModel):
+class Rollback(WholeNumbers):
     """The revision to roll back to."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
