@@ -1,7 +1,11 @@
 """The output of a container: its end, the number of its lines, and the JSON in its last line."""
 
 import json
-from typing import Any
+import math
+from typing import Any, NoReturn
+
+from coinrequest.nesting import is_too_deep
+from coinrequest.text import REPLACEMENT, storable_text
 
 TAIL_LIMIT = 65_536
 
@@ -34,19 +38,21 @@ class Output:
 
     @property
     def text(self) -> str:
-        """The end as text. Invalid bytes and NUL are replaced, because PostgreSQL cannot store them as JSON."""
+        """The end as text; U+FFFD stands for invalid bytes and for NUL."""
         return self._both.text
 
     @property
     def document(self) -> Any:
-        """The last non-empty line of standard output if it is JSON (RFC 8259), otherwise None."""
-        lines = self._standard.text.rstrip().splitlines()
-        if not lines or (len(lines) == 1 and self._standard.truncated):
+        """The last non-empty line of standard output if it is JSON (RFC 8259) that a result can hold, else None."""
+        # A text in JSON may contain what Python counts as line ends, such as U+2028.
+        before, _, line = self._standard.text.rstrip().rpartition("\n")
+        if not before and self._standard.truncated:
             return None
         try:
-            return json.loads(lines[-1], parse_constant=_refuse)
+            document = json.loads(line, parse_constant=_refuse, parse_float=_finite)
         except (ValueError, RecursionError):
             return None
+        return None if is_too_deep([document], line) else document
 
 
 class _Tail:
@@ -67,8 +73,13 @@ class _Tail:
     @property
     def text(self) -> str:
         # The first character may be incomplete.
-        return bytes(self._end).decode("utf-8", "replace").replace("\x00", "\ufffd").lstrip("\ufffd" * self.truncated)
+        return storable_text(bytes(self._end).decode("utf-8", "replace")).lstrip(REPLACEMENT * self.truncated)
 
 
-def _refuse(constant: str) -> None:
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
