@@ -50,7 +50,10 @@ def message(data: dict[str, Any]) -> tuple[str, str]:
         lines.append(("Error", data["error"]["message"]))
     elif data["result"] is not None:
         lines.append(("Result", _shortened(data["result"])))
-    lines += [(name.title(), _time(data[f"{name}_at"])) for name in ("submitted", "started", "finished")]
+    # Notices from before version 0.2.0 call the end `finished_at`.
+    ended_at = data.get("ended_at", data.get("finished_at"))
+    times = (("Submitted", data["submitted_at"]), ("Started", data["started_at"]), ("Ended", ended_at))
+    lines += [(name, _time(time)) for name, time in times]
     lines += [(f"Label {name}", value) for name, value in data["labels"].items()]
     lines += [("Job", data["links"]["job"]), ("Run", data["links"]["run"])]
     title = f"{data['job_type']} {_TITLES.get(data['state'], data['state'])}"

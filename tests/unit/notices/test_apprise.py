@@ -109,7 +109,7 @@ def test_a_mail_says_what_succeeded(smtp: SmtpStub, connection: list[str]) -> No
     for part in (
         "0190c2f3-0000-7000-8000-000000000000",
         '{"prices": [1, "£"]}',
-        "Finished: 2030-01-31 08:00:02 UTC",
+        "Ended: 2030-01-31 08:00:02 UTC",
         "team: data",
         "https://jobs.test/jobs/v1/jobs/1",
         "https://jobs.test/dags/btc-report/runs/1",
