@@ -42,7 +42,7 @@ def fail(session: Session, dag_id: str, run_id: str) -> None:
 
 
 def rerun(session: Session, dag_id: str, run_id: str) -> None:
-    """Queue a run again that has ended, with its own version: tasks that failed or did not run, run.
+    """Queue a run again that has ended, with its own version: tasks that failed or did not run, and all behind them.
 
     Tasks that did not run before the run was stopped, by a person or by its time limit, are skipped ones.
     """
@@ -58,10 +58,25 @@ def rerun(session: Session, dag_id: str, run_id: str) -> None:
             or_(TaskInstance.state.in_(undone), TaskInstance.state.is_(None)),
         )
     ).all()
-    clear_task_instances(list(instances), session)
+    clear_task_instances([*instances, *_behind(session, run, {one.task_id for one in instances})], session)
     # Only needed if there is nothing to clear: then the scheduler finds the run done.
     run.set_state(DagRunState.QUEUED)
     session.flush()
+
+
+def _behind(session: Session, run: Any, tasks: set[str]) -> list[Any]:
+    """Return what has run after these tasks although they failed: a report about them is out of date."""
+    from airflow.models.taskinstance import TaskInstance
+
+    dag = _dag_of(session, run)
+    if dag is None:
+        return []
+    known = [dag.get_task(task) for task in tasks if dag.has_task(task)]
+    behind = {task for one in known for task in one.get_flat_relative_ids(upstream=False)} - tasks
+    query = select(TaskInstance).where(
+        TaskInstance.dag_id == run.dag_id, TaskInstance.run_id == run.run_id, TaskInstance.task_id.in_(behind)
+    )
+    return list(session.scalars(query)) if behind else []
 
 
 def _run(session: Session, dag_id: str, run_id: str) -> Any:

@@ -62,8 +62,7 @@ def build_dag(
             first = dag.task_dict.get(helper_tasks.items_id(task.id), operators[task.id])
             for upstream in task.depends_on:
                 operators[upstream].set_downstream(first)
-        if announces:
-            _announce(dag, definition)
+        _add_end(dag, definition, announces=announces)
     # Set after the tasks, each of which would store a copy: 100 params in 100 tasks make 1.8 MB, and take 3 s.
     dag.params = airflow_params(definition)  # type: ignore[assignment]
     # Tasks check the params of their run against it. Airflow does not store it with the DAG.
@@ -126,7 +125,7 @@ def _operator(definition: Definition, task: Task) -> Any:
     arguments: dict[str, Any] = {
         "action": task.action,
         "inputs": task.inputs,
-        "upstream_outputs": sorted(_referenced_tasks(task.inputs)),
+        **_upstream(task.inputs),
     }
     if task.for_each is None:
         return ActionOperator(**common, **arguments)
@@ -137,7 +136,7 @@ def _operator(definition: Definition, task: Task) -> Any:
         task_id=helper_tasks.items_id(task.id),
         items=task.for_each,
         limit=items_limit(definition),
-        upstream_outputs=sorted(_referenced_tasks(task.for_each)),
+        **_upstream(task.for_each),
         **_limits(definition, task),
         **_start_rule(definition, task),
     )
@@ -151,6 +150,8 @@ def _needs_resolving(task: Task) -> bool:
 
 def _start_rule(definition: Definition, task: Task) -> dict[str, Any]:
     """Return when a task starts. Airflow skips a mapped task without items; here that is a success without results."""
+    if task.when == "always":
+        return {"trigger_rule": TriggerRule.ALL_DONE}
     mapped = {other.id for other in definition.tasks if other.for_each is not None and _needs_resolving(other)}
     return {"trigger_rule": TriggerRule.NONE_FAILED} if mapped & {*task.depends_on} else {}
 
@@ -172,8 +173,13 @@ def _limits(definition: Definition, task: Task) -> dict[str, Any]:
     return limits
 
 
-def _referenced_tasks(value: object) -> set[str]:
-    return {reference.task for reference in find_references(value) if reference.task is not None}
+def _upstream(value: object) -> dict[str, list[str]]:
+    """Return the tasks whose outputs, and whose states or errors, a value refers to."""
+    found = [(reference.task, reference.part) for reference in find_references(value) if reference.task is not None]
+    return {
+        "upstream_outputs": sorted({task for task, part in found if part == "output"}),
+        "upstream_endings": sorted({task for task, part in found if part != "output"}),
+    }
 
 
 def asset_name(job_type: str) -> str:
@@ -185,19 +191,24 @@ def _asset(name: str) -> Asset:
     return Asset(name=asset_name(name), uri=f"x-job-type://{name}")
 
 
-def _announce(dag: DAG, definition: Definition) -> None:
-    """Make the end of the job an asset event; if it has several last tasks, an empty task waits for all of them."""
-    from airflow.providers.standard.operators.empty import EmptyOperator
+def _add_end(dag: DAG, definition: Definition, *, announces: bool) -> None:
+    """Make the end of the job an asset event, if others follow it, and a failure, if any task failed.
 
+    Airflow looks at the last tasks of a run alone, and one that always runs may succeed after a failure.
+    """
+    outlets = [_asset(definition.name)] if announces else []
+    may_hide = {name for task in definition.tasks if task.when == "always" for name in task.depends_on}
     leaves = list(dag.leaves)
-    if len(leaves) == 1 and isinstance(leaves[0], BaseOperator):
-        leaves[0].outlets = [_asset(definition.name)]
-        return
-    end = EmptyOperator(
-        task_id=helper_tasks.END,
-        outlets=[_asset(definition.name)],
-        queue=settings.DEFAULT_QUEUE,
-        trigger_rule=TriggerRule.NONE_FAILED,
-    )
-    for leaf in leaves:
-        leaf.set_downstream(end)
+    if not may_hide and len(leaves) == 1 and isinstance(leaves[0], BaseOperator):
+        leaves[0].outlets = outlets
+    elif may_hide or announces:
+        from airflow.providers.standard.operators.empty import EmptyOperator
+
+        end = EmptyOperator(
+            task_id=helper_tasks.END,
+            outlets=outlets,
+            queue=settings.DEFAULT_QUEUE,
+            trigger_rule=TriggerRule.NONE_FAILED,
+        )
+        for task in [*leaves, *(dag.get_task(name) for name in sorted(may_hide))]:
+            task.set_downstream(end)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from coinrequest import queues
 from coinrequest.errors import FieldError, field_path
 from coinrequest.jobtypes.grammar import MAX_CRON, MAX_TASKS
-from coinrequest.jobtypes.graph import cycles, upstream
+from coinrequest.jobtypes.graph import cycles, succeeded_before, upstream
 from coinrequest.jobtypes.references import Occurrence, Reference, scan
 from coinrequest.jobtypes.suggestions import hint, quoted
 
@@ -26,6 +26,7 @@ class TaskView:
     for_each: object
     queue: str | None
     depends_on: tuple[tuple[int, str], ...]
+    always: bool = False
 
     @property
     def path(self) -> tuple[str | int, ...]:
@@ -53,6 +54,7 @@ def task_views(document: Mapping[str, object]) -> list[TaskView]:
                 for_each=task.get("for_each"),
                 queue=_text(task.get("queue")),
                 depends_on=tuple((position, name) for position, name in names if isinstance(name, str)),
+                always=task.get("when") == "always",
             )
         )
     return views
@@ -159,6 +161,8 @@ def _check_graph(tasks: list[TaskView]) -> Iterator[FieldError]:
 
 def _check_references(tasks: list[TaskView], params: object) -> Iterator[FieldError]:
     before = upstream(_edges(tasks)) if len(tasks) <= MAX_TASKS else None
+    always = {task.id for task in tasks if task.always and task.id is not None}
+    succeeded = succeeded_before(_edges(tasks), always) if before is not None and always else None
     ids = {task.id for task in tasks if task.id is not None}
     for task in tasks:
         places: list[tuple[object, str]] = [(task.for_each, "for_each")]
@@ -167,6 +171,8 @@ def _check_references(tasks: list[TaskView], params: object) -> Iterator[FieldEr
         for value, place in places:
             for found in scan(value, (*task.path, place)):
                 problem = _reference_problem(found, task, place, params, ids, before)
+                if not problem and succeeded is not None:
+                    problem = _null_problem(found, task, succeeded)
                 if problem:
                     yield FieldError(field_path(found.path), problem)
 
@@ -200,6 +206,20 @@ def _reference_problem(
             f"add {quoted(reference.task)} to its depends_on"
         )
     return ""
+
+
+def _null_problem(found: Occurrence, task: TaskView, succeeded: Mapping[str, frozenset[str]]) -> str:
+    """Return the error of a reference into an output that is null if its task has failed, or an empty text."""
+    reference = found.reference
+    if reference is None or reference.task is None or not reference.path or task.id is None:
+        return ""
+    if reference.task in succeeded[task.id]:
+        return ""
+    name = reference.task
+    return (
+        f"task {quoted(name)} may have failed when this task runs, and its output is null then; "
+        f"use tasks.{name}.output as a whole, tasks.{name}.state or tasks.{name}.error"
+    )
 
 
 def _param_problem(reference: Reference, schema: object) -> str:

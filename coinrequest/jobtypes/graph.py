@@ -1,6 +1,6 @@
 """The graph of tasks: upstream tasks and cycles."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 
 def upstream(depends_on: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str]]:
@@ -24,6 +24,21 @@ def upstream(depends_on: Mapping[str, Iterable[str]]) -> dict[str, frozenset[str
                 waiting.extend(direct[name] - seen)
         closure[task] = frozenset(seen)
     return closure
+
+
+def succeeded_before(depends_on: Mapping[str, Iterable[str]], always: Set[str]) -> dict[str, frozenset[str]]:
+    """Return, for every task, the upstream tasks that have succeeded when it runs.
+
+    Args:
+        depends_on: as for `upstream`.
+        always: the tasks that also run after a failure.
+    """
+    before = upstream(depends_on)
+    found: dict[str, frozenset[str]] = {}
+    for task in sorted(before, key=lambda task: len(before[task])):
+        direct = () if task in always else [name for name in depends_on[task] if name in before]
+        found[task] = frozenset(direct).union(*(found.get(name, frozenset()) for name in direct))
+    return found
 
 
 def cycles(depends_on: Mapping[str, Iterable[str]]) -> list[list[str]]:

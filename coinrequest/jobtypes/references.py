@@ -21,6 +21,7 @@ from coinrequest.limits import MEBIBYTE
 MAX_RESOLVED_BYTES = 4 * MEBIBYTE
 ROOTS = ("params", "tasks", "item", "job")
 JOB_FIELDS = ("id", "type", "run_after")
+TASK_FIELDS = ("output", "state", "error")
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*", re.ASCII)
 _INDEX = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -71,14 +72,16 @@ class Reference:
         root: `params`, `tasks`, `item` or `job`.
         task: the task's id if the root is `tasks`, else None.
         path: the rest: names of fields, and positions in lists, counted from 0.
+        part: of the task: its `output`, its `state` or its `error`.
     """
 
     root: str
     task: str | None
     path: tuple[str, ...]
+    part: str = "output"
 
     def __str__(self) -> str:
-        head = (self.root,) if self.task is None else (self.root, self.task, "output")
+        head = (self.root,) if self.task is None else (self.root, self.task, self.part)
         return ".".join((*head, *self.path))
 
     @classmethod
@@ -96,9 +99,11 @@ class Reference:
             )
         root, *rest = segments
         if root == "tasks":
-            if len(rest) < 2 or rest[1] != "output":
-                raise ReferenceInvalid(f"{quoted(text)}: a task has only an output; write tasks.<id>.output")
-            return cls(root, rest[0], tuple(rest[2:]))
+            if len(rest) < 2 or rest[1] not in TASK_FIELDS or (rest[1] != "output" and len(rest) > 2):
+                raise ReferenceInvalid(
+                    f"{quoted(text)}: a task has only an output, a state and an error; write tasks.<id>.output"
+                )
+            return cls(root, rest[0], tuple(rest[2:]), rest[1])
         if root == "job":
             if len(rest) != 1 or rest[0] not in JOB_FIELDS:
                 raise ReferenceInvalid(
@@ -117,12 +122,14 @@ class Scope:
     Attributes:
         params: the job's params, with defaults filled in.
         outputs: the outputs of upstream tasks by task id; only those in references are read.
+        endings: the `state` and the `error` of upstream tasks by task id; likewise.
         item: the item of a mapped task, or `NOTHING`.
         job: `id`, `type` and `run_after` of the job.
     """
 
     params: Mapping[str, object] = field(default_factory=dict)
     outputs: Mapping[str, object] = field(default_factory=dict)
+    endings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     item: object = NOTHING
     job: Mapping[str, object] = field(default_factory=dict)
 
@@ -274,7 +281,10 @@ def lookup(reference: Reference, scope: Scope) -> object:
         ReferenceUnresolved: it leads to something that does not exist.
     """
     value: object
-    if reference.task is not None:
+    if reference.task is not None and reference.part != "output":
+        value = scope.endings[reference.task][reference.part]
+        at = str(reference)
+    elif reference.task is not None:
         try:
             value = scope.outputs[reference.task]
         except KeyError:

@@ -30,6 +30,7 @@ class ActionOperator(BaseOperator):
         action: the action's name, such as `url.test`.
         inputs: the inputs as in the definition, with their references.
         upstream_outputs: the ids of the tasks whose outputs the inputs refer to.
+        upstream_endings: likewise of those whose states or errors they refer to.
         item: the entry of an item of a mapped task.
     """
 
@@ -43,6 +44,7 @@ class ActionOperator(BaseOperator):
         action: str,
         inputs: Mapping[str, Any],
         upstream_outputs: Sequence[str] = (),
+        upstream_endings: Sequence[str] = (),
         item: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -50,6 +52,7 @@ class ActionOperator(BaseOperator):
         self.action = action
         self.inputs = inputs
         self.upstream_outputs = upstream_outputs
+        self.upstream_endings = upstream_endings
         self.item = item
 
     def execute(self, context: Any) -> None:
@@ -85,7 +88,7 @@ class ActionOperator(BaseOperator):
         from coinrequest.actions.catalogue import find_action, why_unavailable
         from coinrequest.jobtypes.references import resolve
 
-        scope = scope_of(context, self.upstream_outputs, read_item(self.item))
+        scope = scope_of(context, self.upstream_outputs, read_item(self.item), self.upstream_endings)
         action = find_action(self.action)
         reason = why_unavailable(action)
         if reason is not None:
@@ -108,11 +111,20 @@ class ItemsOperator(BaseOperator):
     template_fields: Sequence[str] = ()
     ui_color = "#f4f4f4"
 
-    def __init__(self, *, items: Any, limit: int, upstream_outputs: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        items: Any,
+        limit: int,
+        upstream_outputs: Sequence[str] = (),
+        upstream_endings: Sequence[str] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.items = items
         self.limit = limit
         self.upstream_outputs = upstream_outputs
+        self.upstream_endings = upstream_endings
 
     def execute(self, context: Any) -> list[Any]:
         """Return the entries of the items; what is no list, or too long, fails without a retry."""
@@ -122,7 +134,7 @@ class ItemsOperator(BaseOperator):
         with record_failure(context["ti"], self.execution_timeout), _no_retry_if_too_large():
             # The items are stored as the result of this task.
             size = SizeLimit("the items together", MAX_RESULT_BYTES)
-            items = resolve(self.items, scope_of(context, self.upstream_outputs, None), size)
+            items = resolve(self.items, scope_of(context, self.upstream_outputs, None, self.upstream_endings), size)
             if not isinstance(items, list):
                 raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")
             if len(items) > self.limit:
@@ -141,7 +153,7 @@ def _no_retry_if_too_large() -> Iterator[None]:
         raise AirflowFailException(str(error)) from None
 
 
-def scope_of(context: Any, upstream_outputs: Sequence[str], item: Any) -> Any:
+def scope_of(context: Any, upstream_outputs: Sequence[str], item: Any, upstream_endings: Sequence[str] = ()) -> Any:
     """Return the values that the references of a running task may use.
 
     Raises:
@@ -155,6 +167,7 @@ def scope_of(context: Any, upstream_outputs: Sequence[str], item: Any) -> Any:
     return Scope(
         params=params,
         outputs=outputs,
+        endings=_endings(context, upstream_endings),
         item=item,
         job={
             "id": run.run_id,
@@ -184,6 +197,15 @@ def params_of(context: Any) -> dict[str, Any]:
         return {**declared, **check_run(dag.job_type, context["dag_run"].conf)}
     except FieldErrors as error:
         raise AirflowFailException(f"the run was started with params that do not fit: {error.summary()}") from None
+
+
+def _endings(context: Any, tasks: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return how upstream tasks have ended; only what follows a failure asks for it."""
+    if not tasks:
+        return {}
+    from coinrequest.worker.endings import ending
+
+    return {task: ending(context["ti"], task) for task in tasks}
 
 
 def _output(instance: Any, task: str) -> Any:

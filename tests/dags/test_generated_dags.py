@@ -180,6 +180,26 @@ def test_the_end_of_a_job_is_announced_although_the_last_list_may_be_empty() -> 
     assert dag.get_task("job.end").trigger_rule.value == "none_failed"
 
 
+def test_a_task_that_always_runs_does_not_hide_a_failure() -> None:
+    report = _wait("report", depends_on=["a", "b"], when="always")
+    dag = _build(tasks=[_wait("a"), _wait("b", depends_on=["a"]), report, _wait("mail", depends_on=["report"])])
+    assert {task.task_id: task.trigger_rule.value for task in dag.tasks} == {
+        "a": "all_success",
+        "b": "all_success",
+        "report": "all_done",
+        "mail": "all_success",
+        "job.end": "none_failed",
+    }
+    assert set(dag.get_task("job.end").upstream_task_ids) == {"a", "b", "mail"}
+    assert not dag.get_task("job.end").outlets
+
+
+def test_the_items_of_a_task_that_always_runs_are_resolved_after_a_failure() -> None:
+    each = _wait("each", for_each="{{ tasks.a.output }}", depends_on=["a"], when="always")
+    dag = _build(tasks=[_wait("a"), each])
+    assert dag.get_task("each.items").trigger_rule.value == "all_done"
+
+
 def test_a_mapped_task_over_a_list_with_references_gets_them_resolved() -> None:
     dag = _build(
         params={"type": "object", "properties": {"value": {"type": "integer", "default": 1}}},

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coinrequest.jobtypes.graph import cycles, upstream
+from coinrequest.jobtypes.graph import cycles, succeeded_before, upstream
 from coinrequest.jobtypes.suggestions import hint, nearest
 
 GRAPHS = st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdefz"), max_size=3))
@@ -33,3 +33,14 @@ def test_the_most_similar_name_is_suggested():
     assert nearest("bash", ["coin.prices", "url.test"]) is None
     assert hint("x", []) == ""
     assert hint("zzz", ["a", "b"]) == "; known: a, b"
+
+
+def test_what_has_succeeded_before_a_task() -> None:
+    edges = {"a": [], "b": ["a"], "report": ["b"], "mail": ["report"], "x": ["gone", "a"]}
+    assert succeeded_before(edges, {"report"}) == {
+        "a": set(),
+        "b": {"a"},
+        "report": set(),
+        "mail": {"report"},
+        "x": {"a"},
+    }

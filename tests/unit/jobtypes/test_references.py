@@ -203,3 +203,16 @@ def test_an_input_with_literal_braces_is_checked_when_it_is_registered() -> None
         parse_definition(definition(url="https://example.org/", method=braces))
     with pytest.raises(DefinitionInvalid, match="must be a list, or a single reference"):
         parse_definition({"name": "braces", "tasks": [{"id": "a", "action": "integer.wait", "for_each": braces}]})
+
+
+@pytest.mark.parametrize("text", ["tasks.a.state", "tasks.a.error"])
+def test_a_task_has_a_state_and_an_error(text: str) -> None:
+    scope = Scope(endings={"a": {"state": "failed", "error": "no answer"}})
+    assert str(Reference.parse(text)) == text
+    assert resolve(f"{{{{ {text} }}}}", scope) == ("failed" if text.endswith("state") else "no answer")
+
+
+@pytest.mark.parametrize("text", ["tasks.a", "tasks.a.stat", "tasks.a.state.x", "tasks.a.error.0"])
+def test_a_task_has_nothing_else(text: str) -> None:
+    with pytest.raises(ReferenceInvalid, match="only an output, a state and an error"):
+        Reference.parse(text)

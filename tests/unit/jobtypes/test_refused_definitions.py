@@ -170,6 +170,19 @@ BAD = {
     "for_each text": ({"tasks": [wait(for_each="a")]}, "tasks[0].for_each", "must be a list"),
     "for_each mixed": ({"tasks": [wait(for_each="{{ job.id }}x")]}, "tasks[0].for_each", "a single reference"),
     "for_each object": ({"tasks": [wait(for_each={})]}, "tasks[0].for_each", "must be a list"),
+    "a part of an output that may be null": (
+        {
+            "tasks": [
+                wait(),
+                wait(
+                    id="report", depends_on=["wait"], when="always", inputs={"value": "{{ tasks.wait.output.value }}"}
+                ),
+            ]
+        },
+        "tasks[1].inputs.value",
+        "task 'wait' may have failed when this task runs, and its output is null then; use tasks.wait.output as",
+    ),
+    "another time to run": ({"tasks": [wait(when="alway")]}, "tasks[0].when", "did you mean 'always'?"),
     "for_each empty": ({"tasks": [wait(for_each=[])]}, "tasks[0].for_each", "1 to 1,000"),
     "for_each 1001": ({"tasks": [wait(for_each=[1] * 1001)]}, "tasks[0].for_each", "1 to 1,000"),
     "no params": (
