@@ -15,7 +15,7 @@ from coinrequest.errors import FieldError, FieldErrors, field_path
 from coinrequest.jobtypes.formats import format_checker
 from coinrequest.jobtypes.json_numbers import NUMBER_KEYWORDS, comparable
 from coinrequest.jobtypes.params import SchemaRoot, SchemaUnsupported
-from coinrequest.jobtypes.suggestions import hint, quoted
+from coinrequest.jobtypes.suggestions import counted, hint, quoted
 
 # Keywords that apply several schemas to the same value.
 _APPLY_ALL = frozenset({"allOf", "anyOf", "oneOf", "dependentSchemas"})
@@ -321,21 +321,43 @@ def _message(keyword: str | None, path: list[str | int], error: Any) -> str:
             return f"must be of the format {wanted}"
         case "uniqueItems":
             return "contains an entry twice"
-    if keyword in _LIMITS:
-        return _LIMITS[keyword].format(wanted)
-    return str(error.message)[:200]
+    if keyword in _BOUNDS:
+        return f"{_BOUNDS[keyword]} {wanted}"
+    if keyword in _COUNTS:
+        words, one, many = _COUNTS[keyword]
+        return f"{words} {counted(wanted, one, many)}"
+    if keyword == "dependentRequired":
+        return _dependency(wanted, error.instance)
+    return _FORMS.get(keyword or "", "has no value that the schema allows here")
 
 
-_LIMITS = {
-    "minimum": "must be at least {}",
-    "maximum": "must be at most {}",
-    "exclusiveMinimum": "must be greater than {}",
-    "exclusiveMaximum": "must be less than {}",
-    "multipleOf": "must be a multiple of {}",
-    "minLength": "needs at least {} characters",
-    "maxLength": "has more than {} characters",
-    "minItems": "needs at least {} entries",
-    "maxItems": "has more than {} entries",
-    "minProperties": "needs at least {} fields",
-    "maxProperties": "has more than {} fields",
+def _dependency(wanted: Mapping[str, Any], instance: Any) -> str:
+    pairs = ((name, needed) for name, others in wanted.items() if name in instance for needed in others)
+    name, needed = next(((name, needed) for name, needed in pairs if needed not in instance), ("", ""))
+    return f"needs the field {quoted(needed)}, because it has {quoted(name)}"
+
+
+_BOUNDS = {
+    "minimum": "must be at least",
+    "maximum": "must be at most",
+    "exclusiveMinimum": "must be greater than",
+    "exclusiveMaximum": "must be less than",
+    "multipleOf": "must be a multiple of",
+}
+_COUNTS = {
+    "minLength": ("needs at least", "character", "characters"),
+    "maxLength": ("has more than", "character", "characters"),
+    "minItems": ("needs at least", "entry", "entries"),
+    "maxItems": ("has more than", "entry", "entries"),
+    "minProperties": ("needs at least", "field", "fields"),
+    "maxProperties": ("has more than", "field", "fields"),
+}
+_FORMS = {
+    "anyOf": "has none of the forms that the schema allows (anyOf)",
+    "oneOf": "must have exactly one of the forms that the schema allows (oneOf)",
+    "not": "has a form that the schema excludes (not)",
+    "contains": "has no entry of the form that the schema asks for (contains)",
+    "minContains": "has too few entries of the form that the schema asks for (minContains)",
+    "maxContains": "has too many entries of the form that the schema asks for (maxContains)",
+    "items": "has more entries than the schema allows",
 }

@@ -285,3 +285,26 @@ SCHEMAS = st.recursive(
 def test_no_schema_and_no_params_break_the_check(schema, params):
     with suppress(DefinitionInvalid, ParamsInvalid):
         check_params(with_params(schema), params)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "message"),
+    [
+        ({"minItems": 1}, [], "needs at least 1 entry"),
+        ({"minItems": 2}, [1], "needs at least 2 entries"),
+        ({"maxItems": 1}, [1, 2], "has more than 1 entry"),
+        ({"minLength": 1}, "", "needs at least 1 character"),
+        ({"minProperties": 1}, {}, "needs at least 1 field"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, 5, "has none of the forms that the schema allows (anyOf)"),
+        ({"oneOf": [{"type": "number"}, {"type": "integer"}]}, 5, "must have exactly one of the forms that the schema"),
+        ({"not": {"type": "integer"}}, 5, "has a form that the schema excludes (not)"),
+        ({"contains": {"type": "string"}}, [5], "has no entry of the form that the schema asks for (contains)"),
+        ({"contains": {}, "minContains": 2}, [5], "has too few entries of the form that the schema asks for"),
+        ({"prefixItems": [{}], "items": False}, [1, 2], "has more entries than the schema allows"),
+        ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "needs the field 'b', because it has 'a'"),
+        (False, 5, "has no value that the schema allows here"),
+    ],
+)
+def test_a_param_that_does_not_fit_is_told_in_plain_words(schema, value, message):
+    (found,) = params_errors({"type": "object", "properties": {"p": schema}}, {"p": value}).values()
+    assert message in found
