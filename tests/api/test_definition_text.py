@@ -131,6 +131,24 @@ def test_who_may_not_see_a_webhooks_token_gets_a_generated_text(op: TestClient, 
         assert yaml.safe_load(shown)["name"] == name
 
 
+def test_a_token_in_a_comment_is_shown_to_those_who_may_change_the_type(
+    op: TestClient, viewer: TestClient, name: str
+) -> None:
+    text = written(name, comment="  - {'on': [failure], webhook: 'https://example.org/hook?token=geheim'}")
+    assert op.post(TYPES, content=text, headers=YAML).status_code == 201
+    assert kept(op, f"{TYPES}/{name}") == text.encode()
+    assert b"geheim" not in kept(viewer, f"{TYPES}/{name}")
+
+
+def test_a_query_that_the_definition_shows_hides_no_comment(op: TestClient, viewer: TestClient, name: str) -> None:
+    text = f"""# why
+name: {name}
+tasks: [{{id: ask, action: http.request, inputs: {{url: "https://example.org/a?b=c"}}}}]
+"""
+    assert op.post(TYPES, content=text, headers=YAML).status_code == 201
+    assert kept(viewer, f"{TYPES}/{name}") == text.encode()
+
+
 def test_who_may_read_the_type_reads_its_comments(op: TestClient, viewer: TestClient, name: str) -> None:
     op.post(TYPES, content=written(name), headers=YAML)
     assert kept(viewer, f"{TYPES}/{name}") == written(name).encode()
