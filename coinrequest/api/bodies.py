@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from coinrequest.jobtypes.document import MAX_DOCUMENT_BYTES, load_document, yaml_text
+from coinrequest.jobtypes.document import ESCAPED, MAX_DOCUMENT_BYTES, load_document, yaml_text
 from coinrequest.jobtypes.errors import DocumentTooLarge
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES
 
@@ -16,18 +16,18 @@ _ENVELOPE = 16 * 1024
 
 def _body(limit: int) -> Callable[[Request], Awaitable[bytes]]:
     async def read(request: Request) -> bytes:
-        """Return the body; stop reading at the limit.
+        """Return the body; stop reading where it exceeds the limit even if all its text is escaped.
 
         Raises:
             DocumentTooLarge: the body exceeds the limit.
         """
         declared = request.headers.get("content-length", "")
-        if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit:
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > limit * ESCAPED:
             raise DocumentTooLarge("the request body", int(declared[:20]), limit)
         body = bytearray()
         async for chunk in request.stream():
             body += chunk
-            if len(body) > limit:
+            if len(body) > limit * ESCAPED:
                 raise DocumentTooLarge("the request body", len(body), limit)
         return bytes(body)
 

@@ -7,12 +7,14 @@ from coinrequest.errors import FieldError, FieldErrors
 from coinrequest.gateway.outcomes import MessageRefused
 from coinrequest.jobs.submission import Order, Submission
 from coinrequest.jobs.submission_body import read_submission
-from coinrequest.jobtypes.document import load_document
+from coinrequest.jobtypes.document import ESCAPED, load_document
 from coinrequest.jobtypes.params import MAX_PARAMS_BYTES
 from coinrequest.jobtypes.suggestions import hint, quoted
 
 # The params and everything else, white space included; as for REST.
 MAX_MESSAGE_BYTES = MAX_PARAMS_BYTES + 16 * 1024
+# As it is sent: publishers may escape all its text.
+MAX_SENT_BYTES = MAX_MESSAGE_BYTES * ESCAPED
 
 _SHORT = ("job_id", "job_payload")
 _OPTIONS = ("params", "priority", "run_after", "labels", "callback")

@@ -13,7 +13,7 @@ from coinrequest.channel.publisher import ResultPublisher
 from coinrequest.gateway.consumer import Consumer
 from coinrequest.gateway.heartbeat import SECONDS, Heartbeat
 from coinrequest.gateway.listener import listen
-from coinrequest.gateway.parsing import MAX_MESSAGE_BYTES, parse_message
+from coinrequest.gateway.parsing import MAX_SENT_BYTES, parse_message
 from coinrequest.gateway.periodic import Periodic
 from coinrequest.gateway.status import ChannelStatus
 from coinrequest.gateway.storage import store
@@ -58,7 +58,7 @@ class Gateway:
         self._consumer = (
             None
             if channel is None
-            else Consumer(channel, parse_message, store, self._publishers[1], self._status, largest=MAX_MESSAGE_BYTES)
+            else Consumer(channel, parse_message, store, self._publishers[1], self._status, largest=MAX_SENT_BYTES)
         )
 
     def stop(self) -> None:

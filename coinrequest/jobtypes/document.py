@@ -20,12 +20,15 @@ from coinrequest.jobtypes.plain import MAX_DEPTH, plain_errors
 from coinrequest.jobtypes.suggestions import quoted
 
 MAX_DOCUMENT_BYTES = 64 * 1024
+# How many times larger JSON is if all its text is escaped: six bytes for a letter of two.
+ESCAPED = 3
 
 JSON_TYPES = ("application/json",)
 YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml", "text/x-yaml")
 
 _CHARSETS = {"utf-8", "utf-16", "ascii", "iso8859-1"}
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _NULL = re.compile(r"~|null|Null|NULL|")
 _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
@@ -42,24 +45,26 @@ def load_document(body: bytes, content_type: str | None, limit: int = MAX_DOCUME
     Args:
         body: the bytes of the body.
         content_type: the header, JSON by default; it may name a charset other than UTF-8.
-        limit: the largest size in bytes.
+        limit: the largest size in bytes of UTF-8, in which an escape such as `\\u0416` counts as its character.
 
     Returns:
         The document as plain JSON values, with its fields in their order.
 
     Raises:
-        DocumentTooLarge: the body has more bytes than `limit`.
+        DocumentTooLarge: the body is larger than `limit`.
         MediaTypeUnsupported: the content type is neither JSON nor YAML.
         DocumentInvalid: the body is not one object of plain values: it is malformed, has a field twice, contains NaN,
             infinity, a NUL character, an alias or a tag, or is nested too deep.
     """
     media_type, charset = _content_type(content_type)
-    if len(body) > limit:
+    if len(body) > limit * (ESCAPED if media_type in JSON_TYPES else 1):
         raise DocumentTooLarge("the document", len(body), limit)
     try:
         text = body.decode(charset)
     except UnicodeError:
         raise _invalid(f"is not text in {charset}") from None
+    if len(body) > limit and (size := _unescaped_size(text)) > limit:
+        raise DocumentTooLarge("the document", size, limit)
     document = _load_json(text) if media_type in JSON_TYPES else _load_yaml(text)
     if not isinstance(document, dict):
         raise _invalid("must be one object with fields")
@@ -106,6 +111,17 @@ def _content_type(header: str | None) -> tuple[str, str]:
     if charset not in _CHARSETS:
         raise MediaTypeUnsupported("the document's charset is not supported; send UTF-8")
     return media_type, "utf-8-sig" if charset == "utf-8" else charset
+
+
+def _unescaped_size(text: str) -> int:
+    """Return the size of a JSON text in UTF-8, with the characters in place of their escapes."""
+    size = len(text.encode())
+    for escape in _ESCAPE.finditer(text):
+        if escape[1]:
+            # Half of a surrogate pair is half of a character of four bytes.
+            code = int(escape[1], 16)
+            size -= len(escape[0]) - (1 if code < 0x80 else 2 if code < 0x800 or 0xD800 <= code < 0xE000 else 3)
+    return size
 
 
 def _load_json(text: str) -> Any:

@@ -120,6 +120,21 @@ def test_the_limit_is_64_kib(content_type):
     assert caught.value.limit == MAX_DOCUMENT_BYTES
 
 
+@pytest.mark.parametrize("letter", ["я", "中", "😀", '"', "\\", "/"])
+def test_escapes_count_as_their_characters(letter):
+    size = len(json.dumps(letter, ensure_ascii=False).encode()) - 2
+    count = (MAX_DOCUMENT_BYTES - 9) // size
+    body = json.dumps({"a": letter * count}).encode()
+    assert load_document(body, JSON) == {"a": letter * count}
+    with pytest.raises(DocumentTooLarge, match="the limit is 65,536 bytes"):
+        load_document(json.dumps({"a": letter * (count + 9)}).encode(), JSON)
+
+
+def test_what_only_looks_like_an_escape_counts_in_full():
+    with pytest.raises(DocumentTooLarge, match="the document is 63,009 bytes long"):
+        load_document(b'{"a": "' + rb"\\u0416" * 9_000 + b'"}', JSON, 60_000)
+
+
 def test_written_yaml_keeps_the_order_and_quotes_only_where_needed():
     text = dump_yaml({"z": "30s", "a": ["no", "5", "é"], "body": "one\ntwo\n"})
     assert text == "z: 30s\na:\n- 'no'\n- '5'\n- é\nbody: |\n  one\n  two\n"
