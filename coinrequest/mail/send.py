@@ -76,10 +76,7 @@ def send_mail(
     message = compose(subject, body, addresses, html=html, attachments=attachments)
     recipients = addresses.recipients
     if server is None:
-        names = "".join(f"\n\n[attached: {safe_name(one.name)}, {len(one.content)} bytes]" for one in attachments)
-        shown = ", ".join(recipients) or "nobody"
-        log.info("COINREQUEST_SMTP_URL is not set; mail:\nTo: %s\nSubject: %s\n\n%s%s", shown, subject, body, names)
-        return Delivery(False, recipients, "COINREQUEST_SMTP_URL is not set; the mail is in the log")
+        return _logged(subject, body, recipients, attachments)
     if not recipients:
         raise MailInvalid("the mail has no recipient; give one, or set COINREQUEST_MAIL_TO")
     refused = deliver(message, addresses.sender, recipients, server)
@@ -90,3 +87,10 @@ def send_mail(
         return Delivery(True, recipients, f"not delivered to {reason}")
     log.info("Sent the mail to %s over %s", ", ".join(recipients), server.address)
     return Delivery(True, recipients)
+
+
+def _logged(subject: str, body: str, recipients: tuple[str, ...], attachments: Sequence[Attachment]) -> Delivery:
+    names = "".join(f"\n\n[attached: {safe_name(one.name)}, {len(one.content)} bytes]" for one in attachments)
+    shown = ", ".join(recipients) or "nobody"
+    log.info("COINREQUEST_SMTP_URL is not set; mail:\nTo: %s\nSubject: %s\n\n%s%s", shown, subject, body, names)
+    return Delivery(False, recipients, "COINREQUEST_SMTP_URL is not set; the mail is in the log")
