@@ -245,9 +245,7 @@ class Task(Part):
     depends_on: Annotated[Listed[TaskId], Field(max_length=MAX_TASKS), AfterValidator(_distinct)] = ()
     for_each: Items = Field(default=None, description="Run the task once for each item of a list.")
     when: Literal["success", "always"] = Field(
-        default="success",
-        description="`always`: run it when everything that it depends on has ended, even if that failed. "
-        "A job with a failed task is failed all the same.",
+        default="success", description="`always`: run it when all that it depends on has ended, even if that failed."
     )
     retries: Retries | None = None
     timeout: TaskTimeout | None = None

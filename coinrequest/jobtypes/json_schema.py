@@ -15,7 +15,8 @@ from coinrequest.errors import FieldError, FieldErrors, field_path
 from coinrequest.jobtypes.formats import format_checker
 from coinrequest.jobtypes.json_numbers import NUMBER_KEYWORDS, comparable
 from coinrequest.jobtypes.params import SchemaRoot, SchemaUnsupported
-from coinrequest.jobtypes.suggestions import counted, hint, quoted
+from coinrequest.jobtypes.schema_wording import message
+from coinrequest.jobtypes.suggestions import quoted
 
 # Keywords that apply several schemas to the same value.
 _APPLY_ALL = frozenset({"allOf", "anyOf", "oneOf", "dependentSchemas"})
@@ -27,20 +28,9 @@ UNEVALUATED = {"unevaluatedProperties": "use additionalProperties", "unevaluated
 _CHARACTERS_OF_A_STEP = 64
 _INSTRUCTIONS_OF_A_STEP = 1_000
 _STEPS_OF_A_MESSAGE = 400
-_MOST_HINTS = 300
 _current: ContextVar["_Validation"] = ContextVar("validation")
 
 Keyword = Callable[[Any, Any, Any, Any], Iterator[Any]]
-
-_KINDS = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "an object with fields",
-    "null": "null",
-}
 
 
 class _Validation:
@@ -292,72 +282,4 @@ def instance_errors(
 def _field_error(error: Any, name: str) -> FieldError:
     _current.get().root.spend(_STEPS_OF_A_MESSAGE)
     path = list(error.absolute_path)
-    return FieldError(field_path((name, *path)) if name else field_path(path), _message(error.validator, path, error))
-
-
-def _message(keyword: str | None, path: list[str | int], error: Any) -> str:
-    wanted = error.validator_value
-    match keyword:
-        case "required":
-            return "is required"
-        case "additionalProperties" if wanted is False:
-            what = "param" if len(path) == 1 else "field"
-            return (
-                f"there is no {what} {quoted(str(path[-1]))}{hint(str(path[-1]), error.schema.get('properties', {}))}"
-            )
-        case "type":
-            kinds = [_KINDS.get(kind, kind) for kind in ([wanted] if isinstance(wanted, str) else wanted)]
-            return f"must be {' or '.join(kinds)}"
-        case "enum":
-            listed = ", ".join(repr(value)[:60] for value in wanted[:20])
-            is_near = isinstance(error.instance, str) and len(wanted) <= _MOST_HINTS
-            near = hint(error.instance, [value for value in wanted if isinstance(value, str)]) if is_near else ""
-            return f"must be one of {listed}{near if near.startswith('; did') else ''}"
-        case "const":
-            return f"must be {repr(wanted)[:200]}"
-        case "pattern":
-            return f"must match the pattern {wanted[:200]}"
-        case "format":
-            return f"must be of the format {wanted}"
-        case "uniqueItems":
-            return "contains an entry twice"
-    if keyword in _BOUNDS:
-        return f"{_BOUNDS[keyword]} {wanted}"
-    if keyword in _COUNTS:
-        words, one, many = _COUNTS[keyword]
-        return f"{words} {counted(wanted, one, many)}"
-    if keyword == "dependentRequired":
-        return _dependency(wanted, error.instance)
-    return _FORMS.get(keyword or "", "has no value that the schema allows here")
-
-
-def _dependency(wanted: Mapping[str, Any], instance: Any) -> str:
-    pairs = ((name, needed) for name, others in wanted.items() if name in instance for needed in others)
-    name, needed = next(((name, needed) for name, needed in pairs if needed not in instance), ("", ""))
-    return f"needs the field {quoted(needed)}, because it has {quoted(name)}"
-
-
-_BOUNDS = {
-    "minimum": "must be at least",
-    "maximum": "must be at most",
-    "exclusiveMinimum": "must be greater than",
-    "exclusiveMaximum": "must be less than",
-    "multipleOf": "must be a multiple of",
-}
-_COUNTS = {
-    "minLength": ("needs at least", "character", "characters"),
-    "maxLength": ("has more than", "character", "characters"),
-    "minItems": ("needs at least", "entry", "entries"),
-    "maxItems": ("has more than", "entry", "entries"),
-    "minProperties": ("needs at least", "field", "fields"),
-    "maxProperties": ("has more than", "field", "fields"),
-}
-_FORMS = {
-    "anyOf": "has none of the forms that the schema allows (anyOf)",
-    "oneOf": "must have exactly one of the forms that the schema allows (oneOf)",
-    "not": "has a form that the schema excludes (not)",
-    "contains": "has no entry of the form that the schema asks for (contains)",
-    "minContains": "has too few entries of the form that the schema asks for (minContains)",
-    "maxContains": "has too many entries of the form that the schema asks for (maxContains)",
-    "items": "has more entries than the schema allows",
-}
+    return FieldError(field_path((name, *path)) if name else field_path(path), message(error.validator, path, error))
