@@ -11,6 +11,7 @@ from coinrequest.generator.dag import asset_name
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition
 from coinrequest.jobtypes.registry import Revision, RevisionDamaged
+from coinrequest.jobtypes.suggestions import nearest
 
 # Returns whether the author of a definition may read the job type with this name.
 Readable = Callable[[str], bool]
@@ -57,11 +58,17 @@ def errors(session: Session, definition: Definition, readable: Readable) -> list
     found: list[FieldError] = []
     for index, other in enumerate(names):
         if other not in known or not readable(other):
-            found.append(FieldError(f"schedule.after[{index}]", f"no job type {other!r}; register it first"))
+            found.append(FieldError(f"schedule.after[{index}]", _unknown(session, other, readable)))
         elif ring := _ring(session, definition.name, other):
             shown = " → ".join(name if readable(name) else "…" for name in (definition.name, *ring))
             found.append(FieldError(f"schedule.after[{index}]", f"makes a ring that would run for ever: {shown}"))
     return found
+
+
+def _unknown(session: Session, name: str, readable: Readable) -> str:
+    match = nearest(name, filter(readable, registry.names(session)))
+    exists = match is not None and match in registry.existing(session, [match])
+    return f"no job type {name!r}; " + (f"did you mean {match!r}?" if exists else "register it first")
 
 
 def _ring(session: Session, name: str, other: str) -> list[str]:

@@ -203,6 +203,11 @@ def existing(connection: Session | Connection, names: Iterable[str]) -> dict[str
     return {name: revision for name, revision in found.items() if revision and not revision.deleted}
 
 
+def names(connection: Session | Connection) -> list[str]:
+    """Return the names of all types, also of deleted ones."""
+    return list(connection.execute(select(table.c.name).distinct()).scalars())
+
+
 def mentioning(connection: Session | Connection, name: str) -> list[Revision]:
     """Return the types that are not deleted whose definitions hold the name of another type as a text, by name."""
     newest = select(func.max(table.c.number)).group_by(table.c.name)

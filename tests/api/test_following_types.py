@@ -114,3 +114,9 @@ def test_a_type_that_comes_back_is_followed_again(op: TestClient, chain: list[st
     with create_session(scoped=False) as session:
         assert registry.existing(session, [first])[first].announces
     assert op.get(f"{TYPES}/{second}").json()["waits_for"] == [{"job_type": first, "deleted": False}]
+
+
+def test_an_unknown_type_gets_a_suggestion(op: TestClient, name: str) -> None:
+    stored(put(op, small(name)))
+    answer = op.post(f"{TYPES}?dry_run=true", json=following(f"{name}-after", f"{name}x"))
+    assert [error["message"] for error in answer.json()["errors"]] == [f"no job type '{name}x'; did you mean '{name}'?"]
