@@ -57,11 +57,14 @@ async def signed_in_user(request: Request, credentials: Credentials) -> User:
     try:
         # Airflow checks each token against the database in the event loop. With all connections in use, the loop waits
         # for a connection, and the requests that hold one wait for the loop: a deadlock until the 30 s timeout.
-        return await run_in_threadpool(lambda: asyncio.run(get_user(request, None, credentials)))
+        user = await run_in_threadpool(lambda: asyncio.run(get_user(request, None, credentials)))
     except HTTPException as error:
         raise Unauthenticated(str(error.detail)) from error
     except ValueError as error:  # FAB: the user was deleted or locked after the token was made.
         raise Unauthenticated("The user of this token no longer exists") from error
+    # For the answers to errors, which suggest only what the user may see.
+    request.state.user = user
+    return user
 
 
 async def user_if_signed_in(request: Request, credentials: Credentials) -> User | None:

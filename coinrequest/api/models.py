@@ -148,6 +148,7 @@ class RevisionSummary(Answer):
     """One change of a job type."""
 
     number: int = Field(description="From one increasing sequence for all job types", examples=[42])
+    version: int = Field(description="Counted within the job type: 1 is its first revision", examples=[3])
     change: Change = Field(description="`announce` if only another type began to run `after` this one")
     author: str
     created_at: datetime
@@ -171,6 +172,8 @@ class RevisionList(Answer):
 class RevisionDiff(Answer):
     """The difference between two revisions."""
 
+    from_version: int
+    to_version: int
     from_revision: int
     to_revision: int
     diff: str = Field(description="A unified diff of the YAML text; empty if nothing changed")
@@ -257,24 +260,25 @@ def job_type_summary(root: str, revision: Revision, *, paused: bool) -> JobTypeS
         return JobTypeSummary(**shown, description=text, schedule=None, owner="", tags=[], labels={})
 
 
-def revision_summary(root: str, revision: Revision) -> RevisionSummary:
+def revision_summary(root: str, revision: Revision, version: int) -> RevisionSummary:
     """Return a revision as in a list."""
-    return RevisionSummary(**_revision_fields(root, revision))
+    return RevisionSummary(**_revision_fields(root, revision, version))
 
 
-def revision_detail(root: str, revision: Revision, definition: dict[str, Any] | None) -> RevisionDetail:
+def revision_detail(root: str, revision: Revision, version: int, definition: dict[str, Any] | None) -> RevisionDetail:
     """Return a revision in full, with its definition as the user may see it."""
     return RevisionDetail(
-        **_revision_fields(root, revision),
+        **_revision_fields(root, revision, version),
         name=revision.name,
         definition=definition,
     )
 
 
-def _revision_fields(root: str, revision: Revision) -> dict[str, Any]:
+def _revision_fields(root: str, revision: Revision, version: int) -> dict[str, Any]:
     address = f"{root}/v1/job-types/{revision.name}"
     return {
         "number": revision.number,
+        "version": version,
         # Somebody may have edited the row; only its existence is certain then.
         "change": revision.change if revision.change in get_args(Change) else "update",
         "author": revision.author,

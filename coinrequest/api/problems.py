@@ -13,10 +13,11 @@ from sqlalchemy import exc as database
 from starlette.exceptions import HTTPException
 
 from coinrequest.actions.catalogue import UnknownAction
-from coinrequest.airflow.api_server.rights import Forbidden
+from coinrequest.airflow import dag_search
+from coinrequest.airflow.api_server.rights import READ, Forbidden
 from coinrequest.airflow.task_logs import LogUnknown
 from coinrequest.api import addresses
-from coinrequest.api.authentication import Unauthenticated
+from coinrequest.api.authentication import Unauthenticated, new_session
 from coinrequest.database.errors import is_transient, sqlstate
 from coinrequest.errors import FieldError, FieldErrors
 from coinrequest.generator.lifecycle import (
@@ -32,7 +33,7 @@ from coinrequest.jobs.errors import JobDone, JobNotFailed, JobTypeGone, JobTypeP
 from coinrequest.jobtypes.errors import DocumentTooLarge, MediaTypeUnsupported
 from coinrequest.jobtypes.messages import field_error
 from coinrequest.jobtypes.registry import RevisionDamaged
-from coinrequest.jobtypes.suggestions import quoted
+from coinrequest.jobtypes.suggestions import nearest, quoted
 from coinrequest.notices.delivery_log import NoticeUnknown
 from coinrequest.problem_details import MEDIA_TYPE, FieldProblem, Problem, response, unavailable
 from coinrequest.settings import SettingInvalid, SettingMissing
@@ -75,6 +76,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Unauthenticated, _unauthenticated)
     for kind in _STATUS:
         app.add_exception_handler(kind, _domain)
+    app.add_exception_handler(JobTypeUnknown, _unknown_type)
     for kind in (database.StatementError, database.TimeoutError):
         app.add_exception_handler(kind, _database)
 
@@ -130,6 +132,17 @@ def _domain(request: Request, error: Exception) -> JSONResponse:
     status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
     errors = [FieldError("", str(error))] if status == 422 else []
     return response(request, status, str(error), errors)
+
+
+def _unknown_type(request: Request, error: Exception) -> JSONResponse:
+    """Answer 404 with the most similar name that the user may see."""
+    name, user = request.path_params.get("name"), getattr(request.state, "user", None)
+    detail = str(error)
+    if user is not None and detail == f"No job type {name!r}":
+        with new_session() as session:
+            match = nearest(str(name), dag_search.known_names(session, READ.names(user)))
+        detail += f"; did you mean {match!r}?" if match else ""
+    return response(request, 404, detail)
 
 
 def _database(request: Request, error: Any) -> JSONResponse:

@@ -26,6 +26,7 @@ Change = Literal["create", "update", "rollback", "announce", "delete"]
 
 # A registration takes tens of milliseconds. A request that waits longer than this for others is refused.
 _LONGEST_WAIT = "10s"
+_LARGEST_OFFSET = 10_000_000
 
 
 class RevisionDamaged(CoinrequestError, ValueError):
@@ -131,6 +132,21 @@ def latest(connection: Session | Connection, name: str, *, as_of: int | None = N
 def find(connection: Session | Connection, name: str, number: int) -> Revision | None:
     """Return revision `number` of `name`."""
     query = select(*_FIELDS).where(table.c.name == name, table.c.number == number)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _revision(row)
+
+
+def version_of(connection: Session | Connection, revision: Revision) -> int:
+    """Return which version of its type a revision is: 1 for the first."""
+    counted = select(func.count()).where(table.c.name == revision.name, table.c.number <= revision.number)
+    return int(connection.execute(counted).scalar_one())
+
+
+def of_version(connection: Session | Connection, name: str, version: int) -> Revision | None:
+    """Return the revision that is version `version` of `name`; 1 is the first."""
+    if not 1 <= version <= _LARGEST_OFFSET:
+        return None
+    query = select(*_FIELDS).where(table.c.name == name).order_by(table.c.number).offset(version - 1).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else _revision(row)
 

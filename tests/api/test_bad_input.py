@@ -168,7 +168,7 @@ def test_a_name_that_differs_from_the_path_is_refused(op: TestClient, definition
         ("/jobs/v1/jobs?type=%00", "type"),
         ("/jobs/v1/jobs/not-a-uuid", "id"),
         ("/jobs/v1/jobs/0197f1f0-0000-7000-8000-000000000000?wait=61", "wait"),
-        ("/jobs/v1/job-types/x/diff", "from"),
+        ("/jobs/v1/job-types/x/diff?from=0", "from"),
         ("/jobs/v1/job-types/x/revisions/0", "number"),
     ],
 )

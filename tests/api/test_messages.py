@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from support import team_roles
 from support.api_environment import Clients
+from support.api_environment import definition as small
 
 V1 = "/jobs/v1"
 NO_JOB = "00000000-0000-7000-8000-000000000000"
@@ -119,3 +121,30 @@ def test_a_refusal_names_the_role_that_is_missing(client_of: Clients, definition
     assert "ask an administrator for the role Op" in refused.json()["detail"]
     refused = client_of("Viewer").post(f"{V1}/job-types/x/jobs", json={})
     assert "ask an administrator for the role User" in refused.json()["detail"]
+
+
+def test_an_unknown_job_type_is_answered_with_a_similar_name(op: TestClient, name: str) -> None:
+    op.post(f"{V1}/job-types", json=small(f"{name}-report"))
+    for method, path in (("GET", ""), ("POST", "/jobs"), ("GET", "/revisions"), ("GET", "/diff"), ("POST", "/pause")):
+        body = {"json": {}} if path == "/jobs" else {}
+        answer = op.request(method, f"{V1}/job-types/{name}-reprot{path}", **body)
+        assert answer.status_code == 404
+        assert answer.json()["detail"] == f"No job type '{name}-reprot'; did you mean '{name}-report'?"
+
+
+def test_a_similar_name_that_the_user_may_not_see_is_not_told(
+    airflow_app: Any, client_of: Clients, op: TestClient, name: str
+) -> None:
+    op.post(f"{V1}/job-types", json=small(f"{name}-open"))
+    member = team_roles.member(airflow_app, client_of, "reads", f"{name}-opem")
+    assert member.get(f"{V1}/job-types/{name}-opem").json()["detail"] == f"No job type '{name}-opem'"
+
+
+def test_a_dry_run_says_that_the_name_is_taken(op: TestClient, definition: dict[str, Any], name: str) -> None:
+    free = op.post(f"{V1}/job-types?dry_run=true", json=definition).json()
+    assert free["warnings"] == []
+    op.post(f"{V1}/job-types", json=definition)
+    (warning,) = op.post(f"{V1}/job-types?dry_run=true", json=definition).json()["warnings"]
+    remedy = f"replace it with PUT /jobs/v1/job-types/{name}"
+    assert warning == {"field": "name", "message": f"{name!r} exists, so POST will be a 409; {remedy}"}
+    assert op.post(f"{V1}/job-types", json=definition).status_code == 409

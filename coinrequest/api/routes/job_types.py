@@ -132,7 +132,10 @@ def register(
             definition=document,
             edges=[Edge(source=source, target=target) for source, target in preview.edges],
             next_run_times=list(preview.next_run_times),
-            warnings=queue_warnings(document, DRY_RUN_TIMEOUT),
+            warnings=[
+                *_taken_name(session, preview.definition.name),
+                *queue_warnings(document, DRY_RUN_TIMEOUT),
+            ],
         )
         return JSONResponse(result.model_dump(mode="json"), 200)
     # Before any row is locked.
@@ -142,6 +145,18 @@ def register(
     response.headers["Location"] = detail.links.self
     set_etag(response, revision)
     return detail
+
+
+def _taken_name(session: Session, name: str) -> list[DefinitionWarning]:
+    """Return a warning if a registration would be refused with 409."""
+    found = registry.existing(session, [name]).get(name)
+    if found is not None:
+        remedy = f"replace it with PUT /jobs/v1/job-types/{name}"
+        return [DefinitionWarning(field="name", message=f"{name!r} exists, so POST will be a 409; {remedy}")]
+    if dag_tables.is_foreign(session, name):
+        message = f"{name!r} is a DAG of the dags folder, so POST will be a 409; choose another name"
+        return [DefinitionWarning(field="name", message=message)]
+    return []
 
 
 @router.get("", summary="List the job types", responses=problems.documented(422))

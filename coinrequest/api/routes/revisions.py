@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, Strict
 from sqlalchemy.orm import Session
 
 from coinrequest.api import cursors, problems
@@ -19,6 +19,7 @@ from coinrequest.api.models import (
 )
 from coinrequest.api.openapi import ETAG, YAML, json_body
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Root
+from coinrequest.api.revision_numbers import LARGEST, Number, RevisionNumber, find, find_pair
 from coinrequest.api.rights import TypeReader, TypeRegistrar
 from coinrequest.api.routes.job_types import (
     as_yaml,
@@ -29,26 +30,28 @@ from coinrequest.api.routes.job_types import (
     visible_text,
     wants_yaml,
 )
+from coinrequest.errors import FieldError
 from coinrequest.generator import lifecycle
 from coinrequest.jobs.submission_body import read_body
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.comparison import unified_diff
 from coinrequest.jobtypes.document import dump_yaml
+from coinrequest.jobtypes.errors import ParamsInvalid
 from coinrequest.jobtypes.registry import Revision
 from coinrequest.whole_numbers import WholeNumbers
 
 router = APIRouter(prefix="/v1/job-types/{name}", tags=["Job types"])
 
-_LARGEST = 2**63 - 1
-Number = Annotated[int, Path(ge=1, le=_LARGEST, description="The revision's number")]
-
 
 class Rollback(WholeNumbers):
-    """The revision to roll back to."""
+    """The revision to roll back to, by its number or by its version."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    revision: int = Field(ge=1, le=_LARGEST, strict=True, description="A revision of this type", examples=[41])
+    revision: Annotated[Number, Strict()] | None = Field(default=None, description="Its number", examples=[41])
+    version: Annotated[Number, Strict()] | None = Field(
+        default=None, description="Its version, which counts within the type", examples=[2]
+    )
 
 
 @router.post(
@@ -66,10 +69,23 @@ def roll_back(
     response: Response,
 ) -> JobTypeDetail:
     """Make the definition of an earlier revision current again, as a new revision."""
-    target = read_body(document, Rollback).revision
-    revision = lifecycle.rollback(session, name, target, author=user.get_name(), readable=readable_by(user))
+    target = _target(document)
+    number = target.revision or find(session, name, f"v{target.version}").number
+    revision = lifecycle.rollback(session, name, number, author=user.get_name(), readable=readable_by(user))
     set_etag(response, revision)
     return current_detail(session, root, user, revision)
+
+
+def _target(document: dict[str, Any]) -> Rollback:
+    named = [field for field in Rollback.model_fields if document.get(field) is not None]
+    wrong = [FieldError("revision", "give the number of a revision, or else a version of the type")]
+    try:
+        target = read_body(document, Rollback)
+    except ParamsInvalid as error:
+        raise ParamsInvalid([*error.errors, *([] if named else wrong)]) from error
+    if len(named) != 1:
+        raise ParamsInvalid(wrong)
+    return target
 
 
 @router.get("/revisions", summary="List the revisions", responses=problems.documented(404, 422))
@@ -87,14 +103,15 @@ def list_revisions(
     if not found and before is None:
         raise lifecycle.JobTypeUnknown(f"No job type {name!r}")
     shown = found[:limit]
+    last = registry.version_of(session, shown[0]) if shown else 0
     return RevisionList(
-        revisions=[revision_summary(root, revision) for revision in shown],
+        revisions=[revision_summary(root, revision, last - index) for index, revision in enumerate(shown)],
         next_cursor=cursors.encode(str(shown[-1].number)) if len(found) > limit else None,
     )
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= _LARGEST):
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= LARGEST):
         raise cursors.CursorInvalid
     return int(text)
 
@@ -108,7 +125,7 @@ def _number(text: str) -> int:
 def read_revision(
     user: TypeReader,
     name: JobTypeName,
-    number: Number,
+    number: Annotated[RevisionNumber, Path(description="Its number, or its version as `v2`")],
     session: RequestSession,
     root: Root,
     request: Request,
@@ -118,13 +135,14 @@ def read_revision(
 
     With `Accept: application/yaml` the definition alone, as for the job type; 404 if the revision deleted it.
     """
-    revision = _existing(session, name, number)
+    revision = find(session, name, number)
     if wants_yaml(request):
         if revision.deleted:
-            raise lifecycle.RevisionUnknown(f"Revision {number} deleted {name!r}, so it has no definition")
+            raise lifecycle.RevisionUnknown(f"Revision {revision.number} deleted {name!r}, so it has no definition")
         return as_yaml(session, user, revision)
     set_etag(response, revision)
-    return revision_detail(root, revision, None if revision.deleted else visible_definition(user, revision))
+    definition = None if revision.deleted else visible_definition(user, revision)
+    return revision_detail(root, revision, registry.version_of(session, revision), definition)
 
 
 @router.get("/diff", summary="Compare two revisions", responses=problems.documented(404, 422))
@@ -132,25 +150,32 @@ def compare(
     user: TypeReader,
     name: JobTypeName,
     session: RequestSession,
-    from_: Annotated[int, Query(alias="from", ge=1, le=_LARGEST, description="The earlier revision")],
-    to: Annotated[int | None, Query(ge=1, le=_LARGEST, description="The later revision; default: the newest")] = None,
+    from_: Annotated[
+        RevisionNumber | None, Query(alias="from", description="The earlier version; default: the one before `to`")
+    ] = None,
+    to: Annotated[RevisionNumber | None, Query(description="The later version; default: the newest")] = None,
 ) -> RevisionDiff:
     """The difference between two revisions, as a unified diff of their YAML text.
 
-    It compares the texts that were sent, or generated ones unless both were sent as YAML.
+    Versions count within the type; larger numbers are those of revisions. It compares the texts that were sent, or
+    generated ones unless both were sent as YAML.
     """
-    earlier = _existing(session, name, from_)
-    later = _existing(session, name, to) if to is not None else registry.latest(session, name)
-    if later is None:
-        raise lifecycle.JobTypeUnknown(f"No job type {name!r}")
+    earlier, later = find_pair(session, name, from_, to)
+    versions = [registry.version_of(session, revision) for revision in (earlier, later)]
     old, new = _yaml_lines(session, user, earlier, later)
     lines = unified_diff(
         old,
         new,
-        f"{name} revision {earlier.number}",
-        f"{name} revision {later.number}",
+        f"{name} version {versions[0]} (revision {earlier.number})",
+        f"{name} version {versions[1]} (revision {later.number})",
     )
-    return RevisionDiff(from_revision=earlier.number, to_revision=later.number, diff="".join(lines))
+    return RevisionDiff(
+        from_version=versions[0],
+        to_version=versions[1],
+        from_revision=earlier.number,
+        to_revision=later.number,
+        diff="".join(lines),
+    )
 
 
 def _yaml_lines(session: Session, user: User, *revisions: Revision) -> list[list[str]]:
@@ -160,10 +185,3 @@ def _yaml_lines(session: Session, user: User, *revisions: Revision) -> list[list
         texts = ["" if one.deleted else dump_yaml(visible_definition(user, one)) for one in revisions]
     # The last line of a text that was sent may have no end.
     return [[f"{line}\n" for line in (text or "").splitlines()] for text in texts]
-
-
-def _existing(session: Session, name: str, number: int) -> Revision:
-    found = registry.find(session, name, number)
-    if found is None:
-        raise lifecycle.RevisionUnknown(f"{name!r} has no revision {number}")
-    return found
