@@ -29,6 +29,9 @@ def deliver(claim: Claim, policy: Policy) -> Outcome:
     urls = dict(enumerate(password_of(connection).split(), start=1))
     if positions:
         urls = {number: url for number, url in urls.items() if str(number) in positions}
+    if not urls:
+        # Somebody has removed those that failed; nobody would get the notice.
+        return Outcome(error=f"the connection has no URL {' and '.join(positions)} any more")
     title, text = message(json.loads(claim.body)["data"])
     seconds = policy.apprise_seconds / max(len(urls), 1)
     found = {number: _send(url, title, text, seconds) for number, url in urls.items()}

@@ -165,6 +165,13 @@ def test_only_those_without_it_get_it_again(smtp: SmtpStub, http_stub: HttpStub,
     assert (len(smtp.mails), len(http_stub.hits)) == (1, 2)
 
 
+def test_a_notice_whose_url_was_removed_is_not_delivered(http_stub: HttpStub, connection: list[str]) -> None:
+    connection.append(http_stub.url.replace("http://", "json://") + "/room")
+    outcome = apprise.deliver(claim(destination="ops_chat 2"), QUICK)
+    assert (outcome.delivered, outcome.error) == (False, "the connection has no URL 2 any more")
+    assert not http_stub.hits
+
+
 def test_an_invalid_apprise_url_is_reported_without_showing_it(connection: list[str]) -> None:
     connection.append("nonsense://tok-en")
     outcome = apprise.deliver(claim(), Policy())
