@@ -42,6 +42,10 @@ class SqlResultInvalid(ActionFailed):
     """The rows are larger than 1 MiB, are nested deeper than 200 levels, or have duplicate column names."""
 
 
+class SqlNothingMatched(ActionFailed):
+    """The statement found no row and changed none, and `must_match` is set; no changes were made."""
+
+
 class SqlQueryInputs(ActionModel):
     """The inputs of `sql.query`."""
 
@@ -66,6 +70,9 @@ class SqlQueryInputs(ActionModel):
     )
     read_only: bool = Field(
         default=True, description="false allows the statement to write, if the administrator has granted name:write"
+    )
+    must_match: bool = Field(
+        default=False, description="whether the task fails if the statement finds no row and changes none"
     )
     row_limit: int = Field(default=1_000, ge=1, le=ROW_LIMIT, description="the maximum number of rows to return")
     timeout: float = Field(default=60.0, ge=0.1, le=3_600, description="seconds for the statement and its rows")
@@ -102,7 +109,13 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
     summary: ClassVar[str] = "Run a statement in a database and return its rows"
     Inputs: ClassVar[type[BaseModel]] = SqlQueryInputs
     Result: ClassVar[type[BaseModel]] = SqlQueryResult
-    failures: ClassVar[tuple[type[ActionFailed], ...]] = (SqlRefused, SqlStatementFailed, SqlTimeout, SqlResultInvalid)
+    failures: ClassVar[tuple[type[ActionFailed], ...]] = (
+        SqlRefused,
+        SqlStatementFailed,
+        SqlTimeout,
+        SqlResultInvalid,
+        SqlNothingMatched,
+    )
 
     _session: Session | None = None
     _stopped = False
@@ -129,6 +142,7 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
             SqlStatementFailed: the database refused the statement, or the parameters do not match it.
             SqlTimeout: it took too long or was stopped.
             SqlResultInvalid: the rows are too large or nested too deeply, or two columns have the same name.
+            SqlNothingMatched: it found no row and changed none, although it must.
         """
         _check_grant(inputs)
         statement = Statement(
@@ -142,6 +156,8 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
                 self._session = session_for(database, read_only=inputs.read_only)
                 with closing(self._session):
                     result = self._answer(self._session, statement, inputs.row_limit)
+                    if inputs.must_match:
+                        _check_match(result)
                     if not inputs.read_only:
                         self._session.commit()
         finally:
@@ -231,6 +247,12 @@ def _check_grant(inputs: SqlQueryInputs) -> None:
             f"the connection {inputs.connection!r} is granted for reading only; an administrator can grant writing "
             f"with {inputs.connection}:write in COINREQUEST_SQL_CONNECTIONS"
         )
+
+
+def _check_match(result: SqlQueryResult) -> None:
+    """Fail if there is nothing; a number of changed rows that the driver does not tell counts as some."""
+    if not result.rows and not result.changed_rows and (result.columns or result.changed_rows == 0):
+        raise SqlNothingMatched("the statement found no row and changed none, and must_match is set")
 
 
 def _bindable(value: JsonValue) -> Any:

@@ -22,6 +22,7 @@ from coinrequest.actions.sql.mysql import MysqlSession
 from coinrequest.actions.sql.session import Statement, UnsupportedDatabase, paramstyle
 from coinrequest.actions.sql.values import json_ready
 from coinrequest.actions.sql_query import (
+    SqlNothingMatched,
     SqlQuery,
     SqlQueryInputs,
     SqlQueryResult,
@@ -303,3 +304,18 @@ def test_the_paramstyle_is_that_of_the_driver(monkeypatch: pytest.MonkeyPatch) -
         paramstyle(connection)
     driver.paramstyle = "numeric"  # type: ignore[attr-defined]
     assert paramstyle(connection) == "numeric"
+
+
+def test_a_statement_that_must_match_fails_if_it_finds_or_changes_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, "shop:write")
+    assert ask(file, "SELECT id FROM orders WHERE id = 9").row_count == 0
+    for sql, read_only in (
+        ("SELECT id FROM orders WHERE id = 9", True),
+        ("UPDATE orders SET name = 'c' WHERE id = 9", False),
+    ):
+        with pytest.raises(SqlNothingMatched, match="found no row and changed none"):
+            ask(file, sql, read_only=read_only, must_match=True)
+    assert ask(file, "SELECT id FROM orders", must_match=True).row_count == 2
+    assert ask(file, "UPDATE orders SET name = 'c' WHERE id = 1", read_only=False, must_match=True).changed_rows == 1
