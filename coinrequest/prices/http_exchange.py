@@ -187,8 +187,8 @@ def _parse(source: str, status: int, body: bytes) -> Any:
     try:
         return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=refuse)
     except (ValueError, ArithmeticError, RecursionError) as error:  # ArithmeticError: the exponent is too large
-        start = body[:80].decode("utf-8", "replace")
-        text = f"the response has status {status} and is not JSON; it starts with {start!r}"
+        start = f"it starts with {body[:80].decode('utf-8', 'replace')!r}" if body else "it is empty"
+        text = f"the response has status {status} and is not JSON; {start}"
         raise BadResponse(source, text + _HINTS.get(status, ""), status) from error
 
 

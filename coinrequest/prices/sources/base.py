@@ -70,6 +70,8 @@ class Source(ABC):
                 yield BadResponse(self.name, f"the response has an odd price in {currency}: {error!r}")
 
     def _amount(self, value: object) -> Decimal:
+        if value is None or value == "":
+            raise BadResponse(self.name, "the response has no price: it is null or empty")
         try:
             return parse_amount(value)
         except ValueError as error:
@@ -98,11 +100,13 @@ class Source(ABC):
     def _no_price(self, coin: str, *currencies: str) -> UnknownCoin:
         return UnknownCoin(self.name, f"there is no price for {coin} in {', '.join(currencies)}")
 
-    def _error(self, response: SourceResponse, errors: object) -> PriceUnavailable:
+    def _error(self, status: int, errors: object, coin: str, *currencies: str) -> PriceUnavailable:
         """Return the error for a response with an error status; 400 and 404 mean that the coin is unknown."""
-        kind = UnknownCoin if response.status in {400, 404} else PriceUnavailable
         reason = error_message(errors)
-        return kind(self.name, f"it responded with status {response.status}{': ' if reason else ''}{reason}")
+        text = f"it responded with status {status}{': ' if reason else ''}{reason}"
+        if status in {400, 404}:
+            return UnknownCoin(self.name, f"{self._no_price(coin, *currencies).message}: {text}")
+        return PriceUnavailable(self.name, text)
 
 
 def error_message(errors: object) -> str:

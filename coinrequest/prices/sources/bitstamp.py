@@ -31,7 +31,7 @@ class Bitstamp(Source):
             raise self._no_price(coin, currency)
         ticker = self._dictionary(response.document)
         if response.status >= 400 or ticker.get("status") == "error":
-            raise self._error(response, ticker.get("reason"))
+            raise self._error(response.status, ticker.get("reason"), coin, currency)
         return Price(
             base=coin,
             quote=currency,

@@ -21,7 +21,7 @@ class Coinbase(Source):
         response = self._fetch("/v2/exchange-rates", {"currency": coin})
         document = self._dictionary(response.document)
         if response.status >= 400:
-            raise self._error(response, document.get("errors"))
+            raise self._error(response.status, document.get("errors"), coin, *currencies)
         rates = self._dictionary(self._dictionary(document.get("data"), "data").get("rates"), "rates")
         unknown = self._no_price(coin, *(currency for currency in currencies if currency not in rates))
 

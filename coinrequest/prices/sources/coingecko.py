@@ -34,7 +34,7 @@ class CoinGecko(Source):
         if response.status >= 400:
             status = document.get("status")
             reason = status.get("error_message") if isinstance(status, dict) else document.get("error")
-            raise self._error(response, reason)
+            raise self._error(response.status, reason, coin, *currencies)
         # The response leaves out unknown coins and currencies.
         found = self._dictionary(document.get(COINS[coin], {}), "price")
 

@@ -46,7 +46,7 @@ class Kraken(Source):
                 raise RateLimited(self.name, text)
             raise PriceUnavailable(self.name, text)
         if response.status >= 400:
-            raise PriceUnavailable(self.name, f"it responded with status {response.status}")
+            raise self._error(response.status, None, coin, *currencies)
         return response, self._dictionary(document.get("result"), "result")
 
     def _price(self, coin: str, currency: str, response: SourceResponse, tickers: Mapping[str, Any]) -> Price:
@@ -65,10 +65,12 @@ class Kraken(Source):
         )
 
     def _first(self, ticker: dict[str, Any], field: str) -> object:
-        """Return the price in a field of a ticker; it is followed by volumes."""
+        """Return the price in a field of a ticker, which is followed by volumes; None if there is none."""
         value = ticker.get(field)
-        if not isinstance(value, list) or not value:
-            raise BadResponse(self.name, f"the response has no field {field!r}")
+        if not value:
+            return None
+        if not isinstance(value, list):
+            raise BadResponse(self.name, f"the field {field!r} of the response is no list")
         return value[0]
 
 

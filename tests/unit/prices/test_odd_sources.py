@@ -10,7 +10,7 @@ from support.http_stub import Hit, HttpStub, Reply
 from support.recorded_prices import every_source, rates, tickers
 
 from coinrequest.cli import main
-from coinrequest.prices import BadResponse, Price, PriceUnavailable, get_prices
+from coinrequest.prices import BadResponse, Price, PriceUnavailable, UnknownCoin, get_prices
 from coinrequest.prices.sources import SOURCES, open_source
 from coinrequest.prices.sources.base import Source
 from coinrequest.text import is_storable
@@ -121,6 +121,41 @@ def test_an_empty_order_book_costs_no_price(http_stub: HttpStub, nothing: str) -
     (price,) = SOURCES["bitstamp"](http_stub.url, timeout=5).ask("BTC", ["USD"])
     assert isinstance(price, Price)
     assert (price.bid, price.ask) == (None, None)
+
+
+@pytest.mark.parametrize("last", ['""', "null"])
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_price_that_is_missing_is_said_in_words(http_stub: HttpStub, name: str, last: str) -> None:
+    document = (
+        '{"data": {"rates": {"USD": V}}, "error": [], "result": {"XXBTZUSD": {"c": [V], "a": null, "b": []}}, '
+        '"bitcoin": {"usd": V}, "last": V, "bid": V, "ask": V}'
+    )
+    http_stub.replies = [Reply(body=document.replace("V", last).encode())]
+    (outcome,) = SOURCES[name](http_stub.url, timeout=5).ask("BTC", ["USD"])
+    assert str(outcome) in {
+        f"{name}: the response has no price: it is null or empty",
+        f"{name}: there is no price for BTC in USD",
+    }
+
+
+def test_an_empty_order_book_of_kraken_costs_no_price(http_stub: HttpStub) -> None:
+    http_stub.replies = [Reply(body=b'{"error": [], "result": {"XXBTZUSD": {"c": ["1"], "a": null, "b": []}}}')]
+    (price,) = SOURCES["kraken"](http_stub.url, timeout=5).ask("BTC", ["USD"])
+    assert isinstance(price, Price)
+    assert (price.bid, price.ask) == (None, None)
+
+
+@pytest.mark.parametrize("status", [400, 404])
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_product_that_is_no_longer_traded_is_named_with_the_status(
+    exchanges: HttpStub, name: str, status: int
+) -> None:
+    exchanges.answer = lambda hit: Reply(status, b"{}")
+    with pytest.raises(UnknownCoin) as caught:
+        get_prices("BTC", ["USD"], [name])
+    # A 404 is how Bitstamp says that it does not trade a pair.
+    reason = "" if (name, status) == ("bitstamp", 404) else f": it responded with status {status}"
+    assert str(caught.value) == f"{name}: there is no price for BTC in USD{reason}"
 
 
 def test_the_action_and_the_command_show_small_prices_without_an_exponent(

@@ -75,7 +75,7 @@ def test_a_response_that_is_not_json_is_a_bad_response(
     http_stub.replies = [Reply(body=body)]
     error = failure(price_client, http_stub.url)
     assert isinstance(error, BadResponse)
-    assert "not JSON" in str(error)
+    assert ("not JSON; it starts with" if body else "not JSON; it is empty") in str(error)
     assert error.__cause__ is not None
     assert len(http_stub.hits) == 1
     assert len(str(error)) < 400
