@@ -99,4 +99,4 @@ class ActionContext:
             total: the total amount of work; None if it is unknown.
             message: the unit or the current step, in at most 200 characters.
         """
-        log.info("Progress: %g of %s %s", done, "?" if total is None else f"{total:g}", message)
+        log.info("Progress: %s of %s %s", done, "?" if total is None else total, message)

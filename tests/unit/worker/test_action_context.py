@@ -4,7 +4,7 @@ import json
 import math
 import threading
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from coinrequest.actions.context import ActionContext, Connection, ConnectionUnavailable
 from coinrequest.airflow import connections
+from coinrequest.airflow.task_progress import Report
 from coinrequest.airflow.task_reports import FAILURE_LIMIT, MESSAGE_LIMIT, failure_entry, progress_entry
 from coinrequest.worker.action_context import AirflowContext, LatestWriter
 
@@ -119,6 +120,18 @@ def test_after_a_report_that_could_not_be_stored_the_next_one_is_tried() -> None
     writer.put({"done": 2})
     writer.close()
     assert store.entries == [{"done": 1}, {"done": 2}]
+
+
+@pytest.mark.parametrize("number", [2**64, -(10**30), 10**400, 1e22, 0.1, -0.0])
+def test_any_number_can_be_reported(number: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "without_secrets", lambda text: text)
+    instance = Instance()
+    ActionContext().report(number, number)
+    with AirflowContext(instance) as context:
+        context.report(number, number)
+    report = Report.read(json.loads(instance.pushed[-1][1]), datetime(2000, 1, 1, tzinfo=UTC))
+    assert report is not None
+    assert json.dumps([report.done, report.total]) == json.dumps([number, number])
 
 
 def test_what_is_reported_is_stored_beside_the_task_and_never_fails(monkeypatch: pytest.MonkeyPatch) -> None:
