@@ -1,6 +1,26 @@
 -- The schema at the last version, dumped from PostgreSQL. `make schema` writes this file; nothing runs it.
 
 --
+-- Name: coinrequest_bound_numbers(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.coinrequest_bound_numbers() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $_$
+BEGIN
+    IF pg_catalog.jsonb_path_exists(
+        NEW.conf, '$.** ? (@.type() == "number" && (@ > 9223372036854775807 || @ < -9223372036854775808))'
+    ) AND EXISTS (SELECT FROM public.dag AS d WHERE d.dag_id = NEW.dag_id AND d.bundle_name = 'job_types') THEN
+        RAISE EXCEPTION 'params of % have a number of more than 64 bits; write it as {"$number": "1e22"}', NEW.dag_id
+            USING ERRCODE = 'numeric_value_out_of_range';
+    END IF;
+    RETURN NEW;
+END
+$_$;
+
+
+--
 -- Name: coinrequest_bound_params(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -659,6 +679,13 @@ CREATE TRIGGER coinrequest_bound_backfill_times BEFORE INSERT OR UPDATE OF from_
 
 
 --
+-- Name: dag_run coinrequest_bound_numbers; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER coinrequest_bound_numbers BEFORE INSERT OR UPDATE OF conf ON public.dag_run FOR EACH ROW WHEN (((new.conf)::text ~ '[0-9]{19}'::text)) EXECUTE FUNCTION public.coinrequest_bound_numbers();
+
+
+--
 -- Name: dag_run coinrequest_bound_params; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -713,6 +740,13 @@ CREATE TRIGGER coinrequest_revision_in_order BEFORE INSERT ON public.coinrequest
 
 ALTER TABLE ONLY public.coinrequest_notice_attempt
     ADD CONSTRAINT coinrequest_notice_attempt_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES public.coinrequest_notice(id) ON DELETE CASCADE;
+
+
+--
+-- Name: FUNCTION coinrequest_bound_numbers(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.coinrequest_bound_numbers() FROM PUBLIC;
 
 
 --

@@ -163,6 +163,37 @@ def test_a_scheduled_type_has_them_in_its_defaults(op: TestClient, name: str) ->
 
 
 @pytest.mark.parametrize(
+    ("conf", "is_stored"),
+    [
+        ('{"any": 1e22}', False),
+        ('{"any": [{"a": -9223372036854775809}]}', False),
+        ('{"any": 9223372036854775808}', False),
+        ('{"any": 9223372036854775807}', True),
+        ('{"any": -9223372036854775808}', True),
+        ('{"any": 0.1234567890123456789012}', True),
+        ('{"any": "12345678901234567890"}', True),
+        ('{"any": {"$number": "1e22"}}', True),
+        ("null", True),
+    ],
+)
+def test_the_database_refuses_what_a_task_could_not_read(
+    op: TestClient, job_type: str, conf: str, is_stored: bool
+) -> None:
+    """Airflow's command line stores runs itself, without a web server that could mark numbers."""
+    from sqlalchemy.exc import DataError
+
+    job = op.post(f"{TYPES}/{job_type}/jobs", json={}).json()["id"]
+    statement = text("UPDATE dag_run SET conf = CAST(:conf AS jsonb) WHERE run_id = :run")
+    with airflow_session() as session:
+        if is_stored:
+            session.execute(statement, {"conf": conf, "run": job})
+            return
+        with pytest.raises(DataError, match=r'write it as \{"\$number": "1e22"\}'):
+            session.execute(statement, {"conf": conf, "run": job})
+        session.rollback()
+
+
+@pytest.mark.parametrize(
     ("field", "value", "message"),
     [
         ("wei", 1, f"must be at least {10**29}"),
