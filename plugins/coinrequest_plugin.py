@@ -1,10 +1,11 @@
-"""The Airflow plugin: it mounts the REST API at /jobs, and adds the middlewares around the web server.
+"""The Airflow plugin: the REST API at /jobs, the middlewares around the web server, and the rules of schedules.
 
 Every task process, the scheduler and the triggerer import this module, so it imports little.
 """
 
 from airflow.plugins_manager import AirflowPlugin
 
+from coinrequest.airflow import scheduler_start
 from coinrequest.api.mount import application, root_middleware
 
 
@@ -14,3 +15,4 @@ class CoinrequestPlugin(AirflowPlugin):
     name = "coinrequest"
     fastapi_apps = [{"app": application, "url_prefix": "/jobs", "name": "Jobs"}]  # noqa: RUF012
     fastapi_root_middlewares = [{"middleware": root_middleware, "name": "Security"}]  # noqa: RUF012
+    listeners = [scheduler_start]  # noqa: RUF012

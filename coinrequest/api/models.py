@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from coinrequest import settings
+from coinrequest.airflow.schedule_memory import Dropped
 from coinrequest.generator.followers import Awaited
 from coinrequest.jobs.callback import without_secrets
 from coinrequest.jobtypes.definition import Definition
@@ -103,6 +104,17 @@ class AwaitedType(Answer):
     deleted: bool = Field(description="Whether it has to be registered again first")
 
 
+class DroppedTime(Answer):
+    """A time of a schedule for which no job was started."""
+
+    due: datetime
+    reason: str = Field(
+        description="`overlap`: a scheduled job had not ended. `paused`: the type was paused. `late`: no scheduler "
+        "took it within five minutes",
+        examples=["overlap"],
+    )
+
+
 class JobTypeDetail(Answer):
     """A job type, with its definition as it was registered."""
 
@@ -113,6 +125,7 @@ class JobTypeDetail(Answer):
     paused: bool
     dag_url: str = Field(description="The job type's DAG in the Airflow UI")
     links: JobTypeLinks
+    last_dropped: DroppedTime | None = Field(description="The last time of its schedule that was dropped")
     waits_for: list[AwaitedType] = Field(
         description="With `after`: the types that must succeed before the next job starts, without those that have "
         "succeeded since the last one"
@@ -220,6 +233,7 @@ def job_type_detail(
     *,
     paused: bool,
     awaited: Sequence[Awaited] = (),
+    dropped: Dropped | None = None,
     warnings: Sequence[DefinitionWarning] = (),
 ) -> JobTypeDetail:
     """Return a job type in full, with its definition as the user may see it."""
@@ -231,6 +245,7 @@ def job_type_detail(
         paused=paused,
         dag_url=f"{settings.base_url()}/dags/{revision.name}",
         links=job_type_links(root, revision.name),
+        last_dropped=None if dropped is None else DroppedTime(due=dropped.due, reason=dropped.reason),
         waits_for=[AwaitedType(job_type=one.job_type, deleted=one.deleted) for one in awaited],
         definition=definition,
         warnings=list(warnings),

@@ -138,6 +138,22 @@ $$;
 
 
 --
+-- Name: coinrequest_note_resumption(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.coinrequest_note_resumption() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO public.coinrequest_schedule (name, resumed_at) VALUES (NEW.dag_id, clock_timestamp())
+    ON CONFLICT (name) DO UPDATE SET resumed_at = excluded.resumed_at;
+    RETURN NULL;
+END
+$$;
+
+
+--
 -- Name: coinrequest_record_run(text, text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -424,6 +440,20 @@ ALTER TABLE public.coinrequest_revision ALTER COLUMN number ADD GENERATED ALWAYS
 
 
 --
+-- Name: coinrequest_schedule; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.coinrequest_schedule (
+    name character varying(100) NOT NULL,
+    starts_at timestamp with time zone,
+    resumed_at timestamp with time zone,
+    waits boolean DEFAULT false NOT NULL,
+    last_dropped_at timestamp with time zone,
+    last_dropped_reason character varying(16)
+);
+
+
+--
 -- Name: coinrequest_sign_in; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -533,6 +563,14 @@ ALTER TABLE ONLY public.coinrequest_notice
 
 ALTER TABLE ONLY public.coinrequest_revision
     ADD CONSTRAINT coinrequest_revision_pkey PRIMARY KEY (number);
+
+
+--
+-- Name: coinrequest_schedule coinrequest_schedule_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.coinrequest_schedule
+    ADD CONSTRAINT coinrequest_schedule_pkey PRIMARY KEY (name);
 
 
 --
@@ -721,6 +759,13 @@ CREATE TRIGGER coinrequest_label_job BEFORE INSERT ON public.coinrequest_job FOR
 
 
 --
+-- Name: dag coinrequest_note_resumption; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER coinrequest_note_resumption AFTER UPDATE OF is_paused ON public.dag FOR EACH ROW WHEN ((old.is_paused AND (NOT new.is_paused) AND ((new.bundle_name)::text = 'job_types'::text))) EXECUTE FUNCTION public.coinrequest_note_resumption();
+
+
+--
 -- Name: coinrequest_revision coinrequest_revision_append_only; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -783,6 +828,13 @@ REVOKE ALL ON FUNCTION public.coinrequest_follow_run() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION public.coinrequest_label_job() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION coinrequest_note_resumption(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.coinrequest_note_resumption() FROM PUBLIC;
 
 
 --

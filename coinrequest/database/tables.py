@@ -169,6 +169,19 @@ tally = Table(
     Column("value", Double, nullable=False),
 )
 
+# What the scheduler remembers of the schedule of a type; no row: nothing. Times up to `starts_at` are not of this
+# schedule. `waits`: a time is due, and waits for an earlier job. `last_dropped_at` is a due time.
+schedule = Table(
+    "coinrequest_schedule",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("starts_at", StoredTime, nullable=True),
+    Column("resumed_at", StoredTime, nullable=True),
+    Column("waits", Boolean, nullable=False, server_default=text("false")),
+    Column("last_dropped_at", StoredTime, nullable=True),
+    Column("last_dropped_reason", String(16), nullable=True),
+)
+
 # Attempts to sign in, of one user, address or both (`key` is their digest); each counts as a failure until it succeeds.
 # `trusted`: the user has signed in from this address before.
 sign_in = Table(

@@ -12,6 +12,7 @@ from airflow.sdk import DAG, Asset, BaseOperator, TriggerRule
 
 from coinrequest import settings
 from coinrequest.airflow import helper_tasks
+from coinrequest.airflow.schedule_rules import Rules
 from coinrequest.generator.params import airflow_params
 from coinrequest.jobtypes.definition import DEFAULT_MAX_JOBS, CronSchedule, Definition, IntervalSchedule, Task
 from coinrequest.jobtypes.expansion import items_limit
@@ -48,11 +49,12 @@ def build_dag(
         description=definition.description or None,
         schedule=_schedule(definition),
         start_date=_start(definition, created_at or datetime(2026, 1, 1, tzinfo=UTC)),
-        catchup=_catches_up(definition),
+        # The scheduler decides which times are dropped (`airflow.scheduled_runs`).
+        catchup=isinstance(definition.schedule, CronSchedule | IntervalSchedule),
         max_active_runs=_max_active_runs(definition),
         max_active_tasks=max(_MIN_JOB_TASKS, min(JOB_TASKS, TYPE_TASKS // _max_active_runs(definition))),
         dagrun_timeout=definition.timeout,
-        default_args={"owner": definition.owner, _REVISION: number},
+        default_args={"owner": definition.owner, _REVISION: number, **_rules(definition)},
         tags=sorted({TAG, *definition.tags}),
         doc_md=_documentation(definition.name, number),
         is_paused_upon_creation=False,
@@ -108,15 +110,14 @@ def _start(definition: Definition, created_at: datetime) -> datetime:
     return created_at
 
 
-def _catches_up(definition: Definition) -> bool:
-    schedule: Any = definition.schedule
-    return bool(getattr(schedule, "catch_up", False)) or getattr(schedule, "overlap", None) == "queue"
+def _rules(definition: Definition) -> dict[str, Any]:
+    schedule = definition.schedule
+    if not isinstance(schedule, CronSchedule | IntervalSchedule):
+        return {}
+    return Rules(schedule.overlap, schedule.catch_up).default_args()
 
 
 def _max_active_runs(definition: Definition) -> int:
-    """Return the limit; `skip` and `queue` run one job at a time, and drop missed times or catch up one by one."""
-    if getattr(definition.schedule, "overlap", "allow") != "allow":
-        return 1
     return definition.concurrency.max_jobs if definition.concurrency else DEFAULT_MAX_JOBS
 
 

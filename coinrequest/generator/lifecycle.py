@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from coinrequest import settings
-from coinrequest.airflow import audit_log, dag_tables
+from coinrequest.airflow import audit_log, dag_tables, schedule_memory
 from coinrequest.errors import CoinrequestError, FieldError
 from coinrequest.generator import followers, publishing
 from coinrequest.generator.followers import Readable
@@ -277,6 +277,14 @@ def _text(session: Session, revision: Revision) -> str:
     return registry.text_of(session, revision) or dump_yaml(revision.content())
 
 
+def _schedule(revision: Revision) -> object:
+    """Return the schedule of a revision; None if it has none, deletes the type or cannot be read."""
+    try:
+        return None if revision.deleted else revision.content().get("schedule")
+    except registry.RevisionDamaged:
+        return None
+
+
 def _create(
     session: Session,
     definition: Definition,
@@ -319,9 +327,12 @@ def _store(
                 text=registry.text_of(session, other),
             )
             publishing.publish(session, load_definition(other.content()), announcing)
+    before = registry.latest(session, definition.name)
     revision = registry.append(
         session, definition.name, change, document, author=author, announces=announces, text=text
     )
     publishing.publish(session, definition, revision)
+    if document.get("schedule") is not None and (before is None or _schedule(before) != document["schedule"]):
+        schedule_memory.begin(session, definition.name)
     audit_log.record(session, f"job_type.{change}", definition.name, user=author, extra=f"revision {revision.number}")
     return revision

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from coinrequest.airflow.schedule_rules import Rules, rules_of
+
 
 def _build(*, announces: bool = False, **fields: Any) -> Any:
     from coinrequest.generator.dag import build_dag
@@ -69,18 +71,26 @@ def test_the_limits_of_a_task_and_of_the_type_reach_airflow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schedule", "jobs_at_a_time", "catches_up"),
+    ("schedule", "rules"),
     [
-        ({"cron": "0 * * * *", "overlap": "skip"}, 1, False),
-        ({"cron": "0 * * * *", "overlap": "queue"}, 1, True),
-        ({"cron": "0 * * * *", "overlap": "allow"}, 16, False),
-        ({"cron": "0 * * * *", "overlap": "allow", "catch_up": True}, 16, True),
+        ({"cron": "0 * * * *"}, Rules("skip", False)),
+        ({"cron": "0 * * * *", "overlap": "queue"}, Rules("queue", False)),
+        ({"every": "1h", "overlap": "allow", "catch_up": True}, Rules("allow", True)),
+        ({"after": ["first"]}, None),
+        (None, None),
     ],
 )
-def test_overlap_and_catch_up(schedule: dict[str, Any], jobs_at_a_time: int, catches_up: bool) -> None:
-    dag = _build(schedule=schedule)
-    assert dag.max_active_runs == jobs_at_a_time
-    assert dag.catchup is catches_up
+def test_the_scheduler_finds_the_rules_of_a_schedule_and_the_limit_is_that_of_all_jobs(
+    schedule: dict[str, Any] | None, rules: Rules | None
+) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    fields: dict[str, Any] = {} if schedule is None else {"schedule": schedule}
+    dag = DagSerialization.from_dict(_serialised(_build(**fields)))
+    assert rules_of(dag) == rules
+    assert dag.max_active_runs == 16
+    # Otherwise Airflow would drop all times but the last, and create a run of that.
+    assert dag.catchup is (rules is not None)
 
 
 def test_a_cron_schedule_follows_its_time_zone_through_the_change_of_the_clock() -> None:

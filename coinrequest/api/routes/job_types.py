@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
-from coinrequest.airflow import dag_tables
+from coinrequest.airflow import dag_tables, schedule_memory
 from coinrequest.airflow.api_server.rights import CHANGE, READ
 from coinrequest.api import cursors, list_filters, problems
 from coinrequest.api.authentication import RequestSession, User
@@ -88,6 +88,7 @@ def current_detail(
         revision,
         visible_definition(user, revision),
         paused=paused,
+        dropped=schedule_memory.last_dropped(session, revision.name),
         awaited=followers.awaited(session, revision),
         warnings=warnings,
     )

@@ -17,7 +17,7 @@ class RegistryDBManager(BaseDBManager):
     migration_dir = str(_HERE)
     alembic_file = str(_HERE / "alembic.ini")
     supports_table_dropping = True
-    revision_heads_map: dict[str, str] = {"0.1.0": "0002", "0.2.0": "0010"}  # noqa: RUF012 - the base class's contract
+    revision_heads_map: dict[str, str] = {"0.1.0": "0002", "0.2.0": "0011"}  # noqa: RUF012 - the base class's contract
 
     def create_db_from_orm(self) -> None:
         """Run the migrations on an empty database too: only they hold the functions, triggers and grants."""
