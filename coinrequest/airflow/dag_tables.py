@@ -71,6 +71,13 @@ def unknown_pools(session: Session, pools: Collection[str]) -> set[str]:
     return set(pools) - set(session.scalars(select(Pool.pool).where(Pool.pool.in_(pools))))
 
 
+def pools(session: Session) -> list[str]:
+    """Return the names of Airflow's pools."""
+    from airflow.models.pool import Pool
+
+    return list(session.scalars(select(Pool.pool)))
+
+
 def active_runs(session: Session, dag_id: str) -> int:
     """Return how many runs of a DAG are queued or running."""
     from airflow.models.dagrun import DagRun

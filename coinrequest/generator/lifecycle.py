@@ -24,7 +24,7 @@ from coinrequest.jobtypes.errors import DefinitionInvalid
 from coinrequest.jobtypes.grammar import WebhookNotify
 from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
-from coinrequest.jobtypes.suggestions import hint
+from coinrequest.jobtypes.suggestions import hint, nearest
 
 
 def _all(_name: str) -> bool:
@@ -256,7 +256,9 @@ def _validated(
     unknown = dag_tables.unknown_pools(session, {task.pool for task in definition.tasks if task.pool})
     for index, task in enumerate(definition.tasks):
         if task.pool in unknown:
-            errors.append(FieldError(f"tasks[{index}].pool", f"no pool {task.pool!r}; create it under Admin, Pools"))
+            near = nearest(str(task.pool), dag_tables.pools(session))
+            remedy = f"did you mean {near!r}?" if near else "create it under Admin, Pools"
+            errors.append(FieldError(f"tasks[{index}].pool", f"no pool {task.pool!r}; {remedy}"))
     queues = settings.queues()
     for index, task in enumerate(definition.tasks):
         if queues and task.queue is not None and task.queue not in queues:
