@@ -7,6 +7,7 @@ agent does: `IntegerWait().run(IntegerWait.Inputs(value=3))`.
 import inspect
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -55,6 +56,7 @@ class Action(ABC, Generic[InputsT, ResultT]):
         Inputs: the model of the inputs; `Inputs.model_validate(document)` validates a document.
         Result: the model of the result; `model_dump(mode="json")` converts it to JSON data.
         failures: the subclasses of `ActionFailed` that `run` raises, for the catalogue.
+        connection_kinds: the types that the connection of its input `connection` may have; empty: any.
         context: the services of the platform.
 
     Args:
@@ -66,6 +68,7 @@ class Action(ABC, Generic[InputsT, ResultT]):
     Inputs: ClassVar[type[BaseModel]]
     Result: ClassVar[type[BaseModel]]
     failures: ClassVar[tuple[type[ActionFailed], ...]] = ()
+    connection_kinds: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, context: ActionContext | None = None) -> None:
         self.context = context if context is not None else ActionContext()
@@ -105,6 +108,18 @@ class Action(ABC, Generic[InputsT, ResultT]):
         fast. It depends on the settings of the installation only.
         """
         return None
+
+    @classmethod
+    def doubts(cls, inputs: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return what this installation lacks for some inputs: by input, each with the remedy.
+
+        A registration succeeds nevertheless, and its answer has them as warnings. Like `unavailable`, this must be fast
+        and depends on settings only.
+
+        Args:
+            inputs: as in a definition, so that values may be references.
+        """
+        return {}
 
     def stop(self) -> None:
         """Stop what `run` has started outside this process, within a second or two.

@@ -97,6 +97,21 @@ def action_names() -> tuple[str, ...]:
     return tuple(_entries())
 
 
+def is_built_in(name: str) -> bool:
+    """Return whether an action comes with this package, so that all processes of a release have it."""
+    entry = _entries().get(name)
+    return entry is not None and entry.value.startswith(__name__.partition(".")[0] + ".")
+
+
+def action_versions() -> Mapping[str, str]:
+    """Return the package and version of each installed action, such as `coinrequest 0.2.0`, without importing them."""
+    _look_again()
+    return {
+        name: f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else ""
+        for name, entry in _entries().items()
+    }
+
+
 @functools.cache
 def find_action(name: str) -> type[Action[Any, Any]]:
     """Import an action.

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -161,6 +162,18 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
             return str(error)
         return None
 
+    @classmethod
+    def doubts(cls, inputs: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return that the image or the network is not allowed."""
+        image, network = inputs.get("image"), inputs.get("network", False)
+        if not isinstance(image, str) or "{{" in image or cls.unavailable() is not None:
+            return {}
+        try:
+            refusal = _refusal(image, network=network is True)
+        except ImageInvalid:
+            return {}
+        return {} if refusal is None else dict([refusal])
+
     def run(self, inputs: ContainerRunInputs) -> ContainerRunResult:
         """Run the container until it exits, and remove it.
 
@@ -211,6 +224,21 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
                 log.warning("The container could not be removed immediately", exc_info=True)
 
 
+def _refusal(image: str, *, network: bool) -> tuple[str, str] | None:
+    """Return the input that the administrator does not allow, and why; None if all are allowed."""
+    parsed = parse_image(image)
+    if not is_allowed(parsed, settings.container_images()):
+        return "image", (
+            f"the image {parsed} is not allowed; an administrator can allow it in COINREQUEST_CONTAINER_IMAGES"
+        )
+    if network and settings.container_network() is None:
+        return "network", (
+            "access to the network is not allowed; an administrator can allow it with COINREQUEST_CONTAINER_NETWORK, "
+            "such as bridge"
+        )
+    return None
+
+
 def _container_spec(inputs: ContainerRunInputs, job: str) -> ContainerSpec:
     """Return the specification of the container, if the administrator allows it.
 
@@ -219,17 +247,9 @@ def _container_spec(inputs: ContainerRunInputs, job: str) -> ContainerSpec:
     """
     if (reason := ContainerRun.unavailable()) is not None:
         raise ContainerRefused(reason)
-    image = parse_image(inputs.image)
-    if not is_allowed(image, settings.container_images()):
-        raise ContainerRefused(
-            f"the image {image} is not allowed; an administrator can allow it in COINREQUEST_CONTAINER_IMAGES"
-        )
-    network = settings.container_network()
-    if inputs.network and network is None:
-        raise ContainerRefused(
-            "access to the network is not allowed; an administrator can allow it with COINREQUEST_CONTAINER_NETWORK, "
-            "such as bridge"
-        )
+    if (refusal := _refusal(inputs.image, network=inputs.network)) is not None:
+        raise ContainerRefused(refusal[1])
+    image, network = parse_image(inputs.image), settings.container_network()
     return ContainerSpec(
         image=str(image),
         command=inputs.command,

@@ -1,13 +1,15 @@
 """`email.send`: send a mail with text, HTML and small attachments."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
+from coinrequest import settings
 from coinrequest.actions.base import Action, ActionFailed, ActionModel
 from coinrequest.actions.context import ConnectionUnavailable
 from coinrequest.actions.mail_attachments import TableInvalid, make_attachment, readable_text
-from coinrequest.actions.mail_connection import mail_server
+from coinrequest.actions.mail_connection import KINDS, mail_server
 from coinrequest.limits import MEBIBYTE
 from coinrequest.mail import (
     Attachment,
@@ -147,12 +149,22 @@ class EmailSend(Action[EmailSendInputs, EmailSendResult]):
     summary: ClassVar[str] = "Send a mail with text, HTML and small attachments"
     Inputs: ClassVar[type[BaseModel]] = EmailSendInputs
     Result: ClassVar[type[BaseModel]] = EmailSendResult
+    connection_kinds: ClassVar[tuple[str, ...]] = KINDS
     failures: ClassVar[tuple[type[ActionFailed], ...]] = (
         EmailInvalid,
         EmailConnectionUnusable,
         EmailServerMissing,
         EmailNotTaken,
     )
+
+    @classmethod
+    def doubts(cls, inputs: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return that there is no mail server."""
+        if inputs.get("connection") is not None or inputs.get("skip_without_server", False) is not False:
+            return {}
+        if settings.smtp_url() is not None:
+            return {}
+        return {"connection": f"there is no mail server: COINREQUEST_SMTP_URL is not set; {_SERVER_REMEDY}"}
 
     def run(self, inputs: EmailSendInputs) -> EmailSendResult:
         """Send the mail.

@@ -182,6 +182,7 @@ class HttpRequest(Action[HttpRequestInputs, HttpRequestResult]):
     summary: ClassVar[str] = "Send an HTTP request and return the response"
     Inputs: ClassVar[type[BaseModel]] = HttpRequestInputs
     Result: ClassVar[type[BaseModel]] = HttpRequestResult
+    connection_kinds: ClassVar[tuple[str, ...]] = ("http", "https")
     failures: ClassVar[tuple[type[ActionFailed], ...]] = (
         HttpRequestFailed,
         HttpUnexpectedStatus,

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any, ClassVar
 
@@ -134,6 +134,18 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
             )
         return None
 
+    @classmethod
+    def doubts(cls, inputs: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return that the connection is not granted."""
+        name = inputs.get("connection")
+        if not isinstance(name, str) or "{{" in name or not isinstance(inputs.get("read_only", True), bool):
+            return {}
+        try:
+            _check_grant(name, read_only=inputs.get("read_only", True))
+        except SqlRefused as error:
+            return {"connection": str(error)}
+        return {}
+
     def run(self, inputs: SqlQueryInputs) -> SqlQueryResult:
         """Run the statement.
 
@@ -144,7 +156,7 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
             SqlResultInvalid: the rows are too large or nested too deeply, or two columns have the same name.
             SqlNothingMatched: it found no row and changed none, although it must.
         """
-        _check_grant(inputs)
+        _check_grant(inputs.connection, read_only=inputs.read_only)
         statement = Statement(
             sql=inputs.sql,
             parameters={name: _bindable(value) for name, value in inputs.parameters.items()},
@@ -227,7 +239,7 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
             raise SqlStatementFailed(f"{inputs.connection}: {str(error)[:1_500] or type(error).__name__}") from error
 
 
-def _check_grant(inputs: SqlQueryInputs) -> None:
+def _check_grant(connection: str, *, read_only: bool) -> None:
     """Check that the administrator has granted the connection, and for writing if necessary.
 
     Raises:
@@ -237,15 +249,15 @@ def _check_grant(inputs: SqlQueryInputs) -> None:
         granted = settings.sql_connections()
     except settings.SettingInvalid as error:
         raise SqlRefused(str(error)) from error
-    if inputs.connection not in granted:
+    if connection not in granted:
         raise SqlRefused(
-            f"the connection {inputs.connection!r} is not granted; an administrator can grant it in "
+            f"the connection {connection!r} is not granted; an administrator can grant it in "
             "COINREQUEST_SQL_CONNECTIONS"
         )
-    if not inputs.read_only and not granted[inputs.connection]:
+    if not read_only and not granted[connection]:
         raise SqlRefused(
-            f"the connection {inputs.connection!r} is granted for reading only; an administrator can grant writing "
-            f"with {inputs.connection}:write in COINREQUEST_SQL_CONNECTIONS"
+            f"the connection {connection!r} is granted for reading only; an administrator can grant writing "
+            f"with {connection}:write in COINREQUEST_SQL_CONNECTIONS"
         )
 
 

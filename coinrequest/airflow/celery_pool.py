@@ -50,6 +50,7 @@ class Agent:
         running: the tasks that it runs, the longest running first.
         trouble: why it takes no tasks; None if it takes them.
         holds: Celery's ids of the tasks that it runs, and of those that it has received and not started.
+        actions: the package and version of each action that it has; None if an older agent does not tell.
     """
 
     name: str
@@ -61,6 +62,20 @@ class Agent:
     running: tuple[Running, ...]
     trouble: str | None = None
     holds: frozenset[str] = frozenset()
+    actions: Mapping[str, str] | None = None
+
+    def lacks(self, action: str) -> bool:
+        """Return whether the agent is known not to have an action."""
+        return self.actions is not None and action not in self.actions
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an agent tells about itself: `trouble`, `queues` and `actions` as in `Agent`."""
+
+    trouble: str | None = None
+    queues: tuple[str, ...] = ()
+    actions: Mapping[str, str] | None = None
 
 
 class CeleryPool:
@@ -89,13 +104,22 @@ class CeleryPool:
         """
         return self._with_connection(self._inspect)
 
+    def reports(self) -> Mapping[str, Report]:
+        """Return what each agent tells about itself, by name.
+
+        Raises:
+            AgentsUnreachable: the broker does not respond.
+        """
+        return self._with_connection(self._reports)
+
     def troubles(self) -> Mapping[str, str]:
         """Return why agents take no tasks, by name; agents that take tasks are left out.
 
         Raises:
             AgentsUnreachable: the broker does not respond.
         """
-        return self._with_connection(self._troubles)
+        reports = self.reports()
+        return {name: report.trouble for name, report in reports.items() if report.trouble}
 
     def _with_connection(self, inspect: Callable[[Any], T]) -> T:
         from kombu.exceptions import KombuError
@@ -128,7 +152,7 @@ class CeleryPool:
         # Agents that have just replied reply at once: these inspections do not take the time limit.
         inspect = self._application.control.inspect(list(stats), timeout=self._time_limit, connection=connection)
         queues, taken, active = inspect.active_queues() or {}, inspect.reserved() or {}, inspect.active() or {}
-        troubles = self._troubles(connection, tuple(stats))
+        reports = self._reports(connection, tuple(stats))
         # An agent with a missing reply would look as if it served no queue, or ran nothing.
         complete = [
             name
@@ -139,20 +163,20 @@ class CeleryPool:
         return [
             replace(
                 _agent(name, stats[name], queues[name], active[name], taken[name], now),
-                trouble=troubles.get(name),
+                trouble=reports.get(name, Report()).trouble,
+                actions=reports.get(name, Report()).actions,
             )
             for name in complete
         ]
 
-    def _troubles(self, connection: Any, names: Sequence[str] = ()) -> Mapping[str, str]:
+    def _reports(self, connection: Any, names: Sequence[str] = ()) -> Mapping[str, Report]:
         """Inspect these agents; without names, all that reply within the time limit."""
         only = {"destination": list(names), "limit": len(names)} if names else {}
         control = self._application.control
         replies = control.broadcast(
             "coinrequest_intake", reply=True, timeout=self._time_limit, connection=connection, **only
         )
-        troubles = {name: reply.get("trouble") for one in replies or () for name, reply in one.items()}
-        return {str(name): str(trouble) for name, trouble in troubles.items() if trouble}
+        return {str(name): _report(reply) for one in replies or () for name, reply in one.items()}
 
     def _stats(self, connection: Any) -> Mapping[str, Any]:
         control = self._application.control
@@ -209,6 +233,13 @@ def _agent(name: str, stats: Mapping[str, Any], queues: Any, active: Any, taken:
         running=tuple(sorted(running, key=lambda task: task.since or now)),
         holds=frozenset(str(task.get("id")) for task in (*_dicts(active), *_dicts(taken))),
     )
+
+
+def _report(reply: Any) -> Report:
+    trouble, actions = (reply.get(name) for name in ("trouble", "actions"))
+    queues = reply.get("queues")
+    named = {str(name): str(version) for name, version in actions.items()} if isinstance(actions, dict) else None
+    return Report(str(trouble) if trouble else None, tuple(map(str, queues)) if isinstance(queues, list) else (), named)
 
 
 def _dicts(found: Any) -> Sequence[Mapping[str, Any]]:

@@ -2,17 +2,22 @@
 
 import asyncio
 import contextlib
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 
 from sqlalchemy import func, select, text
 
+from coinrequest import settings
+from coinrequest.actions.catalogue import action_names
 from coinrequest.airflow import backlog, heartbeats
-from coinrequest.airflow.celery_pool import AgentsUnreachable, airflow_pool, broker_url
+from coinrequest.airflow.celery_pool import AgentsUnreachable, Report, airflow_pool, broker_url
 from coinrequest.api.authentication import new_session
 from coinrequest.api.models import Component, HealthReport
 from coinrequest.api.served_queues import served_queues
+from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.checks import task_views
 from coinrequest.metrics.snapshot import GATEWAY_SEEN_WITHIN
 from coinrequest.single_flight import SingleFlight
 
@@ -25,6 +30,8 @@ _REFRESH_MAY_TAKE = 120.0
 _TASKS_MAY_WAIT = 15.0
 # The most agents or queues that a detail names.
 _MAX_NAMES = 5
+# The most job types that are searched for an action that agents lack.
+_MAX_TYPES = 100
 # The key that the check of the broker writes; no queue can have this name.
 _PROBE_KEY = "coinrequest:health"
 
@@ -111,7 +118,34 @@ def _broker() -> Mapping[str, Component]:
 
 
 def _inspect_agents() -> Mapping[str, str]:
-    return airflow_pool(TIME_LIMIT / 2).troubles()
+    """Return what is wrong with agents, by name."""
+    reports = airflow_pool(TIME_LIMIT / 2).reports()
+    problems = {name: f"takes no tasks: {report.trouble}" for name, report in reports.items() if report.trouble}
+    return {**_without_actions(reports), **problems}
+
+
+def _without_actions(reports: Mapping[str, Report]) -> Mapping[str, str]:
+    """Return which agents lack an action that a registered job type sends them; during a rollout, none does so far."""
+    told = {name: report for name, report in reports.items() if report.actions is not None}
+    missing = {action for action in action_names() if any(action not in (one.actions or ()) for one in told.values())}
+    problems: dict[str, str] = {}
+    for action in sorted(missing)[:_MAX_NAMES]:
+        for job_type, queues in _uses(action):
+            for name, report in told.items():
+                if action not in (report.actions or ()) and queues.intersection(report.queues):
+                    uses = f"has no action {action!r}, which the job type {job_type!r} uses"
+                    problems[name] = f"{uses}; install its package there"
+    return problems
+
+
+def _uses(action: str) -> Iterator[tuple[str, set[str]]]:
+    """Yield the job types that use an action, each with the queues in which they do."""
+    with new_session() as session:
+        found = registry.live_with(session, json.dumps(action), limit=_MAX_TYPES)
+    for revision in found:
+        with contextlib.suppress(TypeError, ValueError):
+            tasks = [task for task in task_views(revision.content()) if task.action == action]
+            yield revision.name, {task.queue or settings.DEFAULT_QUEUE for task in tasks}
 
 
 _agent_problems = SingleFlight(_inspect_agents, keep=5.0, name="agents' health")
@@ -129,7 +163,7 @@ def _agents() -> Mapping[str, Component]:
         return {"broker": Component(status="unhealthy", detail=str(error))}
     if not problems:
         return {}
-    listed = "; ".join(f"{name} takes no tasks: {reason}" for name, reason in sorted(problems.items())[:_MAX_NAMES])
+    listed = "; ".join(f"{name} {problem}" for name, problem in sorted(problems.items())[:_MAX_NAMES])
     more = f"; and {len(problems) - _MAX_NAMES} more" if len(problems) > _MAX_NAMES else ""
     return {"agents": Component(status="unhealthy", detail=listed + more)}
 

@@ -34,6 +34,10 @@ class Agent(Answer):
     processed: int = Field(description="How many tasks it has received since it started")
     running: list[RunningTask] = Field(description="The tasks that it runs, the longest running first")
     trouble: str | None = Field(description="Why it takes no tasks; null if it takes them")
+    actions: dict[str, str] | None = Field(
+        description="The actions that it has, each with its package and version; null if an older agent does not tell",
+        examples=[{"url.test": "coinrequest 0.2.0"}],
+    )
 
 
 class AgentList(Answer):

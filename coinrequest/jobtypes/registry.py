@@ -191,6 +191,14 @@ def live(
     return found[:limit]
 
 
+def live_with(connection: Session | Connection, text: str, *, limit: int) -> list[Revision]:
+    """Return up to `limit` types that are not deleted, by name, whose documents contain a text; it reads them all."""
+    newest = select(func.max(table.c.number)).group_by(table.c.name)
+    having = table.c.document.contains(text, autoescape=True)
+    query = select(*_FIELDS).where(table.c.number.in_(newest), having).order_by(table.c.name).limit(limit)
+    return [revision for row in connection.execute(query) if not (revision := _revision(row)).deleted]
+
+
 def text_of(connection: Session | Connection, revision: Revision) -> str | None:
     """Return the YAML text of a revision as it was sent; None: it was JSON, or is older than migration 0008."""
     return connection.execute(select(table.c.text).where(table.c.number == revision.number)).scalar_one_or_none()

@@ -1,7 +1,7 @@
 """Stops an agent from taking tasks while it cannot write their logs; they wait, or go to other agents.
 
 `[celery] extra_celery_config` names this module in Celery's `imports`. Celery calls `update` every 2 s from its event
-loop. The inspection command `coinrequest_intake` tells the reason.
+loop. The inspection command `coinrequest_intake` tells the reason, and which actions the agent has.
 """
 
 import logging
@@ -11,6 +11,7 @@ from typing import Any
 from celery.signals import heartbeat_sent, worker_ready  # noqa: TID253 - loaded by agents alone, before the forks
 from celery.worker.control import inspect_command  # noqa: TID253
 
+from coinrequest.actions.catalogue import action_versions
 from coinrequest.worker.disk_space import DiskMonitor, folders
 
 log = logging.getLogger(__name__)
@@ -88,9 +89,13 @@ def problem() -> str | None:
 
 
 @inspect_command()  # type: ignore[untyped-decorator]
-def coinrequest_intake(_state: Any, **_: object) -> dict[str, str | None]:
-    """Answer the inspection."""
-    return {"trouble": problem()}
+def coinrequest_intake(state: Any, **_: object) -> dict[str, Any]:
+    """Answer the inspection: why the agent takes no tasks, its queues, and the versions of its actions."""
+    return {
+        "trouble": problem(),
+        "queues": list(state.app.amqp.queues.consume_from),
+        "actions": dict(action_versions()),
+    }
 
 
 worker_ready.connect(start)

@@ -5,13 +5,14 @@ definition.
 """
 
 import contextlib
+import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from coinrequest.airflow.task_results import item_entry, read_item, read_result
 from coinrequest.limits import MAX_RESULT_BYTES, MEBIBYTE
@@ -85,11 +86,18 @@ class ActionOperator(BaseOperator):
         """Return the action and its inputs; what another attempt cannot mend fails without a retry."""
         from pydantic import ValidationError
 
-        from coinrequest.actions.catalogue import find_action, why_unavailable
+        from coinrequest.actions.catalogue import UnknownAction, find_action, why_unavailable
         from coinrequest.jobtypes.references import resolve
 
         scope = scope_of(context, self.upstream_outputs, read_item(self.item), self.upstream_endings)
-        action = find_action(self.action)
+        try:
+            action = find_action(self.action)
+        except UnknownAction as error:
+            # With retries, an agent that has it may take the next attempt.
+            raise AirflowException(
+                f"the agent on {socket.gethostname()!r} has no action {self.action!r}; an administrator installs its "
+                "package on every agent of the queue"
+            ) from error
         reason = why_unavailable(action)
         if reason is not None:
             raise AirflowFailException(reason)

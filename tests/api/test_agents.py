@@ -54,6 +54,7 @@ def test_a_running_task_has_its_job(op: TestClient, name: str, look: Installed) 
         "started_at": "2026-01-01T12:00:00Z",
         "processed": 17,
         "trouble": None,
+        "actions": None,
         "running": [
             {
                 "job": job,

@@ -25,6 +25,7 @@ from support.redis_server import redis_server
 from support.small_disk import SmallDisk, small_disk
 from support.waiting import eventually
 
+from coinrequest.actions.catalogue import action_versions
 from coinrequest.airflow.celery_pool import CeleryPool
 from coinrequest.airflow.workload import Workload
 from coinrequest.stack.options import Options
@@ -104,7 +105,9 @@ def test_a_worker_takes_no_tasks_until_there_is_space(disk: SmallDisk, tmp_path:
         with worker(tmp_path, broker, disk):
             first = send("first")
             eventually(first.exists, timeout=60, what="the first task")
-            assert (pool.agents()[0].trouble, pool.troubles()) == (None, {})
+            (agent,) = pool.agents()
+            assert (agent.trouble, pool.troubles()) == (None, {})
+            assert (agent.actions, set(pool.reports()["one@host"].queues)) == (action_versions(), {"default", "mail"})
             disk.fill()
             troubles = eventually(pool.troubles, timeout=20)
             assert "No space left on device" in troubles["one@host"]

@@ -72,6 +72,7 @@ def _agent_list(agents: list[celery_pool.Agent], names: frozenset[str] | None) -
                 processed=agent.processed,
                 running=[_running_task(_visible(task, names), jobs) for task in agent.running],
                 trouble=agent.trouble,
+                actions=None if agent.actions is None else dict(agent.actions),
             )
             for agent in agents
         ]

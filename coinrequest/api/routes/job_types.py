@@ -12,6 +12,7 @@ from coinrequest.airflow.api_server.rights import CHANGE, READ
 from coinrequest.api import cursors, list_filters, problems
 from coinrequest.api.authentication import RequestSession, User
 from coinrequest.api.bodies import Definition
+from coinrequest.api.definition_warnings import DRY_RUN_TIMEOUT, REGISTRATION_TIMEOUT, definition_warnings
 from coinrequest.api.models import (
     DefinitionWarning,
     Edge,
@@ -25,7 +26,6 @@ from coinrequest.api.models import (
 from coinrequest.api.openapi import DEFINITION_BODY, ETAG, LOCATION, YAML
 from coinrequest.api.parameters import Cursor, JobTypeName, Limit, Owners, Root, Tags, expected_revision
 from coinrequest.api.rights import Registrar, TypeNames, TypeReader, TypeRegistrar
-from coinrequest.api.served_queues import DRY_RUN_TIMEOUT, REGISTRATION_TIMEOUT, queue_warnings
 from coinrequest.generator import followers, lifecycle
 from coinrequest.generator.followers import Readable
 from coinrequest.jobtypes import registry
@@ -135,12 +135,12 @@ def register(
             next_run_times=list(preview.next_run_times),
             warnings=[
                 *_taken_name(session, preview.definition.name),
-                *queue_warnings(document, DRY_RUN_TIMEOUT),
+                *definition_warnings(user, document, DRY_RUN_TIMEOUT),
             ],
         )
         return JSONResponse(result.model_dump(mode="json"), 200)
     # Before any row is locked.
-    warnings = queue_warnings(document, REGISTRATION_TIMEOUT)
+    warnings = definition_warnings(user, document, REGISTRATION_TIMEOUT)
     revision = lifecycle.register(session, document, author=user.get_name(), text=sent.text, readable=readable_by(user))
     detail = current_detail(session, root, user, revision, warnings)
     response.headers["Location"] = detail.links.self
@@ -233,7 +233,7 @@ def replace_job_type(
     if if_match == "*" and name not in registry.existing(session, [name]):
         # RFC 9110, section 13.1.1: it matches any revision, but there must be one.
         raise lifecycle.RevisionChanged(f"{name!r} does not exist; leave out If-Match to create it")
-    warnings = queue_warnings(sent.document, REGISTRATION_TIMEOUT)
+    warnings = definition_warnings(user, sent.document, REGISTRATION_TIMEOUT)
     revision, created = lifecycle.replace_or_create(
         session,
         name,

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from coinrequest.api import cursors, problems
 from coinrequest.api.authentication import RequestSession, User
 from coinrequest.api.bodies import Document
+from coinrequest.api.definition_warnings import REGISTRATION_TIMEOUT
+from coinrequest.api.definition_warnings import definition_warnings as warnings_of
 from coinrequest.api.models import (
     JobTypeDetail,
     RevisionDetail,
@@ -71,9 +73,12 @@ def roll_back(
     """Make the definition of an earlier revision current again, as a new revision."""
     target = _target(document)
     number = target.revision or find(session, name, f"v{target.version}").number
+    found = registry.find(session, name, number)
+    # Before any row is locked.
+    warnings = [] if found is None or found.deleted else warnings_of(user, found.content(), REGISTRATION_TIMEOUT)
     revision = lifecycle.rollback(session, name, number, author=user.get_name(), readable=readable_by(user))
     set_etag(response, revision)
-    return current_detail(session, root, user, revision)
+    return current_detail(session, root, user, revision, warnings)
 
 
 def _target(document: dict[str, Any]) -> Rollback:
