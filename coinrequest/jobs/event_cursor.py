@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self, cast, get_args
+from uuid import UUID
 
 from coinrequest.airflow.runs import TaskState
 from coinrequest.airflow.task_progress import Report, RunningTask
@@ -33,11 +34,12 @@ class Snapshot:
 
 @dataclass
 class EventCursor:
-    """What a listener knows: the job's state, and the attempt and state of each task and mapped item.
+    """What a listener knows of a job: its state, and the attempt and state of each task and mapped item.
 
     The last report of each task is not part of the id: a listener that reconnects may get it again.
     """
 
+    job: UUID
     state: State | None = None
     tasks: dict[tuple[str, int | None], tuple[int, str | None]] = field(default_factory=dict)
     reports: dict[tuple[str, int | None], Report] = field(default_factory=dict, compare=False)
@@ -71,21 +73,23 @@ class EventCursor:
     def id(self) -> str:
         """Return the id of the event. If it would be too long, it omits the tasks, whose events are then sent again."""
         rows = [[task, index, attempt, state] for (task, index), (attempt, state) in self.tasks.items()]
-        text = _encode([self.state, *rows])
-        return text if len(text) <= LONGEST_ID else _encode([self.state])
+        text = _encode([self.job.hex, self.state, *rows])
+        return text if len(text) <= LONGEST_ID else _encode([self.job.hex, self.state])
 
     @classmethod
-    def read(cls, text: str | None) -> Self:
-        """Return the cursor of an id; one at the beginning if the id is not one of ours."""
+    def read(cls, text: str | None, job: UUID) -> Self:
+        """Return the cursor of an id; one at the beginning if the id is none of this job's."""
         try:
-            state, *rows = _decode(text or "")
+            owner, state, *rows = _decode(text or "")
             tasks = {
                 (str(task), None if index is None else int(index)): (int(attempt), None if word is None else str(word))
                 for task, index, attempt, word in rows
             }
         except (ValueError, TypeError, RecursionError, zlib.error, binascii.Error):
-            return cls()
-        return cls(cast(State | None, state), tasks) if state in (None, *get_args(State)) else cls()
+            return cls(job)
+        if owner != job.hex or state not in (None, *get_args(State)):
+            return cls(job)
+        return cls(job, cast(State | None, state), tasks)
 
 
 def _encode(content: list[object]) -> str:

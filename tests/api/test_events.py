@@ -118,6 +118,18 @@ def test_an_unknown_event_id_starts_from_the_beginning(op: TestClient, job: dict
     assert events_of(answer)[-1]["event"] == "done"
 
 
+def test_the_event_id_of_another_job_starts_from_the_beginning(op: TestClient, job: dict[str, Any]) -> None:
+    other = op.post(f"{TYPES}/{job['job_type']}/jobs", json={}).json()
+    for each in (job, other):
+        finish(each["job_type"], each["id"])
+    address = f"{JOBS}/{job['id']}/events"
+    complete = events_of(op.get(address))
+    assert [event["event"] for event in complete] == ["task", "done"]
+    for foreign in events_of(op.get(f"{JOBS}/{other['id']}/events")):
+        answer = op.get(address, headers={"Last-Event-ID": foreign["id"]})
+        assert (answer.status_code, events_of(answer)) == (200, complete)
+
+
 @pytest.mark.usefixtures("tables_unchanged")
 def test_an_unknown_job_is_a_problem_and_not_a_stream(op: TestClient) -> None:
     answer = op.get(f"{JOBS}/0197f1f0-0000-7000-8000-000000000000/events")

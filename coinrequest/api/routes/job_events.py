@@ -46,7 +46,7 @@ async def _cursor(
     ] = None,
 ) -> EventCursor:
     """Return the client's position in the stream. It runs before the stream starts, so an unknown job is a 404."""
-    cursor = EventCursor.read(last_event_id)
+    cursor = EventCursor.read(last_event_id, id)
     if (await run_in_threadpool(_read, id)).state == cursor.state and cursor.done:
         raise NoMoreEvents
     return cursor
