@@ -225,6 +225,9 @@ def _output(instance: Any, task: str) -> Any:
     from coinrequest.jobtypes.sizes import SizeLimit
 
     size = SizeLimit(f"the results of {task!r} together", OUTPUTS_LIMIT)
+    if isinstance(output, str | dict):
+        # Airflow returns the result of the only item without a list.
+        output = [output]
     results = []
     # They arrive one by one: a thousand of them may have a mebibyte each.
     for stored in output or ():
