@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Mapping
+from signal import Signals
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -209,7 +210,7 @@ class ContainerRun(Action[ContainerRunInputs, ContainerRunResult]):
             )
         if outcome.exit_code not in inputs.expected_exit_codes:
             raise ContainerFailed(
-                f"{spec.image} exited with code {outcome.exit_code}{_tail(output)}", outcome.exit_code
+                f"{spec.image} exited with code {_described(outcome.exit_code)}{_tail(output)}", outcome.exit_code
             )
         return ContainerRunResult(
             exit_code=outcome.exit_code, output=output.text, truncated=output.truncated, json=output.document
@@ -272,6 +273,15 @@ def _runtime() -> Runtime:
     from coinrequest.actions.containers.docker_engine import DockerRuntime
 
     return DockerRuntime(settings.container_engine())
+
+
+def _described(exit_code: int) -> str:
+    """Return an exit code, with the signal that it stands for; the shells count them from 128."""
+    try:
+        name = Signals(exit_code - 128).name
+    except ValueError:
+        return str(exit_code)
+    return f"{exit_code} ({name}{', but not for its memory' if name == 'SIGKILL' else ''})"
 
 
 def _tail(output: Output) -> str:

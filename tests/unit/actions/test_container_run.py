@@ -110,6 +110,17 @@ def test_a_successful_container_returns_its_output_and_its_json(monkeypatch: pyt
             ContainerFailed,
             "ran out of memory; its limit is 256 MiB; the end of its output:\nthe reason",
         ),
+        (
+            Outcome(137, False),
+            ContainerFailed,
+            "busybox:1.36 exited with code 137 (SIGKILL, but not for its memory); the end of its output:\nthe reason",
+        ),
+        (
+            Outcome(143, False),
+            ContainerFailed,
+            "exited with code 143 (SIGTERM); the end of its output:\nthe reason",
+        ),
+        (Outcome(255, False), ContainerFailed, "exited with code 255; the end of its output:\nthe reason"),
         (TimedOut(), ContainerTimeout, "ran longer than 300 s; the end of its output:\nthe reason"),
         (RuntimeUnavailable("no engine"), ContainerUnavailable, "no engine"),
     ],
