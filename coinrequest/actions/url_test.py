@@ -241,10 +241,19 @@ class UrlTestAction(Action[UrlTestInputs, UrlTestResult]):
         plan = _plan(inputs)
         test = perform(url_test.url_test_steps(inputs.url, plan, report), plan.address_guard)
         if inputs.must_pass and not test.passed:
-            # Unlike the URL of the inputs, the final URL has no password.
-            prefix = f"{test.final_url}: " if test.final_url else ""
-            raise UrlTestFailed(prefix + (test.error or "; ".join(test.failed_expectations)))
+            raise UrlTestFailed(_reason(test))
         return UrlTestResult.model_validate(test)
+
+
+def _reason(test: url_test.UrlTest) -> str:
+    # Unlike the URL of the inputs, the final URL has no password.
+    reason = f"{test.final_url}: " if test.final_url else ""
+    reason += test.error or "; ".join(test.failed_expectations)
+    # A task that fails has no result that would show the certificate.
+    if test.error and test.certificate is not None and not test.certificate.verified:
+        until, left = test.certificate.not_after, test.certificate.days_left
+        reason += f"; its certificate is valid until {until:%Y-%m-%d}, {left:.1f} days are left"
+    return reason
 
 
 def _plan(inputs: UrlTestInputs) -> Plan:

@@ -1,9 +1,12 @@
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.actions import errors, run
 from support.http_stub import HttpStub, Reply
+from support.raw_server import make_certificate, raw_server
 
 from coinrequest.actions.base import ActionFailed
 from coinrequest.actions.context import ActionContext
@@ -87,6 +90,13 @@ def test_a_test_that_must_pass_fails_with_the_reasons(http_stub: HttpStub, loopb
     )
     with pytest.raises(ActionFailed, match=r"^http://10\.0\.0\.1/: 10\.0\.0\.1 is refused: private address$"):
         run("url.test", {"url": "10.0.0.1", "must_pass": True})
+
+
+def test_a_test_that_must_pass_names_the_days_of_a_refused_certificate(tmp_path: Path, loopback_allowed: None) -> None:
+    certificate = make_certificate(tmp_path / "old.pem", "127.0.0.1", begins=-10, days=-3)
+    with raw_server(b"", certificate) as server, pytest.raises(UrlTestFailed) as caught:
+        run("url.test", {"url": server.url, "must_pass": True})
+    assert re.search(r"; its certificate is valid until \d{4}-\d\d-\d\d, -3\.0 days are left$", str(caught.value))
 
 
 def test_further_attempts_are_reported_as_progress(http_stub: HttpStub, loopback_allowed: None) -> None:

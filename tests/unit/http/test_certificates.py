@@ -120,6 +120,19 @@ def test_a_redirect_to_plain_http_has_no_certificate(trusted: Path) -> None:
     assert seen.redirects[0].phases.tls > 0
 
 
+def test_a_certificate_of_a_redirect_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = (make_certificate(tmp_path / f"{days}.pem", "127.0.0.1", days=days) for days in (5, 100))
+    (tmp_path / "both.pem").write_bytes(short.read_bytes() + long.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "both.pem"))
+    expected = Expectations(status="200,302", certificate_days=14)
+    with raw_server(OK, long) as last:
+        location = f"HTTP/1.1 302 Found\r\nLocation: {last.url}/\r\nContent-Length: 0\r\n\r\n".encode()
+        with raw_server(location, short) as first:
+            assert seen_at(first.port, expect=expected).passed
+            alone = seen_at(first.port, expect=expected, redirect_limit=0)
+    assert alone.failed_expectations == ("certificate_days: expected at least 14 days, 5.0 are left",)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
