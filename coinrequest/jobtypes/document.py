@@ -211,6 +211,8 @@ class _YamlReader:
         found: dict[str, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             where = _at(event.start_mark)
+            if isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]:
+                raise _invalid(f"contains a YAML merge (<<); write its fields out, or quote it if it is text{where}")
             key = self._value(event, depth + 1)
             if not isinstance(key, str):
                 problem = "the name of a field must be text; put it in quotes"

@@ -93,6 +93,16 @@ def test_other_content_types(content_type):
         (b"a: -.inf", YAML, "not a number in JSON"),
         (b"a: &x [1]\nb: *x", YAML, "anchor or alias"),
         (b"a: &a [x]\nb: &b [*a, *a]", YAML, "anchor or alias"),
+        (
+            b"a: &a {b: 1}\nc:\n  <<: *a\n  <<: *a",
+            YAML,
+            "anchor or alias; write the value out, or quote it if it is text (line 1, column 4)",
+        ),
+        (
+            b"c:\n  <<: {b: 1}\n  <<: {d: 2}",
+            YAML,
+            "a YAML merge (<<); write its fields out, or quote it if it is text (line 2, column 3)",
+        ),
         (b"a: !!python/object/apply:os.system [id]", YAML, "YAML tag"),
         (b"a: !!binary aGk=", YAML, "YAML tag"),
         (b"a: !env HOME", YAML, "YAML tag"),
