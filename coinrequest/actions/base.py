@@ -20,7 +20,14 @@ ACTION_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 
 class ActionFailed(CoinrequestError):
-    """The action failed; the message is shown to the user."""
+    """The action failed; the message is shown to the user.
+
+    Attributes:
+        work_done: whether the action had done its work before it failed. Another attempt would do it again, so the
+            task fails without a retry. Set it on the error that is raised.
+    """
+
+    work_done: bool = False
 
 
 # For `Field(json_schema_extra=NO_REFERENCES)`: an input that must be written in the definition itself. A text that is
@@ -97,7 +104,7 @@ class Action(ABC, Generic[InputsT, ResultT]):
             inputs: the validated inputs.
 
         Raises:
-            ActionFailed: the action failed; the caller decides whether to try again.
+            ActionFailed: the action failed; unless its work was done, the caller decides whether to try again.
         """
 
     @classmethod

@@ -16,6 +16,7 @@ from coinrequest.http.errors import RequestFailed
 from coinrequest.http.guard import configured_guard
 from coinrequest.http.headers import PLAIN_TEXT, check_headers, with_content_type
 from coinrequest.http.messages import REDIRECT_LIMIT, Request, Response
+from coinrequest.http.redirects import becomes_get
 from coinrequest.http.target import MAX_URL_LENGTH
 from coinrequest.http.transport import send
 from coinrequest.limits import MAX_BODY_BYTES, MAX_RESULT_BYTES
@@ -23,6 +24,8 @@ from coinrequest.urltest import json_path
 from coinrequest.urltest.expectations import Expectations
 
 BODY_LIMIT = 262_144
+# A server does their work again if they are sent again (RFC 9110, 9.2.2; RFC 5789).
+_NOT_REPEATABLE = ("POST", "PATCH")
 
 
 class HttpRequestFailed(ActionFailed):
@@ -210,9 +213,15 @@ class HttpRequest(Action[HttpRequestInputs, HttpRequestResult]):
         try:
             response = send(request, configured_guard())
         except RequestFailed as error:
+            failure = HttpRequestFailed(authorized.masking.text(str(error)), error.status or None)
+            failure.work_done = _was_done(inputs, error)
             # Without the cause, because the target of a redirect can repeat a secret.
-            raise HttpRequestFailed(authorized.masking.text(str(error))) from None
-        return _result(inputs, response, authorized.masking)
+            raise failure from None
+        try:
+            return _result(inputs, response, authorized.masking)
+        except HttpExtractFailed as failure:
+            failure.work_done = inputs.method in _NOT_REPEATABLE
+            raise
 
     def _authorize(self, inputs: HttpRequestInputs, headers: Mapping[str, str]) -> AuthorizedRequest:
         if inputs.connection is None:
@@ -221,6 +230,16 @@ class HttpRequest(Action[HttpRequestInputs, HttpRequestResult]):
             return authorize(self.context.connection(inputs.connection), inputs.url, headers)
         except ConnectionUnavailable as error:
             raise HttpConnectionUnusable(str(error)) from error
+
+
+def _was_done(inputs: HttpRequestInputs, error: RequestFailed) -> bool:
+    """Return whether a server did what must not be repeated, although its answer could not be read."""
+    if inputs.method not in _NOT_REPEATABLE:
+        return False
+    accepted = error.status >= 200 and Expectations(status=_status_text(inputs.expected_status)).accepts_status(
+        error.status
+    )
+    return accepted or any(becomes_get(hop.status, inputs.method) for hop in error.redirects)
 
 
 def _result(inputs: HttpRequestInputs, response: Response, masking: Masking) -> HttpRequestResult:

@@ -16,12 +16,14 @@ class RequestFailed(CoinrequestError):
         url: the URL that gave no response, without user information; empty if no connection was attempted.
         remote_address: the address of the last connection or attempt, such as `192.0.2.1:443`; empty if there is none.
         redirects: the redirects before it.
+        status: of the response, if it began but could not be read to its end; otherwise 0.
         certificate: the refused certificate, if it was requested and could be read.
     """
 
     url: str = ""
     remote_address: str = ""
     redirects: "tuple[Hop, ...]" = ()
+    status: int = 0
     certificate: "Certificate | None" = None
 
 

@@ -140,6 +140,7 @@ class Exchange:
 
     def _located(self, failure: RequestFailed) -> RequestFailed:
         failure.remote_address = _remote_address(self.curl)
+        failure.status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         return failure
 
     def _certificate(self, *, verified: bool) -> Certificate | None:

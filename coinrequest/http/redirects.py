@@ -105,6 +105,11 @@ def _exchange(request: Request, target: Target, deadline: float) -> Steps[Respon
         raise
 
 
+def becomes_get(status: int, method: str) -> bool:
+    """Return whether a request is followed by a GET request after a redirect with this status."""
+    return status == 303 or (status in {301, 302} and method == "POST")
+
+
 def _next_hop(request: Request, target: Target, status: int, location: str) -> tuple[Request, Target]:
     """Return the request and the target after a redirect (RFC 9110, 15.4)."""
     try:
@@ -116,8 +121,7 @@ def _next_hop(request: Request, target: Target, status: int, location: str) -> t
     headers = request.headers
     if following.origin != target.origin:
         headers = {name: value for name, value in headers.items() if name.lower() in _SAFE_HEADERS}
-    becomes_get = status == 303 or (status in {301, 302} and request.method == "POST")
-    if becomes_get and request.method != "HEAD":
+    if becomes_get(status, request.method) and request.method != "HEAD":
         headers = {name: value for name, value in headers.items() if name.lower() != "content-type"}
         request = replace(request, method="GET", body=None)
     return replace(request, headers=headers), following

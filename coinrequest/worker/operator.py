@@ -66,7 +66,8 @@ class ActionOperator(BaseOperator):
             with AirflowContext(context["ti"]) as platform:
                 self._running = action(platform)
                 worked = time.perf_counter()
-                output = self._running.run(inputs)
+                with _no_retry_if_work_is_done():
+                    output = self._running.run(inputs)
                 worked = time.perf_counter() - worked
             self._running = None
             # Airflow stores what this method returns, but not the reason if that fails.
@@ -148,6 +149,20 @@ class ItemsOperator(BaseOperator):
             if len(items) > self.limit:
                 raise AirflowFailException(f"for_each: {len(items)} items; the limit is {self.limit}")
             return [item_entry(item) for item in items]
+
+
+@contextlib.contextmanager
+def _no_retry_if_work_is_done() -> Iterator[None]:
+    """Fail the task without a retry if another attempt would do the work of the action again."""
+    from coinrequest.actions.base import ActionFailed
+
+    try:
+        yield
+    except ActionFailed as error:
+        if not error.work_done:
+            raise
+        text = str(error) or type(error).__name__
+        raise AirflowFailException(f"{text}. The work itself is done, so it is not tried again") from error
 
 
 @contextlib.contextmanager

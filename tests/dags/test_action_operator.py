@@ -216,6 +216,33 @@ def test_a_reference_that_leads_nowhere_says_where(action: type[Try]) -> None:
     assert failure_of(operator(count="{{ params.count }}")).startswith("{{ params.count }} cannot be resolved: ")
 
 
+def test_an_action_that_the_agent_lacks_names_the_agent_and_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    from airflow.sdk.exceptions import AirflowFailException
+
+    monkeypatch.setattr(socket, "gethostname", lambda: "host-a")
+    assert failure_of(operator()) == (
+        "the agent on 'host-a' has no action 'test.try'; an administrator installs its package on every agent of the "
+        "queue"
+    )
+    with pytest.raises(Exception, match="has no action") as raised:
+        execute(operator(), Instance())
+    # Another agent may have it, so the task is tried again if it has retries.
+    assert not isinstance(raised.value, AirflowFailException)
+
+
+def test_a_failure_after_the_work_is_not_tried_again(action: type[Try]) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    error = TooSlow("the answer has no id")
+    error.work_done = True
+    action.does = raising(error)
+    assert failure_of(operator()) == ("the answer has no id. The work itself is done, so it is not tried again")
+    with pytest.raises(AirflowFailException):
+        execute(operator(), Instance())
+
+
 def test_the_failure_of_a_disabled_action_names_the_remedy(action: type[Try]) -> None:
     action.reason = "test.try is switched off; an administrator sets TRY=1"
     assert failure_of(operator()) == action.reason
