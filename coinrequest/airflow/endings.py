@@ -1,7 +1,7 @@
 """How a run or one of its tasks failed, as Airflow's tables and its audit log tell (Airflow 3.3.2)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,9 +10,12 @@ from sqlalchemy import ARRAY, String, bindparam, text
 from sqlalchemy.orm import Session
 
 from coinrequest.airflow import helper_tasks
-from coinrequest.airflow.runs import REPORT, content_of, index_of
+from coinrequest.airflow.runs import EMPTY_LIST, REPORT, content_of, index_of
 from coinrequest.airflow.task_reports import FAILURE
 from coinrequest.database.stored import bounded_time
+
+# The ids of a DAG and of a run of it.
+Run = tuple[str, str]
 
 # Lines of the audit log about one attempt that ended without a report of its own.
 HEARTBEAT_TIMEOUT = "heartbeat timeout"
@@ -24,8 +27,13 @@ _EVENTS = [HEARTBEAT_TIMEOUT, STUCK_IN_QUEUE, STATE_MISMATCH]
 # about tasks that are set in bulk.
 _BY_PEOPLE = ["patch_dag_run", "patch_task_instance", "patch_task_group_instances", "bulk_dag_runs"]
 # The web server writes such a line just before it changes the states.
-_CHANGE_TAKES = timedelta(seconds=30)
+_CHANGE_TAKES = "interval '30 seconds'"
 
+# Each statement below reads any number of runs at once, each of them by indexes.
+_RUNS = """
+    unnest(CAST(:dag_ids AS text[]), CAST(:run_ids AS text[]), CAST(:written_ids AS text[]))
+        AS run (dag_id, run_id, written_id)
+"""
 _TASK = f"""
     task.task_id, task.map_index, task.try_number, task.max_tries, task.hostname, task.queue,
     {bounded_time("task.start_date")} AS start_date, {bounded_time("task.end_date")} AS end_date, {REPORT} AS failure,
@@ -35,48 +43,61 @@ _TASK = f"""
             AND item.state IS DISTINCT FROM 'removed'
     ) AS items
 """  # noqa: S608 - of constants alone
+
+
+def _person(task_id: str, ended_at: str) -> str:
+    """Return SQL for who set a run, or a task of it, to failed at a time: a few seconds of the log, by its index."""
+    return f"""
+        SELECT log.owner FROM log
+        WHERE log.dttm BETWEEN {ended_at} - {_CHANGE_TAKES} AND {ended_at} AND log.event = ANY(:by_people)
+            AND log.extra LIKE '%failed%' AND log.owner IS NOT NULL
+            AND (log.run_id = run.run_id OR strpos(log.extra, run.written_id) > 0)
+            AND (log.task_id IS NULL OR log.task_id = {task_id})
+        ORDER BY log.dttm DESC LIMIT 1
+    """  # noqa: S608 - of constants alone
+
+
 _FAILED = text(
     f"""
-    SELECT {_TASK}, line.event, line.extra FROM task_instance AS task
+    SELECT run.dag_id, run.run_id, task.*, line.event, line.extra, person.owner FROM {_RUNS}
+    CROSS JOIN LATERAL (
+        SELECT {_TASK} FROM task_instance AS task
+        WHERE task.dag_id = run.dag_id AND task.run_id = run.run_id AND task.state = :state
+        ORDER BY task.end_date, task.task_id, task.map_index LIMIT 1
+    ) AS task
     LEFT JOIN LATERAL (
-        SELECT event, left(extra, 2000) AS extra FROM log
-        WHERE log.dag_id = task.dag_id AND log.task_id = task.task_id AND log.run_id = task.run_id
+        SELECT log.event, left(log.extra, 2000) AS extra FROM log
+        WHERE log.dag_id = run.dag_id AND log.task_id = task.task_id AND log.run_id = run.run_id
             AND log.map_index = task.map_index AND log.try_number = task.try_number AND log.event = ANY(:events)
         ORDER BY array_position(:events, log.event) LIMIT 1
     ) AS line ON true
-    WHERE task.dag_id = :dag_id AND task.run_id = :run_id AND task.state = :state
-    ORDER BY task.end_date, task.task_id, task.map_index LIMIT 1
+    LEFT JOIN LATERAL ({_person("task.task_id", "task.end_date")}) AS person ON true
     """  # noqa: S608 - of constants alone
-).bindparams(bindparam("events", type_=ARRAY(String)))
-# By the index of times: a few seconds of the log at most.
-_PERSON = text(
-    """
-    SELECT owner FROM log
-    WHERE dttm BETWEEN :earliest AND :latest AND event = ANY(:events) AND extra LIKE '%failed%' AND owner IS NOT NULL
-        AND (run_id = :run_id OR strpos(extra, :run_id) > 0) AND (task_id IS NULL OR task_id = :task_id)
-    ORDER BY dttm DESC LIMIT 1
-    """
-)
-_RUN = text(
-    f"""
-    SELECT {bounded_time("start_date")} AS start_date, {bounded_time("end_date")} AS end_date
-    FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id
-    """  # noqa: S608 - of constants alone
-)
+).bindparams(bindparam("events", type_=ARRAY(String)), bindparam("by_people", type_=ARRAY(String)))
 # Airflow skips what is unfinished when a run times out; what runs then has no end, and what waits has none either.
-_CUT_SHORT = text(
+_ENDED = text(
     f"""
-    SELECT {_TASK} FROM task_instance AS task
-    WHERE dag_id = :dag_id AND run_id = :run_id AND state = 'skipped' AND end_date IS NULL
-    ORDER BY start_date NULLS LAST, task_id, map_index LIMIT 1
+    SELECT run.dag_id, run.run_id, ended.start_date AS run_start, ended.end_date AS run_end, cut.*, person.owner,
+        (
+            SELECT json_object_agg(state, tasks ORDER BY state) FROM (
+                SELECT coalesce(task.state, 'none') AS state, count(*) AS tasks FROM task_instance AS task
+                WHERE task.dag_id = run.dag_id AND task.run_id = run.run_id GROUP BY 1
+            ) AS counted
+        ) AS states
+    FROM {_RUNS}
+    LEFT JOIN LATERAL (
+        SELECT {bounded_time("start_date")} AS start_date, {bounded_time("end_date")} AS end_date FROM dag_run
+        WHERE dag_run.dag_id = run.dag_id AND dag_run.run_id = run.run_id
+    ) AS ended ON true
+    LEFT JOIN LATERAL (
+        SELECT {_TASK} FROM task_instance AS task
+        WHERE task.dag_id = run.dag_id AND task.run_id = run.run_id AND task.state = 'skipped'
+            AND task.end_date IS NULL AND NOT {EMPTY_LIST}
+        ORDER BY task.start_date NULLS LAST, task.task_id, task.map_index LIMIT 1
+    ) AS cut ON true
+    LEFT JOIN LATERAL ({_person("NULL", "ended.end_date")}) AS person ON true
     """  # noqa: S608 - of constants alone
-)
-_STATES = text(
-    """
-    SELECT coalesce(state, 'none') AS state, count(*) AS tasks FROM task_instance
-    WHERE dag_id = :dag_id AND run_id = :run_id GROUP BY 1 ORDER BY 1
-    """
-)
+).bindparams(bindparam("by_people", type_=ARRAY(String)))
 
 
 @dataclass(frozen=True)
@@ -142,16 +163,35 @@ class RunEnding:
     states: Mapping[str, int]
 
 
-def failed_task(session: Session, dag_id: str, run_id: str, state: str = "failed") -> TaskFailure | None:
-    """Return the task of a run that failed first; None if none did.
+def failed_tasks(session: Session, runs: Collection[Run], state: str = "failed") -> dict[Run, TaskFailure]:
+    """Return the task that failed first of each run that has one, by one query.
 
     Args:
         state: `failed`, or `up_for_retry` for one that will be tried again.
     """
-    names = {"dag_id": dag_id, "run_id": run_id, "state": state, "key": FAILURE, "events": _EVENTS}
-    row = session.execute(_FAILED, names).one_or_none()
-    if row is None:
-        return None
+    names = {**_names(runs), "state": state, "events": _EVENTS}
+    return {(row.dag_id, row.run_id): _task_failure(row) for row in session.execute(_FAILED, names)}
+
+
+def run_endings(session: Session, runs: Collection[Run]) -> dict[Run, RunEnding]:
+    """Return how failed runs ended, by one query."""
+    names = {**_names(runs), "items": helper_tasks.ITEMS}
+    return {(row.dag_id, row.run_id): _run_ending(row) for row in session.execute(_ENDED, names)}
+
+
+def _names(runs: Collection[Run]) -> dict[str, Any]:
+    run_ids = [run_id for _, run_id in runs]
+    return {
+        "dag_ids": [dag_id for dag_id, _ in runs],
+        "run_ids": run_ids,
+        # In the body of a line about changes in bulk, an id is JSON text.
+        "written_ids": [json.dumps(run_id)[1:-1] for run_id in run_ids],
+        "by_people": _BY_PEOPLE,
+        "key": FAILURE,
+    }
+
+
+def _task_failure(row: Any) -> TaskFailure:
     return TaskFailure(
         task=helper_tasks.shown_task(row.task_id) or row.task_id,
         map_index=index_of(row.map_index),
@@ -164,22 +204,17 @@ def failed_task(session: Session, dag_id: str, run_id: str, state: str = "failed
         ended_at=row.end_date,
         event=row.event,
         detail=row.extra or "",
-        by=_person(session, run_id, row.task_id, row.end_date),
+        by=row.owner,
         helper=row.task_id if helper_tasks.is_helper(row.task_id) else None,
     )
 
 
-def run_ending(session: Session, dag_id: str, run_id: str) -> RunEnding:
-    """Return how a failed run ended."""
-    key = {"dag_id": dag_id, "run_id": run_id}
-    run = session.execute(_RUN, key).one_or_none()
-    started, ended = (None, None) if run is None else (run.start_date, run.end_date)
-    cut = session.execute(_CUT_SHORT, {**key, "key": FAILURE}).one_or_none()
+def _run_ending(row: Any) -> RunEnding:
     return RunEnding(
-        took=ended - started if started and ended else None,
-        cut_short=None if cut is None else _cut_short(cut),
-        by=_person(session, run_id, None, ended),
-        states={str(row.state): row.tasks for row in session.execute(_STATES, key)},
+        took=row.run_end - row.run_start if row.run_start and row.run_end else None,
+        cut_short=None if row.task_id is None else _cut_short(row),
+        by=row.owner,
+        states=row.states or {},
     )
 
 
@@ -204,15 +239,3 @@ def _reason(row: Any) -> str | None:
     failure = content_of(row.failure)
     is_current = isinstance(failure, dict) and failure.get("attempt") == row.try_number and bool(failure.get("text"))
     return str(failure["text"]) if is_current else None
-
-
-def _person(session: Session, run_id: str, task_id: str | None, ended_at: datetime | None) -> str | None:
-    """Return who set a run, or a task of it, to failed at this time."""
-    if ended_at is None:
-        return None
-    # In the body of a line in bulk, the id is JSON text.
-    written = json.dumps(run_id)[1:-1]
-    names: dict[str, Any] = {"run_id": written, "task_id": task_id, "events": _BY_PEOPLE}
-    times = {"earliest": ended_at - _CHANGE_TAKES, "latest": ended_at}
-    owner = session.scalar(_PERSON, {**names, **times})
-    return None if owner is None else str(owner)

@@ -25,6 +25,11 @@ REPORT = (
     " WHERE xcom.dag_id = task.dag_id AND xcom.task_id = task.task_id"
     " AND xcom.run_id = task.run_id AND xcom.map_index = task.map_index AND xcom.key = :key)"
 )
+# Likewise: whether the task is mapped over an empty list; Airflow skips such a task.
+EMPTY_LIST = (
+    "(task.state = 'skipped' AND EXISTS (SELECT 1 FROM task_map AS items WHERE items.length = 0"
+    " AND items.dag_id = task.dag_id AND items.run_id = task.run_id AND items.task_id = task.task_id || :items))"
+)
 _MOST_RUNNING = 100
 
 
@@ -179,10 +184,7 @@ def task_states(session: Session, job_ids: Collection[UUID]) -> dict[UUID, list[
     rows = session.execute(
         text(
             "SELECT job.id, task.task_id, task.map_index, task.try_number,"  # noqa: S608 - of constants alone
-            # Airflow skips a mapped task without items.
-            " CASE WHEN task.state = 'skipped' AND EXISTS (SELECT 1 FROM task_map AS items WHERE items.length = 0"
-            "  AND items.dag_id = task.dag_id AND items.run_id = task.run_id"
-            "  AND items.task_id = task.task_id || :items) THEN 'success' ELSE task.state END AS state,"
+            f" CASE WHEN {EMPTY_LIST} THEN 'success' ELSE task.state END AS state,"
             f" {bounded_time('task.start_date')} AS start_date, {bounded_time('task.end_date')} AS end_date,"
             f" CASE WHEN task.state = 'running' THEN {REPORT} END AS report"
             " FROM coinrequest_job AS job"

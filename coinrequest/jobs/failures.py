@@ -6,19 +6,26 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from coinrequest.airflow import endings
-from coinrequest.airflow.endings import CutShort, RunEnding, TaskFailure
+from coinrequest.airflow.endings import CutShort, Run, RunEnding, TaskFailure
 from coinrequest.durations import format_duration
 from coinrequest.jobs.job import JobError
 
 
-def job_error(session: Session, dag_id: str, run_id: str, timeout: timedelta | None) -> JobError:
-    """Return why a run failed: its first task that failed, its time limit, or the person who ended it.
+def job_errors(session: Session, timeouts: Mapping[Run, timedelta | None]) -> dict[Run, JobError]:
+    """Return why runs failed: the first task that failed, the time limit, or the person who ended the run.
+
+    However many runs there are, this takes two queries.
 
     Args:
-        timeout: of the job type; None if it has none.
+        timeouts: of the job type of each run; None if it has none.
     """
-    failed = endings.failed_task(session, dag_id, run_id)
-    ending = None if failed is not None and timeout is None else endings.run_ending(session, dag_id, run_id)
+    failed = endings.failed_tasks(session, timeouts) if timeouts else {}
+    unclear = [run for run, timeout in timeouts.items() if timeout is not None or run not in failed]
+    ended = endings.run_endings(session, unclear) if unclear else {}
+    return {run: _job_error(failed.get(run), ended.get(run), timeout) for run, timeout in timeouts.items()}
+
+
+def _job_error(failed: TaskFailure | None, ending: RunEnding | None, timeout: timedelta | None) -> JobError:
     late = _late(ending, timeout) if ending is not None else None
     if failed is not None:
         text = f"{place(failed.task, failed.map_index, failed.items)} {task_text(failed)}"

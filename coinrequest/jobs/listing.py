@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from coinrequest.airflow import runs
 from coinrequest.database.tables import job as table
 from coinrequest.jobs import query
-from coinrequest.jobs.job import DONE, Job, JobError, State
+from coinrequest.jobs.job import Job, JobError, State
 from coinrequest.jobs.shown_params import with_defaults_of_types
 
 # Bytes of params as JSON text.
@@ -71,8 +71,10 @@ def page(
     )
     newest = _newest(chosen, axes, limit).subquery()
     joined = runs.joined(newest, _MAX_PARAMS).order_by(newest.c.submitted_at.desc(), newest.c.id.desc())
-    found = [_with_error(session, query.read_row(row), row) for row in session.execute(joined).all()]
-    return with_defaults_of_types(session, found, _MAX_PARAMS)
+    found = [(query.read_row(row), row) for row in session.execute(joined).all()]
+    errors = query.errors_of(session, [(job, row) for job, row in found if job.done and job.state != "success"])
+    jobs = [_with_error(job, errors.get(job.id)) for job, _ in found]
+    return with_defaults_of_types(session, jobs, _MAX_PARAMS)
 
 
 def label_names(session: Session, job_types: Collection[str] | None) -> set[str]:
@@ -120,10 +122,9 @@ def _newest(chosen: Any, axes: Sequence[tuple[Any, Collection[str] | None]], lim
     return found.order_by(of_each.c.submitted_at.desc(), of_each.c.id.desc()).limit(limit)
 
 
-def _with_error(session: Session, job: Job, row: Any) -> Job:
-    if job.state not in DONE or job.state == "success":
+def _with_error(job: Job, error: JobError | None) -> Job:
+    if error is None:
         return job
-    error: JobError = query.error_of(session, job, row)
     line = error.message.partition("\n")[0]
     short = line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 1] + "…"
     return replace(job, error=replace(error, message=short))

@@ -1,6 +1,6 @@
 """Reading a job by its id, or from a row of a list."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, get_args
@@ -20,6 +20,7 @@ from coinrequest.jobs.job import DONE, Job, JobError, Origin, State
 from coinrequest.jobs.shown_params import with_defaults_of_types
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.numbers import unmark_params
+from coinrequest.jobtypes.registry import Revision
 from coinrequest.limits import MEBIBYTE
 
 _STATES: Mapping[str, State] = {state: state for state in get_args(State)}
@@ -55,7 +56,7 @@ def with_outcome(session: Session, row: Row[Any]) -> Job:
     if job.state == "success":
         return replace(job, result=_result(session, job, row.dag_run_id))
     if job.state in DONE:
-        return replace(job, error=error_of(session, job, row))
+        return replace(job, error=errors_of(session, [(job, row)])[job.id])
     return job
 
 
@@ -122,8 +123,23 @@ def _result(session: Session, job: Job, dag_run_id: int) -> Any:
     return outputs if mapped else next(iter(outputs), None)
 
 
-def error_of(session: Session, job: Job, row: Row[Any]) -> JobError:
-    """Return why the job of a joined row did not succeed."""
+def errors_of(session: Session, found: Iterable[tuple[Job, Row[Any]]]) -> dict[UUID, JobError]:
+    """Return why the jobs of joined rows did not succeed, by three queries at most."""
+    told: dict[UUID, JobError] = {}
+    failed: list[Job] = []
+    for job, row in found:
+        error = _told_error(job, row)
+        if error is None:
+            failed.append(job)
+        else:
+            told[job.id] = error
+    timeouts = _timeouts(session, failed)
+    errors = failures.job_errors(session, {(job.job_type, job.run_id): timeouts[job.id] for job in failed})
+    return told | {job.id: errors[job.job_type, job.run_id] for job in failed}
+
+
+def _told_error(job: Job, row: Row[Any]) -> JobError | None:
+    """Return why a job did not succeed if its own row tells; None if its tasks tell."""
     if row.state not in _STATES:
         return JobError(None, None, f"The stored state {row.state!r} is not a state of jobs")
     if job.state == "removed":
@@ -131,14 +147,19 @@ def error_of(session: Session, job: Job, row: Row[Any]) -> JobError:
     if job.state == "cancelled":
         reason = f": {job.cancel_reason}" if job.cancel_reason else ""
         return JobError(None, None, f"Cancelled by {job.cancelled_by}{reason}")
-    return failures.job_error(session, job.job_type, job.run_id, _timeout_of(session, job))
+    return None
 
 
-def _timeout_of(session: Session, job: Job) -> timedelta | None:
-    """Return the time limit of the job's own revision; None if it has none, or cannot be read."""
-    revision = registry.find(session, job.job_type, job.revision)
+def _timeouts(session: Session, jobs: Collection[Job]) -> dict[UUID, timedelta | None]:
+    """Return the time limits of the jobs' own revisions; None if one has none, or cannot be read."""
+    revisions = registry.numbered(session, {job.revision for job in jobs}) if jobs else {}
+    limits = {number: _timeout_of(revision) for number, revision in revisions.items()}
+    return {job.id: limits.get(job.revision) for job in jobs}
+
+
+def _timeout_of(revision: Revision) -> timedelta | None:
     try:
-        stored = None if revision is None else revision.content().get("timeout")
+        stored = revision.content().get("timeout")
         return None if stored is None else parse_duration(str(stored))
     except (AttributeError, TypeError, ValueError):
         return None

@@ -125,7 +125,8 @@ def _of_scheduled(session: Session, task: TaskWait) -> WaitingFor:
 
 
 def _retry(session: Session, job: Job, task: TaskWait) -> str:
-    failed = endings.failed_task(session, job.job_type, job.run_id, "up_for_retry")
+    run = (job.job_type, job.run_id)
+    failed = endings.failed_tasks(session, [run], "up_for_retry").get(run)
     at = waits.next_attempt(session, job.job_type, job.run_id, task)
     when = f" at {_time(at)}" if at else ""
     if failed is None:

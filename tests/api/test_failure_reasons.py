@@ -194,3 +194,43 @@ def test_a_failure_without_a_failed_task_limit_or_person_says_what_is_known(
         "Airflow ended the job as failed although none of its tasks failed (1 skipped); "
         "it was not its time limit, and Airflow's audit log names nobody"
     )
+
+
+@pytest.mark.parametrize("other", ["failed", "cut short"])
+def test_a_task_over_an_empty_list_is_not_what_was_unfinished(op: TestClient, name: str, sql: Sql, other: str) -> None:
+    wait = {"action": "integer.wait", "inputs": {"value": 0}}
+    mapped = {"id": "each", **wait, "for_each": "{{ params.pages }}"}
+    tasks = [mapped, {"id": "last", **wait, "depends_on": ["each"]}]
+    params = {"type": "object", "properties": {"pages": {"type": "array", "default": []}}}
+    job = start(op, name, sql, timeout="10m", tasks=tasks, params=params)
+    # As Airflow notes an empty list: the task is skipped, and has neither a start nor an end.
+    sql("UPDATE task_instance SET state = 'skipped' WHERE run_id = :job AND task_id = 'each'", job=job)
+    sql(
+        "UPDATE task_instance SET state = 'success', end_date = now() WHERE run_id = :job AND task_id = 'each.items'",
+        job=job,
+    )
+    sql(
+        "INSERT INTO task_map (dag_id, task_id, run_id, map_index, length) VALUES (:name, 'each.items', :job, -1, 0)",
+        name=name,
+        job=job,
+    )
+    if other == "failed":
+        sql(
+            "UPDATE task_instance SET state = 'failed', end_date = now(), hostname = 'host-a'"
+            " WHERE run_id = :job AND task_id = 'last'",
+            job=job,
+        )
+    sql(
+        "UPDATE task_instance SET state = 'skipped' WHERE run_id = :job AND task_id IN ('last', 'job.end')"
+        " AND state IS NULL",
+        job=job,
+    )
+    sql("UPDATE task_instance SET end_date = now() WHERE run_id = :job AND task_id = 'job.end'", job=job)
+    sql("UPDATE dag_run SET state = 'failed', end_date = now() WHERE run_id = :job", job=job)
+    if other == "failed":
+        assert message(op, job).startswith("Task 'last' failed: ")
+        assert "timeout" not in message(op, job)
+    else:
+        assert message(op, job) == (
+            "The job was not done within its timeout of 10m: task 'last' had not started (queue 'default')"
+        )

@@ -1,5 +1,6 @@
 """Listing jobs: filters and pages."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -51,6 +52,59 @@ def test_jobs_are_filtered_by_time_of_submission(op: TestClient, name: str, subm
     elsewhere = quote((datetime.now(UTC) + timedelta(hours=1)).astimezone().isoformat())
     assert found(op, name, f"&since={elsewhere}") == []
     assert found(op, name, "&since=0001-01-01T00:00:00%2B14:00&until=9999-12-31T23:59:59-14:00") == ids[::-1]
+
+
+def statements_of(call: Callable[[], Any]) -> list[str]:
+    """Return the statements that a call executes and that read jobs, their runs or types."""
+    from airflow import settings
+    from sqlalchemy import event
+
+    tables = ("coinrequest_job", "coinrequest_revision", "task_instance", "xcom", " log ", "dag_run")
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if any(table in statement for table in tables):
+            found.append(statement)
+
+    event.listen(settings.engine, "before_cursor_execute", note)
+    try:
+        call()
+    finally:
+        event.remove(settings.engine, "before_cursor_execute", note)
+    return found
+
+
+def test_a_page_of_failed_jobs_takes_as_many_queries_as_one_of_them(op: TestClient, name: str) -> None:
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    def failed(task_state: str) -> str:
+        job = str(op.post(f"{TYPES}/{name}/jobs", json={}).json()["id"])
+        finish(name, job, state="failed")
+        with create_session(scoped=False) as session:
+            statement = "UPDATE task_instance SET state = :state, hostname = 'host-a' WHERE run_id = :job"
+            session.execute(text(statement), {"state": task_state, "job": job})
+        return job
+
+    assert op.post(TYPES, json=small(name, timeout="1m")).status_code == 201
+    one = failed("failed")
+    of_one = statements_of(lambda: found(op, name))
+    others = [failed(state) for state in ("failed", "skipped", "success") for _ in range(3)]
+    of_all = statements_of(lambda: found(op, name))
+    assert of_all == of_one, "the statements are the same, whatever the number of jobs"
+    # The page, the revisions of its types, the tasks that failed, and how the runs ended.
+    assert len(of_one) <= 5
+    messages = {job["id"]: job["error"]["message"] for job in op.get(f"{JOBS}?type={name}").json()["jobs"]}
+    assert messages == {job: op.get(f"{JOBS}/{job}").json()["error"]["message"] for job in [one, *others]}, (
+        "each row has the error of its own job"
+    )
+    assert [messages[others[number]].partition(":")[0] for number in (0, 3, 6)] == [
+        "Task 'wait' failed",
+        "Airflow ended the job as failed although none of its tasks failed (1 skipped); it was not its time limit, "
+        "and Airflow's audit log names nobody",
+        "Airflow ended the job as failed although none of its tasks failed (1 success); it was not its time limit, "
+        "and Airflow's audit log names nobody",
+    ]
 
 
 def test_jobs_are_filtered_by_submitter(op: TestClient, name: str, submit: Any) -> None:
