@@ -13,11 +13,13 @@ from airflow.sdk import DAG, Asset, BaseOperator, TriggerRule
 from coinrequest import settings
 from coinrequest.airflow import helper_tasks
 from coinrequest.airflow.schedule_rules import Rules
+from coinrequest.airflow.task_results import item_entry
 from coinrequest.generator.params import airflow_params
 from coinrequest.jobtypes.definition import DEFAULT_MAX_JOBS, CronSchedule, Definition, IntervalSchedule, Task
 from coinrequest.jobtypes.expansion import items_limit
 from coinrequest.jobtypes.grammar import LONGEST_TASK
-from coinrequest.jobtypes.references import find_references
+from coinrequest.jobtypes.numbers import mark
+from coinrequest.jobtypes.references import Scope, find_references, resolve
 from coinrequest.jobtypes.schedule import cron_expression, next_run_times
 from coinrequest.worker.operator import ActionOperator, ItemsOperator
 
@@ -125,14 +127,15 @@ def _operator(definition: Definition, task: Task) -> Any:
     common = {"task_id": task.id, **_limits(definition, task), **_start_rule(definition, task)}
     arguments: dict[str, Any] = {
         "action": task.action,
-        "inputs": task.inputs,
+        # The dag-processor sends mapped tasks as MessagePack: one longer integer would stop all DAGs of the file.
+        "inputs": mark(task.inputs),
         **_upstream(task.inputs),
     }
     if task.for_each is None:
         return ActionOperator(**common, **arguments)
     partial = ActionOperator.partial(**common, **arguments)
     if not _needs_resolving(task):
-        return partial.expand(item=list(task.for_each))
+        return partial.expand(item=[item_entry(item) for item in _literal_items(task)])
     items = ItemsOperator(
         task_id=helper_tasks.items_id(task.id),
         items=task.for_each,
@@ -147,6 +150,13 @@ def _operator(definition: Definition, task: Task) -> Any:
 def _needs_resolving(task: Task) -> bool:
     """Return whether the items of a mapped task are known only when the job runs."""
     return bool(find_references(task.for_each))
+
+
+def _literal_items(task: Task) -> list[Any]:
+    """Return items without references; braces that are written as a literal become plain text."""
+    items = resolve(task.for_each, Scope())
+    assert isinstance(items, list)  # noqa: S101 - for mypy
+    return items
 
 
 def _start_rule(definition: Definition, task: Task) -> dict[str, Any]:

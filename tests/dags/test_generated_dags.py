@@ -1,6 +1,7 @@
 """The DAG of a definition: the effect of each field of the grammar."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -221,6 +222,40 @@ def test_a_mapped_task_over_a_list_with_references_gets_them_resolved() -> None:
 def test_a_mapped_task_over_a_list_needs_no_other_task() -> None:
     dag = _build(tasks=[_wait("each", for_each=[1, 2], inputs={"value": "{{ item }}"})])
     assert [task.task_id for task in dag.tasks] == ["each"]
+
+
+def _sent_by_dag_processor(dag: Any) -> bytes:
+    from airflow.dag_processing.processor import DagFileParsingResult
+    from airflow.sdk.execution_time.comms import _RequestFrame
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+
+    result = DagFileParsingResult(fileloc="a", serialized_dags=[LazyDeserializedDAG.from_dag(dag)])
+    return _RequestFrame(id=1, body=result.model_dump()).as_bytes()
+
+
+@pytest.mark.parametrize(
+    ("item", "value"),
+    [
+        (10**30, 10**30),
+        (1e22, 1e22),
+        ({"wei": -(2**63) - 1}, {"wei": -(2**63) - 1}),
+        ({"coinrequest_item": "1"}, {"coinrequest_item": "1"}),
+        ({"$number": "1"}, {"$number": "1"}),
+        ('{{ "{{" }} braces', "{{ braces"),
+        (["{{ '{%' }}"], ["{%"]),
+    ],
+    ids=["integer", "float", "object", "entry", "mark", "braces", "list"],
+)
+def test_items_and_inputs_of_a_definition_reach_the_action_unchanged(item: Any, value: Any) -> None:
+    inputs = {"url": "http://example.org/", "json": {"item": "{{ item }}", "input": item}}
+    dag = _build(tasks=[{"id": "each", "action": "http.request", "for_each": [item], "inputs": inputs}])
+    assert _sent_by_dag_processor(dag)
+    each = dag.get_task("each")
+    (entry,) = each.expand_input.value["item"]
+    run = SimpleNamespace(run_id="r", dag_id="a-type", run_after=datetime(2026, 3, 1, tzinfo=UTC))
+    _action, found = each.unmap({"item": entry})._prepare({"dag_run": run, "params": {}})
+    assert found.json_body == {"item": value, "input": value}
+    assert type(found.json_body["item"]) is type(value)
 
 
 def test_the_same_definition_gives_the_same_dag() -> None:
