@@ -168,6 +168,15 @@ def why_unavailable(action: type[Action[Any, Any]]) -> str | None:
         return f"checking whether {action.name} is available failed; see the log"
 
 
+def doubts_about(action: type[Action[Any, Any]], inputs: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what this installation lacks for some inputs of an action, by input; nothing if the action cannot tell."""
+    try:
+        return {str(field): str(message) for field, message in action.doubts(inputs).items()}
+    except Exception:
+        log.exception("Checking what the action %s lacks failed", action.name)
+        return {}
+
+
 def describe(action: type[Action[Any, Any]]) -> dict[str, Any]:
     """Return the documentation of an action as JSON data.
 

@@ -62,10 +62,10 @@ def _find(name: str) -> Known | None:
     for backend in ensure_secrets_loaded():
         try:
             stored = backend.get_connection(conn_id=name)
+            if stored is not None:
+                # A password that was encrypted with another key cannot be read.
+                return Known(stored.conn_type or "", bool((stored.password or "").strip()))
         except Exception as error:
             log.info("The secrets backend %s failed: %s", type(backend).__name__, type(error).__name__)
             certain = False
-        else:
-            if stored is not None:
-                return Known(stored.conn_type or "", bool((stored.password or "").strip()))
     return Known(None) if certain else None

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from coinrequest import settings
-from coinrequest.actions.catalogue import BrokenAction, UnknownAction, action_names, find_action, is_built_in
+from coinrequest.actions.catalogue import (
+    BrokenAction,
+    UnknownAction,
+    action_names,
+    doubts_about,
+    find_action,
+    is_built_in,
+)
 from coinrequest.airflow import known_connections
 from coinrequest.airflow.api_server.rights import may_read_connection
 from coinrequest.airflow.celery_pool import Agent
@@ -89,9 +96,11 @@ def _of_agents(tasks: Sequence[TaskView], agents: Sequence[Agent]) -> Iterator[D
 def _doubts(tasks: Sequence[TaskView]) -> Iterator[DefinitionWarning]:
     """Yield what actions say about the settings of this installation."""
     for task in tasks:
+        if task.action is None:
+            continue
         try:
-            doubts = find_action(task.action).doubts(task.inputs or {}) if task.action is not None else {}
-        except (UnknownAction, BrokenAction, settings.SettingInvalid):
+            doubts = doubts_about(find_action(task.action), task.inputs or {})
+        except (UnknownAction, BrokenAction):
             continue
         for field, message in doubts.items():
             yield DefinitionWarning(field=f"tasks[{task.index}].inputs.{field}", message=message)

@@ -1,10 +1,10 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError
@@ -17,6 +17,7 @@ from coinrequest.actions.catalogue import (
     action_names,
     actions,
     describe,
+    doubts_about,
     find_action,
     summarise,
     why_unavailable,
@@ -186,6 +187,18 @@ def test_an_action_whose_availability_check_fails_is_unavailable() -> None:
             raise OSError("no such file")
 
     assert "checking whether greet.person is available failed" in str(why_unavailable(Broken))
+
+
+@pytest.mark.parametrize("found", [OSError("no such file"), None])
+def test_an_action_that_cannot_tell_what_it_lacks_causes_no_warning(found: Any) -> None:
+    class Broken(Greet):
+        @classmethod
+        def doubts(cls, inputs: Mapping[str, Any]) -> Mapping[str, str]:
+            if isinstance(found, Exception):
+                raise found
+            return cast(Mapping[str, str], found)
+
+    assert doubts_about(Broken, {}) == {}
 
 
 def test_an_odd_name_is_refused_when_it_is_defined() -> None:
