@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from coinrequest.errors import FieldError
 from coinrequest.generator.lifecycle import JobTypeUnknown
@@ -13,12 +13,20 @@ Limit = Annotated[int, Query(ge=1, le=100, description="The most items on a page
 Cursor = Annotated[
     str | None, Query(max_length=2048, description="The `next_cursor` of the previous page; omit it for the first page")
 ]
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain a NUL character")
+    return text
+
+
 _Printable = Annotated[str, StringConstraints(max_length=256, pattern=r"^[ -~]*$")]
 Owners = Annotated[
     list[_Printable], Query(max_length=20, description="Only of job types of this owner; if repeated, of any of them")
 ]
 Tags = Annotated[
-    list[Annotated[str, StringConstraints(max_length=100)]],
+    list[Annotated[str, StringConstraints(max_length=100), AfterValidator(_without_nul)]],
     Query(max_length=20, description="Only of job types with this tag; if repeated, with all of them"),
 ]
 Types = Annotated[

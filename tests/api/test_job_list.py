@@ -165,6 +165,7 @@ def test_pages_have_every_job_once_even_while_new_ones_are_submitted(op: TestCli
         ("submitted_by=%00", "submitted_by"),
         ("type=%00", "type"),
         ("owner=%00", "owner"),
+        ("tag=%00", "tag"),
         ("state=done", "state"),
         ("limit=1" + "0" * 30, "limit"),
     ],
