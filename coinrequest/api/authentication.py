@@ -20,14 +20,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from coinrequest.airflow.api_server.database_timeout import is_abandoned
+from coinrequest.airflow.api_server.request_slots import RESERVED_FOR_AIRFLOW
 from coinrequest.airflow.session import airflow_session
 from coinrequest.errors import CoinrequestError
 
 # A user, as Airflow's auth manager describes one.
 User: TypeAlias = BaseUser
 
-# Connections of the pool that our requests leave to the UI and to the agents' reports.
-_RESERVED_FOR_AIRFLOW = 5
 # One per event loop.
 _limiter: RunVar[CapacityLimiter] = RunVar("request sessions")
 
@@ -87,7 +86,7 @@ def _session_limiter() -> CapacityLimiter:
     except LookupError:
         pool = conf.getint("database", "sql_alchemy_pool_size", fallback=5)
         pool += conf.getint("database", "sql_alchemy_max_overflow", fallback=10)
-        limiter = CapacityLimiter(max(1, pool - _RESERVED_FOR_AIRFLOW))
+        limiter = CapacityLimiter(max(1, pool - RESERVED_FOR_AIRFLOW))
         _limiter.set(limiter)
         return limiter
 

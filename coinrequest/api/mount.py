@@ -47,7 +47,8 @@ application = LazyApplication()
 
 def root_middleware(app: Application) -> Application:
     """Return `app` with the middlewares around it; Airflow calls this when its web server starts."""
+    from coinrequest.airflow.api_server.request_slots import RequestSlotsMiddleware
     from coinrequest.airflow.api_server.security_middleware import protect
     from coinrequest.airflow.api_server.time_overflow import TimeOverflowMiddleware
 
-    return protect(TimeOverflowMiddleware(app))
+    return protect(TimeOverflowMiddleware(RequestSlotsMiddleware(app)))

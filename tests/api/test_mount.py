@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from coinrequest.api.mount import LazyApplication
+from coinrequest.airflow.api_server.request_slots import RESERVED_FOR_AIRFLOW
+from coinrequest.api.mount import LazyApplication, root_middleware
 
 PLUGIN = Path(__file__).parents[2] / "plugins" / "coinrequest_plugin.py"
 
@@ -65,3 +66,30 @@ def test_a_failed_creation_is_retried() -> None:
 
     asyncio.run(requests())
     assert len(tries) == 2
+
+
+def test_the_web_server_runs_few_requests_of_airflow_at_once() -> None:
+    """They leave a connection to the event loop, which would otherwise wait for them, and they for it."""
+    running: list[str] = []
+
+    async def application(scope: Any, _receive: Any, _send: Any) -> None:
+        running.append(scope["path"])
+        await asyncio.Event().wait()
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b""}
+
+    async def send(_message: Any) -> None:
+        raise AssertionError
+
+    async def requests() -> None:
+        protected = root_middleware(application)
+        scope = {"type": "http", "method": "POST", "path": "/api/v2/dags/a/dagRuns", "headers": []}
+        asked = [asyncio.ensure_future(protected({**scope}, receive, send)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        assert len(running) == RESERVED_FOR_AIRFLOW - 1
+        for request in asked:
+            request.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    asyncio.run(requests())
