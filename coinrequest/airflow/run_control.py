@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import exists, or_, select, text
 from sqlalchemy.orm import Session
+
+from coinrequest.airflow import helper_tasks
 
 # One statement with the result that Airflow's own code has for tasks that had not started; that takes 3 ms for each.
 _SKIP_WAITING = text(
@@ -44,18 +46,28 @@ def fail(session: Session, dag_id: str, run_id: str) -> None:
 def rerun(session: Session, dag_id: str, run_id: str) -> None:
     """Queue a run again that has ended, with its own version: tasks that failed or did not run, and all behind them.
 
-    Tasks that did not run before the run was stopped, by a person or by its time limit, are skipped ones.
+    Tasks that did not run before the run was stopped, by a person or by its time limit, are skipped ones. A mapped task
+    without items is skipped too, but done.
     """
     from airflow.models.taskinstance import TaskInstance, clear_task_instances
+    from airflow.models.taskmap import TaskMap
     from airflow.utils.state import DagRunState, TaskInstanceState
 
     run = _run(session, dag_id, run_id)
     undone = (TaskInstanceState.FAILED, TaskInstanceState.UPSTREAM_FAILED, TaskInstanceState.SKIPPED)
+    has_no_items = exists().where(
+        TaskInstance.state == TaskInstanceState.SKIPPED,
+        TaskMap.dag_id == TaskInstance.dag_id,
+        TaskMap.run_id == TaskInstance.run_id,
+        TaskMap.task_id == TaskInstance.task_id + helper_tasks.ITEMS,
+        TaskMap.length == 0,
+    )
     instances = session.scalars(
         select(TaskInstance).where(
             TaskInstance.dag_id == dag_id,
             TaskInstance.run_id == run_id,
             or_(TaskInstance.state.in_(undone), TaskInstance.state.is_(None)),
+            ~has_no_items,
         )
     ).all()
     clear_task_instances([*instances, *_behind(session, run, {one.task_id for one in instances})], session)

@@ -52,6 +52,15 @@ def set_states(job: dict[str, Any], run: str, **tasks: str) -> None:
         )
 
 
+def set_length(job: dict[str, Any], task: str, length: int) -> None:
+    """Set the number of items that a task has returned, as the web server does."""
+    from airflow.models.taskmap import TaskMap
+    from airflow.utils.session import create_session
+
+    with create_session(scoped=False) as session:
+        session.add(TaskMap(job["job_type"], task, job["id"], -1, length, None))
+
+
 def completions(job: dict[str, Any]) -> list[str]:
     from airflow.utils.session import create_session
     from sqlalchemy import text
@@ -144,6 +153,25 @@ def test_a_retry_continues_from_the_failed_tasks(op: TestClient, job: dict[str, 
     finish(job["job_type"], job["id"], outputs={"later": {"value": 1}})
     assert op.get(f"{JOBS}/{job['id']}").json()["state"] == "success"
     assert completions(job) == ["failed", "success"]
+
+
+def test_a_retry_does_not_repeat_what_ran_after_a_list_without_items(op: TestClient, name: str) -> None:
+    wait = {"action": "integer.wait", "inputs": {"value": 0}}
+    document = small(
+        name,
+        params={"type": "object", "properties": {"values": {"type": "array", "default": []}}},
+        tasks=[
+            {"id": "each", **wait, "for_each": "{{ params.values }}"},
+            {"id": "report", **wait, "depends_on": ["each"]},
+            {"id": "last", **wait, "depends_on": ["report"]},
+        ],
+    )
+    assert op.post(TYPES, json=document).status_code == 201
+    job = op.post(f"{TYPES}/{name}/jobs", json={}).json()
+    set_states(job, "failed", **{"each.items": "success", "each": "skipped", "report": "success", "last": "failed"})
+    set_length(job, "each.items", 0)
+    assert op.post(f"{JOBS}/{job['id']}/retry").status_code == 202
+    assert tasks_of(op, job) == {"each.items": "success", "each": "skipped", "report": "success", "last": None}
 
 
 def test_a_retry_of_a_cancelled_job_runs_the_remaining_tasks_with_its_priority(
