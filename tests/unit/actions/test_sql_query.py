@@ -92,6 +92,14 @@ def test_rows_are_objects_with_their_columns_in_order(file: Path) -> None:
     assert result.model_dump(mode="json")["rows"][0] == {"name": "a", "id": 1}
 
 
+@pytest.mark.parametrize("parameters", [{}, {"text": "a"}], ids=["without", "with"])
+def test_percent_signs_mean_what_they_mean_in_sql(file: Path, parameters: dict[str, str]) -> None:
+    sql = "SELECT '%s %(x)s 100%%' AS text, 12 % 5 AS rest FROM orders WHERE name LIKE '%a%' -- 5% of %s, :no"
+    if parameters:
+        sql = sql.replace("'%a%'", "'%' || :text || '%'")
+    assert ask(file, sql, parameters=parameters).rows == ({"text": "%s %(x)s 100%%", "rest": 2},)
+
+
 def test_the_row_limit_truncates_the_result(file: Path) -> None:
     result = ask(file, ENDLESS, row_limit=2)
     assert (result.rows, result.truncated) == (({"n": 1}, {"n": 2}), True)

@@ -40,6 +40,19 @@ def test_a_time_that_occurs_twice_runs_once():
     assert times("30 1 * * *", "2026-10-24T12:00Z", count=2) == ["2026-10-25T01:30+00:00", "2026-10-26T01:30+00:00"]
 
 
+def test_midnight_comes_once_on_every_day_of_a_clock_change():
+    # Santiago changes its clock at midnight: on 5 September 2027 there is none, on 4 April the hour before comes twice.
+    assert times("0 0 * * *", "2027-09-04T12:00Z", "America/Santiago", 2) == [
+        "2027-09-05T01:00-03:00",
+        "2027-09-06T00:00-03:00",
+    ]
+    assert times("0 0 * * *", "2027-04-03T12:00Z", "America/Santiago", 2) == [
+        "2027-04-04T00:00-04:00",
+        "2027-04-05T00:00-04:00",
+    ]
+    assert times("30 23 * * *", "2027-04-03T12:00Z", "America/Santiago", 1) == ["2027-04-03T23:30-04:00"]
+
+
 def test_an_hourly_schedule_also_runs_in_the_repeated_hour():
     assert times("30 * * * *", "2026-10-24T23:45Z", count=4) == [
         "2026-10-25T01:30+01:00",
