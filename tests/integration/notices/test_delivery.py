@@ -45,6 +45,24 @@ def test_a_notice_is_delivered_once_with_a_valid_signature(receiver: Receiver) -
     assert row.ended_at is not None
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(204),
+        Answer(),
+        Answer(body=b"<html>thanks</html>", headers={"Content-Type": "text/html"}),
+        Answer(202, body=b"\xff\0"),
+    ],
+    ids=["204", "empty", "html", "bytes"],
+)
+def test_every_2xx_is_a_delivery_whatever_its_body(receiver: Receiver, answer: Answer) -> None:
+    receiver.otherwise = answer
+    owed = owe(receiver.url)
+    with dispatching():
+        assert (await_state(owed, "delivered")).attempts == 1
+    assert len(receiver.received) == 1
+
+
 def test_a_notice_without_a_secret_is_not_signed(receiver: Receiver) -> None:
     owed = owe(receiver.url)
     with dispatching():
