@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 from sqlalchemy import func, select, text
@@ -130,22 +130,24 @@ def _without_actions(reports: Mapping[str, Report]) -> Mapping[str, str]:
     missing = {action for action in action_names() if any(action not in (one.actions or ()) for one in told.values())}
     problems: dict[str, str] = {}
     for action in sorted(missing)[:_MAX_NAMES]:
-        for job_type, queues in _uses(action):
-            for name, report in told.items():
-                if action not in (report.actions or ()) and queues.intersection(report.queues):
-                    uses = f"has no action {action!r}, which the job type {job_type!r} uses"
-                    problems[name] = f"{uses}; install its package there"
+        queues = _queues_of(action)
+        for name, report in told.items():
+            if action not in (report.actions or ()) and queues.intersection(report.queues):
+                # Without the names of the types: not every user may see all of them.
+                problems[name] = f"has no action {action!r}, which registered job types use; install its package there"
     return problems
 
 
-def _uses(action: str) -> Iterator[tuple[str, set[str]]]:
-    """Yield the job types that use an action, each with the queues in which they do."""
+def _queues_of(action: str) -> set[str]:
+    """Return the queues in which registered job types use an action."""
     with new_session() as session:
         found = registry.live_with(session, json.dumps(action), limit=_MAX_TYPES)
+    queues: set[str] = set()
     for revision in found:
         with contextlib.suppress(TypeError, ValueError):
-            tasks = [task for task in task_views(revision.content()) if task.action == action]
-            yield revision.name, {task.queue or settings.DEFAULT_QUEUE for task in tasks}
+            tasks = task_views(revision.content())
+            queues |= {task.queue or settings.DEFAULT_QUEUE for task in tasks if task.action == action}
+    return queues
 
 
 _agent_problems = SingleFlight(_inspect_agents, keep=5.0, name="agents' health")
@@ -204,14 +206,14 @@ def _gateway() -> Mapping[str, Component]:
     if disconnected:
         return _unhealthy_gateway(
             f"{len(disconnected)} of {len(running)} running cannot reach the channel's broker: "
-            f"{disconnected[0].detail or 'see the log of the gateway'}"
+            f"{disconnected[0].detail or 'it has told no reason'}"
         )
     late = [row for row in running if row.waiting and row.waited > MESSAGES_MAY_WAIT]
     if late:
         longest = max(late, key=lambda row: float(row.waited))
         return _unhealthy_gateway(
             f"{sum(row.waiting for row in late)} messages of the channel wait for the database, the oldest for "
-            f"{longest.waited:.0f} s: {longest.detail or 'see the log of the gateway'}"
+            f"{longest.waited:.0f} s: {longest.detail or 'it has told no reason'}"
         )
     return {"gateway": Component(status="healthy", detail=f"{len(running)} running, channel: {running[0].channel}")}
 

@@ -209,5 +209,5 @@ def test_health_names_an_agent_without_an_action_that_a_job_type_uses(
     lacking = Report(queues=(name,), actions={n: v for n, v in everything.items() if n != "integer.wait"})
     found = health._without_actions({"one": lacking, "old": old})
     assert set(found) == {"one"}
-    assert "has no action 'integer.wait', which the job type" in found["one"]
-    assert "install its package there" in found["one"]
+    assert "has no action 'integer.wait', which registered job types use; install its package there" in found["one"]
+    assert name not in found["one"]
