@@ -85,3 +85,13 @@ def test_so_may_those_of_a_submission_and_a_message() -> None:
     for wrong in (7.5, True, "7"):
         with pytest.raises(ParamsInvalid, match="priority"):
             read_submission({"priority": wrong}, None)
+
+
+class Described(ActionModel):
+    columns: dict[str, str] = {"type": "int"}
+    default: int = 1
+
+
+def test_a_default_that_looks_like_a_schema_stays_as_it_is() -> None:
+    assert Described().columns == {"type": "int"}
+    assert Described.model_validate({"default": 3.0}).default == 3
