@@ -81,12 +81,14 @@ def _compiled(path: str) -> Any:
         raise ValueError(f"{path!r} is not a JSONPath: it must start with $ (position 0)")
     try:
         query = _environment().compile(path)
-        _refuse_wide_queries(query)
-        return query
     except (JSONPathError, RecursionError) as error:
         index = error.token.index if isinstance(error, JSONPathError) and error.token is not None else 0
         position = index if index >= 0 else len(path)  # the end of the path has the index -1
         raise ValueError(f"{path!r} is not a JSONPath: {_message(error)} (position {position})") from error
+    except (OverflowError, ValueError) as error:  # of the library's `int`: `$[?@.a == 1e400]`, `$[0:1e400]`
+        raise ValueError(f"{path!r} is not a JSONPath: a number in it is too large, or not a whole one") from error
+    _refuse_wide_queries(query)
+    return query
 
 
 def _refuse_wide_queries(query: Any) -> None:

@@ -48,6 +48,9 @@ def test_a_path_selects_values(path: str, found: list[Any]) -> None:
         ("$[?unknown(@)]", 3),
         ("$[?" + "(" * 900, None),
         ("$." + "x" * 1_000, None),
+        ("$[?@.id == 1e400]", None),
+        ("$[?@.id > -1e999]", None),
+        ("$[0:1e400]", None),
     ],
 )
 def test_invalid_paths_are_refused_with_the_position(path: str, position: int | None) -> None:
