@@ -88,7 +88,7 @@ def test_so_may_those_of_a_submission_and_a_message() -> None:
 
 
 class Described(ActionModel):
-    columns: dict[str, str] = {"type": "int"}
+    columns: dict[str, str] = Field(default={"type": "int"})
     default: int = 1
 
 
