@@ -44,7 +44,9 @@ class Ccxt(Source):
 
     def _price(self, coin: str, currency: str) -> Price:
         with self._lock:
-            ticker = self._ticker(coin, currency)
+            ticker, body = self._ticker(coin, currency), str(self._exchange.last_http_response or "").lstrip()
+        if ticker.get("last") is None and not body.startswith(("{", "[")):  # ccxt takes a page for an empty ticker
+            raise BadResponse(self.name, f"the response is not JSON; it starts with {storable_text(body[:80])!r}")
         if ticker.get("last") is None:
             raise BadResponse(self.name, f"the response has no price for {coin} in {currency}")
         milliseconds = ticker.get("timestamp")

@@ -65,6 +65,22 @@ def test_json_numbers_keep_every_digit(exchange: HttpStub) -> None:
 
 
 @needs_ccxt
+def test_a_page_instead_of_json_is_said(exchange: HttpStub) -> None:
+    ask("USD")
+    serve(exchange, Reply(body=b"<!doctype html><title>Just a moment</title>"))
+    with pytest.raises(BadResponse, match="the response is not JSON; it starts with '<!doctype html><title>Just"):
+        ask("USD")
+
+
+@needs_ccxt
+@pytest.mark.parametrize("nothing", [b"null", b'""', b'"0"'])
+def test_an_empty_order_book_costs_no_price(exchange: HttpStub, nothing: bytes) -> None:
+    serve(exchange, Reply(body=b'{"last": "5", "bid": %s, "ask": %s}' % (nothing, nothing)))
+    (price,) = ask("USD").prices
+    assert (str(price.amount), price.bid, price.ask) == ("5", None, None)
+
+
+@needs_ccxt
 def test_an_unknown_pair_is_an_unknown_coin(exchange: HttpStub) -> None:
     with pytest.raises(UnknownCoin, match="ccxt:bitstamp: there is no price for BTC in ISK"):
         ask("USD", "ISK")
@@ -81,6 +97,9 @@ def test_an_unknown_pair_is_an_unknown_coin(exchange: HttpStub) -> None:
         (Reply(body=b"<html>"), BadResponse),
         (Reply(body=b'{"last": NaN}'), BadResponse),
         (Reply(body=b"[]"), BadResponse),
+        (Reply(body=b'{"last": null, "bid": "1", "ask": "1"}'), BadResponse),
+        (Reply(body=b'{"last": "", "bid": "", "ask": ""}'), BadResponse),
+        (Reply(body=b"{}"), BadResponse),
         (Reply(body=b'{"last": "-1"}'), BadResponse),
         (Reply(body=b'{"last": "' + b"9" * 401 + b'"}'), BadResponse),
         (Reply(404, b'{"status": "error", "reason": "x"}'), BadResponse),
