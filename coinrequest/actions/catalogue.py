@@ -24,6 +24,7 @@ from coinrequest.actions.base import Action
 from coinrequest.errors import CoinrequestError
 
 GROUP = "coinrequest.actions"
+_LONGEST_ERROR = 300
 
 log = logging.getLogger(__name__)
 
@@ -163,9 +164,12 @@ def why_unavailable(action: type[Action[Any, Any]]) -> str | None:
     """Return why this installation does not allow an action, with the remedy; None if it is available."""
     try:
         return action.unavailable()
-    except Exception:
+    except Exception as error:
         log.exception("Checking whether the action %s is available failed", action.name)
-        return f"checking whether {action.name} is available failed; see the log"
+        return (
+            f"checking whether {action.name} is available failed ({described(error)}); an administrator has to repair "
+            "its package or its settings"
+        )
 
 
 def doubts_about(action: type[Action[Any, Any]], inputs: Mapping[str, Any]) -> Mapping[str, str]:
@@ -175,6 +179,12 @@ def doubts_about(action: type[Action[Any, Any]], inputs: Mapping[str, Any]) -> M
     except Exception:
         log.exception("Checking what the action %s lacks failed", action.name)
         return {}
+
+
+def described(error: Exception) -> str:
+    """Return what another package's code raised, on one line and not too long."""
+    text = " ".join(str(error).split())[:_LONGEST_ERROR]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def describe(action: type[Action[Any, Any]]) -> dict[str, Any]:

@@ -229,10 +229,10 @@ class SqlQuery(Action[SqlQueryInputs, SqlQueryResult]):
             if self._stopped:
                 raise SqlTimeout("the job and its statement were stopped") from error
             if self._session is None:
-                # The message of the driver may contain the credentials.
+                # On an agent, the context and the operator mask the secrets in it.
                 raise SqlRefused(
-                    f"the connection {inputs.connection!r} cannot be opened ({type(error).__name__}); "
-                    "see the log of the task"
+                    f"the connection {inputs.connection!r} cannot be opened: "
+                    f"{str(error)[:1_500] or type(error).__name__}"
                 ) from error
             if self._session.is_timeout(error):
                 raise SqlTimeout(f"the statement took longer than {inputs.timeout:g} s") from error

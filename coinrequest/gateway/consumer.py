@@ -87,7 +87,7 @@ class Consumer(Generic[Job]):
             except Exception as error:
                 # A bug here or in kombu. Notices are still delivered, and the messages go back to the broker.
                 log.exception("The consumer failed; reconnecting")
-                self._status.set_disconnected(f"the consumer failed ({type(error).__name__}); see the gateway's log")
+                self._status.set_disconnected(f"the consumer failed: {type(error).__name__}: {without_password(error)}")
                 stop.wait(self._reconnect.next())
 
     def _serve(self, connection: Any, stop: threading.Event) -> None:

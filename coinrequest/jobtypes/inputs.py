@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from coinrequest.actions.base import NO_REFERENCES
-from coinrequest.actions.catalogue import UnknownAction, action_names, find_action, why_unavailable
+from coinrequest.actions.catalogue import UnknownAction, action_names, described, find_action, why_unavailable
 from coinrequest.errors import FieldError, field_path
 from coinrequest.jobtypes.checks import TaskView
 from coinrequest.jobtypes.messages import Path, details_of, field_error
@@ -54,9 +54,12 @@ def check_inputs(tasks: list[TaskView]) -> Iterator[FieldError]:
                 f"there is no action {quoted(task.action)}{hint(task.action, action_names(), 'none is installed')}"
             )
             yield FieldError(field_path((*task.path, "action")), message)
-        except Exception:
+        except Exception as error:
             log.exception("Cannot load the action %s", task.action)
-            message = f"action {quoted(task.action)} is installed but cannot be loaded; see the server's log"
+            message = (
+                f"action {quoted(task.action)} is installed but cannot be loaded ({described(error)}); "
+                "an administrator has to repair its package"
+            )
             yield FieldError(field_path((*task.path, "action")), message)
         else:
             reason = why_unavailable(action)
@@ -85,11 +88,12 @@ def _check(inputs: Mapping[str, object], model: type[BaseModel], prefix: Path) -
             elif isinstance(value, str) and _is_certainly_text(value) and detail["type"].endswith("_type"):
                 found = field_error({**detail, "input": _UNKNOWN}, model, prefix)
                 yield FieldError(found.field, f"{found.message}; text around a reference makes it text")
-    except Exception:
+    except Exception as error:
         # The action's own validators may fail on a marker; without one, the action is at fault.
         if not _is_open(inputs, opened):
             log.exception("The inputs model %s failed", model.__qualname__)
-            yield FieldError(field_path(prefix), "the action cannot check these inputs; see the server's log")
+            message = f"the action cannot check these inputs ({described(error)}); this is an error of its package"
+            yield FieldError(field_path(prefix), message)
 
 
 def _written_out(model: type[BaseModel]) -> Iterator[str]:

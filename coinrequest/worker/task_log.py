@@ -10,6 +10,7 @@ fails when the functions that are replaced here change).
 
 import contextlib
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -117,16 +118,23 @@ def record_parse_failure(parse: Callable[..., Any]) -> Callable[..., Any]:
         except (Exception, SystemExit) as error:
             if type(error).__name__ != "AirflowRescheduleException":
                 with contextlib.suppress(Exception):
-                    _record(what.ti, _text_of(error))
+                    _record(what.ti, _text_of(what.ti, error))
             raise
 
     return recorded
 
 
-def _text_of(error: BaseException) -> str:
-    if isinstance(error, SystemExit):
-        return "the agent cannot build the job type; see the log"
-    return f"it could not start: {reason(error)}"
+def _text_of(ti: Any, error: BaseException) -> str:
+    if not isinstance(error, SystemExit):
+        return f"it could not start: {reason(error)}"
+    # Airflow has not found the task among the DAGs that it has built here.
+    from coinrequest.generator.loader import problem_of
+
+    host = socket.gethostname()
+    problem = problem_of(ti.dag_id)
+    if problem is not None:
+        return f"the agent on {host!r} cannot build the job type: {problem}"
+    return f"the agent on {host!r} finds no task {ti.task_id!r} in its version of {ti.dag_id!r}"
 
 
 def _record(ti: Any, text: str) -> None:

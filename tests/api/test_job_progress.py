@@ -183,9 +183,11 @@ def test_the_reason_of_a_failure_is_the_error_of_the_job(op: TestClient, name: s
 
 
 @pytest.mark.parametrize("entry", [failure("of the first attempt", 1), failure("", 2), "text", 7, None, {}], ids=str)
-def test_a_failure_without_a_reason_refers_to_the_log(op: TestClient, name: str, entry: Any) -> None:
+def test_a_failure_without_a_reason_says_what_is_known(op: TestClient, name: str, entry: Any) -> None:
     job = start(op, name)
     leave(job, "coinrequest_failure", entry)
     put(job, "running", attempt=2)
     finish(name, job["id"], "failed")
-    assert op.get(f"{JOBS}/{job['id']}").json()["error"]["message"] == "Task 'wait' failed; see its log"
+    assert op.get(f"{JOBS}/{job['id']}").json()["error"]["message"] == (
+        "Task 'wait' failed: it was ended from outside before an agent started it, and Airflow's audit log names nobody"
+    )

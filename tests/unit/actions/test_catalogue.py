@@ -186,7 +186,10 @@ def test_an_action_whose_availability_check_fails_is_unavailable() -> None:
         def unavailable(cls) -> str | None:
             raise OSError("no such file")
 
-    assert "checking whether greet.person is available failed" in str(why_unavailable(Broken))
+    assert why_unavailable(Broken) == (
+        "checking whether greet.person is available failed (OSError: no such file); an administrator has to repair its "
+        "package or its settings"
+    )
 
 
 @pytest.mark.parametrize("found", [OSError("no such file"), None])

@@ -162,10 +162,13 @@ def test_any_input_may_be_a_reference():
 
 def test_a_broken_action_is_an_error_of_the_task(monkeypatch):
     def broken(name):
-        raise catalogue.BrokenAction(name)
+        raise catalogue.BrokenAction("No module named 'numpy'")
 
     monkeypatch.setattr("coinrequest.jobtypes.inputs.find_action", broken)
-    assert "cannot be loaded" in errors_of(definition())["tasks[0].action"]
+    assert errors_of(definition())["tasks[0].action"] == (
+        "action 'integer.wait' is installed but cannot be loaded (BrokenAction: No module named 'numpy'); an "
+        "administrator has to repair its package"
+    )
 
 
 def test_loading_trusts_what_was_checked():
