@@ -14,6 +14,7 @@ from coinrequest.generator.lifecycle import JobTypeUnknown, RevisionUnknown
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.errors import ParamsInvalid
 from coinrequest.jobtypes.registry import Revision
+from coinrequest.jobtypes.suggestions import counted
 
 LARGEST = 2**63 - 1
 _WORDS = "must be the number of a revision, such as 41, or a version of the type, such as v2"
@@ -74,7 +75,9 @@ def find_pair(session: Session, name: str, earlier: str | None, later: str | Non
         raise ParamsInvalid(
             [
                 FieldError(
-                    "from", f"{name!r} has {count} versions, so one of the two numbers is a version and the other not"
+                    "from",
+                    f"{name!r} has {counted(count, 'version')}, so one of the two numbers is a version and the other "
+                    "is not",
                 )
             ]
         )

@@ -24,7 +24,7 @@ from coinrequest.jobtypes.errors import DefinitionInvalid
 from coinrequest.jobtypes.grammar import WebhookNotify
 from coinrequest.jobtypes.registry import Change, Revision
 from coinrequest.jobtypes.schedule import next_run_times
-from coinrequest.jobtypes.suggestions import hint, nearest
+from coinrequest.jobtypes.suggestions import counted, hint, nearest
 
 
 def _all(_name: str) -> bool:
@@ -220,7 +220,7 @@ def delete(session: Session, name: str, *, author: str, force: bool = False, rea
     publishing.withdraw(session, name)
     if active := dag_tables.active_runs(session, name):
         raise JobsActive(
-            f"{name!r} has {active} active job(s): wait for them (resume the type if it is paused), "
+            f"{name!r} has {counted(active, 'active job')}: wait for them (resume the type if it is paused), "
             "or cancel them (POST /jobs/v1/jobs/{id}/cancel), then repeat"
         )
     revision = registry.append(session, name, "delete", None, author=author)
