@@ -67,7 +67,7 @@ class JobTypeSummary(Answer):
     name: str = Field(examples=["btc-report"])
     description: str
     revision: int = Field(description="The current revision", examples=[42])
-    paused: bool = Field(description="Whether it is paused, and so starts no jobs")
+    paused: bool = Field(description="Whether it is paused, and so starts no jobs, and no further tasks of its jobs")
     schedule: dict[str, Any] | None = Field(description="As in the definition; null if it only runs on request")
     owner: str = Field(examples=["data"])
     tags: list[str]

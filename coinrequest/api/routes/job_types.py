@@ -273,13 +273,16 @@ def delete_job_type(
 
 @router.post("/{name}/pause", summary="Pause a job type", responses=problems.documented(404, 422))
 def pause_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
-    """Stop a job type from starting jobs, by schedule or on request. Running jobs continue."""
+    """Stop a job type from starting jobs, by schedule or on request.
+
+    Tasks that run are finished. Jobs that are queued, and the next tasks of running ones, wait until it is resumed.
+    """
     revision = lifecycle.set_paused(session, name, paused=True, author=user.get_name())
     return current_detail(session, root, user, revision)
 
 
 @router.post("/{name}/resume", summary="Resume a job type", responses=problems.documented(404, 422))
 def resume_job_type(user: TypeRegistrar, name: JobTypeName, session: RequestSession, root: Root) -> JobTypeDetail:
-    """Let a paused type start jobs again."""
+    """Let a paused type start jobs again, and go on with those that wait."""
     revision = lifecycle.set_paused(session, name, paused=False, author=user.get_name())
     return current_detail(session, root, user, revision)
