@@ -121,11 +121,12 @@ def _listen(url: str, arguments: argparse.Namespace) -> int:
 
 
 def _object(text: str) -> Mapping[str, Any]:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair, or bytes that are no UTF-8
         if isinstance(found, dict):
             return found
-    raise argparse.ArgumentTypeError("must be a JSON object, such as '{\"value\": 3}'")
+    raise argparse.ArgumentTypeError("must be a JSON object in UTF-8, such as '{\"value\": 3}'")
 
 
 def _seconds(text: str) -> float:

@@ -1,5 +1,6 @@
 """Parses job messages by the strict rules of the REST API, so that a refusal names every field."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -38,11 +39,13 @@ def parse_message(body: bytes, content_type: str | None = None) -> Order:
         MessageRefused: the message has neither form.
     """
     if (content_type or "").partition(";")[0].strip().lower() not in _CONTENT_TYPES:
-        raise MessageRefused(f"the content type {quoted(str(content_type))} is not accepted; send application/json")
+        reason = f"the content type {quoted(str(content_type))} is not accepted; send application/json"
+        raise MessageRefused(reason, _id_in(body))
     try:
         document = load_document(body, None, MAX_MESSAGE_BYTES)
     except FieldErrors as unreadable:
-        raise MessageRefused(f"the message {reason_of(unreadable)}") from None
+        reason = "; ".join(str(error) if error.field else f"the message {error}" for error in unreadable.errors)
+        raise MessageRefused(reason, _id_in(body)) from None
     job_id = _job_id(document.get("job_id"))
     job_type, options, errors = _split(document)
     if job_id is None:
@@ -63,6 +66,18 @@ def parse_message(body: bytes, content_type: str | None = None) -> Order:
 def reason_of(errors: FieldErrors) -> str:
     """Return all errors in one line."""
     return "; ".join(map(str, errors.errors))
+
+
+def _id_in(body: bytes) -> UUID | None:
+    """Return the id in a message that is refused as a whole, so that its publisher, who waits for it, gets the answer.
+
+    This reads what the strict rules refuse: a NUL character, a field that is there twice, NaN, a number of any length.
+    """
+    try:
+        document = json.loads(body, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+    return _job_id(document.get("job_id")) if isinstance(document, dict) else None
 
 
 def _job_id(value: object) -> UUID | None:

@@ -62,7 +62,7 @@ def load_document(body: bytes, content_type: str | None, limit: int = MAX_DOCUME
     try:
         text = body.decode(charset)
     except UnicodeError:
-        raise _invalid(f"is not text in {charset}") from None
+        raise _invalid(f"is not text in {charset.removesuffix('-sig').upper()}") from None
     if len(body) > limit and (size := _unescaped_size(text)) > limit:
         raise DocumentTooLarge("the document", size, limit)
     document = _load_json(text) if media_type in JSON_TYPES else _load_yaml(text)
@@ -147,7 +147,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _not_finite(constant: str) -> NoReturn:
-    raise _invalid(f"{constant} is not a number in JSON")
+    raise _invalid(f"contains {constant}, which is not a number in JSON")
 
 
 def _load_yaml(text: str) -> Any:

@@ -135,6 +135,30 @@ def test_a_body_that_is_not_an_object_is_refused(body: bytes) -> None:
     assert refusal(body).job_id is None
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ('"\\u0000"', "params.x: contains a NUL character"),
+        ('"\\ud800"', "params.x: contains a lone surrogate"),
+        ("1e400", "params.x: must be a finite number"),
+        ("-Infinity", "the message contains -Infinity, which is not a number in JSON"),
+        ("9" * 5_000, "the message contains a number with too many digits"),
+        ('{"a": 1, "a": 2}', "the message has the field 'a' twice"),
+        ("[" * 60 + "]" * 60, "nested too deep"),
+        ('"' + "x" * 90_000 + '"', "limit"),
+    ],
+)
+def test_a_message_with_a_value_that_json_lacks_is_answered_by_its_id(value: str, reason: str) -> None:
+    found = refusal(f'{{"job_id": "{ID}", "job_type": "integer", "params": {{"x": {value}}}}}'.encode())
+    assert found.job_id == UUID(ID)
+    assert reason in found.reason
+    assert "the message params" not in found.reason
+
+
+def test_a_message_of_another_content_type_is_answered_by_its_id() -> None:
+    assert refusal({"job_id": ID, "job_type": "integer"}, "application/yaml").job_id == UUID(ID)
+
+
 def test_a_message_that_is_too_large_is_refused() -> None:
     found = refusal({"job_id": str(uuid4()), "job_type": "integer", "params": {"text": "x" * 90_000}})
     assert "limit" in found.reason

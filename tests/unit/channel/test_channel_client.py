@@ -147,6 +147,9 @@ def test_without_a_broker_configured_the_client_says_so(capsys: pytest.CaptureFi
     [
         ["submit"],
         ["submit", "integer", "--params", "[1]"],
+        ["submit", "integer", "--params", '{"text": "\\ud800"}'],
+        ["submit", "integer", "--params", '{"text": "\udcff"}'],
+        ["submit", "integer", "--params", "[" * 100_000],
         ["submit", "integer", "--value", "1", "--params", "{}"],
         ["submit", "integer", "--job-id", "4"],
         ["listen", "--count", "0"],

@@ -78,7 +78,7 @@ def test_other_content_types(content_type):
         (b'{"a": "\\u0000"}', JSON, "NUL"),
         (b'{"\\u0000": 1}', JSON, "NUL"),
         (b'{"a": "\\ud800"}', JSON, "surrogate"),
-        (b'{"a": "\xff"}', JSON, "is not text in utf-8"),
+        (b'{"a": "\xff"}', JSON, "is not text in UTF-8"),
         (b'{"a": ' + b"[" * 51 + b"]" * 51 + b"}", JSON, "nested too deep"),
         (b"[" * 60000, JSON, "nested too deep"),
         (b"", YAML, "one object"),
