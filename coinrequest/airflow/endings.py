@@ -51,6 +51,7 @@ def _person(task_id: str, ended_at: str) -> str:
         SELECT log.owner FROM log
         WHERE log.dttm BETWEEN {ended_at} - {_CHANGE_TAKES} AND {ended_at} AND log.event = ANY(:by_people)
             AND log.extra LIKE '%failed%' AND log.owner IS NOT NULL
+            AND (log.dag_id = run.dag_id OR strpos(log.extra, run.dag_id) > 0)
             AND (log.run_id = run.run_id OR strpos(log.extra, run.written_id) > 0)
             AND (log.task_id IS NULL OR log.task_id = {task_id})
         ORDER BY log.dttm DESC LIMIT 1

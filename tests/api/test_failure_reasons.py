@@ -185,6 +185,20 @@ def test_a_task_that_failed_by_itself_blames_nobody_who_marked_the_run_later(
     assert "admin" not in message(op, job)
 
 
+def test_a_person_who_marked_a_run_of_another_type_with_the_same_id_is_not_named(
+    op: TestClient, name: str, sql: Sql
+) -> None:
+    """Types with the same schedule have runs with the same ids."""
+    job = start(op, name, sql)
+    sql(
+        "INSERT INTO log (dttm, dag_id, run_id, event, owner, extra)"
+        " VALUES (now(), 'another', :job, 'patch_dag_run', 'admin', '{\"state\": \"failed\"}')",
+        job=job,
+    )
+    end(sql, job)
+    assert "admin" not in message(op, job)
+
+
 def test_a_failure_without_a_failed_task_limit_or_person_says_what_is_known(
     op: TestClient, name: str, sql: Sql
 ) -> None:
