@@ -130,6 +130,16 @@ def test_the_limit_of_jobs_of_the_type(op: TestClient, name: str, sql: Sql) -> N
 
 
 @pytest.mark.usefixtures("scheduler")
+@pytest.mark.parametrize("overlap", ["skip", "queue", "allow"])
+def test_a_running_job_of_the_schedule_holds_no_other(op: TestClient, name: str, sql: Sql, overlap: str) -> None:
+    """A time that waits for that job has no job of its own yet."""
+    first = start(op, name, schedule={"every": "1h", "overlap": overlap})
+    second = submit(op, name)
+    sql("UPDATE dag_run SET state = 'running', run_type = 'scheduled' WHERE run_id = :job", job=first)
+    assert waits(op, second) == ("scheduler", "the scheduler, which starts it next")
+
+
+@pytest.mark.usefixtures("scheduler")
 def test_a_queue_without_agents(op: TestClient, name: str, sql: Sql, agents: Callable[..., None]) -> None:
     agents(agent("default"))
     job = start(op, name, task={"queue": "nobody"})
