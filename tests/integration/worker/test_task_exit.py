@@ -28,9 +28,10 @@ class Client:
         self.xcoms = SimpleNamespace(get=self._get, set=self._set)
 
     def _start(self, *_: Any) -> Any:
-        from airflow.sdk.api.datamodels._generated import TIRunContext
+        from airflow.sdk.api.datamodels import _generated
 
-        return TIRunContext.model_construct(should_retry=False, start_date=None)
+        context: Any = _generated.TIRunContext
+        return context.model_construct(should_retry=False, start_date=None)
 
     def _heartbeat(self, *_: Any, **__: Any) -> None:
         pass
@@ -61,7 +62,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     task_exit.install()
 
 
-def supervise(client: Client, target: Callable[[], None]) -> int:
+def supervise(client: Any, target: Callable[[], None]) -> int:
     """Let Airflow's supervisor run a process in place of a task's; return its exit code."""
     from airflow.sdk.api.datamodels._generated import TaskInstance
     from airflow.sdk.execution_time import supervisor
