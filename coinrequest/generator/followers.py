@@ -11,7 +11,10 @@ from coinrequest.generator.dag import asset_name
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import Definition
 from coinrequest.jobtypes.registry import Revision, RevisionDamaged
-from coinrequest.jobtypes.suggestions import nearest
+from coinrequest.jobtypes.suggestions import similar
+
+# The names for a suggestion of which it is checked whether the author may read them, and whether they exist.
+_CANDIDATES = 10
 
 # Returns whether the author of a definition may read the job type with this name.
 Readable = Callable[[str], bool]
@@ -55,20 +58,22 @@ def errors(session: Session, definition: Definition, readable: Readable) -> list
     """
     names = followed_by(definition)
     known = registry.existing(session, names)
+    unknown = {name for name in names if name not in known or not readable(name)}
+    registered = registry.names(session) if unknown else []
     found: list[FieldError] = []
     for index, other in enumerate(names):
-        if other not in known or not readable(other):
-            found.append(FieldError(f"schedule.after[{index}]", _unknown(session, other, readable)))
+        if other in unknown:
+            found.append(FieldError(f"schedule.after[{index}]", _unknown(session, other, registered, readable)))
         elif ring := _ring(session, definition.name, other):
             shown = " → ".join(name if readable(name) else "…" for name in (definition.name, *ring))
             found.append(FieldError(f"schedule.after[{index}]", f"makes a ring that would run for ever: {shown}"))
     return found
 
 
-def _unknown(session: Session, name: str, readable: Readable) -> str:
-    match = nearest(name, filter(readable, registry.names(session)))
-    exists = match is not None and match in registry.existing(session, [match])
-    return f"no job type {name!r}; " + (f"did you mean {match!r}?" if exists else "register it first")
+def _unknown(session: Session, name: str, registered: list[str], readable: Readable) -> str:
+    matches = filter(readable, similar(name, registered, _CANDIDATES))
+    match = next((match for match in matches if registry.existing(session, [match])), None)
+    return f"no job type {name!r}; " + (f"did you mean {match!r}?" if match else "register it first")
 
 
 def _ring(session: Session, name: str, other: str) -> list[str]:

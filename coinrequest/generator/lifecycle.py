@@ -111,6 +111,7 @@ def register(
     found = registry.latest(session, definition.name)
     if found is not None and not found.deleted:
         raise JobTypeExists(f"{definition.name!r} exists as revision {found.number}; PUT replaces it")
+    _check_again(session, definition, readable)
     return _create(session, definition, document, found, author=author, text=text)
 
 
@@ -150,10 +151,11 @@ def replace_or_create(
             if current is None
             else f"{name!r} is at revision {current.number}, not {expected}; read it again, then repeat"
         )
+    if current is not None and current.holds(document) and text in (None, _text(session, current)):
+        return current, False
+    _check_again(session, definition, readable)
     if current is None:
         return _create(session, definition, document, found, author=author, text=text), True
-    if current.holds(document) and text in (None, _text(session, current)):
-        return current, False
     revision = _store(session, "update", definition, document, author=author, announces=current.announces, text=text)
     return revision, False
 
@@ -274,6 +276,12 @@ def _validated(
     return definition
 
 
+def _check_again(session: Session, definition: Definition, readable: Readable) -> None:
+    """Check under the lock what another registration or deletion may have changed since: rings, types that are gone."""
+    if errors := followers.errors(session, definition, readable):
+        raise DefinitionInvalid(tuple(errors))
+
+
 def _text(session: Session, revision: Revision) -> str:
     """Return the YAML text of a revision: the one that was sent, or else a generated one."""
     return registry.text_of(session, revision) or dump_yaml(revision.content())
@@ -314,9 +322,6 @@ def _store(
     announces: bool,
     text: str | None,
 ) -> Revision:
-    # Checked again under the lock: another registration may have completed a ring, or deleted a type, since.
-    if errors := followers.errors(session, definition, _all):
-        raise DefinitionInvalid(tuple(errors))
     for other in registry.existing(session, followers.followed_by(definition)).values():
         if not other.announces:
             announcing = registry.append(

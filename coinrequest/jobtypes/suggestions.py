@@ -8,28 +8,32 @@ _CUTOFF = 0.6
 _LISTED = 12
 _LONGEST = 60
 _COMPARED = 300
-_FINALISTS = 3
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most similar to `name`; None: none is similar.
+    """Return the known name that is most similar to `name`; None: none is similar."""
+    return next(iter(similar(name, known)), None)
+
+
+def similar(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """Return up to `limit` known names that are similar to `name`, the most similar first.
 
     To bound the time, only the first 60 characters are compared, and of many names the 300 closest in length: users
     choose the names, and a response may have 200 suggestions.
     """
     word = name[:_LONGEST].casefold()
-    folded = {candidate[:_LONGEST].casefold(): candidate for candidate in known}
-    compared = heapq.nsmallest(_COMPARED, folded, key=lambda candidate: abs(len(candidate) - len(word)))
+    folded = {candidate: candidate[:_LONGEST].casefold() for candidate in known}
+    compared = heapq.nsmallest(_COMPARED, folded, key=lambda candidate: abs(len(folded[candidate]) - len(word)))
     matcher = difflib.SequenceMatcher(b=word)
 
     def score(candidate: str, ratio: Callable[[], float]) -> float:
-        matcher.set_seq1(candidate)
+        matcher.set_seq1(folded[candidate])
         return ratio()
 
     # The full comparison takes quadratic time, so it is done for few names.
-    finalists = heapq.nlargest(_FINALISTS, ((score(one, matcher.quick_ratio), one) for one in compared))
-    best = max(((score(one, matcher.ratio), one) for _, one in finalists), default=(0.0, ""))
-    return folded[best[1]] if best[0] >= _CUTOFF else None
+    finalists = heapq.nlargest(limit, ((score(one, matcher.quick_ratio), one) for one in compared))
+    ranked = sorted(((score(one, matcher.ratio), one) for _, one in finalists), reverse=True)
+    return [one for ratio, one in ranked if ratio >= _CUTOFF]
 
 
 def hint(name: str, known: Iterable[str], none_known: str = "") -> str:

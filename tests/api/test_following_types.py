@@ -9,6 +9,8 @@ from starlette.testclient import TestClient
 from support.api_environment import definition as small
 
 from coinrequest.jobtypes import registry
+from coinrequest.jobtypes.definition import parse_definition
+from coinrequest.jobtypes.errors import DefinitionInvalid
 
 TYPES = "/jobs/v1/job-types"
 
@@ -120,3 +122,65 @@ def test_an_unknown_type_gets_a_suggestion(op: TestClient, name: str) -> None:
     stored(put(op, small(name)))
     answer = op.post(f"{TYPES}?dry_run=true", json=following(f"{name}-after", f"{name}x"))
     assert [error["message"] for error in answer.json()["errors"]] == [f"no job type '{name}x'; did you mean '{name}'?"]
+
+
+def test_only_the_closest_types_are_checked_for_a_suggestion(op: TestClient, name: str) -> None:
+    from airflow.utils.session import create_session
+
+    from coinrequest.generator import followers
+
+    for number in range(15):
+        stored(put(op, small(f"{name}.{number}")))
+    wrong, hidden = [f"{name}.x", f"{name}.y"], f"{name}.0"
+    asked: list[str] = []
+
+    def readable(other: str) -> bool:
+        asked.append(other)
+        return other != hidden
+
+    with create_session(scoped=False) as session:
+        errors = followers.errors(session, parse_definition(following(f"{name}-after", *wrong)), readable)
+    assert all("; did you mean" in error.message and hidden not in error.message for error in errors), errors
+    assert len(errors) == 2
+    assert len(asked) <= 20
+
+
+def test_a_deleted_or_hidden_type_gives_way_to_the_next_suggestion(op: TestClient, name: str) -> None:
+    from airflow.utils.session import create_session
+
+    from coinrequest.generator import followers
+
+    deleted, hidden, other = (f"{name}-prices{end}" for end in ("", "1", "-2"))
+    for one in (deleted, hidden, other):
+        stored(put(op, small(one)))
+    assert op.delete(f"{TYPES}/{deleted}").status_code == 204
+    document = following(f"{name}-after", f"{name}-pricess")
+    with create_session(scoped=False) as session:
+        errors = followers.errors(session, parse_definition(document), lambda name: name != hidden)
+    assert [error.message for error in errors] == [f"no job type '{name}-pricess'; did you mean {other!r}?"]
+
+
+def test_a_ring_that_another_completes_meanwhile_names_no_hidden_type(
+    op: TestClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.utils.session import create_session
+
+    from coinrequest.generator import lifecycle
+
+    first, second, hidden = (f"{name}.{end}" for end in ("a", "b", "hidden"))
+    for one in (first, second, hidden):
+        stored(put(op, small(one)))
+    lock = registry.lock
+
+    def late(session: Any) -> None:
+        monkeypatch.setattr(registry, "lock", lock)
+        stored(put(op, following(hidden, first)))
+        stored(put(op, following(second, hidden)))
+        lock(session)
+
+    monkeypatch.setattr(registry, "lock", late)
+    document = following(first, second)
+    with create_session(scoped=False) as session, pytest.raises(DefinitionInvalid) as raised:
+        lifecycle.replace_or_create(session, first, document, author="tester", readable=lambda name: name != hidden)
+    (error,) = raised.value.errors
+    assert error.message.endswith(f"{first} → {second} → … → {first}")
