@@ -1,6 +1,6 @@
 """Limits on the number of tasks of a job: a task with `for_each` runs once for each item."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from coinrequest.errors import FieldError
@@ -11,6 +11,8 @@ from coinrequest.limits import MAX_ITEMS
 
 # The scheduler examines every task of a running job repeatedly, and each task has a row and a log.
 MAX_JOB_TASKS = 5_000
+
+_INSIDE_A_LIST = object()
 
 
 def items_limit(definition: Definition) -> int:
@@ -25,7 +27,7 @@ def items_limit(definition: Definition) -> int:
 
 
 def definition_errors(definition: Definition) -> Iterator[FieldError]:
-    """Yield an error for a definition whose jobs have too many tasks, whatever their params."""
+    """Yield the errors of a definition whose jobs have too many tasks, or are scheduled without the items of one."""
     known = sum(len(task.for_each) if isinstance(task.for_each, list) else 1 for task in definition.tasks)
     if known > MAX_JOB_TASKS or items_limit(definition) == 0:
         yield FieldError(
@@ -33,21 +35,40 @@ def definition_errors(definition: Definition) -> Iterator[FieldError]:
             f"a job may have at most {MAX_JOB_TASKS:,} tasks, counting each item of a for_each, and this one has "
             f"{known:,}; use fewer items, or split it into several types",
         )
+    if definition.schedule is not None and definition.params is not None:
+        from coinrequest.jobtypes.params import SchemaRoot, with_defaults
+
+        defaults = with_defaults(definition.params, {}, SchemaRoot(definition.params))
+        for error in params_errors(definition, defaults):
+            yield FieldError("params", f"a scheduled job gets only the defaults: {error}")
 
 
 def params_errors(definition: Definition, params: Mapping[str, Any]) -> Iterator[FieldError]:
-    """Yield an error for each param that is a list of items and too long for its task."""
+    """Yield an error for each param that should give a task its items, but is no list, or too long."""
     limit = items_limit(definition)
     for task in definition.tasks:
         reference = _param(task)
-        items: Any = params
-        for name in reference.path if reference else ():
-            items = items.get(name) if isinstance(items, Mapping) else None
-        if reference and isinstance(items, list) and len(items) > limit:
+        if reference is None:
+            continue
+        field = ".".join(("params", *reference.path))
+        items = _value(params, reference.path)
+        if not isinstance(items, list):
+            if items is not _INSIDE_A_LIST:
+                yield FieldError(field, f"must be a list, because task {task.id!r} runs for each of its items")
+        elif len(items) > limit:
             yield FieldError(
-                ".".join(("params", *reference.path)),
-                f"has {counted(len(items), 'item')} for task {task.id!r}; it takes at most {limit:,}",
+                field, f"has {counted(len(items), 'item')} for task {task.id!r}; it takes at most {limit:,}"
             )
+
+
+def _value(params: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """Return what a reference finds, null if it finds nothing, or a mark if that is known only when it is resolved."""
+    found: Any = params
+    for name in path:
+        if isinstance(found, list):
+            return _INSIDE_A_LIST
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 def _param(task: Task) -> Reference | None:

@@ -146,10 +146,17 @@ class ItemsOperator(BaseOperator):
             size = SizeLimit("the items together", MAX_RESULT_BYTES)
             items = resolve(self.items, scope_of(context, self.upstream_outputs, None, self.upstream_endings), size)
             if not isinstance(items, list):
-                raise AirflowFailException(f"for_each: {self.items} is {type(items).__name__}, not a list")
+                raise AirflowFailException(f"for_each: {self.items} is {_kind(items)}, not a list")
             if len(items) > self.limit:
                 raise AirflowFailException(f"for_each: {len(items)} items; the limit is {self.limit}")
             return [item_entry(item) for item in items]
+
+
+def _kind(value: object) -> str:
+    """Return what a value of JSON is that is no list."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return "text" if isinstance(value, str) else "an object" if isinstance(value, dict) else "a number"
 
 
 @contextlib.contextmanager

@@ -252,7 +252,7 @@ def test_items_that_are_no_list_fail() -> None:
     from coinrequest.worker.operator import ItemsOperator
 
     task = ItemsOperator(task_id="try.items", items="{{ job.id }}", limit=1000)
-    assert failure_of(task) == "for_each: {{ job.id }} is str, not a list"
+    assert failure_of(task) == "for_each: {{ job.id }} is text, not a list"
 
 
 def test_no_secret_that_the_task_has_read_is_in_the_reason(action: type[Try], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,11 +57,12 @@ def test_for_each_over_params_and_over_an_output(platform: Platform, name: str) 
 
 
 def test_for_each_over_a_value_that_is_no_list_fails_with_the_reason(platform: Platform, name: str) -> None:
-    tasks = wait_task("waits", "{{ item }}", for_each="{{ params.items }}")
-    platform.register(job_type(name, tasks, params=params(items={})))
+    echo = _echo(platform, "echo", "{{ params.items }}")
+    waits = wait_task("waits", "{{ item }}", for_each="{{ tasks.echo.output.json }}", depends_on=["echo"])
+    platform.register(job_type(name, echo, waits, params=params(items={})))
     job = platform.finished(platform.submit(name, {"items": "no list"}))
     assert job["state"] == "failed"
-    assert "not a list" in platform.task_logs(name, job["id"], width=10_000)
+    assert "is text, not a list" in job["error"]["message"]
 
 
 def test_a_task_is_retried(platform: Platform, name: str) -> None:
