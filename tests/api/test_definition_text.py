@@ -56,6 +56,12 @@ def test_the_other_names_of_yaml_are_understood(op: TestClient, name: str, accep
     assert op.get(f"{TYPES}/{name}", headers={"Accept": accept}).text == written(name)
 
 
+@pytest.mark.parametrize("accept", ["application/json, application/yaml", "*/*", ""])
+def test_json_is_the_answer_to_those_who_name_it_first(op: TestClient, name: str, accept: str) -> None:
+    op.post(TYPES, content=written(name), headers=YAML)
+    assert op.get(f"{TYPES}/{name}", headers={"Accept": accept}).json()["name"] == name
+
+
 def test_a_definition_that_was_sent_as_json_is_generated(op: TestClient, name: str) -> None:
     document = small(name)
     number = op.post(TYPES, json=document).json()["revision"]

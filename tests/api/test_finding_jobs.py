@@ -9,6 +9,8 @@ from support.airflow_runs import trigger
 from support.api_environment import definition as small
 from support.api_environment import finish
 
+from coinrequest.jobs import listing
+
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"
 
@@ -93,7 +95,9 @@ def test_jobs_and_types_are_found_by_owner_and_tags(op: TestClient, name: str) -
     ]
 
 
-def test_several_states_types_and_submitters_mean_any_of_them(op: TestClient, name: str) -> None:
+def test_several_states_types_and_submitters_mean_any_of_them(
+    op: TestClient, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     register(op, f"{name}-a")
     register(op, f"{name}-b")
     done, failed, queued = submit(op, f"{name}-a"), submit(op, f"{name}-b"), submit(op, f"{name}-b")
@@ -104,6 +108,8 @@ def test_several_states_types_and_submitters_mean_any_of_them(op: TestClient, na
     assert ids(op, type=both, state=["success", "failed"]) == [failed, done]
     assert ids(op, type=both, state=["success", "queued"], submitted_by=["op", "nobody"]) == [queued, done]
     assert ids(op, type=both, state=["failed"], limit=1) == [failed]
+    monkeypatch.setattr(listing, "_MOST_SCANS", 2)
+    assert ids(op, type=both, state=["success", "queued"], submitted_by=["op", "nobody"]) == [queued, done]
 
 
 def test_jobs_are_found_by_the_time_of_their_end(op: TestClient, name: str) -> None:

@@ -73,9 +73,10 @@ def as_yaml(session: Session, user: User, revision: Revision) -> Response:
 
 
 def wants_yaml(request: Request) -> bool:
-    """Return whether a request accepts YAML."""
-    accepted = request.headers.get("accept", "").lower().split(",")
-    return any(entry.partition(";")[0].strip() in YAML_TYPES for entry in accepted)
+    """Return whether a request accepts YAML, and does not name JSON before it, as generated clients do."""
+    accepted = [entry.partition(";")[0].strip() for entry in request.headers.get("accept", "").lower().split(",")]
+    known = (entry for entry in accepted if entry == "application/json" or entry in YAML_TYPES)
+    return next(known, None) in YAML_TYPES
 
 
 def current_detail(
