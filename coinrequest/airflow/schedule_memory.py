@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -98,8 +98,13 @@ def active_and_waits(session: Session, name: str) -> tuple[int, bool]:
 
 
 def begin(session: Session, name: str) -> None:
-    """Let the schedule of a type begin now: it has just been created or changed."""
-    _write(session, name, starts_at=datetime.now(UTC))
+    """Let the schedule of a type begin now: it has just been created, changed or removed."""
+    _write(session, name, starts_at=datetime.now(UTC), last_dropped_at=None, last_dropped_reason=None)
+
+
+def forget(session: Session, name: str) -> None:
+    """Forget the schedule of a type that is deleted."""
+    session.execute(delete(table).where(table.c.name == name))
 
 
 def set_waits(session: Session, name: str, waits: bool) -> None:

@@ -225,6 +225,7 @@ def delete(session: Session, name: str, *, author: str, force: bool = False, rea
             f"{name!r} has {counted(active, 'active job')}: wait for them (resume the type if it is paused), "
             "or cancel them (POST /jobs/v1/jobs/{id}/cancel), then repeat"
         )
+    schedule_memory.forget(session, name)
     revision = registry.append(session, name, "delete", None, author=author)
     audit_log.record(session, "job_type.delete", name, user=author, extra=f"revision {revision.number}")
 
@@ -339,7 +340,7 @@ def _store(
         session, definition.name, change, document, author=author, announces=announces, text=text
     )
     publishing.publish(session, definition, revision)
-    if document.get("schedule") is not None and (before is None or _schedule(before) != document["schedule"]):
+    if (None if before is None else _schedule(before)) != document.get("schedule"):
         schedule_memory.begin(session, definition.name)
     audit_log.record(session, f"job_type.{change}", definition.name, user=author, extra=f"revision {revision.number}")
     return revision

@@ -291,6 +291,34 @@ def test_a_changed_schedule_begins_with_the_change(schedule: Schedule) -> None:
     assert schedule.next() > datetime.now(UTC)
 
 
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_a_type_that_is_registered_again_has_dropped_nothing(
+    schedule: Schedule, op: TestClient, scheduled: bool
+) -> None:
+    drop_one(schedule)
+    assert op.delete(f"{TYPES}/{schedule.name}").status_code == 204
+    schedule.put(**({"schedule": {"every": "1m"}} if scheduled else {}))
+    assert schedule.dropped() is None
+
+
+@pytest.mark.parametrize("fields", [{"schedule": {"every": "1h"}}, {}])
+def test_a_changed_schedule_has_dropped_nothing(schedule: Schedule, fields: dict[str, Any]) -> None:
+    drop_one(schedule)
+    schedule.put(schedule={"every": "1m"}, description="new")
+    assert schedule.why() == "overlap"
+    schedule.put(**fields)
+    assert schedule.dropped() is None
+
+
+def drop_one(schedule: Schedule) -> None:
+    """Let the schedule drop a time; none of its jobs is active then."""
+    schedule.register()
+    first = schedule.due(1)
+    schedule.turn(3)
+    assert schedule.why() == "overlap"
+    schedule.end(first)
+
+
 def test_two_schedulers_start_one_job(schedule: Schedule) -> None:
     schedule.register()
     time = schedule.due(0)
