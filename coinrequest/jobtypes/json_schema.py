@@ -282,4 +282,7 @@ def instance_errors(
 def _field_error(error: Any, name: str) -> FieldError:
     _current.get().root.spend(_STEPS_OF_A_MESSAGE)
     path = list(error.absolute_path)
-    return FieldError(field_path((name, *path)) if name else field_path(path), message(error.validator, path, error))
+    text = message(error.validator, path, error)
+    if list(error.absolute_schema_path)[-2:-1] == ["propertyNames"] and path[-1:] != ["propertyNames"]:
+        text = f"the name {quoted(error.instance)} {text}"
+    return FieldError(field_path((name, *path)) if name else field_path(path), text)

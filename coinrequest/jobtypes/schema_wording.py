@@ -1,5 +1,6 @@
 """The words for each keyword of JSON Schema that a param can violate; none of the validator's own texts is shown."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,10 @@ _FORMS = {
 }
 
 
+def _shown(value: object) -> str:
+    return repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def message(keyword: str | None, path: list[str | int], error: Any) -> str:
     """Return what is wrong with a value.
 
@@ -62,12 +67,12 @@ def message(keyword: str | None, path: list[str | int], error: Any) -> str:
             kinds = [_KINDS.get(kind, kind) for kind in ([wanted] if isinstance(wanted, str) else wanted)]
             return f"must be {' or '.join(kinds)}"
         case "enum":
-            listed = ", ".join(repr(value)[:60] for value in wanted[:20])
+            listed = ", ".join(_shown(value)[:60] for value in wanted[:20])
             is_near = isinstance(error.instance, str) and len(wanted) <= _MOST_HINTS
             near = hint(error.instance, [value for value in wanted if isinstance(value, str)]) if is_near else ""
             return f"must be one of {listed}{near if near.startswith('; did') else ''}"
         case "const":
-            return f"must be {repr(wanted)[:200]}"
+            return f"must be {_shown(wanted)[:200]}"
         case "pattern":
             return f"must match the pattern {wanted[:200]}"
         case "format":

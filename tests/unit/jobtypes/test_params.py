@@ -345,6 +345,9 @@ def test_no_schema_and_no_params_break_the_check(schema, params):
         ({"prefixItems": [{}], "items": False}, [1, 2], "has more entries than the schema allows"),
         ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "needs the field 'b', because it has 'a'"),
         (False, 5, "has no value that the schema allows here"),
+        ({"enum": ["a", None, True, {"x": 1}, [1e22]]}, 5, """must be one of 'a', null, true, {"x": 1}, [1e+22]"""),
+        ({"const": {"ü": None}}, 5, 'must be {"ü": null}'),
+        ({"propertyNames": {"maxLength": 2}}, {"abc": 1}, "the name 'abc' has more than 2 characters"),
     ],
 )
 def test_a_param_that_does_not_fit_is_told_in_plain_words(schema, value, message):
