@@ -178,7 +178,7 @@ def pool_load(session: Session, pool: str) -> PoolLoad:
     return PoolLoad(row.slots, int(row.taken))
 
 
-def next_attempt(session: Session, dag_id: str, run_id: str, task: TaskWait) -> datetime | None:
+def next_attempt(session: Session, dag_id: str, run_id: str, task_id: str, map_index: int | None) -> datetime | None:
     """Return when Airflow tries a task again that has failed; None if that is not known."""
     from airflow.models.dagbag import DBDagBag
     from airflow.models.taskinstance import TaskInstance
@@ -188,13 +188,13 @@ def next_attempt(session: Session, dag_id: str, run_id: str, task: TaskWait) -> 
         select(TaskInstance).where(
             TaskInstance.dag_id == dag_id,
             TaskInstance.run_id == run_id,
-            TaskInstance.task_id == task.task,
-            TaskInstance.map_index == (-1 if task.map_index is None else task.map_index),
+            TaskInstance.task_id == task_id,
+            TaskInstance.map_index == (-1 if map_index is None else map_index),
         )
     ).one_or_none()
     dag = instance and DBDagBag(load_op_links=False).get_dag_for_run(instance.dag_run, session=session)
-    if instance is None or dag is None or instance.end_date is None or not dag.has_task(task.task):
+    if instance is None or dag is None or instance.end_date is None or not dag.has_task(task_id):
         return None
-    instance.task = dag.get_task(task.task)
+    instance.task = dag.get_task(task_id)
     found: datetime = instance.next_retry_datetime()
     return found

@@ -81,7 +81,7 @@ def _of_task(session: Session, job: Job, run: RunWait, agents: Callable[[], Agen
     if run.paused:
         return _wait("paused", _PAUSED.format(job.job_type), shown)
     if task.state == "up_for_retry":
-        return _wait("retry", _retry(session, job, task), shown)
+        return _of_retry(session, job) or _wait("retry", f"the next attempt of its task {shown!r}", shown)
     if task.state == "scheduled":
         return replace(_of_scheduled(session, task), task=shown)
     if task.state is None:
@@ -124,15 +124,16 @@ def _of_scheduled(session: Session, task: TaskWait) -> WaitingFor:
     return _wait("scheduler", "the scheduler, which starts its next task")
 
 
-def _retry(session: Session, job: Job, task: TaskWait) -> str:
+def _of_retry(session: Session, job: Job) -> WaitingFor | None:
+    """Return the next attempt of the task that failed first; None if none is to be tried again any more."""
     run = (job.job_type, job.run_id)
     failed = endings.failed_tasks(session, [run], "up_for_retry").get(run)
-    at = waits.next_attempt(session, job.job_type, job.run_id, task)
-    when = f" at {_time(at)}" if at else ""
     if failed is None:
-        return f"the next attempt of its task {task.task!r}{when}"
-    attempt = f"attempt {failed.attempt + 1} of {failed.attempts}"
-    return f"{attempt} of its task {failed.task!r}{when}, because attempt {failed.attempt} {task_text(failed)}"
+        return None
+    at = waits.next_attempt(session, *run, failed.helper or failed.task, failed.map_index)
+    when = f" at {_time(at)}" if at else ""
+    attempt = f"attempt {failed.attempt + 1} of {failed.attempts} of its task {failed.task!r}{when}"
+    return _wait("retry", f"{attempt}, because attempt {failed.attempt} {task_text(failed)}", failed.task)
 
 
 def _wait(kind: Kind, message: str, task: str | None = None) -> WaitingFor:

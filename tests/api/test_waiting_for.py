@@ -206,3 +206,22 @@ def test_a_retry_names_its_time_and_the_last_failure(op: TestClient, name: str, 
         "retry",
         "attempt 2 of 3 of its task 'wait' at 2030-01-01T12:10:00Z, because attempt 1 failed: no rate",
     )
+
+
+@pytest.mark.usefixtures("scheduler")
+def test_of_several_tasks_that_are_tried_again_one_is_described(op: TestClient, name: str, sql: Sql) -> None:
+    wait = {"action": "integer.wait", "inputs": {"value": 0}}
+    tasks = [{"id": one, **wait, "retries": {"max": 2, "delay": delay}} for one, delay in (("a", "5m"), ("b", "10m"))]
+    assert op.post(TYPES, json={"name": name, "tasks": tasks}).status_code == 201
+    job = submit(op, name)
+    put_into(sql, job, "up_for_retry", try_number="1", max_tries="2", end_date="'2030-01-01T12:30:00Z'")
+    sql(
+        "UPDATE task_instance SET try_number = 2, end_date = '2030-01-01T12:00:00Z'"
+        " WHERE run_id = :job AND task_id = 'b'",
+        job=job,
+    )
+    found = op.get(f"{JOBS}/{job}").json()["waiting_for"]
+    assert found["task"] == "b"
+    assert found["message"].startswith(
+        "attempt 3 of 3 of its task 'b' at 2030-01-01T12:10:00Z, because attempt 2 failed: "
+    )
