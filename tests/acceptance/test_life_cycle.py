@@ -46,6 +46,23 @@ def test_list_get_pause_and_resume(platform: Platform, name: str) -> None:
     platform.run(name)
 
 
+def test_a_pause_holds_the_next_task_of_a_running_job(platform: Platform, name: str) -> None:
+    platform.register(_says(name, 0))
+    job = platform.submit(name)
+
+    def states() -> dict[str, Any]:
+        return {task["task_id"]: task["state"] for task in platform.task_instances(name, job)}
+
+    eventually(lambda: states()["first"] == "running", timeout=30, what="the first task runs")
+    assert platform.op.post(f"{API}/job-types/{name}/pause").ok
+    eventually(lambda: states()["first"] == "success", timeout=30, what="the task that ran is finished")
+    always(lambda: states()["last"] in (None, "scheduled"), seconds=2)
+    waiting = platform.job(job)["waiting_for"]
+    assert (waiting["kind"], waiting["task"]) == ("paused", "last")
+    assert platform.op.post(f"{API}/job-types/{name}/resume").ok
+    platform.succeeded(job)
+
+
 def test_duplicates_and_unknown_names(platform: Platform, name: str) -> None:
     document = job_type(name)
     assert platform.op.get(f"{API}/job-types/{name}").status_code == 404
