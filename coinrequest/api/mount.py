@@ -49,6 +49,6 @@ def root_middleware(app: Application) -> Application:
     """Return `app` with the middlewares around it; Airflow calls this when its web server starts."""
     from coinrequest.airflow.api_server.request_slots import RequestSlotsMiddleware
     from coinrequest.airflow.api_server.security_middleware import protect
-    from coinrequest.airflow.api_server.time_overflow import TimeOverflowMiddleware
+    from coinrequest.airflow.api_server.unstorable_values import UnstorableValuesMiddleware
 
-    return protect(TimeOverflowMiddleware(RequestSlotsMiddleware(app)))
+    return protect(UnstorableValuesMiddleware(RequestSlotsMiddleware(app)))

@@ -49,6 +49,15 @@ def test_a_run_with_times_out_of_range_is_refused(
     assert jobs_of(op, name) == []
 
 
+def test_a_note_that_cannot_be_stored_is_named(op: TestClient, user: TestClient, name: str) -> None:
+    assert op.post(TYPES, json=small(name)).status_code == 201
+    body = '{"logical_date": null, "note": "half of a \\ud83d"}'
+    answer = user.post(f"/api/v2/dags/{name}/dagRuns", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["detail"] == "note contains a lone surrogate, which is not a character"
+    assert jobs_of(op, name) == []
+
+
 def test_reasonable_times_are_accepted(user: TestClient, hourly: str) -> None:
     later = (datetime.now(UTC) + LONGEST_AHEAD - timedelta(days=1)).isoformat()
     for fields in ({"run_after": later}, {"logical_date": "1970-01-02T00:00:00Z"}, {"logical_date": DAY}):

@@ -1,6 +1,7 @@
-"""Answers 422 if a time overflows when converted to UTC: 9999-12-31 west of UTC, 0001-01-01 east of it (Airflow 3.3.2).
+"""Answers 422 where a value that cannot be stored makes Airflow answer 500 (Airflow 3.3.2).
 
-Airflow converts the times of a request before it validates them, and answers 500 if that fails.
+Airflow converts the times of a request before it validates them, which fails for 9999-12-31 west of UTC and for
+0001-01-01 east of it. It does not check texts, such as notes: half a surrogate fails in the driver of the database.
 """
 
 import json
@@ -16,7 +17,7 @@ from coinrequest import problem_details
 from coinrequest.times import EARLIEST, LONGEST_AHEAD
 
 
-class TimeOverflowMiddleware:
+class UnstorableValuesMiddleware:
     """ASGI middleware that replaces the 500 of such a request; the size of bodies must be limited outside of it."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -47,17 +48,24 @@ class TimeOverflowMiddleware:
         except Exception as raised:
             error = raised
         if (error or held) and not started:
-            query = dict(QueryParams(scope.get("query_string", b"")))
-            names = sorted({*_overflowing(query), *_overflowing(_read(body))})
-            if names:
-                latest = datetime.now(UTC) + LONGEST_AHEAD
-                detail = f"{', '.join(names)} must be between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}, in UTC"
+            detail = _refusal(dict(QueryParams(scope.get("query_string", b""))), _read(body))
+            if detail:
                 await problem_details.response(Request(scope), 422, detail)(scope, receive, send)
                 return
         for message in held:
             await send(message)
         if error:
             raise error
+
+
+def _refusal(query: Mapping[str, Any], body: Any) -> str:
+    """Return which values cannot be stored, or an empty text."""
+    if names := sorted({*_overflowing(query), *_overflowing(body)}):
+        latest = datetime.now(UTC) + LONGEST_AHEAD
+        return f"{', '.join(names)} must be between {EARLIEST:%Y-%m-%d} and {latest:%Y-%m-%d}, in UTC"
+    from coinrequest.jobtypes.plain import plain_errors
+
+    return "; ".join(f"{error.field} {error.message}" for error in plain_errors(body) if error.field)
 
 
 def _read(body: bytearray) -> Any:
