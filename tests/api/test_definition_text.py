@@ -137,17 +137,21 @@ def test_who_may_not_see_a_webhooks_token_gets_a_generated_text(op: TestClient, 
         assert yaml.safe_load(shown)["name"] == name
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.org/hook?token=geheim", "https://example.org/hook/geheim", "https://geheim@example.org/hook"],
+)
 def test_a_token_in_a_comment_is_shown_to_those_who_may_change_the_type(
-    op: TestClient, viewer: TestClient, name: str
+    op: TestClient, viewer: TestClient, name: str, url: str
 ) -> None:
-    text = written(name, comment="  - {'on': [failure], webhook: 'https://example.org/hook?token=geheim'}")
+    text = written(name, comment=f"  - {{'on': [failure], webhook: '{url}'}}")
     assert op.post(TYPES, content=text, headers=YAML).status_code == 201
     assert kept(op, f"{TYPES}/{name}") == text.encode()
     assert b"geheim" not in kept(viewer, f"{TYPES}/{name}")
 
 
-def test_a_query_that_the_definition_shows_hides_no_comment(op: TestClient, viewer: TestClient, name: str) -> None:
-    text = f"""# why
+def test_a_url_that_the_definition_shows_hides_no_comment(op: TestClient, viewer: TestClient, name: str) -> None:
+    text = f"""# why: it was https://example.org/a?b=c before, too
 name: {name}
 tasks: [{{id: ask, action: http.request, inputs: {{url: "https://example.org/a?b=c"}}}}]
 """

@@ -49,19 +49,20 @@ def visible_definition(user: User, revision: Revision) -> dict[str, Any]:
 def visible_text(session: Session, user: User, revision: Revision) -> str | None:
     """Return the YAML text of a revision as it was sent.
 
-    None: there is none, or it may hold the token of a webhook that the user may not see, perhaps in a comment.
+    None: there is none, or the user may not see the tokens in URLs, and the text shows a token or has a comment with a
+    URL that the definition does not show.
     """
     text = registry.text_of(session, revision)
     if text is None or CHANGE.held(user, revision.name):
         return text
     shown = visible_definition(user, revision)
-    hidden = shown != revision.content() or not _queries(text) <= _queries(dump_yaml(shown))
+    hidden = shown != revision.content() or not _urls(text) <= _urls(dump_yaml(shown))
     return None if hidden else text
 
 
-def _queries(text: str) -> set[str]:
-    """Return the URLs of a text that have a query, which may hold a token."""
-    return {word.strip("#,;'\"()[]{}<>") for word in text.split() if "://" in word and "?" in word}
+def _urls(text: str) -> set[str]:
+    """Return the URLs of a text; any part of one may be a token."""
+    return {word.strip("#,;'\"()[]{}<>") for word in text.split() if "://" in word}
 
 
 def as_yaml(session: Session, user: User, revision: Revision) -> Response:
