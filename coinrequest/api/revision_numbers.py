@@ -39,6 +39,7 @@ def find(session: Session, name: str, text: str) -> Revision:
     """Return the revision with a number, or with a version such as `v2`.
 
     Raises:
+        JobTypeUnknown: there never was such a type.
         RevisionUnknown: the type has no such revision.
     """
     number = int(text.removeprefix("v"))
@@ -49,9 +50,8 @@ def find(session: Session, name: str, text: str) -> Revision:
         return of_version
     found = registry.find(session, name, number)
     if found is None:
-        raise _unknown(
-            session, name, f"revision {number}" + (f"; write v{number} for its version {number}" if of_version else "")
-        )
+        meant = f"; its version {number} is revision {of_version.number}" if of_version else ""
+        raise _unknown(session, name, f"revision {number}{meant}")
     return found
 
 
@@ -76,8 +76,8 @@ def find_pair(session: Session, name: str, earlier: str | None, later: str | Non
             [
                 FieldError(
                     "from",
-                    f"{name!r} has {counted(count, 'version')}, so one of the two numbers is a version and the other "
-                    "is not",
+                    f"{name!r} has {counted(count, 'version')}, so one of the two is a version and the other a "
+                    "revision; write both in the same way, such as from=v1&to=v2",
                 )
             ]
         )
@@ -95,7 +95,9 @@ def find_pair(session: Session, name: str, earlier: str | None, later: str | Non
     return found[0], found[1]
 
 
-def _unknown(session: Session, name: str, what: str) -> RevisionUnknown:
+def _unknown(session: Session, name: str, what: str) -> JobTypeUnknown | RevisionUnknown:
     newest = registry.latest(session, name)
-    have = "" if newest is None else f"; its last is {newest.number}, version {registry.version_of(session, newest)}"
+    if newest is None:
+        return JobTypeUnknown(f"No job type {name!r}")
+    have = f"; the latest is revision {newest.number}, version {registry.version_of(session, newest)}"
     return RevisionUnknown(f"{name!r} has no {what}{have}")

@@ -61,8 +61,8 @@ def _of_run(session: Session, job: Job, run: RunWait) -> WaitingFor | None:
         before = f"; {_count(run.ahead, 'job')} of the type {_are(run.ahead)} ahead of it" if run.ahead else ""
         return _wait(
             "max_jobs",
-            f"other jobs of its type: {run.running} run, and no more than {run.limit} may run at once "
-            f"(concurrency.max_jobs){before}",
+            f"other jobs of its type: {run.running} {_are(run.running)} running, and at most {run.limit} may run "
+            f"at once (concurrency.max_jobs){before}",
         )
     return _wait("scheduler", "the scheduler, which starts it next") if run.state == "queued" else None
 

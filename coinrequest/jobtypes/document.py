@@ -65,6 +65,8 @@ def load_document(body: bytes, content_type: str | None, limit: int = MAX_DOCUME
         raise _invalid(f"is not text in {charset.removesuffix('-sig').upper()}") from None
     if len(body) > limit and (size := _unescaped_size(text)) > limit:
         raise DocumentTooLarge("the document", size, limit)
+    if not text.strip():
+        raise _invalid("is empty; send an object with fields, at least {}")
     document = _load_json(text) if media_type in JSON_TYPES else _load_yaml(text)
     if not isinstance(document, dict):
         raise _invalid("must be one object with fields")

@@ -71,10 +71,10 @@ _TEXTS = {
     "recursion_depth_exceeded": "is nested too deep",
 }
 _WITH_CONTEXT: dict[str, Callable[[Context], str]] = {
-    "greater_than": lambda context: f"must be greater than {context['gt']}",
-    "greater_than_equal": lambda context: f"must be at least {context['ge']}",
-    "less_than": lambda context: f"must be less than {context['lt']}",
-    "less_than_equal": lambda context: f"must be at most {context['le']}",
+    "greater_than": lambda context: f"must be greater than {_bound(context['gt'])}",
+    "greater_than_equal": lambda context: f"must be at least {_bound(context['ge'])}",
+    "less_than": lambda context: f"must be less than {_bound(context['lt'])}",
+    "less_than_equal": lambda context: f"must be at most {_bound(context['le'])}",
     "multiple_of": lambda context: f"must be a multiple of {context['multiple_of']}",
     "too_short": lambda context: _too_short(context, "entry", "entries"),
     "too_long": lambda context: _too_long(context, "entry", "entries"),
@@ -161,6 +161,11 @@ def _instead(value: object) -> str:
 def _nearest_literal(value: object, expected: str) -> str:
     match = nearest(value, expected.split("'")[1::2]) if isinstance(value, str) else None
     return f"; did you mean {match!r}?" if match else ""
+
+
+def _bound(bound: object) -> str:
+    """Return a limit as people write it: the float 60.0 is 60."""
+    return str(int(bound)) if isinstance(bound, float) and bound.is_integer() and abs(bound) < 1e16 else str(bound)
 
 
 def _too_short(context: Context, one: str, many: str = "") -> str:

@@ -38,7 +38,7 @@ def test_one_revision_is_read_by_either(op: TestClient, name: str, numbers: list
     assert op.get(f"{TYPES}/{name}/revisions/{numbers[1]}").json() == by_version
     missing = op.get(f"{TYPES}/{name}/revisions/v4")
     assert missing.status_code == 404
-    assert missing.json()["detail"] == f"{name!r} has no version 4; its last is {numbers[2]}, version 3"
+    assert missing.json()["detail"] == f"{name!r} has no version 4; the latest is revision {numbers[2]}, version 3"
     wrong = op.get(f"{TYPES}/{name}/revisions/x2")
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["field"] == "number"
@@ -80,6 +80,19 @@ def test_a_type_is_rolled_back_to_a_version(op: TestClient, name: str, numbers: 
     assert back.status_code == 200, back.text
     assert back.json()["definition"]["description"] == "one"
     assert op.post(f"{TYPES}/{name}/rollback", json={"version": 9}).status_code == 404
+
+
+def test_a_rollback_to_an_unknown_revision_names_the_version(op: TestClient, name: str, numbers: list[int]) -> None:
+    if numbers[0] <= 3:
+        pytest.skip("the first revisions of an installation: their numbers are versions too")
+    answer = op.post(f"{TYPES}/{name}/rollback", json={"revision": 2})
+    assert answer.status_code == 404
+    latest = f"the latest is revision {numbers[2]}, version 3"
+    assert answer.json()["detail"] == f"{name!r} has no revision 2; its version 2 is revision {numbers[1]}; {latest}"
+    for target in ({"revision": 2}, {"version": 2}):
+        unknown = op.post(f"{TYPES}/{name}-gone/rollback", json=target)
+        assert unknown.status_code == 404
+        assert unknown.json()["detail"].startswith(f"No job type '{name}-gone'")
 
 
 @pytest.mark.usefixtures("tables_unchanged")

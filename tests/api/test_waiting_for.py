@@ -124,7 +124,7 @@ def test_the_limit_of_jobs_of_the_type(op: TestClient, name: str, sql: Sql) -> N
     first = start(op, name, concurrency={"max_jobs": 1})
     second, third = submit(op, name), submit(op, name)
     sql("UPDATE dag_run SET state = 'running', start_date = now() WHERE run_id = :job", job=first)
-    limit = "other jobs of its type: 1 run, and no more than 1 may run at once (concurrency.max_jobs)"
+    limit = "other jobs of its type: 1 is running, and at most 1 may run at once (concurrency.max_jobs)"
     assert waits(op, second) == ("max_jobs", limit)
     assert waits(op, third) == ("max_jobs", f"{limit}; 1 job of the type is ahead of it")
 

@@ -72,7 +72,7 @@ def roll_back(
 ) -> JobTypeDetail:
     """Make the definition of an earlier revision current again, as a new revision."""
     target = _target(document)
-    number = target.revision or find(session, name, f"v{target.version}").number
+    number = find(session, name, str(target.revision or f"v{target.version}")).number
     found = registry.find(session, name, number)
     # Before any row is locked.
     warnings = [] if found is None or found.deleted else warnings_of(user, found.content(), REGISTRATION_TIMEOUT)
@@ -83,7 +83,7 @@ def roll_back(
 
 def _target(document: dict[str, Any]) -> Rollback:
     named = [field for field in Rollback.model_fields if document.get(field) is not None]
-    wrong = [FieldError("revision", "give the number of a revision, or else a version of the type")]
+    wrong = [FieldError("revision", "give either `revision`, such as 41, or `version`, such as 2")]
     try:
         target = read_body(document, Rollback)
     except ParamsInvalid as error:

@@ -65,7 +65,7 @@ def test_other_content_types(content_type):
 @pytest.mark.parametrize(
     ("body", "content_type", "message"),
     [
-        (b"", JSON, "is not JSON"),
+        (b"", JSON, "is empty; send an object with fields, at least {}"),
         (b"{", JSON, "line 1, column 2"),
         (b"[]", JSON, "one object"),
         (b'"a"', JSON, "one object"),
@@ -81,7 +81,7 @@ def test_other_content_types(content_type):
         (b'{"a": "\xff"}', JSON, "is not text in UTF-8"),
         (b'{"a": ' + b"[" * 51 + b"]" * 51 + b"}", JSON, "nested too deep"),
         (b"[" * 60000, JSON, "nested too deep"),
-        (b"", YAML, "one object"),
+        (b" \n", YAML, "is empty"),
         (b"a: [", YAML, "is not YAML"),
         (b"a: b: c", YAML, "line 1"),
         (b"- a", YAML, "one object"),

@@ -111,3 +111,8 @@ def test_a_value_that_may_have_several_types_has_one_error() -> None:
         "query.a: must be text, a number, true or false or a list",
         "expected_status: must be text or a list",
     ]
+
+
+def test_a_limit_is_written_without_a_needless_fraction() -> None:
+    assert message("less_than_equal", {"le": 60.0}, 99) == "must be at most 60"
+    assert message("greater_than", {"gt": 0.5}, 0) == "must be greater than 0.5"
