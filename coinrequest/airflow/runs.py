@@ -46,7 +46,7 @@ class NewRun:
     """A run that is to be created.
 
     Attributes:
-        conf: the params of the job, with marked numbers (`jobtypes/numbers.py`).
+        conf: the params of the job, with marked numbers (`jobtypes/marked_numbers.py`).
         user: who submits it.
         run_after: when it may start, with a zone.
         priority: overrides the priority of the DAG's tasks, unless it is None.

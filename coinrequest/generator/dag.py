@@ -18,7 +18,7 @@ from coinrequest.generator.params import airflow_params
 from coinrequest.jobtypes.definition import DEFAULT_MAX_JOBS, CronSchedule, Definition, IntervalSchedule, Task
 from coinrequest.jobtypes.expansion import items_limit
 from coinrequest.jobtypes.grammar import LONGEST_TASK
-from coinrequest.jobtypes.numbers import mark
+from coinrequest.jobtypes.marked_numbers import mark
 from coinrequest.jobtypes.references import Scope, find_references, resolve
 from coinrequest.jobtypes.schedule import cron_expression, next_run_times
 from coinrequest.worker.operator import ActionOperator, ItemsOperator

@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import Param
 
 from coinrequest.jobtypes.definition import Definition
-from coinrequest.jobtypes.numbers import mark
+from coinrequest.jobtypes.marked_numbers import mark
 from coinrequest.jobtypes.params import SchemaRoot, dereferenced, with_defaults
 
 # In draft 7, a validator ignores what stands beside a `$ref`. The form reads it.

@@ -19,7 +19,7 @@ from coinrequest.jobs.errors import JobUnknown
 from coinrequest.jobs.job import DONE, Job, JobError, Origin, State
 from coinrequest.jobs.shown_params import with_defaults_of_types
 from coinrequest.jobtypes import registry
-from coinrequest.jobtypes.numbers import unmark_params
+from coinrequest.jobtypes.marked_numbers import unmark_params
 from coinrequest.jobtypes.registry import Revision
 from coinrequest.limits import MEBIBYTE
 

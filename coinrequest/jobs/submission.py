@@ -22,7 +22,7 @@ from coinrequest.jobs.job import Job, Origin, new_id
 from coinrequest.jobs.runnable import Runnable
 from coinrequest.jobtypes.definition import Definition, load_definition
 from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
-from coinrequest.jobtypes.numbers import mark_params
+from coinrequest.jobtypes.marked_numbers import mark_params
 from coinrequest.jobtypes.params import check_params
 
 Refusal = JobTypeUnknown | JobTypePaused | ParamsInvalid | DocumentTooLarge | KeyReused

@@ -15,7 +15,7 @@ import yaml
 from coinrequest.errors import FieldError, FieldErrors
 from coinrequest.jobtypes import yaml_hints
 from coinrequest.jobtypes.errors import DocumentInvalid, DocumentTooLarge, MediaTypeUnsupported
-from coinrequest.jobtypes.numbers import MAX_DIGITS
+from coinrequest.jobtypes.marked_numbers import MAX_DIGITS
 from coinrequest.jobtypes.plain import MAX_DEPTH, plain_errors
 from coinrequest.jobtypes.suggestions import quoted
 

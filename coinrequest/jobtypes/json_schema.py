@@ -12,8 +12,8 @@ from typing import Any
 
 from coinrequest import patterns
 from coinrequest.errors import FieldError, FieldErrors, field_path
+from coinrequest.jobtypes.decimal_keywords import NUMBER_KEYWORDS, comparable
 from coinrequest.jobtypes.formats import format_checker
-from coinrequest.jobtypes.json_numbers import NUMBER_KEYWORDS, comparable
 from coinrequest.jobtypes.params import SchemaRoot, SchemaUnsupported
 from coinrequest.jobtypes.schema_wording import message
 from coinrequest.jobtypes.suggestions import quoted

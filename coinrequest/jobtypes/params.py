@@ -10,7 +10,7 @@ from typing import Any
 from coinrequest.errors import CoinrequestError, FieldError
 from coinrequest.jobtypes.errors import DocumentTooLarge, ParamsInvalid
 from coinrequest.jobtypes.grammar import Definition
-from coinrequest.jobtypes.numbers import mark_params, unmark_params
+from coinrequest.jobtypes.marked_numbers import mark_params, unmark_params
 from coinrequest.jobtypes.plain import plain_errors
 
 MAX_PARAMS_BYTES = 64 * 1024
@@ -70,7 +70,7 @@ def check_run(definition: Definition, conf: Mapping[str, object] | None) -> dict
 
     Args:
         definition: the type of the job.
-        conf: the conf of the run, in which numbers may be marked (`jobtypes/numbers.py`).
+        conf: the conf of the run, in which numbers may be marked (`jobtypes/marked_numbers.py`).
 
     Returns:
         As `check_params`.

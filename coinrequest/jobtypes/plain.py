@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from coinrequest.errors import MAX_ERRORS, FieldError
-from coinrequest.jobtypes.numbers import MAX_DIGITS
+from coinrequest.jobtypes.marked_numbers import MAX_DIGITS
 
 MAX_DEPTH = 50
 _TOO_LARGE = 10**MAX_DIGITS

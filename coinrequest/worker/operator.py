@@ -29,7 +29,7 @@ class ActionOperator(BaseOperator):
 
     Args:
         action: the action's name, such as `url.test`.
-        inputs: the inputs as in the definition, with their references and marked numbers (`jobtypes/numbers.py`).
+        inputs: the inputs as in the definition, with references and marked numbers (`jobtypes/marked_numbers.py`).
         upstream_outputs: the ids of the tasks whose outputs the inputs refer to.
         upstream_endings: likewise of those whose states or errors they refer to.
         item: the entry of an item of a mapped task.
@@ -88,7 +88,7 @@ class ActionOperator(BaseOperator):
         from pydantic import ValidationError
 
         from coinrequest.actions.catalogue import UnknownAction, find_action, why_unavailable
-        from coinrequest.jobtypes.numbers import unmark
+        from coinrequest.jobtypes.marked_numbers import unmark
         from coinrequest.jobtypes.references import resolve
 
         scope = scope_of(context, self.upstream_outputs, read_item(self.item), self.upstream_endings)

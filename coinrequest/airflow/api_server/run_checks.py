@@ -2,8 +2,9 @@
 
 Triggered runs, backfills, materialised assets and tasks that trigger a run all store the run, or the backfill, through
 the ORM, inside the request and after the user's rights were checked. These listeners check the params of job types as a
-submission does, mark the numbers in them (`jobtypes/numbers.py`), and check the times of all runs. Runs that bypass the
-web server are checked by a database trigger, and their params by the first task (`coinrequest.worker.operator`).
+submission does, mark the numbers in them (`jobtypes/marked_numbers.py`), and check the times of all runs. Runs that
+bypass the web server are checked by a database trigger, and their params by the first task
+(`coinrequest.worker.operator`).
 
 `tests/security/test_params_at_every_door.py` fails if a route of Airflow stores runs in another way.
 """
@@ -21,7 +22,7 @@ from coinrequest.airflow.session import are_params_checked
 from coinrequest.jobtypes import registry
 from coinrequest.jobtypes.definition import load_definition
 from coinrequest.jobtypes.errors import DefinitionInvalid, DocumentTooLarge, ParamsInvalid
-from coinrequest.jobtypes.numbers import mark_params, unmark_params
+from coinrequest.jobtypes.marked_numbers import mark_params, unmark_params
 from coinrequest.jobtypes.params import check_run
 
 _UNMARKED = (

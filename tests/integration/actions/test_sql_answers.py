@@ -210,7 +210,7 @@ def test_the_message_of_the_database_is_reported(url: str) -> None:
 
 def test_an_unreachable_server_is_refused_without_its_password(url: str) -> None:
     wrong = url.replace("@", "SECRET@", 1)
-    with pytest.raises(SqlRefused, match="cannot be opened: .*password authentication failed") as caught:
+    with pytest.raises(SqlRefused, match=r"cannot be opened: .*password authentication failed") as caught:
         query(wrong, "SELECT 1")
     assert "SECRET" not in str(caught.value)
 

@@ -100,7 +100,7 @@ FITTING = {
 
 @pytest.mark.parametrize(("schema", "value"), FITTING.values(), ids=FITTING.keys())
 def test_a_value_that_fits_is_accepted(schema: Any, value: Any) -> None:
-    from coinrequest.jobtypes.numbers import mark_params
+    from coinrequest.jobtypes.marked_numbers import mark_params
 
     definition = defined({"p": schema, "other": {"type": "string"}})
     conf = check_params(definition, {"p": value})
@@ -166,7 +166,7 @@ def schemas() -> st.SearchStrategy[Any]:
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(p=schemas(), q=schemas(), one=schemas(), value=VALUES, given_too=st.booleans())
 def test_what_our_check_accepts_airflow_accepts(p: Any, q: Any, one: Any, value: Any, given_too: bool) -> None:
-    from coinrequest.jobtypes.numbers import mark_params, unmark_params
+    from coinrequest.jobtypes.marked_numbers import mark_params, unmark_params
 
     try:
         definition = defined({"p": p, "q": q}, **{"$defs": {"one": one}})

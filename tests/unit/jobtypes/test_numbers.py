@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from coinrequest.jobtypes.definition import parse_definition
 from coinrequest.jobtypes.errors import DefinitionInvalid, ParamsInvalid
-from coinrequest.jobtypes.numbers import MARK, MAX_DIGITS, mark, mark_params, unmark, unmark_params
+from coinrequest.jobtypes.marked_numbers import MARK, MAX_DIGITS, mark, mark_params, unmark, unmark_params
 from coinrequest.jobtypes.params import check_params, check_run
 
 NUMBERS = st.integers() | st.integers(-(10**40), 10**40) | st.floats(allow_nan=False, allow_infinity=False)
