@@ -28,14 +28,19 @@ def nearest_address(request: Request) -> str | None:
         return None
     root = str(request.scope.get("root_path", ""))
     routes = request.app.routes
-    for tried in _similar(path.removeprefix(root), _words(routes)):
-        if _exists({**request.scope, "path": root + tried}, routes):
+    words = _words(routes)
+    for tried in _similar(path.removeprefix(root), words):
+        if _exists({**request.scope, "path": root + tried}, routes, words):
             return root + tried
     return None
 
 
-def _exists(scope: Scope, routes: list[BaseRoute]) -> bool:
-    return any(route.matches(scope)[0] is not Match.NONE for route in routes)
+def _exists(scope: Scope, routes: list[BaseRoute], words: set[str]) -> bool:
+    """Say whether there is an address, with no fixed part in place of an id: `jobs/retry` is not one."""
+    found = (route.matches(scope) for route in routes)
+    return any(
+        match is not Match.NONE and words.isdisjoint(child.get("path_params", {}).values()) for match, child in found
+    )
 
 
 def _words(routes: list[BaseRoute]) -> set[str]:

@@ -86,7 +86,9 @@ def _http(request: Request, error: Any) -> JSONResponse:
     if error.status_code == 404 and detail == http.HTTPStatus.NOT_FOUND.phrase:
         meant = addresses.nearest_address(request)
         path = quoted(str(request.scope["path"]), 200)
-        detail = f"There is no address {path}; " + (f"did you mean {meant}?" if meant else "/jobs/docs lists all")
+        remedy = f"did you mean {meant}?" if meant else "/jobs/docs lists all"
+        empty = "it has nothing between two slashes; " if "//" in path and not meant else ""
+        detail = f"There is no address {path}; {empty}{remedy}"
     elif error.status_code == 405:
         methods = addresses.methods_of(request)
         detail = f"This address takes {' and '.join(methods)}, not {request.method}"

@@ -89,6 +89,14 @@ def test_an_address_that_is_nearly_right_is_corrected(op: TestClient, path: str,
     assert answer.json()["detail"] == f"There is no address {path!r}; did you mean {meant}?"
 
 
+def test_an_address_that_lacks_an_id_is_not_corrected_to_another(op: TestClient) -> None:
+    answer = op.post("/jobs/v1/jobs//retry")
+    assert answer.status_code == 404
+    lacks = "There is no address '/jobs/v1/jobs//retry'; it has nothing between two slashes; /jobs/docs lists all"
+    assert answer.json()["detail"] == lacks
+    assert op.get("/jobs/v1//jobs").json()["detail"].endswith("; did you mean /jobs/v1/jobs?")
+
+
 def test_an_address_like_no_other_names_the_list(op: TestClient) -> None:
     assert op.get("/jobs/v1/qqqq/zzzz").json()["detail"].endswith("; /jobs/docs lists all")
 
