@@ -15,11 +15,9 @@ from coinrequest.errors import CoinrequestError
 from coinrequest.generator.shards import Entry, read_entries, shard_path, write_atomically
 from coinrequest.jobtypes.installation import Version
 from coinrequest.jobtypes.registry import Revision
+from coinrequest.worker import unbuilt_types
 
 log = logging.getLogger(__name__)
-
-# Why job types could not be built, by name; None: why no definition could be read.
-_problems: dict[str | None, str] = {}
 
 
 class JobTypeBroken(CoinrequestError):
@@ -31,26 +29,18 @@ def load(stub: str) -> None:
 
     A definition that cannot be built is logged and left out.
     """
-    _problems.clear()
+    unbuilt_types.forget()
     try:
         entries = _entries(Path(stub))
     except Exception as error:
-        _problems[None] = f"{type(error).__name__}: {error}"
+        unbuilt_types.remember(None, f"{type(error).__name__}: {error}")
         raise
     for name, entry in entries.items():
         try:
             build_entry(name, entry)
         except Exception as error:
             log.exception("Cannot build job type %r, revision %s", name, entry["number"])
-            _problems[name] = f"revision {entry['number']}: {type(error).__name__}: {error}"
-
-
-def problem_of(name: str) -> str | None:
-    """Return why this process could not build a job type; None if it did not try, or could.
-
-    Airflow's parser notes such errors where a task's process does not find them again.
-    """
-    return _problems.get(name) or _problems.get(None)
+            unbuilt_types.remember(name, f"revision {entry['number']}: {type(error).__name__}: {error}")
 
 
 def build_entry(name: str, entry: Entry) -> None:

@@ -22,6 +22,7 @@ from coinrequest.airflow.task_reports import FAILURE, failure_entry
 from coinrequest.airflow.workload import Workload
 from coinrequest.errors import CoinrequestError
 from coinrequest.worker.failure import reason
+from coinrequest.worker.unbuilt_types import problem_of
 
 log = logging.getLogger(__name__)
 
@@ -128,8 +129,6 @@ def _text_of(ti: Any, error: BaseException) -> str:
     if not isinstance(error, SystemExit):
         return f"it could not start: {reason(error)}"
     # Airflow has not found the task among the DAGs that it has built here.
-    from coinrequest.generator.loader import problem_of
-
     host = socket.gethostname()
     problem = problem_of(ti.dag_id)
     if problem is not None:
