@@ -118,7 +118,7 @@ def _fields(request: Request, error: Any) -> JSONResponse:
 
 
 def _summary(errors: Sequence[FieldError]) -> str:
-    return str(errors[0]) if len(errors) == 1 else f"{len(errors)} fields are wrong; `errors` has each"
+    return str(errors[0]) if len(errors) == 1 else f"{len(errors)} fields are wrong; `errors` lists them"
 
 
 def _unauthenticated(request: Request, error: Exception) -> JSONResponse:
