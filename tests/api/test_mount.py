@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from coinrequest.airflow.api_server.request_slots import RESERVED_FOR_AIRFLOW
+from coinrequest.airflow.api_server.request_slots import SLOTS
 from coinrequest.api.mount import LazyApplication, root_middleware
 
 PLUGIN = Path(__file__).parents[2] / "plugins" / "coinrequest_plugin.py"
@@ -88,7 +88,7 @@ def test_the_web_server_runs_few_requests_of_airflow_at_once() -> None:
         scope = {"type": "http", "method": "POST", "path": "/api/v2/dags/a/dagRuns", "headers": []}
         asked = [asyncio.ensure_future(protected({**scope}, receive, send)) for _ in range(20)]
         await asyncio.sleep(0.1)
-        assert len(running) == RESERVED_FOR_AIRFLOW - 1
+        assert len(running) == SLOTS
         for request in asked:
             request.cancel()
         await asyncio.gather(*asked, return_exceptions=True)

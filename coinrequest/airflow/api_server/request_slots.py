@@ -10,12 +10,16 @@ from anyio.lowlevel import RunVar
 
 from coinrequest.airflow.api_server.asgi import Application, Message, Receive, Scope, Send, route_path
 
+# How many requests run at once: of agents, which a slow page must not delay, and of all others.
+SLOTS = 3
 # Connections of the pool that the requests to `/jobs` leave to Airflow: one of them to the event loop.
-RESERVED_FOR_AIRFLOW = 5
+RESERVED_FOR_AIRFLOW = 2 * SLOTS + 1
+_AGENTS = "/execution/"
 # `/jobs` has a limit of its own, and files need no database.
 _EXEMPT = ("/jobs/", "/static/")
-# One per event loop.
-_slots: RunVar[CapacityLimiter] = RunVar("requests to Airflow's routes")
+# Of each event loop.
+_slots_of_agents: RunVar[CapacityLimiter] = RunVar("requests of agents")
+_slots: RunVar[CapacityLimiter] = RunVar("other requests to Airflow's routes")
 
 
 class RequestSlotsMiddleware:
@@ -30,13 +34,14 @@ class RequestSlotsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI request."""
-        if scope["type"] != "http" or route_path(scope).startswith(_EXEMPT):
+        path = route_path(scope) if scope["type"] == "http" else ""
+        if not path or path.startswith(_EXEMPT):
             await self._app(scope, receive, send)
             return
         body = await _body(receive)
         if body is None:
             return
-        slots, borrower, is_read, is_held = _limiter(), object(), False, True
+        slots, borrower, is_read, is_held = _limiter(path), object(), False, True
 
         async def received() -> Message:
             nonlocal is_read
@@ -72,10 +77,11 @@ async def _body(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
-def _limiter() -> CapacityLimiter:
+def _limiter(path: str) -> CapacityLimiter:
+    slots = _slots_of_agents if path.startswith(_AGENTS) else _slots
     try:
-        return _slots.get()
+        return slots.get()
     except LookupError:
-        limiter = CapacityLimiter(RESERVED_FOR_AIRFLOW - 1)
-        _slots.set(limiter)
+        limiter = CapacityLimiter(SLOTS)
+        slots.set(limiter)
         return limiter

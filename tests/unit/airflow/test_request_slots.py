@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from coinrequest.airflow.api_server.asgi import Message, Receive, Scope, Send
-from coinrequest.airflow.api_server.request_slots import RESERVED_FOR_AIRFLOW, RequestSlotsMiddleware
-
-SLOTS = RESERVED_FOR_AIRFLOW - 1
+from coinrequest.airflow.api_server.request_slots import SLOTS, RequestSlotsMiddleware
 
 
 class Application:
@@ -60,6 +58,20 @@ def test_few_requests_run_at_once_and_the_others_follow_when_responses_begin() -
         inner.go.set()
         await settle()
         assert inner.running == SLOTS + 2, "a stream keeps its slot"
+        inner.end.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(scenario())
+
+
+def test_agents_need_not_wait_for_other_requests() -> None:
+    async def scenario() -> None:
+        inner = Application()
+        app = RequestSlotsMiddleware(inner)
+        asked = [ask(app, path) for path in ("/api/v2/dags", "/execution/xcoms/a") for _ in range(SLOTS + 1)]
+        await settle()
+        assert inner.running == 2 * SLOTS
+        inner.go.set()
         inner.end.set()
         await asyncio.gather(*asked)
 
