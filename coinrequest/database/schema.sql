@@ -146,7 +146,7 @@ CREATE FUNCTION public.coinrequest_note_resumption() RETURNS trigger
     SET search_path TO 'pg_catalog', 'public', 'pg_temp'
     AS $$
 BEGIN
-    INSERT INTO public.coinrequest_schedule (name, resumed_at) VALUES (NEW.dag_id, clock_timestamp())
+    INSERT INTO public.coinrequest_schedule (name, resumed_at) VALUES (NEW.dag_id, pg_catalog.clock_timestamp())
     ON CONFLICT (name) DO UPDATE SET resumed_at = excluded.resumed_at;
     RETURN NULL;
 END

@@ -39,15 +39,18 @@ def airflow_params(definition: Definition) -> dict[str, Param]:
     defaults: Mapping[str, Any] = with_defaults(schema, {}, root)
     properties, required = declared.get("properties", {}), declared.get("required", ())
     params = {}
+    shown: dict[str, Any]
+    described: dict[str, Any]
     bytes_left = _MAX_BYTES
     for name, property_schema in properties.items():
         found = dereferenced(property_schema, root)
         content: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
-        shown = _shown(content)
-        # A few references to one long list could add up to megabytes.
-        bytes_left -= len(json.dumps([shown, content.get("description")]))
-        described = {"description": content.get("description") if bytes_left >= 0 else None}
-        shown = shown if bytes_left >= 0 else {key: value for key, value in shown.items() if key == "type"}
+        if bytes_left >= 0:
+            shown, described = _shown(content), {"description": content.get("description")}
+            # A few references to one long list could add up to megabytes.
+            bytes_left -= len(json.dumps([shown, described]))
+        if bytes_left < 0:
+            shown, described = {key: value for key, value in content.items() if key == "type"}, {"description": None}
         if name in defaults:
             described["default"] = mark(defaults[name])
             if described["default"] != defaults[name]:

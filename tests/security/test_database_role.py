@@ -21,10 +21,13 @@ pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 READABLE = {"coinrequest_revision", "coinrequest_installation"}
 SEARCH_PATH = ["search_path=pg_catalog, public, pg_temp"]
 FUNCTIONS = {
+    "coinrequest_bound_numbers()": "invoker",
     "coinrequest_bound_params()": "invoker",
     "coinrequest_bound_times()": "invoker",
     "coinrequest_clean(interval,integer)": "definer",
     "coinrequest_follow_run()": "invoker",
+    "coinrequest_label_job()": "invoker",
+    "coinrequest_note_resumption()": "invoker",
     "coinrequest_record_run(text,text)": "invoker",
     "coinrequest_renew_installation()": "invoker",
     "coinrequest_revision_in_order()": "invoker",
@@ -32,10 +35,13 @@ FUNCTIONS = {
 }
 TRIGGERS = {
     "coinrequest_bound_backfill_times": "coinrequest_bound_times()",
+    "coinrequest_bound_numbers": "coinrequest_bound_numbers()",
     "coinrequest_bound_params": "coinrequest_bound_params()",
     "coinrequest_bound_run_times": "coinrequest_bound_times()",
     "coinrequest_follow_new_run": "coinrequest_follow_run()",
     "coinrequest_follow_run": "coinrequest_follow_run()",
+    "coinrequest_label_job": "coinrequest_label_job()",
+    "coinrequest_note_resumption": "coinrequest_note_resumption()",
     "coinrequest_revision_append_only": "coinrequest_revision_is_append_only()",
     "coinrequest_revision_in_order": "coinrequest_revision_in_order()",
 }
@@ -232,7 +238,7 @@ def test_every_function_of_the_database_has_its_search_path() -> None:
         assert not for_everybody, name
         # Every table and function by its schema: what a caller made before stands in no name's way.
         unqualified = re.findall(r"(?<![\w.'])(?:FROM|JOIN|INTO|UPDATE|USING) (?!public\.)([a-z]\w*)", source)
-        assert set(unqualified) <= {"now_there", "known", "gone"}, name
+        assert set(unqualified) <= {"now_there", "known", "gone", "given"}, name
         calls = set(re.findall(r"(?<![\w.])([a-z_]+)\(", source))
         assert calls <= {"coalesce", "greatest", "least", "coinrequest_submission_key"}, name
 

@@ -159,7 +159,7 @@ def test_an_invalid_name(op: TestClient, path: str, name: str) -> None:
 BODIES: dict[str, dict[str, Any]] = {
     "a priority beyond bigint": asked(priority=2**63),
     "a priority of 400 digits": asked(priority=10**400),
-    "a priority that is a float": asked(priority=1.0),
+    "a priority that is a float": asked(priority=1.5),
     "a negative priority": asked(priority=-1),
     "a label with NUL": asked(labels={"a": "b\x00c"}),
     "a label with half of a pair": asked(labels={"a": "\ud800"}),

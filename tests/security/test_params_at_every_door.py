@@ -15,6 +15,8 @@ from starlette.testclient import TestClient
 from support.api_environment import definition as small
 from support.api_environment import finish
 
+from coinrequest.airflow.task_results import read_result
+
 pytestmark = [pytest.mark.security, pytest.mark.usefixtures("airflow_app")]
 
 TYPES = "/jobs/v1/job-types"
@@ -218,10 +220,10 @@ def execute(conf: Any, **fields: Any) -> tuple[Any, str]:
     around.run(ExecutorSafeguard.tracker.set, task)
     merged = {"coin": None, "note": None, "where": None, **(conf or {})}
     try:
-        result = around.run(task.execute, {"dag": dag, "dag_run": run, "ti": instance, "params": merged})
+        around.run(task.execute, {"dag": dag, "dag_run": run, "ti": instance, "params": merged})
     except AirflowFailException:
         return None, instance.pushed["coinrequest_failure"]["text"]
-    return result, ""
+    return read_result(instance.pushed["return_value"]), ""
 
 
 @pytest.mark.parametrize(("conf", "status", "said"), WRONG)

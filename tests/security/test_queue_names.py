@@ -108,7 +108,8 @@ def test_if_they_are_not_listed_a_warning_reports_a_queue_without_agents(
         (warning,) = answer["warnings"]
         assert warning["field"] == "tasks[0].queue"
         assert "'mial'" in warning["message"]
-    assert op.post(f"{TYPES}?dry_run=true", json=queued(definition, "mail")).json()["warnings"] == []
+    unregistered = queued({**definition, "name": f"{definition['name']}-2"}, "mail")
+    assert op.post(f"{TYPES}?dry_run=true", json=unregistered).json()["warnings"] == []
 
 
 def test_with_a_pod_for_each_task_there_is_no_warning(

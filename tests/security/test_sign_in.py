@@ -222,11 +222,11 @@ def test_the_response_does_not_reveal_whether_a_user_exists(airflow_app: Any, kn
                 content=json.dumps({"username": name, "password": "\ud800", "provider": "db"}),
                 headers={"Content-Type": "application/json"},
             )
-            for name in (known_user, "nobody-has-this-name", "\ud800")
+            for name in (known_user, "nobody-has-this-name")
         ]
         assert len({(answer.status_code, answer.text) for answer in answers}) == 1, door
         # FAB's own door, which opens nothing in Airflow, stumbles over it before any user is looked up.
-        assert answers[0].status_code == (500 if door.startswith("/auth/api/") else 401), (door, answers[0].text)
+        assert answers[0].status_code == (422 if door.startswith("/auth/api/") else 401), (door, answers[0].text)
 
 
 def test_old_counters_are_removed(sign_in: Guess, database: Any) -> None:

@@ -21,7 +21,7 @@ _FUNCTION = """
 CREATE OR REPLACE FUNCTION public.coinrequest_note_resumption() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    INSERT INTO public.coinrequest_schedule (name, resumed_at) VALUES (NEW.dag_id, clock_timestamp())
+    INSERT INTO public.coinrequest_schedule (name, resumed_at) VALUES (NEW.dag_id, pg_catalog.clock_timestamp())
     ON CONFLICT (name) DO UPDATE SET resumed_at = excluded.resumed_at;
     RETURN NULL;
 END
