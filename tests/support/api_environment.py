@@ -1,5 +1,6 @@
 """A throwaway PostgreSQL, migrated, with the API server of Airflow over it in this process."""
 
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,11 +89,16 @@ def clear(variables: dict[str, str]) -> None:
 def reconnect() -> None:
     """Let Airflow use the environment as it is now, also when a test imported it before."""
     from airflow import settings as airflow_settings
+    from airflow.config_templates import airflow_local_settings
     from airflow.configuration import conf
+    from airflow.logging_config import configure_logging
 
     conf.read(os.environ["AIRFLOW_CONFIG"])
     airflow_settings.configure_vars()
     airflow_settings.configure_orm()
+    # It has the folder of the logs as it was at the first import.
+    importlib.reload(airflow_local_settings)
+    configure_logging()
 
 
 def migrate() -> None:
