@@ -17,7 +17,7 @@ from support.client import API, Client
 from coinrequest.stack import Stack
 from coinrequest.stack.state import StackPhase
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.faults
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "how-to" / "write-an-action.md").read_text(encoding="utf-8")

@@ -11,6 +11,9 @@ from support.documents import job_type, new_name, wait_task
 from support.platform import Platform
 from support.waiting import eventually
 
+# Schedules take minutes of real time.
+pytestmark = pytest.mark.faults
+
 STEP = timedelta(seconds=4)
 # Longer than an interval, and shorter than two.
 LONG = wait_task(value=5)

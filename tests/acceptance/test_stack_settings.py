@@ -14,7 +14,7 @@ import pytest
 from coinrequest.stack import Stack
 from coinrequest.stack.state import StackPhase
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.faults
 
 PROGRAM = Path(sys.executable).parent / "coinrequest"
 

@@ -16,7 +16,7 @@ import pytest
 LANES = {
     "unit": "needs no running stack",
     "e2e": "uses a running stack",
-    "faults": "kills processes, stops brokers and databases, fills disks",
+    "faults": "kills processes, stops brokers and databases, fills disks, restarts stacks, waits for schedules",
     "security": "attacks",
     "containers": "tries the image, Compose and Kubernetes",
     "aws": "tries Terraform and the instances on AWS",
