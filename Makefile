@@ -55,7 +55,7 @@ $(STAMP_OF_EXTRAS): $(STAMP)
 test: $(STAMP_OF_EXTRAS) ## run unit, DAG and API tests, and those end to end on a stack of their own
 	@scripts/test
 
-test-faults: $(STAMP_OF_EXTRAS) ## kill processes, stop brokers and databases, fill disks
+test-faults: $(STAMP_OF_EXTRAS) ## kill processes, stop brokers and databases, fill disks; restart stacks, wait for schedules
 	@scripts/test faults
 
 test-security: $(STAMP_OF_EXTRAS) ## attack: roles, forged requests, hostile definitions, messages, databases
