@@ -1,12 +1,12 @@
 """The body of a response, as the result of an action can hold it."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from coinrequest.actions.masking import Masking
+from coinrequest.finite_numbers import finite
 from coinrequest.http.messages import Response
 from coinrequest.limits import MAX_RESULT_BYTES
 from coinrequest.nesting import is_too_deep
@@ -41,7 +41,7 @@ def read_body(response: Response, masking: Masking) -> Body:
     text, document, places = decoded.text, ..., dict[str, int]()
     if not response.truncated:
         try:
-            found = response.json(parse_constant=_finite, parse_float=_finite)
+            found = response.json(parse_constant=finite, parse_float=finite)
             masked = masking.document(found)
             if masked != found:
                 text = json.dumps(masked, ensure_ascii=False)  # JSON can escape a secret in many ways
@@ -60,11 +60,3 @@ def fits(fields: Mapping[str, Any]) -> bool:
     except RecursionError:
         return False
     return len(text.encode()) <= MAX_RESULT_BYTES and not is_too_deep(fields, text)
-
-
-def _finite(number: str) -> float:
-    """Parse a number, and refuse NaN and infinity, which cannot be stored with the result."""
-    value = float(number)
-    if not math.isfinite(value):
-        raise ValueError(f"{number} is not a JSON number")
-    return value

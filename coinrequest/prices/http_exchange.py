@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from coinrequest.finite_numbers import finite
 from coinrequest.http.headers import header_text
 from coinrequest.http.retry_after import parse_retry_after
 from coinrequest.limits import MAX_BODY_BYTES
@@ -181,11 +182,8 @@ def _read(source: str, response: "requests.Response", is_late: Callable[[], bool
 
 
 def _parse(source: str, status: int, body: bytes) -> Any:
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not JSON")
-
     try:
-        return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=refuse)
+        return json.loads(body, parse_float=Decimal, parse_int=Decimal, parse_constant=finite)
     except (ValueError, ArithmeticError, RecursionError) as error:  # ArithmeticError: the exponent is too large
         start = f"it starts with {body[:80].decode('utf-8', 'replace')!r}" if body else "it is empty"
         text = f"the response has status {status} and is not JSON; {start}"

@@ -1,9 +1,9 @@
 """The output of a container: its end, the number of its lines, and the JSON in its last line."""
 
 import json
-import math
-from typing import Any, NoReturn
+from typing import Any
 
+from coinrequest.finite_numbers import finite
 from coinrequest.nesting import is_too_deep
 from coinrequest.text import REPLACEMENT, storable_text
 
@@ -49,7 +49,7 @@ class Output:
         if not before and self._standard.truncated:
             return None
         try:
-            document = json.loads(line, parse_constant=_refuse, parse_float=_finite)
+            document = json.loads(line, parse_constant=finite, parse_float=finite)
         except (ValueError, RecursionError):
             return None
         return None if is_too_deep([document], line) else document
@@ -74,12 +74,3 @@ class _Tail:
     def text(self) -> str:
         # The first character may be incomplete.
         return storable_text(bytes(self._end).decode("utf-8", "replace")).lstrip(REPLACEMENT * self.truncated)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _refuse(text)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

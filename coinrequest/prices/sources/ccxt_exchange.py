@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from coinrequest.finite_numbers import finite
 from coinrequest.http.retry_after import parse_retry_after
 from coinrequest.prices.client import TIMEOUT_SECONDS
 from coinrequest.prices.errors import BadResponse, PriceUnavailable, RateLimited, UnknownCoin
@@ -131,10 +132,7 @@ def _with_base_url(urls: Any, base_url: str) -> Any:
 
 
 def _parse_json(body: str) -> Any:
-    def refuse(constant: str) -> NoReturn:
-        raise ValueError(f"{constant} is not JSON")
-
-    return json.loads(body, parse_float=str, parse_int=str, parse_constant=refuse)
+    return json.loads(body, parse_float=str, parse_int=str, parse_constant=finite)
 
 
 def _retry_after(headers: Mapping[str, str] | None) -> float | None:
