@@ -1,29 +1,13 @@
 """The error of a failed job names what ended it: a limit, a person, or an agent that is gone."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from support.api_environment import Clients, definition
+from support.api_environment import Clients, Sql, definition
 
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"
-
-Sql = Callable[..., None]
-
-
-@pytest.fixture
-def sql(airflow_app: Any) -> Sql:
-    """Execute a statement in a transaction of its own."""
-    from airflow.utils.session import create_session
-    from sqlalchemy import text
-
-    def execute(statement: str, **values: Any) -> None:
-        with create_session(scoped=False) as session:
-            session.execute(text(statement), values)
-
-    return execute
 
 
 def start(op: TestClient, name: str, sql: Sql, **fields: Any) -> str:

@@ -6,28 +6,13 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from support.api_environment import definition
+from support.api_environment import Sql, definition
 
 from coinrequest.airflow.celery_pool import Agent, AgentsUnreachable
 from coinrequest.single_flight import SingleFlight
 
 TYPES = "/jobs/v1/job-types"
 JOBS = "/jobs/v1/jobs"
-
-Sql = Callable[..., None]
-
-
-@pytest.fixture
-def sql(airflow_app: Any) -> Sql:
-    """Execute a statement in a transaction of its own."""
-    from airflow.utils.session import create_session
-    from sqlalchemy import text
-
-    def execute(statement: str, **values: Any) -> None:
-        with create_session(scoped=False) as session:
-            session.execute(text(statement), values)
-
-    return execute
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from coinrequest.stack.programs import Child
 
 # Gives the client of a role; None: of somebody without a token.
 Clients = Callable[[str | None], Any]
+# Executes a statement, with its values by name.
+Sql = Callable[..., None]
 
 ROLES = ("Viewer", "User", "Op", "Admin")
 

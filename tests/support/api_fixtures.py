@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support import api_environment as environment
-from support.api_environment import Clients
+from support.api_environment import Clients, Sql
 
 with warnings.catch_warnings():
     # Starlette prefers httpx2; Airflow's own dependencies bring httpx.
@@ -106,3 +106,16 @@ def _check_every_time() -> None:
 def definition(name: str) -> dict[str, Any]:
     """A small valid definition."""
     return environment.definition(name)
+
+
+@pytest.fixture
+def sql(airflow_app: Any) -> Sql:
+    """Execute a statement in a transaction of its own."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    def execute(statement: str, **values: Any) -> None:
+        with create_session(scoped=False) as session:
+            session.execute(text(statement), values)
+
+    return execute
